@@ -1,0 +1,153 @@
+/** Generates `docs/openapi.json` from the contracts; with `--check` it only tells whether the committed one is current. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import * as z from 'zod'
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi'
+import { operationList } from '../functions/operations.ts'
+import packageJson from '../package.json' with { type: 'json' }
+import type { Operation } from '../shared/http/operation.ts'
+import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
+
+const problemCodes = Object.keys(problemKinds) as ProblemCode[]
+
+const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string(),
+    code: z.enum(problemCodes),
+    message: z.string().meta({ description: 'Equals `detail`.' }),
+    request_id: z.string(),
+    retryable: z.boolean(),
+    category: z.string(),
+    errors: z
+      .array(z.object({ path: z.string(), code: z.string(), message: z.string() }))
+      .optional()
+      .meta({ description: 'Each fault of the input, by dotted path.' }),
+  })
+  .meta({ id: 'Problem', description: 'An error, as RFC 9457 problem details.' })
+
+const statusTexts: Record<number, string> = { 200: 'Success', 201: 'Created', 202: 'Accepted', 204: 'Done, no content' }
+
+const errorResponses = (operation: Operation): ZodOpenApiResponsesObject => {
+  const byStatus = Map.groupBy(refusalsOf(operation), (code) => problemKinds[code].status)
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\`: ${problemKinds[code].title}`).join('; '),
+        content: { 'application/problem+json': { schema: problemSchema } },
+      },
+    ]),
+  )
+}
+
+function refusalsOf({ scope, method, body, refusals = [], query }: Operation): ProblemCode[] {
+  const codes = new Set<ProblemCode>(refusals)
+  if (scope !== 'public') {
+    for (const code of [
+      'authentication_failed',
+      'invalid_api_key',
+      'token_expired',
+      'forbidden',
+      'rate_limited',
+    ] as const) {
+      codes.add(code)
+    }
+    codes.add('invalid_input').add('service_unavailable')
+  }
+  if (body) codes.add('invalid_input').add('payload_too_large').add('unsupported_media_type')
+  if (Object.keys(query.shape).length > 0) codes.add('invalid_input')
+  if (method === 'POST') codes.add('idempotency_in_progress').add('idempotency_mismatch')
+  if (method === 'PUT' || method === 'PATCH' || method === 'DELETE') codes.add('precondition_failed')
+  codes.add('server_error').add('request_timeout')
+  return problemCodes.filter((code) => codes.has(code))
+}
+
+const successResponses = ({ answers, mediaType }: Operation): ZodOpenApiResponsesObject =>
+  Object.fromEntries(
+    Object.entries(answers).map(([status, schema]) => [
+      status,
+      {
+        description: statusTexts[Number(status)] ?? 'Success',
+        ...(schema ? { content: { 'application/json': { schema } } } : {}),
+        ...(mediaType ? { content: { [mediaType]: { schema: z.string() } } } : {}),
+      },
+    ]),
+  )
+
+const idempotencyHeader = z.object({
+  'Idempotency-Key': z.string().min(1).max(255).optional().meta({
+    description: 'Repeating a request with the same key within 24 hours replays the first answer, without its secrets.',
+  }),
+})
+const ifMatchHeader = z.object({
+  'If-Match': z.string().optional().meta({ description: 'Apply only to this `ETag`; 412 otherwise.' }),
+})
+const orgQuery = { org_id: z.string().optional().meta({ description: "Must be the credential's organization." }) }
+
+const scopeSentence = ({ scope }: Operation): string => {
+  if (scope === 'public') return 'Public: no credential needed.'
+  return scope === 'any' ? 'Needs any valid credential.' : `Needs the scope \`${scope}\`.`
+}
+
+function describe(operation: Operation): ZodOpenApiOperationObject {
+  const { id, tag, summary, description, scope, params, query, body, bodyMayBeAbsent, method } = operation
+  const header = method === 'POST' ? idempotencyHeader : method === 'GET' ? undefined : ifMatchHeader
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    description: `${description}\n\n${scopeSentence(operation)}`,
+    ...(scope === 'public' ? { security: [] } : {}),
+    requestParams: {
+      path: params,
+      query: scope === 'public' ? query : z.object({ ...query.shape, ...orgQuery }),
+      ...(header && scope !== 'public' ? { header } : {}),
+    },
+    ...(body ? { requestBody: { required: !bodyMayBeAbsent, content: { 'application/json': { schema: body } } } } : {}),
+    responses: { ...successResponses(operation), ...errorResponses(operation) },
+  }
+}
+
+/** The OpenAPI 3.1 document of all operations. */
+export function openApiDocument() {
+  const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
+  for (const [, operation] of operationList) {
+    paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: describe(operation) }
+  }
+  return createDocument({
+    openapi: '3.1.1',
+    info: {
+      title: 'Octomil settings API',
+      version: packageJson.version,
+      description: packageJson.description,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ bearer: [] }, { apiKey: [] }],
+    tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({ name })),
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key of this service, or a JWT of its OIDC issuer.',
+        },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key of this service.' },
+      },
+    },
+  })
+}
+
+if (import.meta.main) {
+  const file = new URL('openapi.json', import.meta.url)
+  const current = `${JSON.stringify(openApiDocument(), null, 2)}\n`
+  if (!process.argv.includes('--check')) writeFileSync(file, current)
+  else if (readFileSync(file, 'utf8') !== current) {
+    console.error('docs/openapi.json does not match the contracts; run: npm run openapi')
+    process.exitCode = 1
+  }
+}

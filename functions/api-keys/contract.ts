@@ -1,0 +1,219 @@
+/** API keys: org, app and publishable. */
+import * as z from 'zod'
+import {
+  environments,
+  keyRecordSchema,
+  keyStates,
+  publishableRateLimitPerMinute,
+} from '../../shared/api-keys/record.ts'
+import { keyTypeScopes, keyTypes, scopeNames } from '../../shared/auth/scopes.ts'
+import { futureInstantField, nameField, referenceField } from '../../shared/http/fields.ts'
+import { operation } from '../../shared/http/operation.ts'
+import { pageOf, pageQuery } from '../../shared/http/page.ts'
+import { idSchema } from '../../shared/ids.ts'
+
+const tag = 'API keys'
+
+const issuedKeySchema = keyRecordSchema
+  .extend({
+    api_key: z.string().meta({ description: 'The raw key. Shown in this answer and never again: store it now.' }),
+  })
+  .meta({ id: 'IssuedApiKey', description: 'A key record with the raw key, shown once.' })
+
+const keyParams = z.object({ key_id: idSchema('key', 'Id of the key.') })
+const environmentField = z.enum(environments).default('live')
+const rateLimitField = z.int().min(1).max(100_000)
+const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]
+
+export const createApiKey = operation({
+  id: 'settings.api-keys.create',
+  route: 'POST /api/v1/settings/api-keys',
+  tag,
+  scope: 'keys:write',
+  summary: 'Create an org key',
+  description:
+    'Creates an org key with the given scopes. The raw key is in `api_key`, this once. A caller can grant only scopes that it holds.',
+  body: z.strictObject({
+    name: nameField,
+    scopes: z.array(z.enum(keyTypeScopes.org)).min(1).transform(unique),
+    environment: environmentField,
+    expires_at: futureInstantField.nullable().optional(),
+    federation_id: referenceField.nullable().optional(),
+    model_id: referenceField.nullable().optional(),
+    rate_limit_per_minute: rateLimitField.nullable().optional(),
+  }),
+  answers: { 201: issuedKeySchema },
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  audit: { action: 'api_key.created', resource: 'api_key' },
+})
+
+export const createAppKey = operation({
+  id: 'settings.app-keys.create',
+  route: 'POST /api/v1/settings/app-keys',
+  tag,
+  scope: 'keys:write',
+  summary: 'Create an app key',
+  description: `Creates a key for server-side inference that is bound to one app and inherits the app's inference configuration. Its scopes are fixed: ${keyTypeScopes.app.join(', ')}; the caller must hold them. The raw key is in \`api_key\`, this once.`,
+  body: z.strictObject({
+    name: nameField,
+    app_id: referenceField,
+    environment: environmentField,
+    expires_at: futureInstantField.nullable().optional(),
+  }),
+  answers: { 201: issuedKeySchema },
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  audit: { action: 'api_key.created', resource: 'api_key' },
+})
+
+/** An origin as browsers send it: https, a host, a port unless it is 443, no path, no wildcard. */
+const httpsOriginPattern = /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/
+const localhostOriginPattern = /^http:\/\/localhost:(?:\*|\d{1,5})$/
+
+const isExactOrigin = (origin: string): boolean =>
+  httpsOriginPattern.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin
+const isLocalhostOrigin = (origin: string): boolean =>
+  localhostOriginPattern.test(origin) && URL.canParse(origin.replace('*', '1'))
+
+export const createPublishableKey = operation({
+  id: 'settings.publishable-keys.create',
+  route: 'POST /api/v1/settings/publishable-keys',
+  tag,
+  scope: 'keys:write',
+  summary: 'Create a publishable key',
+  description:
+    'Creates a key for client-side SDKs, with few scopes, a rate limit, and origins that it may be bound to. The raw key is in `api_key`, this once.',
+  body: z
+    .strictObject({
+      name: nameField,
+      environment: environmentField,
+      scopes: z
+        .array(z.enum(keyTypeScopes.publishable))
+        .min(1)
+        .default([...keyTypeScopes.publishable])
+        .transform(unique),
+      allowed_origins: z.array(z.string()).max(50).default([]).transform(unique).meta({
+        description:
+          'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
+      }),
+      rate_limit_per_minute: rateLimitField.default(publishableRateLimitPerMinute),
+    })
+    .superRefine(({ environment, allowed_origins }, context) => {
+      for (const [index, origin] of allowed_origins.entries()) {
+        if (isExactOrigin(origin) || (environment === 'test' && isLocalhostOrigin(origin))) continue
+        context.addIssue({
+          code: 'custom',
+          path: ['allowed_origins', index],
+          message:
+            environment === 'test'
+              ? 'must be an exact https origin like https://app.example.com, or http://localhost:<port or *>'
+              : 'must be an exact https origin like https://app.example.com (localhost is for test keys)',
+        })
+      }
+    }),
+  answers: { 201: issuedKeySchema },
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  audit: { action: 'api_key.created', resource: 'api_key' },
+})
+
+export const listApiKeys = operation({
+  id: 'settings.api-keys.list',
+  route: 'GET /api/v1/settings/api-keys',
+  tag,
+  scope: 'keys:read',
+  summary: 'List API keys',
+  description:
+    'Every key of the organization, of every type and in every state, newest first. Raw keys are never shown.',
+  query: z.object({
+    ...pageQuery,
+    key_type: z.enum(keyTypes).optional(),
+    state: z.enum(keyStates).optional(),
+    environment: z.enum(environments).optional(),
+  }),
+  answers: { 200: pageOf(keyRecordSchema) },
+  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+})
+
+export const getApiKey = operation({
+  id: 'settings.api-keys.get',
+  route: 'GET /api/v1/settings/api-keys/{key_id}',
+  tag,
+  scope: 'keys:read',
+  summary: 'Get an API key',
+  description: 'One key record.',
+  params: keyParams,
+  answers: { 200: keyRecordSchema },
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'UpdateItem'] },
+})
+
+export const revokeApiKey = operation({
+  id: 'settings.api-keys.revoke',
+  route: 'POST /api/v1/settings/api-keys/{key_id}/revoke',
+  tag,
+  scope: 'keys:write',
+  summary: 'Revoke an API key',
+  description:
+    'The very next request with the key is refused. Revoking a revoked key answers its record and changes nothing; revoking a retiring key ends its overlap.',
+  params: keyParams,
+  body: z.strictObject({ reason: z.string().min(1).max(500).nullable().default(null) }),
+  bodyMayBeAbsent: true,
+  answers: { 200: keyRecordSchema },
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  audit: { action: 'api_key.revoked', resource: 'api_key', param: 'key_id' },
+})
+
+export const rotateApiKey = operation({
+  id: 'settings.api-keys.rotate',
+  route: 'POST /api/v1/settings/api-keys/{key_id}/rotate',
+  tag,
+  scope: 'keys:write',
+  summary: 'Rotate an API key',
+  description:
+    'Revokes the key and creates its replacement with the same configuration, in one transaction. The new raw key is in `api_key`, this once. With an overlap the old key goes on working as `retiring`, never past its own expiry. Of two rotations at once exactly one wins.',
+  params: keyParams,
+  body: z.strictObject({
+    overlap_seconds: z
+      .int()
+      .min(0)
+      .max(86_400)
+      .default(0)
+      .meta({ description: 'Seconds that the old key goes on working.' }),
+  }),
+  bodyMayBeAbsent: true,
+  answers: { 201: issuedKeySchema },
+  refusals: ['not_found', 'conflict'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  audit: { action: 'api_key.rotated', resource: 'api_key', param: 'key_id' },
+})
+
+const scopeView = z.object({
+  scope: z.enum(scopeNames),
+  group: z.string(),
+  description: z.string(),
+  includes: z.array(z.string()),
+})
+
+export const listScopes = operation({
+  id: 'settings.api-keys.scopes',
+  route: 'GET /api/v1/settings/api-keys/scopes',
+  tag,
+  scope: 'any',
+  summary: 'Get the scope registry',
+  description:
+    'Every scope, what each key type and role may hold, and named templates. The same for every organization.',
+  answers: {
+    200: z
+      .object({
+        registry_version: z.string().meta({ description: 'Changes whenever the registry does.' }),
+        scopes: z.array(scopeView),
+        key_types: z.record(z.enum(keyTypes), z.array(z.enum(scopeNames))),
+        roles: z.record(z.string(), z.array(z.enum(scopeNames))),
+        templates: z.array(
+          z.object({ name: z.string(), description: z.string(), scopes: z.array(z.enum(scopeNames)) }),
+        ),
+      })
+      .meta({ id: 'ScopeRegistry' }),
+  },
+  access: { table: ['GetItem', 'UpdateItem'] },
+})

@@ -1,0 +1,24 @@
+/** What the three creations of keys share: the grant is checked, the key made, and its raw value answered once. */
+import { issueKey, keyCreated } from '../../shared/api-keys/entity.ts'
+import { type KeyDefinition, toRecord } from '../../shared/api-keys/record.ts'
+import { actorOf, type Caller } from '../../shared/auth/caller.ts'
+import { requireGrantable } from '../../shared/auth/grant.ts'
+import { type Answer, created } from '../../shared/http/answer.ts'
+import type { Change } from '../../shared/storage/commit.ts'
+
+interface IssueCall {
+  caller: Caller
+  now: Date
+  commit(change: Change, answer: Answer): Promise<Answer>
+}
+
+export async function issue({ caller, now, commit }: IssueCall, definition: KeyDefinition): Promise<Answer> {
+  requireGrantable(caller, definition.scopes)
+  const issued = issueKey(definition, actorOf(caller), now)
+  return commit(keyCreated(caller.orgId, issued), issuedAnswer(issued, now))
+}
+
+export const keyLocation = (keyId: string): string => `/api/v1/settings/api-keys/${keyId}`
+
+export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): Answer =>
+  created(toRecord(key, now), keyLocation(key.id), { api_key: rawKey })

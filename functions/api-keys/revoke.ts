@@ -1,0 +1,13 @@
+import { getKey, keyRevoked } from '../../shared/api-keys/entity.ts'
+import { keyState, toRecord } from '../../shared/api-keys/record.ts'
+import { resource } from '../../shared/http/answer.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { revokeApiKey } from './contract.ts'
+
+/** Revokes a key at once; a second time changes nothing. */
+export const handler = serve(revokeApiKey, async ({ caller, params, body, now, commit }) => {
+  const key = await getKey(caller.orgId, params.key_id)
+  if (keyState(key, now) === 'revoked') return resource(toRecord(key, now))
+  const { change, revoked } = keyRevoked(caller.orgId, key, body.reason, now)
+  return commit(change, resource(toRecord(revoked, now)))
+})

@@ -1,0 +1,32 @@
+/**
+ * Every operation of the API: its table of contents. The name of an entry is the file of its handler, so that
+ * `api-keys/create` is `functions/api-keys/create.ts`, deployed in the stack of `api-keys`.
+ */
+import type { Operation } from '../shared/http/operation.ts'
+import * as apiKeys from './api-keys/contract.ts'
+import * as auditEvents from './audit-events/contract.ts'
+import * as meta from './meta/contract.ts'
+
+export const operations = {
+  'api-keys/create': apiKeys.createApiKey,
+  'api-keys/create-app-key': apiKeys.createAppKey,
+  'api-keys/create-publishable-key': apiKeys.createPublishableKey,
+  'api-keys/list': apiKeys.listApiKeys,
+  'api-keys/scopes': apiKeys.listScopes,
+  'api-keys/get': apiKeys.getApiKey,
+  'api-keys/revoke': apiKeys.revokeApiKey,
+  'api-keys/rotate': apiKeys.rotateApiKey,
+  'audit-events/list': auditEvents.listAuditEvents,
+  'audit-events/verify': auditEvents.verifyAuditChain,
+  'meta/health': meta.getHealth,
+  'meta/openapi': meta.getOpenApi,
+  'meta/docs': meta.getDocs,
+} as const satisfies Record<`${string}/${string}`, Operation>
+
+export type OperationName = keyof typeof operations
+
+/** The operations with their names, as a list. */
+export const operationList = Object.entries(operations) as unknown as readonly [OperationName, Operation][]
+
+/** The function behind the catch-all route. */
+export const catchAll = { name: 'meta/unmatched', operation: meta.unmatched as Operation } as const

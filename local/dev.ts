@@ -1,0 +1,103 @@
+/** `npm run dev`: the service on this machine, with two orgs to try it with. Ctrl-C ends it and leaves nothing running. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { readableLogs } from './request-log.ts'
+import { mintTokens, type Service, seed, startService } from './service.ts'
+import { type DevState, readDevState, writePrivateFile } from './state.ts'
+
+const usage = `Usage: npm run dev -- [--port 3000] [--fresh] [--cors-origin https://dashboard.example.com]
+
+  --port         the port to serve on (default 3000)
+  --fresh        forget all data and start over
+  --cors-origin  an origin that browsers may call from; may be repeated`
+
+const folder = join(import.meta.dirname, '..', '.local')
+const stateFile = join(folder, 'dev.json')
+
+async function main(): Promise<void> {
+  const options = readOptions()
+  if (options.fresh)
+    for (const name of ['dev.json', 'dynamodb.sqlite', 'dynamodb.sqlite-wal', 'dynamodb.sqlite-shm'])
+      rmSync(join(folder, name), { force: true })
+  readableLogs(process.stdout)
+  writePrivateFile(join(folder, '.gitignore'), '*\n')
+  const service = await startService({ port: options.port, folder, corsOrigins: options.corsOrigins })
+  endOnSignal(service)
+  const state: DevState = { url: service.url, issuer: service.issuer.url, orgs: await orgsToTry(service) }
+  writePrivateFile(stateFile, `${JSON.stringify(state, null, 2)}\n`)
+  // For a person; a pipe gets request lines only.
+  console.error(welcome(state))
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '3000' },
+      fresh: { type: 'boolean', default: false },
+      'cors-origin': { type: 'string', multiple: true, default: [] },
+    },
+  })
+  const port = Number(values.port)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new TypeError(`--port must be 0 to 65535, not ${values.port}`)
+  return { port, fresh: values.fresh, corsOrigins: values['cors-origin'] }
+}
+
+/** The orgs of the last run with new tokens, if their data is still there; otherwise new ones. */
+async function orgsToTry(service: Service): Promise<DevState['orgs']> {
+  const { findOrg } = await import('../shared/orgs/entity.ts')
+  const known = readDevState(stateFile)?.orgs ?? []
+  const found = await Promise.all(known.map(({ org_id }) => findOrg(org_id)))
+  if (known.length === 0 || found.includes(undefined)) return seed(service, ['Acme', 'Globex'])
+  return Promise.all(known.map(async (org) => ({ ...org, tokens: await mintTokens(service.issuer, org.org_id) })))
+}
+
+function endOnSignal(service: Service): void {
+  const end = () => {
+    service.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    )
+  }
+  process.once('SIGINT', end)
+  process.once('SIGTERM', end)
+}
+
+function welcome({ url, issuer, orgs }: DevState): string {
+  const lines = orgs.flatMap(({ name, org_id, api_keys, tokens }) => [
+    `${name}  ${org_id}`,
+    `  full_admin key  ${api_keys.full_admin}`,
+    `  read_only key   ${api_keys.read_only}`,
+    ...Object.entries(tokens).map(
+      ([role, token]) => `  ${role.padEnd(6)} token    ${token.slice(0, 24)}… (whole in .local/dev.json)`,
+    ),
+    '',
+  ])
+  return `
+Octomil settings API   ${url}
+Reference              ${url}/api/v1/docs
+OIDC issuer            ${issuer}
+
+${lines.join('\n')}
+Try:
+  curl -s ${url}/api/v1/settings/api-keys -H 'Authorization: Bearer ${orgs[0]?.api_keys.full_admin}'
+
+Ctrl-C to stop; the data stays in .local/ (--fresh starts over).
+`
+}
+
+function explain(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE')
+    return 'The port is taken. Stop what listens on it, or choose another: npm run dev -- --port 3001'
+  if (code === 'EACCES')
+    return 'This port needs more rights than you have; choose one above 1023: npm run dev -- --port 3000'
+  if (String(code).startsWith('ERR_PARSE_ARGS') || error instanceof TypeError) return `${message}\n\n${usage}`
+  return message
+}
+
+main().catch((error: unknown) => {
+  console.error(explain(error))
+  process.exit(1)
+})

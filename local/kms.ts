@@ -1,0 +1,107 @@
+/**
+ * KMS on loopback, as far as this service calls it: Encrypt, Decrypt and DescribeKey of one symmetric key, with real
+ * AES-256-GCM and the encryption context authenticated, so that a wrong context fails here as it does in AWS.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import canonicalize from 'canonicalize'
+import { writePrivateFile } from './state.ts'
+
+export const kmsPath = '/local/kms'
+export const kmsKeyId = 'arn:aws:kms:us-east-1:000000000000:key/00000000-0000-4000-8000-000000000001'
+
+const maxPlaintextBytes = 4096
+const ivBytes = 12
+const tagBytes = 16
+
+class KmsError extends Error {
+  readonly type: string
+  constructor(type: string, message: string) {
+    super(message)
+    this.type = type
+  }
+}
+
+interface KmsRequest {
+  KeyId?: string
+  Plaintext?: string
+  CiphertextBlob?: string
+  EncryptionContext?: Record<string, string>
+}
+
+/** A handler for requests to `kmsPath`, with a key that is kept in `keyFile`. */
+export function createKms(keyFile?: string) {
+  const key = loadKey(keyFile)
+  const operations: Record<string, (request: KmsRequest) => object> = {
+    'TrentService.Encrypt': (request) => ({
+      CiphertextBlob: encrypt(key, request),
+      KeyId: kmsKeyId,
+      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+    }),
+    'TrentService.Decrypt': (request) => ({
+      Plaintext: decrypt(key, request),
+      KeyId: kmsKeyId,
+      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+    }),
+    'TrentService.DescribeKey': (request) => {
+      requireKey(request)
+      return { KeyMetadata: { KeyId: kmsKeyId.split('/')[1], Arn: kmsKeyId, Enabled: true, KeyState: 'Enabled' } }
+    },
+  }
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const headers = { 'content-type': 'application/x-amz-json-1.1' }
+    try {
+      const operation = operations[String(request.headers['x-amz-target'])]
+      if (!operation)
+        throw new KmsError('UnknownOperationException', 'this stand-in for KMS does not have that operation')
+      const answer = operation(JSON.parse(Buffer.concat(chunks).toString('utf8')) as KmsRequest)
+      response.writeHead(200, headers).end(JSON.stringify(answer))
+    } catch (error) {
+      const type = error instanceof KmsError ? error.type : 'KMSInternalException'
+      response.writeHead(400, headers).end(JSON.stringify({ __type: type, message: String((error as Error).message) }))
+    }
+  }
+}
+
+function loadKey(keyFile: string | undefined): Buffer {
+  if (keyFile && existsSync(keyFile)) return Buffer.from(readFileSync(keyFile, 'utf8'), 'base64')
+  const key = randomBytes(32)
+  if (keyFile) writePrivateFile(keyFile, key.toString('base64'))
+  return key
+}
+
+function requireKey({ KeyId }: KmsRequest): void {
+  const [, id] = kmsKeyId.split('/')
+  if (KeyId !== kmsKeyId && KeyId !== id) throw new KmsError('NotFoundException', `Key '${KeyId}' does not exist`)
+}
+
+const associatedData = ({ EncryptionContext = {} }: KmsRequest): Buffer =>
+  Buffer.from(canonicalize(EncryptionContext) ?? '{}')
+
+function encrypt(key: Buffer, request: KmsRequest): string {
+  requireKey(request)
+  const plaintext = Buffer.from(request.Plaintext ?? '', 'base64')
+  if (plaintext.length === 0 || plaintext.length > maxPlaintextBytes) {
+    throw new KmsError('ValidationException', `Plaintext must be 1 to ${maxPlaintextBytes} bytes`)
+  }
+  const iv = randomBytes(ivBytes)
+  const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(associatedData(request))
+  const sealed = Buffer.concat([cipher.update(plaintext), cipher.final()])
+  return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64')
+}
+
+function decrypt(key: Buffer, request: KmsRequest): string {
+  if (request.KeyId !== undefined) requireKey(request)
+  const blob = Buffer.from(request.CiphertextBlob ?? '', 'base64')
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, blob.subarray(0, ivBytes))
+      .setAAD(associatedData(request))
+      .setAuthTag(blob.subarray(ivBytes, ivBytes + tagBytes))
+    return Buffer.concat([decipher.update(blob.subarray(ivBytes + tagBytes)), decipher.final()]).toString('base64')
+  } catch {
+    throw new KmsError('InvalidCiphertextException', 'the ciphertext or its encryption context is not what was sealed')
+  }
+}

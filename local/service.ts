@@ -1,0 +1,135 @@
+/** The whole service in one process: gateway, functions, a real DynamoDB engine, and doubles for KMS and sign-in. */
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import packageJson from '../package.json' with { type: 'json' }
+import { environmentNames } from '../shared/runtime/environment.ts'
+import { createTable, type Engine, startEngine } from './engine.ts'
+import { createGateway } from './gateway.ts'
+import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
+import { createKms, kmsPath } from './kms.ts'
+import type { DevState } from './state.ts'
+
+export interface ServiceOptions {
+  /** 0 for any free port. */
+  port: number
+  /** Where data and keys are kept; without it, in memory. */
+  folder?: string
+  tableName?: string
+  corsOrigins?: readonly string[]
+}
+
+export interface Service {
+  url: string
+  issuer: Issuer
+  close(): Promise<void>
+}
+
+/** Starts the service. Sets the process's environment as a deployment sets its functions'. */
+export async function startService({
+  port,
+  folder,
+  tableName = 'octomil-settings-local',
+  corsOrigins = [],
+}: ServiceOptions): Promise<Service> {
+  const inFolder = (name: string) => (folder ? join(folder, name) : undefined)
+  const server = createServer()
+  await listen(server, port)
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  let engine: Engine | undefined
+  try {
+    setAwsEnvironment(url)
+    engine = await startEngine(inFolder('dynamodb.sqlite'))
+    process.env.AWS_ENDPOINT_URL_DYNAMODB = engine.endpoint
+    await createTable(engine.endpoint, tableName)
+    const issuer = await createIssuer(url, inFolder('issuer-key.json'))
+    setServiceEnvironment(tableName, issuer.url)
+    serveAll(server, issuer, createKms(inFolder('kms-key')), createGateway({ corsOrigins }))
+    const started = engine
+    return { url, issuer, close: () => close(server, started) }
+  } catch (error) {
+    server.close()
+    await engine?.stop()
+    throw error
+  }
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+}
+
+function setAwsEnvironment(url: string): void {
+  // The names and the values are the SDK's; the credentials mean nothing to the doubles.
+  process.env.AWS_REGION ??= 'us-east-1'
+  process.env.AWS_ACCESS_KEY_ID = 'local'
+  process.env.AWS_SECRET_ACCESS_KEY = 'local'
+  process.env.AWS_ENDPOINT_URL_KMS = url + kmsPath
+}
+
+function setServiceEnvironment(tableName: string, issuerUrl: string): void {
+  const values: Partial<Record<keyof typeof environmentNames, string>> = {
+    stage: 'local',
+    serviceVersion: packageJson.version,
+    tableName,
+    oidcIssuer: issuerUrl,
+    oidcAudience: audience,
+  }
+  for (const [key, value] of Object.entries(values))
+    process.env[environmentNames[key as keyof typeof environmentNames]] = value
+}
+
+type RequestHandler = Parameters<typeof createServer>[1]
+
+function serveAll(
+  server: Server,
+  issuer: Issuer,
+  kms: NonNullable<RequestHandler>,
+  gateway: NonNullable<RequestHandler>,
+): void {
+  server.on('request', (request, response) => {
+    const { url = '/' } = request
+    if (url.startsWith(issuerPath)) issuer.handle(request, response)
+    else if (url.startsWith(kmsPath)) kms(request, response)
+    else gateway(request, response)
+  })
+}
+
+async function close(server: Server, engine: Engine): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  server.closeIdleConnections()
+  // Whoever still holds a connection open has had two seconds to finish.
+  const force = setTimeout(() => server.closeAllConnections(), 2000)
+  await closed
+  clearTimeout(force)
+  await engine.stop()
+}
+
+/** Makes two orgs with keys, so that tenants can be tried, and tokens for each role of each. */
+export async function seed(service: Service, names: readonly string[]): Promise<DevState['orgs']> {
+  const { createOrg, createOrgKey } = await import('../shared/orgs/entity.ts')
+  const maker = () => ({ name: 'local-seed', requestId: 'local-seed', deadline: new Date(Date.now() + 10_000) })
+  const orgs: DevState['orgs'] = []
+  for (const name of names) {
+    const org = await createOrg({ name, owner_email: `owner@${name.toLowerCase()}.example` }, maker())
+    const full_admin = await createOrgKey(org.id, 'Seeded admin key', 'full_admin', maker())
+    const read_only = await createOrgKey(org.id, 'Seeded read-only key', 'read_only', maker())
+    orgs.push({
+      org_id: org.id,
+      name,
+      api_keys: { full_admin, read_only },
+      tokens: await mintTokens(service.issuer, org.id),
+    })
+  }
+  return orgs
+}
+
+const tokenTtlSeconds = 12 * 60 * 60
+
+/** A token for each role of an org. */
+export async function mintTokens(issuer: Issuer, orgId: string): Promise<DevState['orgs'][number]['tokens']> {
+  const mint = (role: 'owner' | 'admin' | 'member') =>
+    issuer.mint({ sub: `local-${role}`, org_id: orgId, role, email: `${role}@example.com` }, tokenTtlSeconds)
+  return { owner: await mint('owner'), admin: await mint('admin'), member: await mint('member') }
+}

@@ -1,0 +1,30 @@
+/** What the local service keeps in `.local/`: its data, its keys, and `dev.json` for scripts and people. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Role } from '../shared/auth/scopes.ts'
+
+export interface DevState {
+  url: string
+  issuer: string
+  orgs: {
+    org_id: string
+    name: string
+    api_keys: { full_admin: string; read_only: string }
+    tokens: Record<Role, string>
+  }[]
+}
+
+/** Writes a file that only its owner can read. */
+export function writePrivateFile(file: string, content: string): void {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, content, { mode: 0o600 })
+}
+
+/** The state of the last run; undefined when there is none that can be read. */
+export function readDevState(file: string): DevState | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as DevState
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,80 @@
+/** The key record: what is served of an API key, and the rules of its life. The raw value is no part of it. */
+import * as z from 'zod'
+import { actorSchema } from '../audit/event.ts'
+import type { Environment } from '../auth/api-key.ts'
+import { type KeyType, keyTypes, scopeNames } from '../auth/scopes.ts'
+import { inSchemaOrder } from '../http/fields.ts'
+import { idSchema } from '../ids.ts'
+
+export const environments = ['live', 'test'] as const satisfies readonly Environment[]
+export const keyStates = ['active', 'retiring', 'revoked', 'expired'] as const
+export type KeyState = (typeof keyStates)[number]
+
+const timestamp = z.iso.datetime({ precision: 3 })
+
+export const keyRecordSchema = z
+  .object({
+    id: idSchema('key', 'Id of the key.'),
+    name: z.string(),
+    key_type: z.enum(keyTypes),
+    prefix: z.string().meta({ description: 'The part of the raw key that may be shown.' }),
+    scopes: z.array(z.enum(scopeNames)),
+    environment: z.enum(environments),
+    federation_id: z.string().nullable(),
+    model_id: z.string().nullable(),
+    app_id: z.string().nullable().meta({ description: 'The app that an app key is bound to.' }),
+    allowed_origins: z
+      .array(z.string())
+      .meta({ description: 'Origins that a publishable key is bound to; empty: any.' }),
+    rate_limit_per_minute: z.int().nullable().meta({ description: 'Requests a minute; null: the default of 100.' }),
+    state: z.enum(keyStates).meta({
+      description: 'retiring: rotated with an overlap that is still running; the key works until `revoked_at`.',
+    }),
+    created_at: timestamp,
+    created_by: actorSchema,
+    expires_at: timestamp.nullable(),
+    last_used_at: timestamp.nullable().meta({ description: 'At most 5 minutes behind.' }),
+    revoked_at: timestamp.nullable().meta({ description: 'In the future while the key is retiring.' }),
+    revoked_reason: z.string().nullable(),
+    rotated_from: z.string().nullable().meta({ description: 'Id of the key that this one replaced.' }),
+    rotated_to: z.string().nullable().meta({ description: 'Id of the key that replaced this one.' }),
+  })
+  .meta({ id: 'ApiKey', description: 'An API key. The raw value is shown once, at creation, and is no part of this.' })
+
+export type KeyRecord = z.infer<typeof keyRecordSchema>
+
+/** A key as stored: its state follows from the clock. */
+export type StoredKey = Omit<KeyRecord, 'state'>
+
+export function keyState(key: Pick<StoredKey, 'revoked_at' | 'expires_at'>, now: Date): KeyState {
+  if (key.revoked_at !== null && Date.parse(key.revoked_at) <= now.getTime()) return 'revoked'
+  if (key.expires_at !== null && Date.parse(key.expires_at) <= now.getTime()) return 'expired'
+  return key.revoked_at === null ? 'active' : 'retiring'
+}
+
+/** The record as served. */
+export const toRecord = (key: StoredKey, now: Date): KeyRecord =>
+  inSchemaOrder(keyRecordSchema, { ...key, state: keyState(key, now) })
+
+/** When a key that is rotated now stops working: after the overlap, and never past its own expiry. */
+export function overlapEnd(key: Pick<StoredKey, 'expires_at'>, overlapSeconds: number, now: Date): string {
+  const end = new Date(now.getTime() + overlapSeconds * 1000).toISOString()
+  return key.expires_at !== null && key.expires_at < end ? key.expires_at : end
+}
+
+/** The default limit of publishable keys, which are in everybody's hands. */
+export const publishableRateLimitPerMinute = 60
+
+/** What defines a key; the rest of its record is its history. A rotation carries all of this over. */
+export interface KeyDefinition {
+  name: string
+  key_type: KeyType
+  scopes: readonly KeyRecord['scopes'][number][]
+  environment: Environment
+  federation_id?: string | null | undefined
+  model_id?: string | null | undefined
+  app_id?: string | null | undefined
+  allowed_origins?: readonly string[] | undefined
+  rate_limit_per_minute?: number | null | undefined
+  expires_at?: string | null | undefined
+}

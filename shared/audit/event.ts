@@ -1,0 +1,84 @@
+/** Audit events: their shape, the closed list of actions, and how one is sealed into its org's hash chain. */
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import * as z from 'zod'
+
+/** `<resource>.<verb>`; a closed list. */
+export const auditActions = ['organization.created', 'api_key.created', 'api_key.revoked', 'api_key.rotated'] as const
+
+export type AuditAction = (typeof auditActions)[number]
+
+export const resourceTypes = ['organization', 'api_key'] as const
+export type ResourceType = (typeof resourceTypes)[number]
+
+/** Who acted: a person (`id` is the token's `sub`), an API key (`id` is the key's), or the service itself. */
+export const actorSchema = z
+  .object({
+    type: z.enum(['user', 'api_key', 'system']),
+    id: z.string(),
+    email: z.string().optional(),
+  })
+  .meta({ id: 'Actor', description: 'Who acted: a person, an API key, or the service itself.' })
+
+export type Actor = z.infer<typeof actorSchema>
+
+const changeSchema = z.object({ field: z.string(), before: z.json().optional(), after: z.json().optional() })
+
+export const auditEventSchema = z
+  .object({
+    id: z.string(),
+    seq: z.int().min(1).meta({ description: 'Position in the org’s chain, from 1 and without gaps.' }),
+    timestamp: z.iso.datetime(),
+    action: z.enum(auditActions),
+    actor: actorSchema,
+    resource: z.object({ type: z.enum(resourceTypes), id: z.string().optional(), name: z.string().optional() }),
+    result: z.enum(['success', 'denied']),
+    changes: z.array(changeSchema),
+    request_id: z.string(),
+    ip: z.string().optional(),
+    user_agent: z.string().optional(),
+    prev_hash: z.string().meta({ description: 'Hash of the event before, 64 zeros for the first.' }),
+    hash: z.string().meta({
+      description: 'Lower-case hex SHA-256 of this event without `hash`, as RFC 8785 canonical JSON.',
+    }),
+  })
+  .meta({ id: 'AuditEvent', description: 'One link of an organization’s audit trail. What is unknown is absent.' })
+
+export type AuditEvent = z.infer<typeof auditEventSchema>
+export type AuditChange = AuditEvent['changes'][number]
+
+/** What an operation says of its own doing; who, when and where is added by the commit. */
+export type AuditDraft = Pick<AuditEvent, 'action' | 'resource' | 'result' | 'changes'>
+
+/** The `prev_hash` of an org's first event. */
+export const genesisHash = '0'.repeat(64)
+
+/** Hash of an event as served, without its `hash`. */
+export function hashEvent(event: Omit<AuditEvent, 'hash'>): string {
+  const canonical = canonicalize(event)
+  if (canonical === undefined) throw new TypeError('an audit event must be an object')
+  return createHash('sha256').update(canonical).digest('hex')
+}
+
+/** Adds the hash. The event must hold what JSON can say and nothing that is undefined. */
+export const sealEvent = (event: Omit<AuditEvent, 'hash'>): AuditEvent => ({ ...event, hash: hashEvent(event) })
+
+/** The changes that a creation records: each of the fields that has a value. */
+export const createdFields = <T extends object>(record: T, fields: readonly (keyof T & string)[]): AuditChange[] =>
+  fields
+    .filter((field) => record[field] !== null && record[field] !== undefined)
+    .map((field) => ({ field, after: record[field] as AuditChange['after'] }))
+
+/** The changes between two states of a record: each of the fields that differs. */
+export const changedFields = <T extends object>(
+  before: T,
+  after: T,
+  fields: readonly (keyof T & string)[],
+): AuditChange[] =>
+  fields
+    .filter((field) => canonicalize(before[field]) !== canonicalize(after[field]))
+    .map((field) => ({
+      field,
+      before: before[field] as AuditChange['before'],
+      after: after[field] as AuditChange['after'],
+    }))

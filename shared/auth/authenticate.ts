@@ -1,0 +1,81 @@
+/** From the request's credential to a caller, for API keys and JWTs alike. */
+import { findKeyForAuthentication, lookUpKey, stampLastUsed } from '../api-keys/entity.ts'
+import { keyState, type StoredKey } from '../api-keys/record.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { ProblemError } from '../http/problem.ts'
+import { countRequest } from '../http/rate-limit.ts'
+import { log } from '../runtime/log.ts'
+import { isIntactRawKey, looksLikeRawKey } from './api-key.ts'
+import { type Caller, defaultRateLimitPerMinute, principalOf } from './caller.ts'
+
+/**
+ * Sets the exchange's caller, and has the request counted from the moment the principal is known.
+ *
+ * @throws ProblemError `authentication_failed`, `invalid_api_key`, `token_expired`, `service_unavailable`
+ */
+export async function authenticate(exchange: Exchange): Promise<void> {
+  const credential = readCredential(exchange)
+  if (credential.kind === 'api_key') {
+    exchange.caller = await keyCaller(credential.token, exchange)
+    return
+  }
+  const { verifyJwt } = await import('./jwt.ts')
+  const caller = await verifyJwt(credential.token)
+  exchange.caller = caller
+  exchange.rateCount = countRequest(caller.orgId, principalOf(caller), exchange.now)
+}
+
+/** Three base64url parts: anything else cannot be a JWT. */
+const jwtPattern = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
+function readCredential({ headers }: Exchange): { kind: 'api_key' | 'jwt'; token: string } {
+  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1]
+  const key = headers['x-api-key']?.trim()
+  if (headers.authorization && !bearer) {
+    throw new ProblemError('authentication_failed', 'The Authorization header must read: Bearer <API key or JWT>.')
+  }
+  if (bearer && key && bearer !== key) {
+    throw new ProblemError('authentication_failed', 'Send one credential: Authorization and X-API-Key differ.')
+  }
+  const token = bearer ?? key
+  if (!token) {
+    throw new ProblemError(
+      'authentication_failed',
+      'A credential is needed: Authorization: Bearer <API key or JWT>, or X-API-Key: <API key>.',
+    )
+  }
+  if (looksLikeRawKey(token) || !bearer) return { kind: 'api_key', token }
+  if (jwtPattern.test(token)) return { kind: 'jwt', token }
+  throw new ProblemError('authentication_failed', 'The bearer token is neither an API key of this service nor a JWT.')
+}
+
+async function keyCaller(token: string, exchange: Exchange): Promise<Caller> {
+  const { now } = exchange
+  if (!isIntactRawKey(token)) {
+    throw new ProblemError('invalid_api_key', 'The API key is malformed: a character is wrong or missing.')
+  }
+  const owner = await lookUpKey(token)
+  if (!owner) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
+  // Side by side: the count needs no more than whose key it is.
+  exchange.rateCount = countRequest(owner.orgId, owner.keyId, now)
+  const key = await findKeyForAuthentication(owner.orgId, owner.keyId)
+  if (!key) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
+  refuseDeadKey(key, now)
+  await stampLastUsed(owner.orgId, key, now).catch((error: unknown) => {
+    log.debug('last_used_at was not stamped', { error: error as Error })
+  })
+  return {
+    kind: 'api_key',
+    orgId: owner.orgId,
+    keyId: key.id,
+    scopes: key.scopes,
+    rateLimitPerMinute: key.rate_limit_per_minute ?? defaultRateLimitPerMinute,
+    allowedOrigins: key.allowed_origins,
+  }
+}
+
+function refuseDeadKey(key: StoredKey, now: Date): void {
+  const state = keyState(key, now)
+  if (state === 'revoked') throw new ProblemError('invalid_api_key', 'The API key has been revoked.')
+  if (state === 'expired') throw new ProblemError('token_expired', 'The API key has expired.')
+}

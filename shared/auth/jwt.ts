@@ -1,0 +1,95 @@
+/**
+ * Verifies the JWTs of the stage's OIDC issuer: signature by the issuer's published keys, issuer, audience, time, and
+ * the claims that make a caller. Loaded only when a token is a JWT.
+ */
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { ProblemError } from '../http/problem.ts'
+import { idPattern } from '../ids.ts'
+import { environment } from '../runtime/environment.ts'
+import { type UserCaller, userCaller } from './caller.ts'
+import { isRole } from './scopes.ts'
+
+/** Signatures by a shared secret are no proof of who signed: the public key could be taken for the secret. */
+const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+const clockToleranceSeconds = 5
+const discoveryTimeoutMs = 5000
+/** OpenID Connect Core: a subject has at most 255 ASCII characters. */
+const subjectPattern = /^[\x21-\x7e]{1,255}$/
+
+/**
+ * The caller that a JWT stands for.
+ *
+ * @throws ProblemError `token_expired`, `authentication_failed`, or `service_unavailable` when the issuer's keys cannot be had
+ */
+export async function verifyJwt(token: string): Promise<UserCaller> {
+  const issuer = environment('oidcIssuer')
+  if (!issuer) throw refused('This stage has no sign-in configured; use an API key.')
+  const payload = await verifyToken(token, issuer)
+  const { sub, email } = payload
+  const orgId = payload[environment('oidcOrgClaim') ?? 'org_id']
+  const role = payload[environment('oidcRoleClaim') ?? 'role']
+  if (typeof sub !== 'string' || !subjectPattern.test(sub)) throw refused('The token has no valid sub claim.')
+  if (typeof orgId !== 'string' || !idPattern('org').test(orgId)) throw refused('The token has no valid org claim.')
+  if (!isRole(role)) throw refused('The token has no valid role claim: owner, admin or member.')
+  return userCaller({ userId: sub, orgId, role, ...(typeof email === 'string' ? { email } : {}) })
+}
+
+const refused = (detail: string, cause?: unknown) => new ProblemError('authentication_failed', detail, { cause })
+
+async function verifyToken(token: string, issuer: string): Promise<JWTPayload> {
+  try {
+    const audience = environment('oidcAudience')
+    const { payload } = await jwtVerify(token, await issuerKeys(issuer), {
+      issuer,
+      ...(audience ? { audience } : {}),
+      algorithms,
+      clockTolerance: clockToleranceSeconds,
+      requiredClaims: ['exp'],
+    })
+    return payload
+  } catch (error) {
+    if (error instanceof ProblemError) throw error
+    if (error instanceof errors.JWTExpired)
+      throw new ProblemError('token_expired', 'The token has expired; sign in again.')
+    if (isIssuerFault(error)) throw issuerUnavailable(error)
+    throw refused('The token is not a valid token of this service’s issuer.', error)
+  }
+}
+
+/** Faults of fetching the keys, as against faults of the token; jose marks a failed fetch with its base class. */
+const isIssuerFault = (error: unknown): boolean =>
+  error instanceof errors.JWKSTimeout ||
+  error instanceof errors.JWKSInvalid ||
+  !(error instanceof errors.JOSEError) ||
+  error.code === 'ERR_JOSE_GENERIC'
+
+const issuerUnavailable = (cause: unknown) =>
+  new ProblemError('service_unavailable', 'The keys of the token issuer cannot be read at the moment; try again.', {
+    headers: { 'retry-after': '5' },
+    cause,
+  })
+
+let keys: { issuer: string; get: JWTVerifyGetKey } | undefined
+
+/** The issuer's keys, cached by jose and refetched when a token names a key that is not among them. */
+async function issuerKeys(issuer: string): Promise<JWTVerifyGetKey> {
+  if (keys?.issuer === issuer) return keys.get
+  const jwksUri = environment('oidcJwksUri') ?? (await discoverJwksUri(issuer))
+  keys = { issuer, get: createRemoteJWKSet(new URL(jwksUri)) }
+  return keys.get
+}
+
+async function discoverJwksUri(issuer: string): Promise<string> {
+  try {
+    const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, {
+      signal: AbortSignal.timeout(discoveryTimeoutMs),
+    })
+    const document: unknown = await response.json()
+    if (typeof document === 'object' && document && 'jwks_uri' in document && typeof document.jwks_uri === 'string') {
+      return document.jwks_uri
+    }
+    throw new Error(`discovery answered ${response.status} without jwks_uri`)
+  } catch (error) {
+    throw issuerUnavailable(error)
+  }
+}

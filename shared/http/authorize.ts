@@ -1,0 +1,30 @@
+/** What an authenticated caller may not do: the scope it lacks, another org, an origin its key is not bound to. */
+import type { Caller } from '../auth/caller.ts'
+import { missingScopes } from '../auth/scopes.ts'
+import type { Exchange } from './exchange.ts'
+import type { Operation } from './operation.ts'
+import { ProblemError } from './problem.ts'
+
+/** @throws ProblemError `forbidden` */
+export function authorize(operation: Operation, caller: Caller, { query, headers }: Exchange): void {
+  const { scope } = operation
+  if (scope !== 'any' && scope !== 'public' && missingScopes([scope], caller.scopes).length > 0) {
+    throw new ProblemError('forbidden', `This operation needs the scope ${scope}, which the credential does not hold.`)
+  }
+  if (query.org_id !== undefined && query.org_id !== caller.orgId) {
+    throw new ProblemError('forbidden', 'org_id names another organization than the credential belongs to.')
+  }
+  if (caller.kind === 'api_key' && caller.allowedOrigins.length > 0) {
+    refuseForeignOrigin(caller.allowedOrigins, headers.origin)
+  }
+}
+
+function refuseForeignOrigin(allowed: readonly string[], origin: string | undefined): void {
+  if (origin === undefined) {
+    throw new ProblemError('forbidden', 'This publishable key is bound to origins, and the request names no Origin.')
+  }
+  const anyPort = origin.startsWith('http://localhost:') && allowed.includes('http://localhost:*')
+  if (!anyPort && !allowed.includes(origin)) {
+    throw new ProblemError('forbidden', 'This publishable key may not be used from this Origin.')
+  }
+}

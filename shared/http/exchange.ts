@@ -1,0 +1,78 @@
+/** One request on its way through the pipeline: what the gateway's event says, read without trusting any of it. */
+import { randomUUID } from 'node:crypto'
+import type { Caller } from '../auth/caller.ts'
+import type { RateCount } from './rate-limit.ts'
+
+export interface Exchange {
+  requestId: string
+  now: Date
+  /** When work must be over: the Lambda's own end less a margin for the answer. */
+  deadline: Date
+  method: string
+  path: string
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>
+  query: Readonly<Record<string, string>>
+  pathParameters: Readonly<Record<string, string>>
+  rawBody: Uint8Array
+  ip: string | undefined
+  userAgent: string | undefined
+  /** Headers that the answer will carry whatever becomes of the request. */
+  answerHeaders: Record<string, string>
+  caller: Caller | undefined
+  /** The request as counted against its principal's limit, under way since the principal is known. */
+  rateCount: Promise<RateCount | undefined> | undefined
+  /** The validated request. */
+  input: { params: unknown; query: unknown; body: unknown }
+}
+
+/** Longer user agents are cut: they are kept in audit events for a year. */
+const userAgentLimit = 512
+/** The time that is kept to answer when the Lambda's own time runs out. */
+export const answerMarginMs = 1000
+/** HTTP APIs give up on an integration after 30 s; where no Lambda says how long it has, this is taken. */
+const defaultBudgetMs = 25_000
+
+/** Reads a gateway event (payload 2.0) of whatever shape: what is missing or of the wrong type is empty. */
+export function openExchange(event: unknown, context: unknown): Exchange {
+  const { headers, queryStringParameters, pathParameters, rawPath, requestContext, body, isBase64Encoded } =
+    object(event)
+  const { http, requestId } = object(requestContext)
+  const { method, sourceIp, userAgent } = object(http)
+  const now = new Date()
+  return {
+    requestId: text(requestId) ?? text(object(context).awsRequestId) ?? randomUUID(),
+    now,
+    deadline: new Date(now.getTime() + remainingMs(context) - answerMarginMs),
+    method: text(method) ?? 'GET',
+    path: text(rawPath) ?? '/',
+    headers: texts(headers, (name) => name.toLowerCase()),
+    query: texts(queryStringParameters),
+    pathParameters: texts(pathParameters),
+    rawBody: Buffer.from(text(body) ?? '', isBase64Encoded === true ? 'base64' : 'utf8'),
+    ip: text(sourceIp),
+    userAgent: text(userAgent)?.slice(0, userAgentLimit).toWellFormed(),
+    answerHeaders: {},
+    caller: undefined,
+    rateCount: undefined,
+    input: { params: {}, query: {}, body: undefined },
+  }
+}
+
+function remainingMs(context: unknown): number {
+  const { getRemainingTimeInMillis } = object(context)
+  const remaining: unknown = typeof getRemainingTimeInMillis === 'function' ? getRemainingTimeInMillis() : undefined
+  return typeof remaining === 'number' && Number.isFinite(remaining) ? remaining : defaultBudgetMs
+}
+
+const object = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
+
+function texts(value: unknown, rename = (name: string) => name): Record<string, string> {
+  const entries = Object.entries(object(value)).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  )
+  return Object.fromEntries(entries.map(([name, content]) => [rename(name), content]))
+}

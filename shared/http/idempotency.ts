@@ -1,0 +1,199 @@
+/**
+ * `Idempotency-Key` on POST: the first answer to a key is kept for a day and replayed, per principal and operation. A
+ * record begins as a lease that no one else can take before the request's own time is over. An answer that comes with a
+ * commit is written in the commit's own transaction, so that a function that dies after it leaves the answer behind.
+ */
+import { createHash } from 'node:crypto'
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
+import { PutCommand } from '@aws-sdk/lib-dynamodb'
+import { unmarshall } from '@aws-sdk/util-dynamodb'
+import canonicalize from 'canonicalize'
+import { type Caller, principalOf } from '../auth/caller.ts'
+import { log } from '../runtime/log.ts'
+import { change, orgPartition, type RowKey, table, tableName, updateRow, type Write } from '../storage/table.ts'
+import type { Answer } from './answer.ts'
+import { answerMarginMs, type Exchange } from './exchange.ts'
+import type { Operation } from './operation.ts'
+import { type InputFault, invalidInput, type ProblemCode, ProblemError } from './problem.ts'
+
+const keepSeconds = 24 * 60 * 60
+const keyPattern = /^[\x20-\x7e]{1,255}$/
+
+type KeptAnswer =
+  | { kind: 'answer'; status: number; body?: unknown; headers?: Record<string, string> }
+  | { kind: 'problem'; code: ProblemCode; detail: string; errors?: readonly InputFault[] }
+
+/** The hold that a running request has on its idempotency key. */
+export interface IdempotencyLease {
+  /** The write that keeps the answer, for a transaction; it fails when the lease was lost. */
+  keepWith(answer: Answer): Write
+  /** Says that the transaction with that write has landed. */
+  kept(): void
+}
+
+type Story = (lease: IdempotencyLease | undefined) => Promise<Answer>
+
+/**
+ * Runs `story` at most once per idempotency key.
+ *
+ * @throws ProblemError `invalid_input`, `idempotency_mismatch`, `idempotency_in_progress`, and what the story throws
+ */
+export async function onceOnly(
+  operation: Operation,
+  caller: Caller | undefined,
+  exchange: Exchange,
+  story: Story,
+): Promise<Answer> {
+  const idempotencyKey = exchange.headers['idempotency-key']
+  if (operation.method !== 'POST' || idempotencyKey === undefined || !caller) return story(undefined)
+  if (!keyPattern.test(idempotencyKey)) {
+    throw invalidInput([
+      { path: 'Idempotency-Key', code: 'invalid_header', message: 'must be 1 to 255 printable ASCII characters' },
+    ])
+  }
+  const lease = new Lease(operation, caller, exchange, idempotencyKey)
+  const kept = await lease.take()
+  if (kept) return replay(kept)
+  try {
+    const answer = await story(lease)
+    await lease.keep(toKept(answer))
+    return answer
+  } catch (error) {
+    if (error instanceof ProblemError && error.status < 500) await lease.keep(problemToKept(error))
+    else await lease.release()
+    throw error
+  }
+}
+
+const toKept = ({ status, body, headers }: Answer): KeptAnswer => ({
+  kind: 'answer',
+  status,
+  ...(body === undefined ? {} : { body }),
+  ...(headers ? { headers } : {}),
+})
+
+const problemToKept = ({ code, message, details }: ProblemError): KeptAnswer => ({
+  kind: 'problem',
+  code,
+  detail: message,
+  ...(details.errors ? { errors: details.errors } : {}),
+})
+
+function replay(kept: KeptAnswer): Answer {
+  const replayed = { 'idempotency-replayed': 'true' }
+  if (kept.kind === 'problem') {
+    throw new ProblemError(kept.code, kept.detail, {
+      headers: replayed,
+      ...(kept.errors ? { errors: kept.errors } : {}),
+    })
+  }
+  const { status, body, headers } = kept
+  return { status, body, headers: { ...headers, ...replayed } }
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+class Lease implements IdempotencyLease {
+  readonly #key: RowKey
+  readonly #fingerprint: string
+  readonly #exchange: Exchange
+  #kept = false
+
+  constructor(operation: Operation, caller: Caller, exchange: Exchange, idempotencyKey: string) {
+    this.#key = {
+      pk: `${orgPartition(caller.orgId)}#IDEM#${principalOf(caller)}`,
+      sk: `${operation.id}#${sha256(idempotencyKey)}`,
+    }
+    // Of the validated input: the same meaning in other bytes is the same request.
+    this.#fingerprint = sha256(canonicalize(exchange.input) ?? '')
+    this.#exchange = exchange
+  }
+
+  /** Takes the lease; or hands back the kept answer, or refuses. */
+  async take(): Promise<KeptAnswer | undefined> {
+    const { now, deadline, requestId } = this.#exchange
+    const epoch = Math.floor(now.getTime() / 1000)
+    try {
+      await table().send(
+        new PutCommand({
+          TableName: tableName(),
+          Item: {
+            ...this.#key,
+            fingerprint: this.#fingerprint,
+            owner: requestId,
+            lease_until_ms: deadline.getTime() + answerMarginMs,
+            expires_at_epoch: epoch + keepSeconds,
+          },
+          ConditionExpression:
+            'attribute_not_exists(pk) OR expires_at_epoch <= :epoch OR (attribute_not_exists(kept) AND lease_until_ms < :now)',
+          ExpressionAttributeValues: { ':epoch': epoch, ':now': now.getTime() },
+          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+        }),
+      )
+      return undefined
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException) || !error.Item) throw error
+      return this.#judge(unmarshall(error.Item))
+    }
+  }
+
+  #judge(existing: Record<string, unknown>): KeptAnswer {
+    if (existing.fingerprint !== this.#fingerprint) {
+      throw new ProblemError(
+        'idempotency_mismatch',
+        'This Idempotency-Key was used for another request in the last 24 hours; use a new one.',
+      )
+    }
+    if (existing.kept) return existing.kept as KeptAnswer
+    throw new ProblemError('idempotency_in_progress', 'The first request with this Idempotency-Key is still running.', {
+      headers: { 'retry-after': '1' },
+    })
+  }
+
+  keepWith(answer: Answer): Write {
+    return change(
+      this.#key,
+      this.#keeping(toKept(answer)),
+      () =>
+        new ProblemError('idempotency_in_progress', 'Another request with this Idempotency-Key took over; try again.', {
+          headers: { 'retry-after': '1' },
+        }),
+    )
+  }
+
+  kept(): void {
+    this.#kept = true
+  }
+
+  #keeping(kept: KeptAnswer) {
+    return {
+      UpdateExpression: 'SET kept = :kept',
+      ConditionExpression: '#owner = :owner AND attribute_not_exists(kept)',
+      ExpressionAttributeNames: { '#owner': 'owner' },
+      ExpressionAttributeValues: { ':kept': kept, ':owner': this.#exchange.requestId },
+    }
+  }
+
+  /** Keeps an answer that no commit has kept. The answer goes out even when it cannot be kept. */
+  async keep(kept: KeptAnswer): Promise<void> {
+    if (!this.#kept) await this.#quietly(this.#keeping(kept))
+  }
+
+  /** Lets the next request with the key run at once. */
+  async release(): Promise<void> {
+    const { requestId } = this.#exchange
+    await this.#quietly({
+      UpdateExpression: 'SET lease_until_ms = :past',
+      ConditionExpression: '#owner = :owner AND attribute_not_exists(kept)',
+      ExpressionAttributeNames: { '#owner': 'owner' },
+      ExpressionAttributeValues: { ':past': 0, ':owner': requestId },
+    })
+  }
+
+  async #quietly(update: Parameters<typeof updateRow>[1]): Promise<void> {
+    await updateRow(this.#key, update).catch((error: unknown) => {
+      if (error instanceof ConditionalCheckFailedException) return
+      log.warn('the idempotency record could not be updated', { error: error as Error })
+    })
+  }
+}

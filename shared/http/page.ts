@@ -1,0 +1,68 @@
+/** Lists: the query that pages them, and cursors that hold only for the org and the filters that they were made for. */
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import * as z from 'zod'
+import type { Caller } from '../auth/caller.ts'
+import { type Answer, ok } from './answer.ts'
+import { invalidCursor } from './problem.ts'
+
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(100).default(50).meta({ description: 'Entries a page.' }),
+  cursor: z.string().max(2000).optional().meta({ description: '`next_cursor` of the page before.' }),
+}
+
+/** The answer of a list. A filtered page may hold fewer entries than `limit`; only a null cursor is the end. */
+export const pageOf = (entry: z.ZodType) =>
+  z.object({
+    data: z.array(entry),
+    next_cursor: z.string().nullable().meta({ description: 'Pass as `cursor` for the next page; null at the end.' }),
+  })
+
+export interface PageSpec {
+  limit: number
+  /** The sort key after which the page starts. */
+  after: string | undefined
+  now: Date
+}
+
+interface ListCall<Filter> {
+  caller: Caller
+  query: Filter & { limit: number; cursor?: string | undefined }
+  now: Date
+}
+
+/** Answers one page of a list, read by `read` under the request's filters. */
+export async function listPage<Filter extends object>(
+  { caller, query, now }: ListCall<Filter>,
+  read: (filter: Filter, page: PageSpec) => Promise<{ data: unknown[]; next: string | undefined }>,
+): Promise<Answer> {
+  const { limit, cursor, ...filter } = query
+  const cursors = cursorsFor(caller.orgId, filter)
+  // What is left of the query once the paging is taken out is the filter.
+  const { data, next } = await read(filter as unknown as Filter, { limit, after: cursors.open(cursor), now })
+  return ok({ data, next_cursor: cursors.seal(next) })
+}
+
+/** Cursors of one list: a sort key beside a digest of what the list was asked for. */
+export function cursorsFor(orgId: string, filter: object) {
+  const digest = createHash('sha256')
+    .update(canonicalize([orgId, filter]) ?? '')
+    .digest('base64url')
+    .slice(0, 12)
+  return {
+    open(cursor: string | undefined): string | undefined {
+      if (cursor === undefined) return undefined
+      const [madeFor, after] = decode(cursor)
+      if (madeFor !== digest || !after) throw invalidCursor()
+      return after
+    },
+    seal: (next: string | undefined): string | null =>
+      next === undefined ? null : Buffer.from(`${digest} ${next}`).toString('base64url'),
+  }
+}
+
+function decode(cursor: string): [string | undefined, string | undefined] {
+  const text = Buffer.from(cursor, 'base64url').toString('utf8')
+  const space = text.indexOf(' ')
+  return [text.slice(0, space), text.slice(space + 1)]
+}

@@ -1,0 +1,106 @@
+/** Reads and checks the request against its contract: size, media type, JSON, then every field at once. */
+import type * as z from 'zod'
+import type { Exchange } from './exchange.ts'
+import type { Operation } from './operation.ts'
+import { type InputFault, invalidInput, notFound, ProblemError } from './problem.ts'
+
+export const bodyLimitBytes = 256 * 1024
+
+/**
+ * Sets the exchange's input.
+ *
+ * @throws ProblemError `payload_too_large`, `unsupported_media_type`, `invalid_input`, `not_found` for a malformed id
+ */
+export function validate(operation: Operation, exchange: Exchange): void {
+  const body = operation.body ? readBody(operation, exchange) : undefined
+  const faults: InputFault[] = []
+  const parse = (schema: z.ZodType, value: unknown): unknown => {
+    const result = schema.safeParse(value, { reportInput: true })
+    if (!result.success) faults.push(...result.error.issues.flatMap((issue) => toFaults(issue)))
+    return result.data
+  }
+  const { org_id: _org, ...query } = exchange.query
+  exchange.input = {
+    // A typo in a filter must not pass for no filter; what is public may be fetched with anything behind it.
+    query: operation.scope === 'public' ? parse(operation.query, query) : parse(operation.query.strict(), query),
+    body: operation.body ? parse(operation.body, body) : undefined,
+    params: {},
+  }
+  if (faults.length > 0) throw invalidInput(faults.slice(0, maxFaults))
+  const params = operation.params.safeParse(exchange.pathParameters)
+  // An id that cannot be is an id that does not exist.
+  if (!params.success) throw notFound()
+  exchange.input.params = params.data
+}
+
+function readBody(operation: Operation, { rawBody, headers, method }: Exchange): unknown {
+  if (rawBody.byteLength > bodyLimitBytes) {
+    throw new ProblemError('payload_too_large', `The body is larger than ${bodyLimitBytes / 1024} KiB.`)
+  }
+  if (rawBody.byteLength === 0) {
+    if (operation.bodyMayBeAbsent) return {}
+    throw invalidInput([{ path: '', code: 'missing_body', message: 'a JSON body is needed' }])
+  }
+  requireJson(headers['content-type'], method)
+  const value = parseJson(rawBody)
+  const broken = brokenString(value, [])
+  if (broken) {
+    throw invalidInput([{ path: dotted(broken), code: 'invalid_unicode', message: 'holds half of a surrogate pair' }])
+  }
+  return value
+}
+
+function requireJson(contentType: string | undefined, method: string): void {
+  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase()
+  if (mediaType === 'application/json') return
+  if (mediaType === 'application/merge-patch+json' && method === 'PATCH') return
+  throw new ProblemError('unsupported_media_type', 'The body must be JSON, sent as Content-Type: application/json.')
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? 'is not valid JSON' : 'is not valid UTF-8'
+    throw invalidInput([{ path: '', code: 'malformed_json', message: `the body ${reason}` }])
+  }
+}
+
+/**
+ * The path of the first string that UTF-8 cannot hold. It would be stored changed, and the hash of the audit event that
+ * tells of it would not match. Walked without recursion: a body can nest as deep as it is long.
+ */
+function brokenString(root: unknown, at: readonly PropertyKey[]): readonly PropertyKey[] | undefined {
+  const rest: [unknown, readonly PropertyKey[]][] = [[root, at]]
+  for (let next = rest.pop(); next; next = rest.pop()) {
+    const [value, path] = next
+    if (typeof value === 'string' && !value.isWellFormed()) return path
+    if (typeof value !== 'object' || value === null) continue
+    for (const [name, part] of Object.entries(value)) {
+      if (!name.isWellFormed()) return path
+      // Below this depth no schema has fields; the whole is named instead.
+      rest.push([part, path.length < 16 ? [...path, name] : path])
+    }
+  }
+  return undefined
+}
+
+const dotted = (path: readonly PropertyKey[]): string => path.map(String).join('.').slice(0, maxPathLength)
+
+const maxFaults = 50
+const maxPathLength = 200
+
+/** One fault a field: an unknown field is named itself, not its parent. */
+function toFaults(issue: z.core.$ZodIssue): InputFault[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.slice(0, maxFaults).map((name) => ({
+      path: dotted([...issue.path, name]),
+      code: 'unknown_field',
+      message: 'is not a field of this request; check the spelling or leave it out',
+    }))
+  }
+  if (issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value')) {
+    return [{ path: dotted(issue.path), code: 'missing_field', message: 'is required' }]
+  }
+  return [{ path: dotted(issue.path), code: issue.code, message: issue.message }]
+}

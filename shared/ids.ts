@@ -1,0 +1,19 @@
+/** Ids: a typed prefix and a ULID in lower case, so that an id tells its kind and sorts by its birth. */
+import { monotonicFactory } from 'ulid'
+import * as z from 'zod'
+
+export type IdPrefix = 'org' | 'key' | 'conn' | 'cred' | 'tgt' | 'int' | 'aud'
+
+// Monotonic: two records of one millisecond made by one process list in the order in which they were made.
+const nextUlid = monotonicFactory()
+
+/** A new id such as `key_01jd3v7k3q9x5m2n8r4t6w0y1z`. */
+export const newId = (prefix: IdPrefix): string => `${prefix}_${nextUlid().toLowerCase()}`
+
+/** Crockford base32 without I, L, O and U; the first character of a ULID is at most 7 (48 bits of time). */
+const ulidPattern = '[0-7][0-9a-hjkmnp-tv-z]{25}'
+
+export const idPattern = (prefix: IdPrefix): RegExp => new RegExp(`^${prefix}_${ulidPattern}$`)
+
+export const idSchema = (prefix: IdPrefix, description: string) =>
+  z.string().regex(idPattern(prefix), `must be an id that starts with ${prefix}_`).meta({ description })

@@ -1,0 +1,62 @@
+/** Organizations: the row that names one, and how one comes to be with its first key. */
+import { issueKey, keyCreated } from '../api-keys/entity.ts'
+import { type Actor, createdFields } from '../audit/event.ts'
+import { templateScopes } from '../auth/scopes.ts'
+import { newId } from '../ids.ts'
+import { type Change, commit } from '../storage/commit.ts'
+import { getRow, insert, orgPartition } from '../storage/table.ts'
+
+export interface Org {
+  id: string
+  name: string
+  owner_email: string
+  created_at: string
+}
+
+const systemActor = (id: string): Actor => ({ type: 'system', id })
+
+export async function findOrg(orgId: string): Promise<Org | undefined> {
+  const row = await getRow({ pk: orgPartition(orgId), sk: 'ORG' })
+  if (!row) return undefined
+  const { pk: _pk, sk: _sk, ...org } = row
+  return org as unknown as Org
+}
+
+/** Who makes an org or a key that no caller asked for, and how long it may take. */
+export interface Maker {
+  /** What made it, as the audit trail names it: `bootstrap`. */
+  name: string
+  requestId: string
+  deadline: Date
+}
+
+/** Writes a new org. `refuse` is what a name that is taken already means. */
+export async function createOrg(named: Pick<Org, 'name' | 'owner_email'>, maker: Maker): Promise<Org> {
+  const now = new Date()
+  const org: Org = { id: newId('org'), ...named, created_at: now.toISOString() }
+  const change: Change = {
+    action: 'organization.created',
+    resource: { type: 'organization', id: org.id, name: org.name },
+    result: 'success',
+    changes: createdFields(org, ['name', 'owner_email']),
+    writes: [insert({ pk: orgPartition(org.id), sk: 'ORG', ...org })],
+  }
+  await commit(change, circumstances(org.id, maker, now), maker.deadline)
+  return org
+}
+
+/** Issues an org key with the scopes of a template, and hands back its raw value. */
+export async function createOrgKey(orgId: string, name: string, template: string, maker: Maker): Promise<string> {
+  const now = new Date()
+  const definition = { name, key_type: 'org', environment: 'live', scopes: templateScopes(template) } as const
+  const issued = issueKey(definition, systemActor(maker.name), now)
+  await commit(keyCreated(orgId, issued), circumstances(orgId, maker, now), maker.deadline)
+  return issued.rawKey
+}
+
+const circumstances = (orgId: string, { name, requestId }: Maker, now: Date) => ({
+  orgId,
+  actor: systemActor(name),
+  now,
+  requestId,
+})

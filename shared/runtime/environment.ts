@@ -1,0 +1,29 @@
+/**
+ * The names of the environment variables that functions run with, for the stacks that set them and the code that
+ * reads them; and the one place that reads them. AWS endpoints come from the SDK's own `AWS_ENDPOINT_URL_*`.
+ */
+
+export const environmentNames = {
+  stage: 'STAGE',
+  tableName: 'TABLE_NAME',
+  serviceVersion: 'SERVICE_VERSION',
+  oidcIssuer: 'OIDC_ISSUER',
+  oidcAudience: 'OIDC_AUDIENCE',
+  oidcJwksUri: 'OIDC_JWKS_URI',
+  oidcOrgClaim: 'OIDC_ORG_CLAIM',
+  oidcRoleClaim: 'OIDC_ROLE_CLAIM',
+} as const
+
+type EnvironmentKey = keyof typeof environmentNames
+
+/** The value of a variable, or undefined where it is not set or empty. */
+export function environment(key: EnvironmentKey): string | undefined {
+  return process.env[environmentNames[key]] || undefined
+}
+
+/** The value of a variable that the function cannot work without. */
+export function requiredEnvironment(key: EnvironmentKey): string {
+  const value = environment(key)
+  if (value === undefined) throw new Error(`environment variable ${environmentNames[key]} is not set`)
+  return value
+}

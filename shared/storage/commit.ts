@@ -1,0 +1,83 @@
+/**
+ * The one way to write an org's rows: the changes, their audit event and the move of the chain's head, in one
+ * transaction, so that there is no change without its record and no record of what did not happen.
+ */
+import { TransactionCanceledException } from '@aws-sdk/client-dynamodb'
+import { TransactWriteCommand } from '@aws-sdk/lib-dynamodb'
+import { unmarshall } from '@aws-sdk/util-dynamodb'
+import type { AuditDraft, AuditEvent } from '../audit/event.ts'
+import { append, type Circumstances, readHead } from '../audit/trail.ts'
+import { ProblemError } from '../http/problem.ts'
+import { table, type Write } from './table.ts'
+
+/** What an operation wants done: its writes, and the event that tells of them. */
+export interface Change extends AuditDraft {
+  writes: readonly Write[]
+}
+
+/** What an operation had read has changed before it wrote; the pipeline runs the operation again, on a fresh read. */
+export class StaleReadError extends Error {
+  override readonly name = 'StaleReadError'
+}
+
+/** A lost race is followed by a pause between 0 and this, doubled each time up to the cap: full jitter. */
+const firstPauseMs = 50
+const longestPauseMs = 2000
+
+/**
+ * Writes a change. Lost races for the head of the chain are run again, from a fresh read, until `deadline`.
+ *
+ * @throws what the failed write's `refuse` makes, when a condition of the change itself does not hold
+ * @throws ProblemError `service_unavailable` when the races are still being lost at the deadline
+ */
+export async function commit(change: Change, where: Circumstances, deadline: Date): Promise<AuditEvent> {
+  const { writes, ...draft } = change
+  for (let attempt = 0; ; attempt++) {
+    const head = await readHead(where.orgId)
+    const appended = append(head, draft, where)
+    const all = [...writes, ...appended.writes]
+    try {
+      await table().send(new TransactWriteCommand({ TransactItems: all.map(({ item }) => item) }))
+      return appended.event
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error
+      refuseFailedConditions(error, all)
+      await pauseBeforeNext(attempt, deadline, error)
+    }
+  }
+}
+
+/** Throws when the cancellation is more than a lost race: a condition of the change, or a fault of ours. */
+function refuseFailedConditions(error: TransactionCanceledException, writes: readonly Write[]): void {
+  const reasons = error.CancellationReasons ?? []
+  for (const [index, reason] of reasons.entries()) {
+    const refuse = writes[index]?.refuse
+    // The document client leaves the item of a failed condition as DynamoDB sent it.
+    if (reason.Code === 'ConditionalCheckFailed' && refuse) throw refuse(reason.Item && unmarshall(reason.Item))
+  }
+  const headIndex = writes.length - 1
+  const isRace = (code: string | undefined, index: number) =>
+    code === undefined ||
+    code === 'None' ||
+    code === 'TransactionConflict' ||
+    code === 'ThrottlingError' ||
+    code === 'ProvisionedThroughputExceeded' ||
+    (code === 'ConditionalCheckFailed' && index === headIndex)
+  if (!reasons.every(({ Code }, index) => isRace(Code, index))) throw error
+}
+
+/**
+ * Waits before the next attempt of what lost a race.
+ *
+ * @throws ProblemError `service_unavailable` when the wait would end past the deadline
+ */
+export async function pauseBeforeNext(attempt: number, deadline: Date, cause: Error): Promise<void> {
+  const pauseMs = Math.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt)
+  if (Date.now() + pauseMs >= deadline.getTime()) {
+    throw new ProblemError('service_unavailable', 'Too many changes of this organization at once; try again.', {
+      headers: { 'retry-after': '1' },
+      cause,
+    })
+  }
+  await new Promise((resolve) => setTimeout(resolve, pauseMs))
+}

@@ -1,0 +1,167 @@
+/**
+ * The table: its client, and the few ways in which this service touches it. Reads are consistent unless said
+ * otherwise; there is no scan. Rows of an org are changed by `commit` alone.
+ */
+import { DynamoDBClient, type TransactWriteItem } from '@aws-sdk/client-dynamodb'
+import {
+  DynamoDBDocumentClient,
+  GetCommand,
+  QueryCommand,
+  type TransactWriteCommandInput,
+  UpdateCommand,
+  type UpdateCommandInput,
+} from '@aws-sdk/lib-dynamodb'
+import { invalidCursor } from '../http/problem.ts'
+import { requiredEnvironment } from '../runtime/environment.ts'
+
+export interface RowKey {
+  pk: string
+  sk: string
+}
+
+export type Row = RowKey & Record<string, unknown>
+
+/** The partition of everything that an org owns. */
+export const orgPartition = (orgId: string): string => `ORG#${orgId}`
+
+let shared: DynamoDBDocumentClient | undefined
+
+/** The client, made on first use. */
+export function table(): DynamoDBDocumentClient {
+  shared ??= DynamoDBDocumentClient.from(new DynamoDBClient({}), { marshallOptions: { removeUndefinedValues: true } })
+  return shared
+}
+
+export const tableName = (): string => requiredEnvironment('tableName')
+
+/** One row, read consistently. */
+export async function getRow(key: RowKey): Promise<Row | undefined> {
+  const { Item } = await table().send(new GetCommand({ TableName: tableName(), Key: key, ConsistentRead: true }))
+  return Item as Row | undefined
+}
+
+type Update = Omit<UpdateCommandInput, 'TableName' | 'Key'>
+
+/** Changes one row outside a commit: for counters, stamps and leases, which are no state of an org. */
+export async function updateRow(key: RowKey, update: Update, signal?: AbortSignal): Promise<Row | undefined> {
+  const { Attributes } = await table().send(
+    new UpdateCommand({ TableName: tableName(), Key: key, ...update }),
+    signal ? { abortSignal: signal } : {},
+  )
+  return Attributes as Row | undefined
+}
+
+export interface PageRequest {
+  partition: string
+  /** Rows of the list: those whose sort key starts so. */
+  prefix: string
+  /** Narrows the range within the prefix; both ends inclusive, as DynamoDB's BETWEEN is. */
+  from?: string
+  to?: string
+  limit: number
+  newestFirst?: boolean
+  /** The sort key after which the page starts. */
+  after?: string | undefined
+  /** Keeps what satisfies the filter. A filtered page reads at most `filteredReadLimit` rows, so it may come short. */
+  filter?: Filter | undefined
+}
+
+export interface Filter {
+  expression: string
+  names: Record<string, string>
+  values: Record<string, unknown>
+}
+
+/** A filter for the (dotted) attributes whose wanted value is given, or undefined when none is. */
+export function equalsFilter(wanted: Record<string, string | undefined>): Filter | undefined {
+  const given = Object.entries(wanted).filter(([, value]) => value !== undefined)
+  if (given.length === 0) return undefined
+  const filter: Filter = { expression: '', names: {}, values: {} }
+  filter.expression = given
+    .map(([path, value], index) => {
+      const parts = path.split('.')
+      for (const part of parts) filter.names[`#${part}`] = part
+      filter.values[`:filter${index}`] = value
+      return `${parts.map((part) => `#${part}`).join('.')} = :filter${index}`
+    })
+    .join(' AND ')
+  return filter
+}
+
+/** How many rows one filtered page may read: what bounds its cost whatever the size of the org. */
+const filteredReadLimit = 250
+
+/** The character after `#`'s successors that every sort key within a prefix is below. */
+const prefixEnd = (prefix: string): string => `${prefix}\uffff`
+
+export interface Page {
+  rows: Row[]
+  /** The sort key to go on after, or undefined at the end. */
+  next: string | undefined
+}
+
+/** One page of a list, by exactly one `Query`. */
+export async function queryPage(request: PageRequest): Promise<Page> {
+  const { partition, prefix, limit, after, filter } = request
+  const from = request.from ?? prefix
+  const to = request.to ?? prefixEnd(prefix)
+  if (after !== undefined && (after < from || after > to)) throw invalidCursor()
+  const { Items = [], LastEvaluatedKey } = await table().send(
+    new QueryCommand({
+      TableName: tableName(),
+      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+      ExpressionAttributeValues: {
+        ':pk': partition,
+        ':from': from,
+        ':to': to,
+        ...filter?.values,
+      },
+      ...(filter ? { FilterExpression: filter.expression } : {}),
+      // DynamoDB refuses an empty map of names.
+      ...(filter && Object.keys(filter.names).length > 0 ? { ExpressionAttributeNames: filter.names } : {}),
+      ScanIndexForward: !request.newestFirst,
+      ConsistentRead: true,
+      // One more than asked for tells whether there is a next page, so that no list ends on an empty one.
+      Limit: filter ? filteredReadLimit : limit + 1,
+      ...(after ? { ExclusiveStartKey: { pk: partition, sk: after } } : {}),
+    }),
+  )
+  const rows = Items as Row[]
+  if (rows.length > limit) return { rows: rows.slice(0, limit), next: rows[limit - 1]?.sk }
+  return { rows, next: LastEvaluatedKey?.sk as string | undefined }
+}
+
+type DocumentTransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number]
+
+/** One write of a transaction, and what it means to the caller when its condition fails. */
+export interface Write {
+  item: DocumentTransactItem
+  /** Makes the error of a failed condition; it is given the row that stood in the way, where there is one. */
+  refuse?: (existing: Record<string, unknown> | undefined) => Error
+}
+
+/** A row that must not exist yet. */
+export const insert = (row: Row, refuse?: Write['refuse']): Write => ({
+  item: { Put: { TableName: tableName(), Item: row, ConditionExpression: 'attribute_not_exists(pk)' } },
+  ...(refuse ? { refuse } : {}),
+})
+
+/** A change of one row under a condition. */
+export const change = (
+  key: RowKey,
+  update: Required<Pick<Update, 'UpdateExpression' | 'ConditionExpression' | 'ExpressionAttributeValues'>> &
+    Pick<Update, 'ExpressionAttributeNames'>,
+  refuse?: Write['refuse'],
+): Write => ({
+  item: {
+    Update: {
+      TableName: tableName(),
+      Key: key,
+      ...(update as Required<Update>),
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+    },
+  },
+  ...(refuse ? { refuse } : {}),
+})
+
+export type { TransactWriteItem }

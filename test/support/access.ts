@@ -1,0 +1,66 @@
+/**
+ * IAM on one machine: while a handler runs, its calls to DynamoDB are held against its contract's `access`, so that a
+ * statement that is missing fails here and not after a deploy, and one that nobody needs is known.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Operation, TableAction } from '../../shared/http/operation.ts'
+import { table } from '../../shared/storage/table.ts'
+
+const running = new AsyncLocalStorage<Operation>()
+/** The actions that each operation was seen to use, by operation id. */
+export const usedActions = new Map<string, Set<TableAction>>()
+
+const singleActions: Record<string, TableAction> = {
+  GetItemCommand: 'GetItem',
+  PutItemCommand: 'PutItem',
+  UpdateItemCommand: 'UpdateItem',
+  DeleteItemCommand: 'DeleteItem',
+  QueryCommand: 'Query',
+}
+const transactActions: Record<string, TableAction> = {
+  Put: 'PutItem',
+  Update: 'UpdateItem',
+  Delete: 'DeleteItem',
+  ConditionCheck: 'ConditionCheckItem',
+}
+
+function actionsOf(commandName: string, input: { TransactItems?: object[] }): TableAction[] {
+  if (commandName === 'TransactWriteItemsCommand') {
+    return (input.TransactItems ?? []).flatMap((item) =>
+      Object.keys(item).map((kind) => transactActions[kind] as TableAction),
+    )
+  }
+  const action = singleActions[commandName]
+  if (!action) throw new Error(`${commandName} has no IAM action here; add it to test/support/access.ts`)
+  return [action]
+}
+
+let watching = false
+function watch(): void {
+  if (watching) return
+  watching = true
+  table().middlewareStack.add(
+    (next, context) => (args) => {
+      const operation = running.getStore()
+      if (operation) {
+        const used = usedActions.get(operation.id) ?? new Set()
+        usedActions.set(operation.id, used)
+        for (const action of actionsOf(String(context.commandName), args.input as { TransactItems?: object[] })) {
+          used.add(action)
+          if (operation.access.table.includes(action)) continue
+          throw Object.assign(new Error(`${operation.id} may not dynamodb:${action}`), {
+            name: 'AccessDeniedException',
+          })
+        }
+      }
+      return next(args)
+    },
+    { step: 'initialize', name: 'accessOfContract' },
+  )
+}
+
+/** Runs a handler under its contract's access. */
+export function withAccessOf<T>(operation: Operation, run: () => Promise<T>): Promise<T> {
+  watch()
+  return running.run(operation, run)
+}

@@ -1,0 +1,8 @@
+/** One real DynamoDB engine for the whole run; each test file has a table of its own in it. */
+import { startEngine } from '../../local/engine.ts'
+
+export default async function startSharedEngine(): Promise<() => Promise<void>> {
+  const engine = await startEngine()
+  process.env.DYNAMODB_ENDPOINT = engine.endpoint
+  return engine.stop
+}
