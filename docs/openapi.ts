@@ -1,4 +1,4 @@
-/** Generates `docs/openapi.json` from the contracts; with `--check` it only tells whether the committed one is current. */
+/** Generates `docs/openapi.json` and the README's table from the contracts; `--check` only tells whether they are current. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import * as z from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi'
@@ -142,12 +142,33 @@ export function openApiDocument() {
   })
 }
 
+/** The README's table of operations. */
+function operationsTable(): string {
+  const rows = operationList.map(([, { id, route, scope }]) => `| \`${id}\` | \`${route}\` | ${scopeCell(scope)} |`)
+  return `<!-- operations -->\n${rows.join('\n')}\n<!-- /operations -->`
+}
+
+const scopeCell = (scope: Operation['scope']): string =>
+  scope === 'public' ? 'public' : scope === 'any' ? 'any valid credential' : `\`${scope}\``
+
+/** The generated texts, by file. */
+function generated(): [URL, string][] {
+  const readme = new URL('../README.md', import.meta.url)
+  const table = /<!-- operations -->[\s\S]*<!-- \/operations -->/
+  return [
+    [new URL('openapi.json', import.meta.url), `${JSON.stringify(openApiDocument(), null, 2)}\n`],
+    [readme, readFileSync(readme, 'utf8').replace(table, operationsTable)],
+  ]
+}
+
 if (import.meta.main) {
-  const file = new URL('openapi.json', import.meta.url)
-  const current = `${JSON.stringify(openApiDocument(), null, 2)}\n`
-  if (!process.argv.includes('--check')) writeFileSync(file, current)
-  else if (readFileSync(file, 'utf8') !== current) {
-    console.error('docs/openapi.json does not match the contracts; run: npm run openapi')
-    process.exitCode = 1
+  for (const [file, current] of generated()) {
+    if (!process.argv.includes('--check')) writeFileSync(file, current)
+    else if (readFileSync(file, 'utf8') !== current) {
+      console.error(
+        `${file.pathname.split('/').slice(-2).join('/')} does not match the contracts; run: npm run openapi`,
+      )
+      process.exitCode = 1
+    }
   }
 }

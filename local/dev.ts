@@ -60,8 +60,7 @@ function endOnSignal(service: Service): void {
       () => process.exit(1),
     )
   }
-  process.once('SIGINT', end)
-  process.once('SIGTERM', end)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end)
 }
 
 function welcome({ url, issuer, orgs }: DevState): string {

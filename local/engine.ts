@@ -32,6 +32,9 @@ export async function startEngine(databaseFile?: string): Promise<Engine> {
     // A process group of its own: Ctrl-C reaches us alone, and we end it once the last request is answered.
     { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   )
+  const endWithUs = () => child.kill()
+  process.once('exit', endWithUs)
+  child.once('exit', () => process.off('exit', endWithUs))
   const said: Buffer[] = []
   child.stderr.on('data', (chunk: Buffer) => said.length < 50 && said.push(chunk))
   await untilReady(endpoint, child, () => Buffer.concat(said).toString())

@@ -108,18 +108,20 @@ async function close(server: Server, engine: Engine): Promise<void> {
 
 /** Makes two orgs with keys, so that tenants can be tried, and tokens for each role of each. */
 export async function seed(service: Service, names: readonly string[]): Promise<DevState['orgs']> {
-  const { createOrg, createOrgKey } = await import('../shared/orgs/entity.ts')
+  const { createOrg, createOrgKey, findOrgIdByName } = await import('../shared/orgs/entity.ts')
   const maker = () => ({ name: 'local-seed', requestId: 'local-seed', deadline: new Date(Date.now() + 10_000) })
   const orgs: DevState['orgs'] = []
   for (const name of names) {
-    const org = await createOrg({ name, owner_email: `owner@${name.toLowerCase()}.example` }, maker())
-    const full_admin = await createOrgKey(org.id, 'Seeded admin key', 'full_admin', maker())
-    const read_only = await createOrgKey(org.id, 'Seeded read-only key', 'read_only', maker())
+    const orgId =
+      (await findOrgIdByName(name)) ??
+      (await createOrg({ name, owner_email: `owner@${name.toLowerCase()}.example` }, maker())).id
+    const full_admin = await createOrgKey(orgId, 'Seeded admin key', 'full_admin', maker())
+    const read_only = await createOrgKey(orgId, 'Seeded read-only key', 'read_only', maker())
     orgs.push({
-      org_id: org.id,
+      org_id: orgId,
       name,
       api_keys: { full_admin, read_only },
-      tokens: await mintTokens(service.issuer, org.id),
+      tokens: await mintTokens(service.issuer, orgId),
     })
   }
   return orgs

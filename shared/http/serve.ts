@@ -61,8 +61,17 @@ export function serve<Op extends Operation>(operation: Op, story: Story<Op>) {
       // The first hook has put the exchange in the event's place.
       const exchange = event as Exchange
       const answer = await onceOnly(operation, exchange.caller, exchange, (lease) => tell(story, exchange, lease))
-      return toGatewayResult(answer, exchange.answerHeaders)
+      return toGatewayResult(notModified(exchange, answer) ?? answer, exchange.answerHeaders)
     })
+}
+
+/** A GET whose caller has the answer already is told so, without the body (RFC 9110, section 13.1.2). */
+function notModified({ method, headers }: Exchange, answer: Answer): Answer | undefined {
+  const etag = answer.headers?.etag
+  const known = headers['if-none-match']
+  if (method !== 'GET' || answer.status !== 200 || etag === undefined || known === undefined) return undefined
+  const matches = known.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
+  return matches ? { status: 304, ...(answer.headers ? { headers: answer.headers } : {}) } : undefined
 }
 
 /** Opens the exchange, and at the very end logs one line and stamps the request id. */

@@ -2,6 +2,7 @@
 import { issueKey, keyCreated } from '../api-keys/entity.ts'
 import { type Actor, createdFields } from '../audit/event.ts'
 import { templateScopes } from '../auth/scopes.ts'
+import { ProblemError } from '../http/problem.ts'
 import { newId } from '../ids.ts'
 import { type Change, commit } from '../storage/commit.ts'
 import { getRow, insert, orgPartition } from '../storage/table.ts'
@@ -30,7 +31,18 @@ export interface Maker {
   deadline: Date
 }
 
-/** Writes a new org. `refuse` is what a name that is taken already means. */
+/** The row that claims a name, so that making the same org twice is noticed. */
+const nameKey = (name: string) => ({ pk: `ORGNAME#${name.toLowerCase()}`, sk: 'ORGNAME' })
+
+/** The org that has this name, whatever its case. */
+export const findOrgIdByName = async (name: string): Promise<string | undefined> =>
+  (await getRow(nameKey(name)))?.org_id as string | undefined
+
+/**
+ * Writes a new org.
+ *
+ * @throws ProblemError `conflict` when there is one of that name
+ */
 export async function createOrg(named: Pick<Org, 'name' | 'owner_email'>, maker: Maker): Promise<Org> {
   const now = new Date()
   const org: Org = { id: newId('org'), ...named, created_at: now.toISOString() }
@@ -39,11 +51,16 @@ export async function createOrg(named: Pick<Org, 'name' | 'owner_email'>, maker:
     resource: { type: 'organization', id: org.id, name: org.name },
     result: 'success',
     changes: createdFields(org, ['name', 'owner_email']),
-    writes: [insert({ pk: orgPartition(org.id), sk: 'ORG', ...org })],
+    writes: [
+      insert({ pk: orgPartition(org.id), sk: 'ORG', ...org }),
+      insert({ ...nameKey(org.name), org_id: org.id }, () => nameTaken(org.name)),
+    ],
   }
   await commit(change, circumstances(org.id, maker, now), maker.deadline)
   return org
 }
+
+const nameTaken = (name: string) => new ProblemError('conflict', `An organization named ${name} exists already.`)
 
 /** Issues an org key with the scopes of a template, and hands back its raw value. */
 export async function createOrgKey(orgId: string, name: string, template: string, maker: Maker): Promise<string> {

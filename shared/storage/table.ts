@@ -26,9 +26,17 @@ export const orgPartition = (orgId: string): string => `ORG#${orgId}`
 
 let shared: DynamoDBDocumentClient | undefined
 
+/** A request that hangs is given up and tried again while there is time for it: a Lambda has 28 s in all. */
+const clientSettings = {
+  maxAttempts: 3,
+  requestHandler: { connectionTimeout: 1000, requestTimeout: 5000, throwOnRequestTimeout: true },
+}
+
 /** The client, made on first use. */
 export function table(): DynamoDBDocumentClient {
-  shared ??= DynamoDBDocumentClient.from(new DynamoDBClient({}), { marshallOptions: { removeUndefinedValues: true } })
+  shared ??= DynamoDBDocumentClient.from(new DynamoDBClient(clientSettings), {
+    marshallOptions: { removeUndefinedValues: true },
+  })
   return shared
 }
 

@@ -1,9 +1,11 @@
 /** Organizations, keys and signed-in people to test with. */
+import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createIssuer, type Issuer, issuerPath } from '../../local/issuer.ts'
-import type { Role } from '../../shared/auth/scopes.ts'
+import { type Role, templateScopes } from '../../shared/auth/scopes.ts'
 import { createOrg, createOrgKey } from '../../shared/orgs/entity.ts'
+import { invoke } from './invoke.ts'
 
 const maker = () => ({ name: 'test', requestId: 'test', deadline: new Date(Date.now() + 20_000) })
 
@@ -14,13 +16,49 @@ export interface TestOrg {
   readOnlyKey: string
 }
 
-export async function makeOrg(name = 'Test'): Promise<TestOrg> {
+export async function makeOrg(name: string = randomUUID()): Promise<TestOrg> {
   const { id } = await createOrg({ name, owner_email: 'owner@example.com' }, maker())
   return {
     orgId: id,
     adminKey: await createOrgKey(id, 'admin', 'full_admin', maker()),
     readOnlyKey: await createOrgKey(id, 'reader', 'read_only', maker()),
   }
+}
+
+/** Creates a key as a caller would, and hands back its record with the raw key. */
+export async function makeKey(
+  { adminKey }: Pick<TestOrg, 'adminKey'>,
+  body: object = {},
+  operation: 'api-keys/create' | 'api-keys/create-app-key' | 'api-keys/create-publishable-key' = 'api-keys/create',
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever an answer holds
+): Promise<any> {
+  const defaults = {
+    'api-keys/create': { scopes: ['keys:read'] },
+    'api-keys/create-app-key': { app_id: 'app-1' },
+    'api-keys/create-publishable-key': {},
+  }
+  const response = await invoke(operation, {
+    token: adminKey,
+    body: { name: 'test key', ...defaults[operation], ...body },
+  })
+  if (response.status !== 201) throw new Error(`the key was not created: ${response.text}`)
+  return response.body
+}
+
+/** A raw key with every scope that an org key may hold, which may be used as often as a test likes. */
+export async function busyKey(org: Pick<TestOrg, 'adminKey'>): Promise<string> {
+  const { api_key } = await makeKey(org, {
+    name: 'busy',
+    scopes: templateScopes('full_admin'),
+    rate_limit_per_minute: 100_000,
+  })
+  return api_key
+}
+
+/** An org whose admin key is a busy one. */
+export async function makeBusyOrg(): Promise<TestOrg> {
+  const org = await makeOrg()
+  return { ...org, adminKey: await busyKey(org) }
 }
 
 let issuer: Promise<Issuer> | undefined

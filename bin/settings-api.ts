@@ -1,0 +1,16 @@
+/** The CDK app, run by Node itself: `npx cdk deploy --all -c stage=dev`. */
+import { App } from 'aws-cdk-lib'
+import { addStacks } from '../lib/app.ts'
+import { readStageSettings, StageSettingsError } from '../lib/stage.ts'
+
+const app = new App()
+try {
+  addStacks(
+    app,
+    readStageSettings((name) => app.node.tryGetContext(name)),
+  )
+} catch (error) {
+  if (!(error instanceof StageSettingsError)) throw error
+  console.error(error.message)
+  process.exit(1)
+}

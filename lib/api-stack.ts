@@ -1,0 +1,59 @@
+/** The HTTP API: stage, throttling, CORS, access log. Its routes are added by the resource stacks. */
+import { CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
+import { CorsHttpMethod, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import type { Construct } from 'constructs'
+import { cors } from '../shared/http/cors.ts'
+import { outputNames, type StageSettings, stackName } from './stage.ts'
+
+export class ApiStack extends Stack {
+  readonly httpApi: HttpApi
+
+  constructor(scope: Construct, settings: StageSettings) {
+    super(scope, stackName(settings.stage, 'Api'))
+    this.httpApi = new HttpApi(this, 'HttpApi', {
+      apiName: `octomil-settings-${settings.stage}`,
+      description: 'Settings and billing control plane of Octomil',
+      createDefaultStage: false,
+      ...(settings.corsOrigins.length > 0 ? { corsPreflight: corsPreflight(settings) } : {}),
+    })
+    const accessLog = new LogGroup(this, 'AccessLog', {
+      retention: settings.logRetention,
+      removalPolicy: settings.retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+    new HttpStage(this, 'Stage', {
+      httpApi: this.httpApi,
+      stageName: '$default',
+      autoDeploy: true,
+      throttle: settings.throttle,
+      accessLogSettings: { destination: new LogGroupLogDestination(accessLog), format: accessLogFormat },
+    })
+    new CfnOutput(this, outputNames.apiUrl, { value: this.httpApi.apiEndpoint })
+    new CfnOutput(this, outputNames.docsUrl, { value: `${this.httpApi.apiEndpoint}/api/v1/docs` })
+  }
+}
+
+const corsPreflight = ({ corsOrigins }: StageSettings) => ({
+  allowOrigins: [...corsOrigins],
+  allowMethods: cors.allowMethods.map((method) => CorsHttpMethod[method]),
+  allowHeaders: [...cors.allowHeaders],
+  exposeHeaders: [...cors.exposeHeaders],
+  maxAge: Duration.seconds(cors.maxAgeSeconds),
+})
+
+/** No query string and no header: either could hold what does not belong in a log. */
+const accessLogFormat = AccessLogFormat.custom(
+  JSON.stringify({
+    request_id: '$context.requestId',
+    time: '$context.requestTime',
+    ip: '$context.identity.sourceIp',
+    method: '$context.httpMethod',
+    path: '$context.path',
+    route: '$context.routeKey',
+    status: '$context.status',
+    latency_ms: '$context.responseLatency',
+    integration_latency_ms: '$context.integrationLatency',
+    error: '$context.error.message',
+  }),
+)

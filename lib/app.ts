@@ -1,0 +1,33 @@
+/** The whole app: stacks that keep, the API, and a stack for each resource folder. */
+import type { App } from 'aws-cdk-lib'
+import { Tags } from 'aws-cdk-lib'
+import { catchAll, operationList } from '../functions/operations.ts'
+import type { Operation } from '../shared/http/operation.ts'
+import { ApiStack } from './api-stack.ts'
+import { bundle } from './bundle.ts'
+import { ResourceStack } from './resource-stack.ts'
+import type { StageSettings } from './stage.ts'
+import { StorageStack } from './storage-stack.ts'
+
+/** Adds the stacks of a stage to an app. */
+export function addStacks(app: App, settings: StageSettings): void {
+  const { folderOf } = bundle()
+  const { table } = new StorageStack(app, settings)
+  const { httpApi } = new ApiStack(app, settings)
+  for (const [folder, operations] of byFolder()) {
+    const codeFolderOf = (file: string) => folderOf(`${folder}/${file}`)
+    new ResourceStack(app, folder, { operations, codeFolderOf, table, httpApi, settings })
+  }
+  Tags.of(app).add('service', 'octomil-settings')
+  Tags.of(app).add('stage', settings.stage)
+}
+
+function byFolder(): Map<string, [file: string, Operation][]> {
+  const folders = new Map<string, [string, Operation][]>()
+  const all: readonly (readonly [string, Operation])[] = [...operationList, [catchAll.name, catchAll.operation]]
+  for (const [name, operation] of all) {
+    const [folder = '', file = ''] = name.split('/')
+    folders.set(folder, [...(folders.get(folder) ?? []), [file, operation]])
+  }
+  return folders
+}

@@ -1,0 +1,130 @@
+/**
+ * What differs from stage to stage, in one place. A stage is chosen with `-c stage=<name>`; the other `-c` values set
+ * what a stage cannot know of itself. Each is checked here, so that a mistake is told at synth and not by a deploy.
+ */
+import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+
+export interface OidcSettings {
+  issuer: string
+  audience: string
+  /** Where it is not what the issuer's discovery document says. */
+  jwksUri?: string
+  orgClaim: string
+  roleClaim: string
+}
+
+export interface StageSettings {
+  stage: string
+  /** Whether data outlives the stacks: retained on removal and protected from deletion. */
+  retainData: boolean
+  logRetention: RetentionDays
+  /** Of the whole API, in requests per second; each principal has a limit of its own beside it. */
+  throttle: { rateLimit: number; burstLimit: number }
+  /** Origins of dashboards that browsers may call from. */
+  corsOrigins: readonly string[]
+  /** Whose tokens people sign in with; without it only API keys work. */
+  oidc: OidcSettings | undefined
+}
+
+type StageDefaults = Pick<StageSettings, 'retainData' | 'logRetention' | 'throttle'>
+
+/** Stages of other names, such as one of a developer's own, are like `dev`. */
+const dev: StageDefaults = {
+  retainData: false,
+  logRetention: RetentionDays.ONE_WEEK,
+  throttle: { rateLimit: 100, burstLimit: 200 },
+}
+const prod: StageDefaults = {
+  retainData: true,
+  logRetention: RetentionDays.ONE_YEAR,
+  throttle: { rateLimit: 2000, burstLimit: 4000 },
+}
+
+const stagePattern = /^[a-z][a-z0-9-]{0,19}$/
+
+/** Thrown for context that cannot be deployed with; the message names the value and the fix. */
+export class StageSettingsError extends Error {
+  override readonly name = 'StageSettingsError'
+}
+
+/** Reads the settings from CDK context. */
+export function readStageSettings(context: (name: string) => unknown): StageSettings {
+  const text = (name: string): string | undefined => {
+    const value = context(name)
+    return typeof value === 'string' && value !== '' ? value : undefined
+  }
+  const stage = text('stage') ?? 'dev'
+  if (!stagePattern.test(stage)) {
+    throw new StageSettingsError(
+      `-c stage=${stage}: a stage is 1 to 20 characters of a-z 0-9 -, and starts with a letter`,
+    )
+  }
+  return {
+    stage,
+    ...(stage === 'prod' ? prod : dev),
+    corsOrigins: readOrigins(text('cors_origins')),
+    oidc: readOidc(text),
+  }
+}
+
+function readOrigins(list: string | undefined): string[] {
+  const origins = list === undefined ? [] : list.split(',').map((origin) => origin.trim())
+  for (const origin of origins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      throw new StageSettingsError(
+        `-c cors_origins=${list}: ${origin} is not an origin like https://dashboard.example.com (no path, no slash at the end)`,
+      )
+    }
+  }
+  return origins
+}
+
+function readOidc(text: (name: string) => string | undefined): OidcSettings | undefined {
+  const issuer = text('oidc_issuer')
+  const audience = text('oidc_audience')
+  const jwksUri = text('oidc_jwks_uri')
+  if (!issuer) {
+    for (const name of ['oidc_audience', 'oidc_jwks_uri', 'oidc_org_claim', 'oidc_role_claim']) {
+      if (text(name)) throw new StageSettingsError(`-c ${name} is of no use without -c oidc_issuer=<URL>`)
+    }
+    return undefined
+  }
+  if (!audience) {
+    throw new StageSettingsError(
+      '-c oidc_issuer needs -c oidc_audience=<client id>: tokens for other clients must not pass',
+    )
+  }
+  for (const [name, url] of [
+    ['oidc_issuer', issuer],
+    ['oidc_jwks_uri', jwksUri],
+  ] as const) {
+    if (url !== undefined && !isSafeUrl(url)) {
+      throw new StageSettingsError(`-c ${name}=${url}: must be an https URL (http only on loopback)`)
+    }
+  }
+  return {
+    issuer,
+    audience,
+    ...(jwksUri ? { jwksUri } : {}),
+    orgClaim: text('oidc_org_claim') ?? 'org_id',
+    roleClaim: text('oidc_role_claim') ?? 'role',
+  }
+}
+
+/** Keys fetched over plain http could be anybody's; on loopback there is nobody else. */
+function isSafeUrl(url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || (protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
+}
+
+/** The name of a stack, for people and for scripts that read its outputs. */
+export const stackName = (stage: string, part: string): string => `OctomilSettings-${stage}-${part}`
+
+/** Outputs that scripts read. */
+export const outputNames = {
+  tableName: 'TableName',
+  apiUrl: 'ApiUrl',
+  docsUrl: 'DocsUrl',
+  secretsKeyArn: 'SecretsKeyArn',
+} as const

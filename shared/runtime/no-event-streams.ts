@@ -1,0 +1,5 @@
+/**
+ * Stands in for `@smithy/core/event-streams` in the bundles (`lib/bundle.ts`). No call of DynamoDB, KMS or EventBridge
+ * streams events; the SDK imports this when one does.
+ */
+throw new Error('A call of AWS that streams events needs @smithy/core/event-streams, which lib/bundle.ts leaves out.')

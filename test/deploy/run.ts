@@ -1,0 +1,179 @@
+/**
+ * `npm run test:deploy`: the stock CDK CLI deploys the whole app into the emulator with IAM enforced, bootstraps two
+ * orgs, runs the HTTP suite through the API Gateway it made, destroys everything, and leaves nothing running.
+ */
+import { spawn } from 'node:child_process'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stackName } from '../../lib/stage.ts'
+import { audience, createIssuer, type Issuer } from '../../local/issuer.ts'
+import { mintTokens } from '../../local/service.ts'
+import type { DevState } from '../../local/state.ts'
+import type { Target } from '../http/target.ts'
+import { type Emulator, localFolder, startEmulator } from './emulator.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const binary = (name: string) => join(root, 'node_modules', '.bin', name)
+const stage = 'e2e'
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'octomil-deploy-'))
+  const emulator = await startEmulator()
+  writeFileSync(logFile, '')
+  const { issuer, close } = await startIssuer()
+  try {
+    await step('bootstrap the environment', () => bootstrapEnvironment(emulator, folder))
+    const apiUrl = await step('deploy', () => deploy(emulator, issuer, folder))
+    const orgs = await step('bootstrap two orgs', () => bootstrapOrgs(emulator, issuer))
+    const target: Target = { url: emulator.endpoint, host: new URL(apiUrl).host, orgs, deployed: true }
+    const targetFile = join(folder, 'target.json')
+    writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
+    await step('HTTP suite', () =>
+      run(process.execPath, [binary('vitest'), 'run', '--project', 'service', 'test/http'], {
+        OCTOMIL_TARGET: targetFile,
+      }),
+    )
+    await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments(issuer)]))
+    console.log('deploy test: passed')
+  } finally {
+    close()
+    await emulator.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function step<T>(name: string, action: () => Promise<T>): Promise<T> {
+  const started = Date.now()
+  console.log(`\n== ${name}`)
+  const result = await action()
+  console.log(`== ${name}: ${((Date.now() - started) / 1000).toFixed(1)} s`)
+  return result
+}
+
+/** What the CDK CLI says at length; shown when something fails. */
+const logFile = join(localFolder, 'deploy-test.log')
+
+/** Runs a program to its end and hands back what it wrote to stdout; `quiet`: all of it goes to the log file alone. */
+function run(
+  command: string,
+  commandArguments: string[],
+  environment: Record<string, string>,
+  quiet = false,
+): Promise<string> {
+  const child = spawn(command, commandArguments, {
+    cwd: root,
+    env: { ...process.env, ...environment, CI: 'true' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+  })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      appendFileSync(logFile, chunk)
+      if (!quiet) process.stdout.write(chunk)
+    })
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code) => {
+      if (code === 0) return resolve(output)
+      if (quiet) console.error(readFileSync(logFile, 'utf8').split('\n').slice(-40).join('\n'))
+      reject(
+        new Error(
+          `${commandArguments.slice(0, 2).join(' ')} ended with ${code}; all of it is in .local/deploy-test.log`,
+        ),
+      )
+    })
+  })
+}
+
+const cdk = (emulator: Emulator, folder: string, commandArguments: string[]): Promise<string> =>
+  run(
+    process.execPath,
+    [binary('cdk'), ...commandArguments, '--output', join(folder, 'cdk.out')],
+    emulator.environment,
+    true,
+  )
+
+const appArguments = (issuer: Issuer): string[] => [
+  '--app',
+  `${process.execPath} test/deploy/app.ts`,
+  ...['-c', `stage=${stage}`],
+  ...['-c', `oidc_issuer=${issuer.url}`],
+  ...['-c', `oidc_audience=${audience}`],
+]
+
+/** The standard bootstrap template less two parts that the emulator enforces without knowing what they rest on. */
+async function bootstrapEnvironment(emulator: Emulator, folder: string): Promise<void> {
+  const template = JSON.parse(await cdk(emulator, folder, ['bootstrap', '--show-template', '--json']))
+  // It denies plain HTTP, which is all that loopback speaks.
+  delete template.Resources.StagingBucketPolicy
+  // Its condition key, aws:ResourceAccount, is unknown to the emulator.
+  for (const statement of template.Resources.FilePublishingRoleDefaultPolicy.Properties.PolicyDocument.Statement) {
+    delete statement.Condition
+  }
+  const file = join(folder, 'bootstrap.json')
+  writeFileSync(file, JSON.stringify(template))
+  await cdk(emulator, folder, [
+    'bootstrap',
+    '--template',
+    file,
+    'aws://000000000000/us-east-1',
+    '--progress',
+    'events',
+    '--quiet',
+  ])
+}
+
+async function deploy(emulator: Emulator, issuer: Issuer, folder: string): Promise<string> {
+  const outputs = join(folder, 'outputs.json')
+  const options = ['--all', '--require-approval', 'never', '--outputs-file', outputs, '--progress', 'events']
+  await cdk(emulator, folder, ['deploy', ...options, ...appArguments(issuer)])
+  const notProved = readFileSync(logFile, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('NOT PROVED'))
+  console.log(notProved.length > 0 ? notProved.join('\n') : 'every resource of the app was deployed')
+  return JSON.parse(readFileSync(outputs, 'utf8'))[stackName(stage, 'Api')].ApiUrl
+}
+
+async function bootstrapOrgs(emulator: Emulator, issuer: Issuer): Promise<DevState['orgs']> {
+  const orgs: DevState['orgs'] = []
+  for (const name of ['Acme', 'Globex']) {
+    const options = ['--stage', stage, '--org', name, '--owner', `owner@${name.toLowerCase()}.example`]
+    const printed = await run(process.execPath, ['bin/bootstrap.ts', ...options], emulator.environment, true)
+    const { org_id, api_key } = JSON.parse(printed) as { org_id: string; api_key: string }
+    // The suite makes its read-only key itself: bootstrap prints one key.
+    orgs.push({
+      org_id,
+      name,
+      api_keys: { full_admin: api_key, read_only: '' },
+      tokens: await mintTokens(issuer, org_id),
+    })
+  }
+  return orgs
+}
+
+async function startIssuer(): Promise<{ issuer: Issuer; close(): void }> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const issuer = await createIssuer(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  server.on('request', issuer.handle)
+  return {
+    issuer,
+    close: () => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  console.error('deploy test: FAILED')
+  process.exit(1)
+})

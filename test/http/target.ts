@@ -1,0 +1,113 @@
+/** What the HTTP suite talks to: the local gateway, or a deployed API that `OCTOMIL_TARGET` names a file about. */
+import { readFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import { operationList } from '../../functions/operations.ts'
+import { seed, startService } from '../../local/service.ts'
+import type { DevState } from '../../local/state.ts'
+import { matchPath } from '../../shared/http/route.ts'
+
+export interface Target {
+  url: string
+  /** Sent as the Host header, which says to an emulator which API is meant. */
+  host?: string
+  orgs: DevState['orgs']
+  deployed: boolean
+}
+
+let opened: Promise<Target> | undefined
+
+/** The target of this run; the local service is started when there is no other. */
+export function openTarget(): Promise<Target> {
+  const file = process.env.OCTOMIL_TARGET
+  opened ??= file ? Promise.resolve(JSON.parse(readFileSync(file, 'utf8')) as Target) : startLocal()
+  return opened
+}
+
+async function startLocal(): Promise<Target> {
+  const service = await startService({
+    port: 0,
+    tableName: process.env.TABLE_NAME ?? '',
+    corsOrigins: ['https://dashboard.example.com'],
+  })
+  const orgs = await seed(service, ['Acme', 'Globex'])
+  return { url: service.url, orgs, deployed: false }
+}
+
+export interface HttpResponse {
+  status: number
+  headers: Record<string, string>
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever an answer holds
+  body: any
+}
+
+export interface HttpOptions {
+  token?: string | undefined
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+/** Operations that answered with success, by id: what the suite has exercised. */
+export const succeeded = new Set<string>()
+
+/** One HTTP request, e.g. `http('GET', '/api/v1/health')`. */
+export async function http(
+  method: string,
+  path: string,
+  { token, body, headers = {} }: HttpOptions = {},
+): Promise<HttpResponse> {
+  const { url, host } = await openTarget()
+  const content = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
+  const response = await send(new URL(path, url), method, content, {
+    ...(host ? { host } : {}),
+    ...(token ? { authorization: `Bearer ${token}` } : {}),
+    ...(content === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(content)) }),
+    ...headers,
+  })
+  note(method, path, response.status)
+  return response
+}
+
+// Not fetch: it does not let the Host header be set.
+function send(
+  url: URL,
+  method: string,
+  content: string | undefined,
+  headers: Record<string, string>,
+): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, { method, headers, agent: false }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8')
+        const received = Object.fromEntries(
+          Object.entries(response.headers).map(([name, value]) => [name, String(value)]),
+        )
+        const isJson = /json/.test(received['content-type'] ?? '')
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: received,
+          text,
+          body: isJson ? JSON.parse(text) : undefined,
+        })
+      })
+    })
+    request.on('error', reject)
+    request.end(content)
+  })
+}
+
+function note(method: string, path: string, status: number): void {
+  if (status >= 300) return
+  const [bare = ''] = path.split('?')
+  const matching = operationList.filter(
+    ([, operation]) => operation.method === method && matchPath(operation.path, bare),
+  )
+  // A path without parameters is the more specific, as for the gateway.
+  const [found] = matching.sort(([, a], [, b]) => Number(a.path.includes('{')) - Number(b.path.includes('{')))
+  if (found) succeeded.add(found[1].id)
+}

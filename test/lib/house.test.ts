@@ -1,0 +1,107 @@
+/** The rules of the house that a compiler does not hold: who may import whom, and that contracts and handlers pair up. */
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { catchAll, operationList } from '../../functions/operations.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const sources = globSync('{bin,lib,functions,shared,local,docs}/**/*.ts', { cwd: root })
+
+/** The files of the repository that each source imports, types apart. */
+const imports = new Map(
+  sources.map((file) => {
+    const text = readFileSync(join(root, file), 'utf8')
+    const specifiers = [
+      ...text.matchAll(/^(?:import|export)\s+(?!type\b)[^'"]*?['"]([^'"]+)['"]|import\(['"]([^'"]+)['"]\)/gm),
+    ]
+    return [file, specifiers.map(([, first, second]) => first ?? second ?? '')] as const
+  }),
+)
+const localImports = (file: string): string[] =>
+  (imports.get(file) ?? []).filter((name) => name.startsWith('.')).map((name) => normalize(join(dirname(file), name)))
+
+const offenders = (from: RegExp, to: RegExp): string[] =>
+  sources
+    .filter((file) => from.test(file))
+    .flatMap((file) =>
+      [...(imports.get(file) ?? []).filter((name) => !name.startsWith('.')), ...localImports(file)]
+        .filter((target) => to.test(target))
+        .map((target) => `${file} -> ${target}`),
+    )
+
+describe('who may import whom', () => {
+  test('what runs never imports the CDK, the local service or tests', () => {
+    expect(offenders(/^(functions|shared)\//, /^(aws-cdk-lib|constructs|lib\/|bin\/|local\/|test\/)/)).toEqual([])
+  })
+
+  test('what is deployed imports contracts, never handlers', () => {
+    expect(offenders(/^(lib|bin)\//, /^functions\/(?!operations\.ts|.*\/contract\.ts)/)).toEqual([])
+  })
+
+  test('nothing imports the local service or tests', () => {
+    expect(offenders(/^(bin|lib|functions|shared|docs)\//, /^(local|test)\//)).toEqual([])
+  })
+
+  test('contracts import no AWS client', () => {
+    const reachable = new Set<string>()
+    const visit = (file: string) => {
+      if (reachable.has(file)) return
+      reachable.add(file)
+      for (const next of localImports(file)) visit(next)
+    }
+    visit('functions/operations.ts')
+    const reached = [...reachable].filter((file) =>
+      (imports.get(file) ?? []).some((name) => name.startsWith('@aws-sdk/')),
+    )
+    expect(reached).toEqual([])
+  })
+
+  test('there are no cycles', () => {
+    const state = new Map<string, 'open' | 'done'>()
+    const cycles: string[] = []
+    const visit = (file: string, path: string[]) => {
+      if (state.get(file) === 'done' || !imports.has(file)) return
+      if (state.get(file) === 'open') {
+        cycles.push([...path.slice(path.indexOf(file)), file].join(' -> '))
+        return
+      }
+      state.set(file, 'open')
+      for (const next of localImports(file)) visit(next, [...path, file])
+      state.set(file, 'done')
+    }
+    for (const file of sources) visit(file, [])
+    expect(cycles).toEqual([])
+  })
+})
+
+describe('operations', () => {
+  const named = [...operationList.map(([name]) => name as string), catchAll.name]
+
+  test('every contract has its handler, and every handler its contract', () => {
+    const handlers = globSync('functions/*/*.ts', { cwd: root }).filter((file) =>
+      /export const handler\b/.test(readFileSync(join(root, file), 'utf8')),
+    )
+    expect(handlers.map((file) => file.replace(/^functions\/(.*)\.ts$/, '$1')).sort()).toEqual([...named].sort())
+    for (const name of named) expect(existsSync(join(root, 'functions', `${name}.ts`)), name).toBe(true)
+  })
+
+  test('ids and routes are unique', () => {
+    const ids = operationList.map(([, { id }]) => id)
+    const routes = operationList.map(([, { route }]) => route.replaceAll(/\{\w+\}/g, '{}'))
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(new Set(routes).size).toBe(routes.length)
+  })
+
+  test('every mutation says what its audit event is', () => {
+    const silent = operationList.filter(([, { method, audit }]) => method !== 'GET' && !audit).map(([, { id }]) => id)
+    expect(silent).toEqual([])
+  })
+
+  test('handlers are short and hold no environment, no AWS client and no parsing', () => {
+    for (const name of named) {
+      const text = readFileSync(join(root, 'functions', `${name}.ts`), 'utf8')
+      if (name !== 'meta/docs') expect(text.split('\n').length, name).toBeLessThanOrEqual(30)
+      expect(text, name).not.toMatch(/process\.env|@aws-sdk|JSON\.parse/)
+    }
+  })
+})

@@ -1,0 +1,188 @@
+/** The synthesized templates, held against the contracts and the promises of the architecture. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { App, type Stack } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { catchAll, operationList } from '../../functions/operations.ts'
+import { addStacks } from '../../lib/app.ts'
+import { readStageSettings, StageSettingsError, stackName } from '../../lib/stage.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: templates are read as they come
+type Resource = { Type: string; Properties: any; DeletionPolicy?: string }
+
+const everyOperation = [...operationList, [catchAll.name, catchAll.operation] as const]
+
+/** The templates of a stage, by stack name. */
+function synthesize(context: Record<string, string>): Map<string, Template> {
+  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'octomil-synth-')), context })
+  addStacks(
+    app,
+    readStageSettings((name) => app.node.tryGetContext(name)),
+  )
+  const stacks = app.node.children.filter((child): child is Stack => 'stackName' in child)
+  return new Map(stacks.map((stack) => [stack.stackName, Template.fromStack(stack)]))
+}
+
+const resourcesOf = (templates: Iterable<Template>): Resource[] =>
+  [...templates].flatMap((template) => Object.values(template.toJSON().Resources ?? {}) as Resource[])
+
+let dev: Map<string, Template>
+let prod: Map<string, Template>
+let all: Resource[]
+
+beforeAll(() => {
+  dev = synthesize({ stage: 'dev', cors_origins: 'https://dashboard.example.com' })
+  prod = synthesize({ stage: 'prod', oidc_issuer: 'https://id.example.com', oidc_audience: 'client' })
+  all = resourcesOf(dev.values())
+})
+
+const ofType = (resources: Resource[], type: string) => resources.filter(({ Type }) => Type === type)
+
+describe('functions and their permissions', () => {
+  test.each(everyOperation.map(([, operation]) => operation))(
+    '$id: the statements of its role are its log stream and the access of its contract, no more',
+    (operation) => {
+      const { resources, id } = findFunction(operation.id)
+      const [roleId] = resources[id]?.Properties.Role['Fn::GetAtt'] ?? []
+      const role = resources[roleId]
+      expect(role?.Properties.ManagedPolicyArns).toBeUndefined()
+      const statements = role?.Properties.Policies.flatMap(
+        (policy: { PolicyDocument: { Statement: object[] } }) => policy.PolicyDocument.Statement,
+      )
+      const logs = {
+        Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+        Effect: 'Allow',
+        Resource: expect.anything(),
+      }
+      const actions = operation.access.table.map((action) => `dynamodb:${action}`)
+      const table = {
+        Action: actions.length === 1 ? actions[0] : actions,
+        Effect: 'Allow',
+        Resource: expect.anything(),
+      }
+      expect(statements).toEqual(actions.length > 0 ? [logs, table] : [logs])
+      if (actions.length > 0) expect(JSON.stringify(statements[1].Resource)).toMatch(/Fn::ImportValue.*Table/)
+    },
+  )
+
+  test('no statement anywhere allows every action or every resource, or a scan', () => {
+    const policies = all.flatMap(({ Type, Properties }) =>
+      Type === 'AWS::IAM::Policy'
+        ? [Properties.PolicyDocument]
+        : Type === 'AWS::IAM::Role'
+          ? (Properties.Policies ?? []).map((policy: { PolicyDocument: object }) => policy.PolicyDocument)
+          : [],
+    )
+    expect(policies.length).toBeGreaterThan(everyOperation.length - 1)
+    for (const { Statement } of policies) {
+      for (const { Action, Resource } of Statement) {
+        for (const action of [Action].flat()) expect(action).not.toMatch(/\*|Scan/)
+        for (const resource of [Resource].flat()) expect(resource).not.toBe('*')
+      }
+    }
+  })
+
+  test('every function answers before API Gateway gives up, runs on Node 24, and keeps its logs for a time', () => {
+    const functions = ofType(all, 'AWS::Lambda::Function')
+    expect(functions).toHaveLength(everyOperation.length)
+    for (const { Properties } of functions) {
+      expect(Properties.Timeout).toBeLessThan(30)
+      expect(Properties.Runtime).toBe('nodejs24.x')
+      expect(Properties.LoggingConfig.LogGroup).toBeDefined()
+    }
+    for (const { Properties } of ofType(all, 'AWS::Logs::LogGroup'))
+      expect(Properties.RetentionInDays).toBeGreaterThan(0)
+  })
+
+  test('only functions that authenticate know the table', () => {
+    for (const [, operation] of everyOperation) {
+      const { resources, id } = findFunction(operation.id)
+      const variables = resources[id]?.Properties.Environment.Variables
+      expect('TABLE_NAME' in variables, operation.id).toBe(operation.scope !== 'public')
+    }
+  })
+
+  function findFunction(operationId: string): { resources: Record<string, Resource>; id: string } {
+    for (const template of dev.values()) {
+      const resources = template.toJSON().Resources as Record<string, Resource>
+      const found = Object.entries(resources).find(
+        ([, { Type, Properties }]) =>
+          Type === 'AWS::Lambda::Function' && Properties.Description.startsWith(`${operationId}: `),
+      )
+      if (found) return { resources, id: found[0] }
+    }
+    throw new Error(`no function for ${operationId}`)
+  }
+})
+
+describe('the API', () => {
+  test('has exactly the routes of the operations, and the catch-all', () => {
+    const routes = ofType(all, 'AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties.RouteKey)
+    expect(routes.sort()).toEqual(everyOperation.map(([, { route }]) => route).sort())
+  })
+
+  test('answers preflights of the configured dashboards only, and has no CORS without any', () => {
+    const [api] = ofType(all, 'AWS::ApiGatewayV2::Api')
+    expect(api?.Properties.CorsConfiguration).toMatchObject({ AllowOrigins: ['https://dashboard.example.com'] })
+    expect(api?.Properties.CorsConfiguration.ExposeHeaders).toContain('x-request-id')
+    const [bare] = ofType(resourcesOf(prod.values()), 'AWS::ApiGatewayV2::Api')
+    expect(bare?.Properties.CorsConfiguration).toBeUndefined()
+  })
+
+  test('is throttled and logs every request without its query and headers', () => {
+    const [stage] = ofType(all, 'AWS::ApiGatewayV2::Stage')
+    expect(stage?.Properties.DefaultRouteSettings.ThrottlingRateLimit).toBeGreaterThan(0)
+    expect(stage?.Properties.AccessLogSettings.Format).toContain('$context.requestId')
+    expect(stage?.Properties.AccessLogSettings.Format).not.toMatch(/query|header|authorizer/i)
+  })
+})
+
+describe('what is kept', () => {
+  test('in prod the table and the key outlive the stacks, and the table is protected from deletion', () => {
+    const kept = resourcesOf([prod.get(stackName('prod', 'Storage')) as Template])
+    const [table] = ofType(kept, 'AWS::DynamoDB::GlobalTable')
+    expect(table?.DeletionPolicy).toBe('Retain')
+    expect(table?.Properties.Replicas[0]).toMatchObject({
+      DeletionProtectionEnabled: true,
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+    })
+    expect(table?.Properties.TimeToLiveSpecification).toEqual({ AttributeName: 'expires_at_epoch', Enabled: true })
+    const [key] = ofType(kept, 'AWS::KMS::Key')
+    expect(key).toMatchObject({ DeletionPolicy: 'Retain', Properties: { EnableKeyRotation: true } })
+  })
+
+  test('in dev everything goes with its stack', () => {
+    for (const { Type, DeletionPolicy } of all) expect(DeletionPolicy, Type).not.toBe('Retain')
+  })
+
+  test('no stack comes near the limit of 500 resources', () => {
+    for (const [name, template] of dev)
+      expect(Object.keys(template.toJSON().Resources).length, name).toBeLessThanOrEqual(400)
+  })
+})
+
+describe('stage settings', () => {
+  const read = (context: Record<string, string>) => () => readStageSettings((name) => context[name])
+
+  test.each([
+    [{ stage: 'Prod!' }, /stage=Prod!.*a-z/],
+    [{ cors_origins: 'https://a.example/' }, /cors_origins.*no slash/],
+    [{ oidc_issuer: 'https://id.example.com' }, /oidc_audience/],
+    [{ oidc_issuer: 'http://id.example.com', oidc_audience: 'x' }, /oidc_issuer=.*https/],
+    [{ oidc_audience: 'x' }, /oidc_audience.*oidc_issuer/],
+    [{ oidc_issuer: 'https://id.example.com', oidc_audience: 'x', oidc_jwks_uri: 'ftp://x' }, /oidc_jwks_uri=/],
+  ])('%j is refused at synth with a message that names the value', (context, message) => {
+    expect(read(context)).toThrow(StageSettingsError)
+    expect(read(context)).toThrow(message)
+  })
+
+  test('sign-in reaches every function that authenticates', () => {
+    const functions = ofType(resourcesOf(prod.values()), 'AWS::Lambda::Function')
+    const knowing = functions.filter(
+      ({ Properties }) => Properties.Environment.Variables.OIDC_ISSUER === 'https://id.example.com',
+    )
+    expect(knowing).toHaveLength(operationList.filter(([, { scope }]) => scope !== 'public').length)
+  })
+})
