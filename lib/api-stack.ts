@@ -42,14 +42,13 @@ const corsPreflight = ({ corsOrigins }: StageSettings) => ({
   maxAge: Duration.seconds(cors.maxAgeSeconds),
 })
 
-/** No query string and no header: either could hold what does not belong in a log. */
+/** No path, query or header: people paste keys into any of them. The function's own log line has the path, redacted. */
 const accessLogFormat = AccessLogFormat.custom(
   JSON.stringify({
     request_id: '$context.requestId',
     time: '$context.requestTime',
     ip: '$context.identity.sourceIp',
     method: '$context.httpMethod',
-    path: '$context.path',
     route: '$context.routeKey',
     status: '$context.status',
     latency_ms: '$context.responseLatency',

@@ -64,7 +64,8 @@ export function bundle(): Bundle {
 
 /** Writes a file unless it is there already, and never lets anyone see half of it. */
 function place(file: string, content: Uint8Array): void {
-  if (statSync(file, { throwIfNoEntry: false })?.size === content.byteLength && readFileSync(file).equals(content)) return
+  if (statSync(file, { throwIfNoEntry: false })?.size === content.byteLength && readFileSync(file).equals(content))
+    return
   mkdirSync(dirname(file), { recursive: true })
   const unfinished = join(outFolder, `.${process.pid}.unfinished`)
   writeFileSync(unfinished, content)

@@ -11,18 +11,21 @@ import { futureInstantField, nameField, referenceField } from '../../shared/http
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { idSchema } from '../../shared/ids.ts'
+import { lazy } from '../../shared/lazy.ts'
 
 const tag = 'API keys'
 
-const issuedKeySchema = keyRecordSchema
-  .extend({
-    api_key: z.string().meta({ description: 'The raw key. Shown in this answer and never again: store it now.' }),
-  })
-  .meta({ id: 'IssuedApiKey', description: 'A key record with the raw key, shown once.' })
+const issuedKeySchema = lazy(() =>
+  keyRecordSchema()
+    .extend({
+      api_key: z.string().meta({ description: 'The raw key. Shown in this answer and never again: store it now.' }),
+    })
+    .meta({ id: 'IssuedApiKey', description: 'A key record with the raw key, shown once.' }),
+)
 
-const keyParams = z.object({ key_id: idSchema('key', 'Id of the key.') })
-const environmentField = z.enum(environments).default('live')
-const rateLimitField = z.int().min(1).max(100_000)
+const keyParams = lazy(() => z.object({ key_id: idSchema('key', 'Id of the key.') }))
+const environmentField = lazy(() => z.enum(environments).default('live'))
+const rateLimitField = lazy(() => z.int().min(1).max(100_000))
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]
 
 export const createApiKey = operation({
@@ -33,16 +36,18 @@ export const createApiKey = operation({
   summary: 'Create an org key',
   description:
     'Creates an org key with the given scopes. The raw key is in `api_key`, this once. A caller can grant only scopes that it holds.',
-  body: z.strictObject({
-    name: nameField,
-    scopes: z.array(z.enum(keyTypeScopes.org)).min(1).transform(unique),
-    environment: environmentField,
-    expires_at: futureInstantField.nullable().optional(),
-    federation_id: referenceField.nullable().optional(),
-    model_id: referenceField.nullable().optional(),
-    rate_limit_per_minute: rateLimitField.nullable().optional(),
+  request: () => ({
+    body: z.strictObject({
+      name: nameField(),
+      scopes: z.array(z.enum(keyTypeScopes.org)).min(1).transform(unique),
+      environment: environmentField(),
+      expires_at: futureInstantField().nullable().optional(),
+      federation_id: referenceField().nullable().optional(),
+      model_id: referenceField().nullable().optional(),
+      rate_limit_per_minute: rateLimitField().nullable().optional(),
+    }),
   }),
-  answers: { 201: issuedKeySchema },
+  answers: () => ({ 201: issuedKeySchema() }),
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.created', resource: 'api_key' },
 })
@@ -54,13 +59,15 @@ export const createAppKey = operation({
   scope: 'keys:write',
   summary: 'Create an app key',
   description: `Creates a key for server-side inference that is bound to one app and inherits the app's inference configuration. Its scopes are fixed: ${keyTypeScopes.app.join(', ')}; the caller must hold them. The raw key is in \`api_key\`, this once.`,
-  body: z.strictObject({
-    name: nameField,
-    app_id: referenceField,
-    environment: environmentField,
-    expires_at: futureInstantField.nullable().optional(),
+  request: () => ({
+    body: z.strictObject({
+      name: nameField(),
+      app_id: referenceField(),
+      environment: environmentField(),
+      expires_at: futureInstantField().nullable().optional(),
+    }),
   }),
-  answers: { 201: issuedKeySchema },
+  answers: () => ({ 201: issuedKeySchema() }),
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.created', resource: 'api_key' },
 })
@@ -82,35 +89,39 @@ export const createPublishableKey = operation({
   summary: 'Create a publishable key',
   description:
     'Creates a key for client-side SDKs, with few scopes, a rate limit, and origins that it may be bound to. The raw key is in `api_key`, this once.',
-  body: z
-    .strictObject({
-      name: nameField,
-      environment: environmentField,
-      scopes: z
-        .array(z.enum(keyTypeScopes.publishable))
-        .min(1)
-        .default([...keyTypeScopes.publishable])
-        .transform(unique),
-      allowed_origins: z.array(z.string()).max(50).default([]).transform(unique).meta({
-        description:
-          'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
-      }),
-      rate_limit_per_minute: rateLimitField.default(publishableRateLimitPerMinute),
-    })
-    .superRefine(({ environment, allowed_origins }, context) => {
-      for (const [index, origin] of allowed_origins.entries()) {
-        if (isExactOrigin(origin) || (environment === 'test' && isLocalhostOrigin(origin))) continue
-        context.addIssue({
-          code: 'custom',
-          path: ['allowed_origins', index],
-          message:
-            environment === 'test'
-              ? 'must be an exact https origin like https://app.example.com, or http://localhost:<port or *>'
-              : 'must be an exact https origin like https://app.example.com (localhost is for test keys)',
-        })
-      }
-    }),
-  answers: { 201: issuedKeySchema },
+  request: () => ({
+    body: z
+      .strictObject({
+        name: nameField(),
+        environment: environmentField(),
+        scopes: z
+          .array(z.enum(keyTypeScopes.publishable))
+          .min(1)
+          .default([...keyTypeScopes.publishable])
+          .transform(unique),
+        allowed_origins: z.array(z.string()).max(50).default([]).meta({
+          description:
+            'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
+        }),
+        rate_limit_per_minute: rateLimitField().default(publishableRateLimitPerMinute),
+      })
+      .superRefine(({ environment, allowed_origins }, context) => {
+        for (const [index, origin] of allowed_origins.entries()) {
+          if (isExactOrigin(origin) || (environment === 'test' && isLocalhostOrigin(origin))) continue
+          context.addIssue({
+            code: 'custom',
+            path: ['allowed_origins', index],
+            message:
+              environment === 'test'
+                ? 'must be an exact https origin like https://app.example.com, or http://localhost:<port or *>'
+                : 'must be an exact https origin like https://app.example.com (localhost is for test keys)',
+          })
+        }
+      })
+      // After the check, so that a fault is named by its position in the request.
+      .transform((body) => ({ ...body, allowed_origins: unique(body.allowed_origins) })),
+  }),
+  answers: () => ({ 201: issuedKeySchema() }),
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.created', resource: 'api_key' },
 })
@@ -123,13 +134,15 @@ export const listApiKeys = operation({
   summary: 'List API keys',
   description:
     'Every key of the organization, of every type and in every state, newest first. Raw keys are never shown.',
-  query: z.object({
-    ...pageQuery,
-    key_type: z.enum(keyTypes).optional(),
-    state: z.enum(keyStates).optional(),
-    environment: z.enum(environments).optional(),
+  request: () => ({
+    query: z.object({
+      ...pageQuery(),
+      key_type: z.enum(keyTypes).optional(),
+      state: z.enum(keyStates).optional(),
+      environment: z.enum(environments).optional(),
+    }),
   }),
-  answers: { 200: pageOf(keyRecordSchema) },
+  answers: () => ({ 200: pageOf(keyRecordSchema()) }),
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
 
@@ -140,8 +153,10 @@ export const getApiKey = operation({
   scope: 'keys:read',
   summary: 'Get an API key',
   description: 'One key record.',
-  params: keyParams,
-  answers: { 200: keyRecordSchema },
+  request: () => ({
+    params: keyParams(),
+  }),
+  answers: () => ({ 200: keyRecordSchema() }),
   refusals: ['not_found'],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
@@ -154,10 +169,12 @@ export const revokeApiKey = operation({
   summary: 'Revoke an API key',
   description:
     'The very next request with the key is refused. Revoking a revoked key answers its record and changes nothing; revoking a retiring key ends its overlap.',
-  params: keyParams,
-  body: z.strictObject({ reason: z.string().min(1).max(500).nullable().default(null) }),
+  request: () => ({
+    params: keyParams(),
+    body: z.strictObject({ reason: z.string().min(1).max(500).nullable().default(null) }),
+  }),
   bodyMayBeAbsent: true,
-  answers: { 200: keyRecordSchema },
+  answers: () => ({ 200: keyRecordSchema() }),
   refusals: ['not_found'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.revoked', resource: 'api_key', param: 'key_id' },
@@ -171,17 +188,19 @@ export const rotateApiKey = operation({
   summary: 'Rotate an API key',
   description:
     'Revokes the key and creates its replacement with the same configuration, in one transaction. The new raw key is in `api_key`, this once. With an overlap the old key goes on working as `retiring`, never past its own expiry. Of two rotations at once exactly one wins.',
-  params: keyParams,
-  body: z.strictObject({
-    overlap_seconds: z
-      .int()
-      .min(0)
-      .max(86_400)
-      .default(0)
-      .meta({ description: 'Seconds that the old key goes on working.' }),
+  request: () => ({
+    params: keyParams(),
+    body: z.strictObject({
+      overlap_seconds: z
+        .int()
+        .min(0)
+        .max(86_400)
+        .default(0)
+        .meta({ description: 'Seconds that the old key goes on working.' }),
+    }),
   }),
   bodyMayBeAbsent: true,
-  answers: { 201: issuedKeySchema },
+  answers: () => ({ 201: issuedKeySchema() }),
   refusals: ['not_found', 'conflict'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.rotated', resource: 'api_key', param: 'key_id' },
@@ -202,7 +221,7 @@ export const listScopes = operation({
   summary: 'Get the scope registry',
   description:
     'Every scope, what each key type and role may hold, and named templates. The same for every organization.',
-  answers: {
+  answers: () => ({
     200: z
       .object({
         registry_version: z.string().meta({ description: 'Changes whenever the registry does.' }),
@@ -214,6 +233,6 @@ export const listScopes = operation({
         ),
       })
       .meta({ id: 'ScopeRegistry' }),
-  },
+  }),
   access: { table: ['GetItem', 'UpdateItem'] },
 })

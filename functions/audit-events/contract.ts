@@ -14,20 +14,22 @@ export const listAuditEvents = operation({
   scope: 'audit:read',
   summary: 'List audit events',
   description: 'Every change of the organization and every denied attempt at one, newest first.',
-  query: z
-    .object({
-      ...pageQuery,
-      action: z.enum(auditActions).optional(),
-      actor_id: z.string().min(1).max(255).optional(),
-      resource_id: z.string().min(1).max(255).optional(),
-      from: instantField.optional().meta({ description: 'Events at this instant or later.' }),
-      to: instantField.optional().meta({ description: 'Events before this instant.' }),
-    })
-    .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
-      path: ['to'],
-      error: 'must be later than from',
-    }),
-  answers: { 200: pageOf(auditEventSchema) },
+  request: () => ({
+    query: z
+      .object({
+        ...pageQuery(),
+        action: z.enum(auditActions).optional(),
+        actor_id: z.string().min(1).max(255).optional(),
+        resource_id: z.string().min(1).max(255).optional(),
+        from: instantField().optional().meta({ description: 'Events at this instant or later.' }),
+        to: instantField().optional().meta({ description: 'Events before this instant.' }),
+      })
+      .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
+        path: ['to'],
+        error: 'must be later than from',
+      }),
+  }),
+  answers: () => ({ 200: pageOf(auditEventSchema()) }),
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
 
@@ -39,8 +41,10 @@ export const verifyAuditChain = operation({
   summary: 'Verify the audit chain',
   description:
     'Recomputes the hash chain, oldest kept event first, a page at a time: follow `next_cursor` until it is null. The chain is intact when every page is valid.',
-  query: z.object({ ...pageQuery, limit: z.coerce.number().int().min(1).max(1000).default(500) }),
-  answers: {
+  request: () => ({
+    query: z.object({ ...pageQuery(), limit: z.coerce.number().int().min(1).max(1000).default(500) }),
+  }),
+  answers: () => ({
     200: z
       .object({
         valid: z.boolean(),
@@ -55,6 +59,6 @@ export const verifyAuditChain = operation({
         next_cursor: z.string().nullable(),
       })
       .meta({ id: 'AuditVerification' }),
-  },
+  }),
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })

@@ -11,9 +11,9 @@ export const getHealth = operation({
   scope: 'public',
   summary: 'Liveness',
   description: 'Says that the service answers, and which version of it.',
-  answers: {
+  answers: () => ({
     200: z.object({ status: z.literal('ok'), version: z.string(), stage: z.string() }).meta({ id: 'Health' }),
-  },
+  }),
   access: { table: [] },
 })
 
@@ -24,7 +24,7 @@ export const getOpenApi = operation({
   scope: 'public',
   summary: 'OpenAPI description',
   description: 'This API as an OpenAPI 3.1 document, generated from the contracts that the service validates with.',
-  answers: { 200: z.record(z.string(), z.json()) },
+  answers: () => ({ 200: z.record(z.string(), z.json()) }),
   access: { table: [] },
 })
 
@@ -35,13 +35,15 @@ export const getDocs = operation({
   scope: 'public',
   summary: 'API reference',
   description: 'The API reference as a page for a browser. It loads nothing from any other host.',
-  query: z.object({
-    asset: z
-      .literal('reference.js')
-      .optional()
-      .meta({ description: 'The script of the page, which the page asks for.' }),
+  request: () => ({
+    query: z.object({
+      asset: z
+        .literal('reference.js')
+        .optional()
+        .meta({ description: 'The script of the page, which the page asks for.' }),
+    }),
   }),
-  answers: { 200: null },
+  answers: () => ({ 200: null }),
   access: { table: [] },
   mediaType: 'text/html',
 })
@@ -54,7 +56,7 @@ export const unmatched = operation({
   scope: 'public',
   summary: 'Unknown route',
   description: 'Any path and method that no operation has.',
-  answers: {},
+  answers: () => ({}),
   refusals: ['not_found', 'method_not_allowed'],
   access: { table: [] },
 })

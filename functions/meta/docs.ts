@@ -4,11 +4,11 @@ import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Answer } from '../../shared/http/answer.ts'
-import { serve } from '../../shared/http/serve.ts'
+import { servePublic } from '../../shared/http/serve-public.ts'
 import { getDocs } from './contract.ts'
 
 /** Answers the page, and the script that it asks for, under one route. */
-export const handler = serve(getDocs, ({ query, headers }) =>
+export const handler = servePublic(getDocs, ({ query, headers }) =>
   query.asset ? script(/\bgzip\b/.test(headers['accept-encoding'] ?? '')) : page,
 )
 

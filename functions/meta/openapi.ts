@@ -1,9 +1,13 @@
-import openapi from '../../docs/openapi.json' with { type: 'json' }
-import { etagOf } from '../../shared/http/answer.ts'
-import { serve } from '../../shared/http/serve.ts'
+import { type Answer, etagOf } from '../../shared/http/answer.ts'
+import { servePublic } from '../../shared/http/serve-public.ts'
+import { lazy } from '../../shared/lazy.ts'
 import { getOpenApi } from './contract.ts'
 
-const headers = { etag: etagOf(openapi), 'cache-control': 'public, max-age=300' }
+/** The committed document, which a check holds against the contracts; read on first request, not at the cold start. */
+const answer = lazy(async (): Promise<Answer> => {
+  const { default: openapi } = await import('../../docs/openapi.json', { with: { type: 'json' } })
+  return { status: 200, body: openapi, headers: { etag: etagOf(openapi), 'cache-control': 'public, max-age=300' } }
+})
 
-/** The committed document; a check fails when it does not match the contracts. */
-export const handler = serve(getOpenApi, () => ({ status: 200, body: openapi, headers }))
+/** This API as an OpenAPI document. */
+export const handler = servePublic(getOpenApi, () => answer())

@@ -1,11 +1,11 @@
 import { ProblemError } from '../../shared/http/problem.ts'
 import { matchPath } from '../../shared/http/route.ts'
-import { serve } from '../../shared/http/serve.ts'
+import { servePublic } from '../../shared/http/serve-public.ts'
 import { operationList } from '../operations.ts'
 import { unmatched } from './contract.ts'
 
 /** Tells a wrong method from a wrong path. */
-export const handler = serve(unmatched, ({ method, path }) => {
+export const handler = servePublic(unmatched, ({ method, path }) => {
   const methods = operationList.filter(([, { path: template }]) => matchPath(template, path)).map(([, o]) => o.method)
   if (methods.length === 0) {
     throw new ProblemError('not_found', 'No operation has this path; /api/v1/docs lists those that there are.')

@@ -57,6 +57,7 @@ export function issueKey(
     expires_at: definition.expires_at ?? null,
     last_used_at: null,
     revoked_at: null,
+    retiring: false,
     revoked_reason: null,
     rotated_from: rotatedFrom,
     rotated_to: null,
@@ -111,11 +112,12 @@ export const keyRotated = (
     change(
       recordKey(orgId, key.id),
       {
-        UpdateExpression: 'SET revoked_at = :retired, rotated_to = :replacement',
+        UpdateExpression: 'SET revoked_at = :retired, retiring = :retiring, rotated_to = :replacement',
         ConditionExpression:
           'attribute_exists(pk) AND revoked_at = :none AND (expires_at = :none OR expires_at > :now)',
         ExpressionAttributeValues: {
           ':retired': retiredAt,
+          ':retiring': retiredAt > now.toISOString(),
           ':replacement': replacement.key.id,
           ':none': null,
           ':now': now.toISOString(),
@@ -133,7 +135,7 @@ export const notRotatable = (state: KeyState): ProblemError =>
 
 /** The change that revokes a key at once, and the key as it is then. */
 export function keyRevoked(orgId: string, key: StoredKey, reason: string | null, now: Date) {
-  const revoked: StoredKey = { ...key, revoked_at: now.toISOString(), revoked_reason: reason }
+  const revoked: StoredKey = { ...key, revoked_at: now.toISOString(), retiring: false, revoked_reason: reason }
   const revocation: Change = {
     action: 'api_key.revoked',
     resource: { type: 'api_key', id: key.id, name: key.name },
@@ -143,9 +145,15 @@ export function keyRevoked(orgId: string, key: StoredKey, reason: string | null,
       change(
         recordKey(orgId, key.id),
         {
-          UpdateExpression: 'SET revoked_at = :now, revoked_reason = :reason',
-          ConditionExpression: 'attribute_exists(pk) AND revoked_at = :before',
-          ExpressionAttributeValues: { ':now': revoked.revoked_at, ':reason': reason, ':before': key.revoked_at },
+          UpdateExpression: 'SET revoked_at = :now, retiring = :false, revoked_reason = :reason',
+          ConditionExpression: 'attribute_exists(pk) AND revoked_at = :before AND retiring = :wasRetiring',
+          ExpressionAttributeValues: {
+            ':false': false,
+            ':wasRetiring': key.retiring,
+            ':now': revoked.revoked_at,
+            ':reason': reason,
+            ':before': key.revoked_at,
+          },
         },
         () => new StaleReadError('the key was revoked or rotated since it was read'),
       ),
@@ -192,11 +200,12 @@ export async function listKeys(
 }
 
 /** The states of `keyState` in DynamoDB's words; a comparison of null with a time is false there. */
+const isRevoked = '(revoked_at <> :none AND retiring = :false) OR revoked_at <= :now'
 const stateConditions: Record<KeyState, string> = {
   active: 'revoked_at = :none AND (expires_at = :none OR expires_at > :now)',
-  retiring: 'revoked_at > :now AND (expires_at = :none OR expires_at > :now)',
-  revoked: 'revoked_at <= :now',
-  expired: '(revoked_at = :none OR revoked_at > :now) AND expires_at <= :now',
+  retiring: 'retiring = :true AND revoked_at > :now AND (expires_at = :none OR expires_at > :now)',
+  revoked: `(${isRevoked})`,
+  expired: `(NOT (${isRevoked})) AND expires_at <= :now`,
 }
 
 function keyFilter({ key_type, environment, state }: KeyFilter, now: Date): Filter | undefined {
@@ -213,7 +222,8 @@ function keyFilter({ key_type, environment, state }: KeyFilter, now: Date): Filt
   if (state) {
     const condition = stateConditions[state]
     conditions.push(condition)
-    if (condition.includes(':none')) values[':none'] = null
+    const used = { ':none': null, ':true': true, ':false': false }
+    for (const [name, value] of Object.entries(used)) if (condition.includes(name)) values[name] = value
     values[':now'] = now.toISOString()
   }
   return conditions.length === 0 ? undefined : { expression: conditions.join(' AND '), names: {}, values }

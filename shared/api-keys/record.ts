@@ -3,58 +3,74 @@ import * as z from 'zod'
 import { actorSchema } from '../audit/event.ts'
 import type { Environment } from '../auth/api-key.ts'
 import { type KeyType, keyTypes, scopeNames } from '../auth/scopes.ts'
-import { inSchemaOrder } from '../http/fields.ts'
+import { inOrder } from '../http/fields.ts'
 import { idSchema } from '../ids.ts'
+import { lazy } from '../lazy.ts'
 
 export const environments = ['live', 'test'] as const satisfies readonly Environment[]
 export const keyStates = ['active', 'retiring', 'revoked', 'expired'] as const
 export type KeyState = (typeof keyStates)[number]
 
-const timestamp = z.iso.datetime({ precision: 3 })
+const timestamp = lazy(() => z.iso.datetime({ precision: 3 }))
 
-export const keyRecordSchema = z
-  .object({
-    id: idSchema('key', 'Id of the key.'),
-    name: z.string(),
-    key_type: z.enum(keyTypes),
-    prefix: z.string().meta({ description: 'The part of the raw key that may be shown.' }),
-    scopes: z.array(z.enum(scopeNames)),
-    environment: z.enum(environments),
-    federation_id: z.string().nullable(),
-    model_id: z.string().nullable(),
-    app_id: z.string().nullable().meta({ description: 'The app that an app key is bound to.' }),
-    allowed_origins: z
-      .array(z.string())
-      .meta({ description: 'Origins that a publishable key is bound to; empty: any.' }),
-    rate_limit_per_minute: z.int().nullable().meta({ description: 'Requests a minute; null: the default of 100.' }),
-    state: z.enum(keyStates).meta({
-      description: 'retiring: rotated with an overlap that is still running; the key works until `revoked_at`.',
+export const keyRecordSchema = lazy(() =>
+  z
+    .object({
+      id: idSchema('key', 'Id of the key.'),
+      name: z.string(),
+      key_type: z.enum(keyTypes),
+      prefix: z.string().meta({ description: 'The part of the raw key that may be shown.' }),
+      scopes: z.array(z.enum(scopeNames)),
+      environment: z.enum(environments),
+      federation_id: z.string().nullable(),
+      model_id: z.string().nullable(),
+      app_id: z.string().nullable().meta({ description: 'The app that an app key is bound to.' }),
+      allowed_origins: z
+        .array(z.string())
+        .meta({ description: 'Origins that a publishable key is bound to; empty: any.' }),
+      rate_limit_per_minute: z.int().nullable().meta({ description: 'Requests a minute; null: the default of 100.' }),
+      state: z.enum(keyStates).meta({
+        description: 'retiring: rotated with an overlap that is still running; the key works until `revoked_at`.',
+      }),
+      created_at: timestamp(),
+      created_by: actorSchema(),
+      expires_at: timestamp().nullable(),
+      last_used_at: timestamp().nullable().meta({ description: 'At most 5 minutes behind.' }),
+      revoked_at: timestamp().nullable().meta({ description: 'In the future while the key is retiring.' }),
+      revoked_reason: z.string().nullable(),
+      rotated_from: z.string().nullable().meta({ description: 'Id of the key that this one replaced.' }),
+      rotated_to: z.string().nullable().meta({ description: 'Id of the key that replaced this one.' }),
+    })
+    .meta({
+      id: 'ApiKey',
+      description: 'An API key. The raw value is shown once, at creation, and is no part of this.',
     }),
-    created_at: timestamp,
-    created_by: actorSchema,
-    expires_at: timestamp.nullable(),
-    last_used_at: timestamp.nullable().meta({ description: 'At most 5 minutes behind.' }),
-    revoked_at: timestamp.nullable().meta({ description: 'In the future while the key is retiring.' }),
-    revoked_reason: z.string().nullable(),
-    rotated_from: z.string().nullable().meta({ description: 'Id of the key that this one replaced.' }),
-    rotated_to: z.string().nullable().meta({ description: 'Id of the key that replaced this one.' }),
-  })
-  .meta({ id: 'ApiKey', description: 'An API key. The raw value is shown once, at creation, and is no part of this.' })
+)
 
-export type KeyRecord = z.infer<typeof keyRecordSchema>
+export type KeyRecord = z.infer<ReturnType<typeof keyRecordSchema>>
 
-/** A key as stored: its state follows from the clock. */
-export type StoredKey = Omit<KeyRecord, 'state'>
+/**
+ * A key as stored: its state follows from the clock, where it must. A key that is revoked at once says so without one
+ * (`retiring` false), since the clocks of two functions are never quite the same.
+ */
+export type StoredKey = Omit<KeyRecord, 'state'> & { retiring: boolean }
 
-export function keyState(key: Pick<StoredKey, 'revoked_at' | 'expires_at'>, now: Date): KeyState {
-  if (key.revoked_at !== null && Date.parse(key.revoked_at) <= now.getTime()) return 'revoked'
-  if (key.expires_at !== null && Date.parse(key.expires_at) <= now.getTime()) return 'expired'
+export function keyState(key: Pick<StoredKey, 'revoked_at' | 'retiring' | 'expires_at'>, now: Date): KeyState {
+  const isPast = (instant: string | null) => instant !== null && Date.parse(instant) <= now.getTime()
+  if (key.revoked_at !== null && (!key.retiring || isPast(key.revoked_at))) return 'revoked'
+  if (isPast(key.expires_at)) return 'expired'
   return key.revoked_at === null ? 'active' : 'retiring'
 }
 
+const fieldOrder = [
+  ...(['id', 'name', 'key_type', 'prefix', 'scopes', 'environment', 'federation_id', 'model_id', 'app_id'] as const),
+  ...(['allowed_origins', 'rate_limit_per_minute', 'state', 'created_at', 'created_by', 'expires_at'] as const),
+  ...(['last_used_at', 'revoked_at', 'revoked_reason', 'rotated_from', 'rotated_to'] as const),
+]
+
 /** The record as served. */
-export const toRecord = (key: StoredKey, now: Date): KeyRecord =>
-  inSchemaOrder(keyRecordSchema, { ...key, state: keyState(key, now) })
+export const toRecord = ({ retiring, ...key }: StoredKey, now: Date): KeyRecord =>
+  inOrder(fieldOrder, { ...key, state: keyState({ ...key, retiring }, now) })
 
 /** When a key that is rotated now stops working: after the overlap, and never past its own expiry. */
 export function overlapEnd(key: Pick<StoredKey, 'expires_at'>, overlapSeconds: number, now: Date): string {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import * as z from 'zod'
+import { lazy } from '../lazy.ts'
 
 /** `<resource>.<verb>`; a closed list. */
 export const auditActions = ['organization.created', 'api_key.created', 'api_key.revoked', 'api_key.rotated'] as const
@@ -12,39 +13,37 @@ export const resourceTypes = ['organization', 'api_key'] as const
 export type ResourceType = (typeof resourceTypes)[number]
 
 /** Who acted: a person (`id` is the token's `sub`), an API key (`id` is the key's), or the service itself. */
-export const actorSchema = z
-  .object({
-    type: z.enum(['user', 'api_key', 'system']),
-    id: z.string(),
-    email: z.string().optional(),
-  })
-  .meta({ id: 'Actor', description: 'Who acted: a person, an API key, or the service itself.' })
+export const actorSchema = lazy(() =>
+  z
+    .object({ type: z.enum(['user', 'api_key', 'system']), id: z.string(), email: z.string().optional() })
+    .meta({ id: 'Actor', description: 'Who acted: a person, an API key, or the service itself.' }),
+)
 
-export type Actor = z.infer<typeof actorSchema>
+export type Actor = z.infer<ReturnType<typeof actorSchema>>
 
-const changeSchema = z.object({ field: z.string(), before: z.json().optional(), after: z.json().optional() })
+export const auditEventSchema = lazy(() =>
+  z
+    .object({
+      id: z.string(),
+      seq: z.int().min(1).meta({ description: 'Position in the org’s chain, from 1 and without gaps.' }),
+      timestamp: z.iso.datetime(),
+      action: z.enum(auditActions),
+      actor: actorSchema(),
+      resource: z.object({ type: z.enum(resourceTypes), id: z.string().optional(), name: z.string().optional() }),
+      result: z.enum(['success', 'denied']),
+      changes: z.array(z.object({ field: z.string(), before: z.json().optional(), after: z.json().optional() })),
+      request_id: z.string(),
+      ip: z.string().optional(),
+      user_agent: z.string().optional(),
+      prev_hash: z.string().meta({ description: 'Hash of the event before, 64 zeros for the first.' }),
+      hash: z.string().meta({
+        description: 'Lower-case hex SHA-256 of this event without `hash`, as RFC 8785 canonical JSON.',
+      }),
+    })
+    .meta({ id: 'AuditEvent', description: 'One link of an organization’s audit trail. What is unknown is absent.' }),
+)
 
-export const auditEventSchema = z
-  .object({
-    id: z.string(),
-    seq: z.int().min(1).meta({ description: 'Position in the org’s chain, from 1 and without gaps.' }),
-    timestamp: z.iso.datetime(),
-    action: z.enum(auditActions),
-    actor: actorSchema,
-    resource: z.object({ type: z.enum(resourceTypes), id: z.string().optional(), name: z.string().optional() }),
-    result: z.enum(['success', 'denied']),
-    changes: z.array(changeSchema),
-    request_id: z.string(),
-    ip: z.string().optional(),
-    user_agent: z.string().optional(),
-    prev_hash: z.string().meta({ description: 'Hash of the event before, 64 zeros for the first.' }),
-    hash: z.string().meta({
-      description: 'Lower-case hex SHA-256 of this event without `hash`, as RFC 8785 canonical JSON.',
-    }),
-  })
-  .meta({ id: 'AuditEvent', description: 'One link of an organization’s audit trail. What is unknown is absent.' })
-
-export type AuditEvent = z.infer<typeof auditEventSchema>
+export type AuditEvent = z.infer<ReturnType<typeof auditEventSchema>>
 export type AuditChange = AuditEvent['changes'][number]
 
 /** What an operation says of its own doing; who, when and where is added by the commit. */

@@ -4,7 +4,7 @@
  * starts with the time, orders as `seq` does and a time range is a key range. Expiry never goes back either, so that
  * what has expired is always the beginning of the chain and never a hole in it.
  */
-import { inSchemaOrder } from '../http/fields.ts'
+import { inOrder } from '../http/fields.ts'
 import { newId } from '../ids.ts'
 import {
   equalsFilter,
@@ -17,15 +17,7 @@ import {
   tableName,
   type Write,
 } from '../storage/table.ts'
-import {
-  type Actor,
-  type AuditDraft,
-  type AuditEvent,
-  auditEventSchema,
-  genesisHash,
-  hashEvent,
-  sealEvent,
-} from './event.ts'
+import { type Actor, type AuditDraft, type AuditEvent, genesisHash, hashEvent, sealEvent } from './event.ts'
 
 const defaultRetentionDays = 365
 /** The shortest retention an org can set; what is younger cannot have expired, whatever was set since. */
@@ -173,22 +165,26 @@ export async function verifyEvents(
   orgId: string,
   page: { limit: number; after: string | undefined; now: Date },
 ): Promise<Verification & { next: string | undefined }> {
-  // The head first: events that come while this page is read are beyond it, not wrong.
-  const head = await readHead(orgId)
   const { before, rows, next } = await readForVerification(orgId, page)
-  const events = rows.map(toEvent).filter((event) => event.seq <= head.seq)
+  const events = rows.map(toEvent)
+  const head = await readHeadBehind(orgId, events.at(-1)?.seq ?? 0)
   let previous = before ?? expectedStart(events[0], head, page.now)
   let firstInvalid: number | null = null
   for (const event of events) {
     const { hash, ...content } = event
-    const linked = event.seq === previous.seq + 1 && event.prev_hash === previous.hash && hashEvent(content) === hash
+    const linked =
+      event.seq === previous.seq + 1 &&
+      event.seq <= head.seq &&
+      event.prev_hash === previous.hash &&
+      hashEvent(content) === hash
     if (!linked) {
       firstInvalid = previous.seq + 1
       break
     }
     previous = event
   }
-  const complete = next !== undefined || (previous.seq === head.seq && previous.hash === head.hash)
+  const nothingIsKept = head.expiryEpoch <= epochSeconds(page.now)
+  const complete = next !== undefined || nothingIsKept || (previous.seq === head.seq && previous.hash === head.hash)
   if (firstInvalid === null && !complete) firstInvalid = Math.min(previous.seq + 1, Math.max(head.seq, 1))
   return {
     valid: firstInvalid === null,
@@ -198,6 +194,18 @@ export async function verifyEvents(
     head: { seq: head.seq, hash: head.hash },
     first_invalid_seq: firstInvalid,
     next: firstInvalid === null ? next : undefined,
+  }
+}
+
+/**
+ * The head, read after the events so that it is not behind them. An event and its head become visible together, but not in
+ * the very same instant: one that seems to be behind is read again before it is believed.
+ */
+async function readHeadBehind(orgId: string, lastSeq: number): Promise<Head> {
+  for (let attempt = 0; ; attempt++) {
+    const head = await readHead(orgId)
+    if (head.seq >= lastSeq || attempt === 3) return head
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 
@@ -213,7 +221,8 @@ async function readForVerification(
   return {
     rows: found.rows.filter((row) => isKept(row, page.now)),
     next: found.next,
-    before: last && toEvent(last),
+    // What has expired is not part of the chain any more, whether or not it is deleted yet.
+    before: last && isKept(last, page.now) ? toEvent(last) : undefined,
   }
 }
 
@@ -233,6 +242,11 @@ const epochSeconds = (date: Date): number => Math.floor(date.getTime() / 1000)
 /** Time to live deletes late: what has expired is passed over until it is gone. */
 const isKept = (row: Row, now: Date): boolean => (row.expires_at_epoch as number) > epochSeconds(now)
 
+const fieldOrder = [
+  ...(['id', 'seq', 'timestamp', 'action', 'actor', 'resource', 'result', 'changes'] as const),
+  ...(['request_id', 'ip', 'user_agent', 'prev_hash', 'hash'] as const),
+]
+
 function toEvent({ pk: _pk, sk: _sk, expires_at_epoch: _expiry, ...event }: Row): AuditEvent {
-  return inSchemaOrder(auditEventSchema, event as AuditEvent)
+  return inOrder(fieldOrder, event as AuditEvent)
 }

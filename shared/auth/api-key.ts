@@ -41,3 +41,7 @@ export const isIntactRawKey = (token: string): boolean =>
 
 /** SHA-256 in lower-case hex: all that is stored of a raw key. 190 random bits need no salt and no slow hash. */
 export const hashRawKey = (rawKey: string): string => createHash('sha256').update(rawKey).digest('hex')
+
+/** A text with every raw key in it cut to its typed prefix: for what is logged or echoed, since people paste keys anywhere. */
+export const withoutKeys = (text: string): string =>
+  text.replaceAll(/(oct_(?:org|app|pub)_(?:live|test)_)[0-9A-Za-z]+/g, '$1…')

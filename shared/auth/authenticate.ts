@@ -7,6 +7,7 @@ import { countRequest } from '../http/rate-limit.ts'
 import { log } from '../runtime/log.ts'
 import { isIntactRawKey, looksLikeRawKey } from './api-key.ts'
 import { type Caller, defaultRateLimitPerMinute, principalOf } from './caller.ts'
+import { verifyJwt } from './jwt.ts'
 
 /**
  * Sets the exchange's caller, and has the request counted from the moment the principal is known.
@@ -19,7 +20,6 @@ export async function authenticate(exchange: Exchange): Promise<void> {
     exchange.caller = await keyCaller(credential.token, exchange)
     return
   }
-  const { verifyJwt } = await import('./jwt.ts')
   const caller = await verifyJwt(credential.token)
   exchange.caller = caller
   exchange.rateCount = countRequest(caller.orgId, principalOf(caller), exchange.now)

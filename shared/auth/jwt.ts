@@ -1,8 +1,8 @@
 /**
  * Verifies the JWTs of the stage's OIDC issuer: signature by the issuer's published keys, issuer, audience, time, and
- * the claims that make a caller. Loaded only when a token is a JWT.
+ * the claims that make a caller. jose is loaded only when a token is a JWT.
  */
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import type { JWTPayload, JWTVerifyGetKey } from 'jose'
 import { ProblemError } from '../http/problem.ts'
 import { idPattern } from '../ids.ts'
 import { environment } from '../runtime/environment.ts'
@@ -31,7 +31,7 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   if (typeof sub !== 'string' || !subjectPattern.test(sub)) throw refused('The token has no valid sub claim.')
   if (typeof orgId !== 'string' || !idPattern('org').test(orgId)) throw refused('The token has no valid org claim.')
   if (!isRole(role)) throw refused('The token has no valid role claim: owner, admin or member.')
-  return userCaller({ userId: sub, orgId, role, ...(typeof email === 'string' ? { email } : {}) })
+  return userCaller({ userId: sub, orgId, role, ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}) })
 }
 
 const refused = (detail: string, cause?: unknown) => new ProblemError('authentication_failed', detail, { cause })
@@ -39,6 +39,7 @@ const refused = (detail: string, cause?: unknown) => new ProblemError('authentic
 async function verifyToken(token: string, issuer: string): Promise<JWTPayload> {
   try {
     const audience = environment('oidcAudience')
+    const { jwtVerify } = await import('./jose.ts')
     const { payload } = await jwtVerify(token, await issuerKeys(issuer), {
       issuer,
       ...(audience ? { audience } : {}),
@@ -49,19 +50,18 @@ async function verifyToken(token: string, issuer: string): Promise<JWTPayload> {
     return payload
   } catch (error) {
     if (error instanceof ProblemError) throw error
-    if (error instanceof errors.JWTExpired)
-      throw new ProblemError('token_expired', 'The token has expired; sign in again.')
-    if (isIssuerFault(error)) throw issuerUnavailable(error)
+    const code = joseCode(error)
+    if (code === 'ERR_JWT_EXPIRED') throw new ProblemError('token_expired', 'The token has expired; sign in again.')
+    if (code === undefined || issuerFaults.has(code)) throw issuerUnavailable(error)
     throw refused('The token is not a valid token of this service’s issuer.', error)
   }
 }
 
-/** Faults of fetching the keys, as against faults of the token; jose marks a failed fetch with its base class. */
-const isIssuerFault = (error: unknown): boolean =>
-  error instanceof errors.JWKSTimeout ||
-  error instanceof errors.JWKSInvalid ||
-  !(error instanceof errors.JOSEError) ||
-  error.code === 'ERR_JOSE_GENERIC'
+/** Faults of fetching the keys, as against faults of the token; a failed fetch is jose's generic one, or none of jose's. */
+const issuerFaults = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'])
+
+const joseCode = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && /^ERR_J/.test(String(error.code)) ? String(error.code) : undefined
 
 const issuerUnavailable = (cause: unknown) =>
   new ProblemError('service_unavailable', 'The keys of the token issuer cannot be read at the moment; try again.', {
@@ -75,6 +75,7 @@ let keys: { issuer: string; get: JWTVerifyGetKey } | undefined
 async function issuerKeys(issuer: string): Promise<JWTVerifyGetKey> {
   if (keys?.issuer === issuer) return keys.get
   const jwksUri = environment('oidcJwksUri') ?? (await discoverJwksUri(issuer))
+  const { createRemoteJWKSet } = await import('./jose.ts')
   keys = { issuer, get: createRemoteJWKSet(new URL(jwksUri)) }
   return keys.get
 }

@@ -23,8 +23,13 @@ function refuseForeignOrigin(allowed: readonly string[], origin: string | undefi
   if (origin === undefined) {
     throw new ProblemError('forbidden', 'This publishable key is bound to origins, and the request names no Origin.')
   }
-  const anyPort = origin.startsWith('http://localhost:') && allowed.includes('http://localhost:*')
-  if (!anyPort && !allowed.includes(origin)) {
+  if (!allowed.some((entry) => admits(entry, origin))) {
     throw new ProblemError('forbidden', 'This publishable key may not be used from this Origin.')
   }
 }
+
+/** Browsers leave the default port out of an origin, also where the list names it. */
+const admits = (entry: string, origin: string): boolean =>
+  entry === 'http://localhost:*'
+    ? /^http:\/\/localhost(?::\d+)?$/.test(origin)
+    : entry === origin || (URL.canParse(entry) && new URL(entry).origin === origin)

@@ -1,5 +1,6 @@
 /** One request on its way through the pipeline: what the gateway's event says, read without trusting any of it. */
 import { randomUUID } from 'node:crypto'
+import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
 import type { RateCount } from './rate-limit.ts'
 
@@ -45,13 +46,13 @@ export function openExchange(event: unknown, context: unknown): Exchange {
     now,
     deadline: new Date(now.getTime() + remainingMs(context) - answerMarginMs),
     method: text(method) ?? 'GET',
-    path: text(rawPath) ?? '/',
+    path: withoutKeys(text(rawPath) ?? '/'),
     headers: texts(headers, (name) => name.toLowerCase()),
     query: texts(queryStringParameters),
     pathParameters: texts(pathParameters),
     rawBody: Buffer.from(text(body) ?? '', isBase64Encoded === true ? 'base64' : 'utf8'),
     ip: text(sourceIp),
-    userAgent: text(userAgent)?.slice(0, userAgentLimit).toWellFormed(),
+    userAgent: userAgentOf(text(userAgent)),
     answerHeaders: {},
     caller: undefined,
     rateCount: undefined,
@@ -68,7 +69,12 @@ function remainingMs(context: unknown): number {
 const object = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
+/** Text as UTF-8 can hold it: it may end in an audit event, whose hash must hold after it was stored. */
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value.toWellFormed() : undefined
+
+const userAgentOf = (value: string | undefined): string | undefined =>
+  value === undefined ? undefined : withoutKeys(value).slice(0, userAgentLimit).toWellFormed()
 
 function texts(value: unknown, rename = (name: string) => name): Record<string, string> {
   const entries = Object.entries(object(value)).filter(

@@ -14,10 +14,9 @@ import { change, orgPartition, type RowKey, table, tableName, updateRow, type Wr
 import type { Answer } from './answer.ts'
 import { answerMarginMs, type Exchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
-import { type InputFault, invalidInput, type ProblemCode, ProblemError } from './problem.ts'
+import { type InputFault, type ProblemCode, ProblemError } from './problem.ts'
 
 const keepSeconds = 24 * 60 * 60
-const keyPattern = /^[\x20-\x7e]{1,255}$/
 
 type KeptAnswer =
   | { kind: 'answer'; status: number; body?: unknown; headers?: Record<string, string> }
@@ -36,21 +35,16 @@ type Story = (lease: IdempotencyLease | undefined) => Promise<Answer>
 /**
  * Runs `story` at most once per idempotency key.
  *
- * @throws ProblemError `invalid_input`, `idempotency_mismatch`, `idempotency_in_progress`, and what the story throws
+ * @throws ProblemError `idempotency_mismatch`, `idempotency_in_progress`, and what the story throws
  */
 export async function onceOnly(
   operation: Operation,
-  caller: Caller | undefined,
+  caller: Caller,
   exchange: Exchange,
   story: Story,
 ): Promise<Answer> {
   const idempotencyKey = exchange.headers['idempotency-key']
-  if (operation.method !== 'POST' || idempotencyKey === undefined || !caller) return story(undefined)
-  if (!keyPattern.test(idempotencyKey)) {
-    throw invalidInput([
-      { path: 'Idempotency-Key', code: 'invalid_header', message: 'must be 1 to 255 printable ASCII characters' },
-    ])
-  }
+  if (operation.method !== 'POST' || idempotencyKey === undefined) return story(undefined)
   const lease = new Lease(operation, caller, exchange, idempotencyKey)
   const kept = await lease.take()
   if (kept) return replay(kept)

@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import type { AuditAction, ResourceType } from '../audit/event.ts'
 import type { Scope } from '../auth/scopes.ts'
+import { lazy } from '../lazy.ts'
 import type { ProblemCode } from './problem.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -17,10 +18,18 @@ export interface Access {
   table: readonly TableAction[]
 }
 
-const nothing = z.object({})
-type Nothing = typeof nothing
+type Nothing = z.ZodObject<Record<never, never>>
 
-interface Definition<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> {
+interface RequestSchemas<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> {
+  params?: Params
+  query?: Query
+  body?: Body
+}
+
+/** Schemas of the answers by status; null where an answer has no JSON body. */
+type AnswerSchemas = Readonly<Record<number, z.ZodType | null>>
+
+interface Description {
   /** The OpenAPI `operationId`. */
   id: string
   /** `$default` takes what no other route matches. */
@@ -30,13 +39,8 @@ interface Definition<Params extends z.ZodObject, Query extends z.ZodObject, Body
   description: string
   /** The scope that a caller needs; `any`: any valid token; `public`: no token. */
   scope: Scope | 'any' | 'public'
-  params?: Params
-  query?: Query
-  body?: Body
   /** Whether the body may be left out; it is then read as `{}`. */
   bodyMayBeAbsent?: boolean
-  /** Answers by status; null where the answer has no JSON body. */
-  answers: Readonly<Record<number, z.ZodType | null>>
   /** Problems beyond those that every operation of its kind can answer. */
   refusals?: readonly ProblemCode[]
   access: Access
@@ -46,32 +50,54 @@ interface Definition<Params extends z.ZodObject, Query extends z.ZodObject, Body
   mediaType?: string
 }
 
+interface Definition<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType>
+  extends Description {
+  /** What is left out is empty. Built on first use, as the answers are: a function needs its own request only. */
+  request?: () => RequestSchemas<Params, Query, Body>
+  answers: () => AnswerSchemas
+}
+
 export interface Operation<
   Params extends z.ZodObject = z.ZodObject,
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodType,
-> extends Omit<Definition<Params, Query, Body>, 'params' | 'query' | 'body'> {
+> extends Description {
   method: Method
   path: string
-  params: Params
-  query: Query
-  body: Body | undefined
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body | undefined
+  readonly answers: AnswerSchemas
 }
 
-/** Declares an operation. Left-out parts of the request are empty. */
+/** Declares an operation. */
 export function operation<
   Params extends z.ZodObject = Nothing,
   Query extends z.ZodObject = Nothing,
   Body extends z.ZodType = z.ZodUndefined,
->(definition: Definition<Params, Query, Body>): Operation<Params, Query, Body> {
-  const [method, path = ''] = definition.route.split(' ') as [Method, string?]
+>({ request, answers, ...description }: Definition<Params, Query, Body>): Operation<Params, Query, Body> {
+  const [method, path = ''] = description.route.split(' ') as [Method, string?]
+  const answerSchemas = lazy(answers)
+  const requestSchemas = lazy(() => {
+    const { params = z.object({}), query = z.object({}), body } = request?.() ?? {}
+    // The defaults are the type parameters' defaults; the compiler cannot see that the two go together.
+    return { params: params as Params, query: query as Query, body }
+  })
   return {
-    ...definition,
+    ...description,
     method,
     path,
-    // The defaults are the type parameters' defaults; the compiler cannot see that the two go together.
-    params: definition.params ?? (nothing as z.ZodType as Params),
-    query: definition.query ?? (nothing as z.ZodType as Query),
-    body: definition.body,
+    get params() {
+      return requestSchemas().params
+    },
+    get query() {
+      return requestSchemas().query
+    },
+    get body() {
+      return requestSchemas().body
+    },
+    get answers() {
+      return answerSchemas()
+    },
   }
 }

@@ -3,13 +3,14 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import * as z from 'zod'
 import type { Caller } from '../auth/caller.ts'
+import { lazy } from '../lazy.ts'
 import { type Answer, ok } from './answer.ts'
 import { invalidCursor } from './problem.ts'
 
-export const pageQuery = {
+export const pageQuery = lazy(() => ({
   limit: z.coerce.number().int().min(1).max(100).default(50).meta({ description: 'Entries a page.' }),
   cursor: z.string().max(2000).optional().meta({ description: '`next_cursor` of the page before.' }),
-}
+}))
 
 /** The answer of a list. A filtered page may hold fewer entries than `limit`; only a null cursor is the end. */
 export const pageOf = (entry: z.ZodType) =>
@@ -43,26 +44,27 @@ export async function listPage<Filter extends object>(
   return ok({ data, next_cursor: cursors.seal(next) })
 }
 
-/** Cursors of one list: a sort key beside a digest of what the list was asked for. */
+/** Cursors of one list: a sort key beside a digest of it and of what the list was asked for. */
 export function cursorsFor(orgId: string, filter: object) {
-  const digest = createHash('sha256')
-    .update(canonicalize([orgId, filter]) ?? '')
-    .digest('base64url')
-    .slice(0, 12)
+  const digestOf = (position: string): string =>
+    createHash('sha256')
+      .update(canonicalize([orgId, filter, position]) ?? '')
+      .digest('base64url')
+      .slice(0, 12)
   return {
     open(cursor: string | undefined): string | undefined {
       if (cursor === undefined) return undefined
-      const [madeFor, after] = decode(cursor)
-      if (madeFor !== digest || !after) throw invalidCursor()
+      const text = Buffer.from(cursor, 'base64url').toString('utf8')
+      const space = text.indexOf(' ')
+      const after = text.slice(space + 1)
+      if (after === '' || after.length > maxPositionLength || text.slice(0, space) !== digestOf(after))
+        throw invalidCursor()
       return after
     },
     seal: (next: string | undefined): string | null =>
-      next === undefined ? null : Buffer.from(`${digest} ${next}`).toString('base64url'),
+      next === undefined ? null : Buffer.from(`${digestOf(next)} ${next}`).toString('base64url'),
   }
 }
 
-function decode(cursor: string): [string | undefined, string | undefined] {
-  const text = Buffer.from(cursor, 'base64url').toString('utf8')
-  const space = text.indexOf(' ')
-  return [text.slice(0, space), text.slice(space + 1)]
-}
+/** No sort key of a list is longer; DynamoDB refuses those above 1024 bytes with an error that is not the caller's. */
+const maxPositionLength = 200

@@ -13,7 +13,7 @@ export const bodyLimitBytes = 256 * 1024
  */
 export function validate(operation: Operation, exchange: Exchange): void {
   const body = operation.body ? readBody(operation, exchange) : undefined
-  const faults: InputFault[] = []
+  const faults: InputFault[] = idempotencyKeyFaults(operation, exchange)
   const parse = (schema: z.ZodType, value: unknown): unknown => {
     const result = schema.safeParse(value, { reportInput: true })
     if (!result.success) faults.push(...result.error.issues.flatMap((issue) => toFaults(issue)))
@@ -31,6 +31,14 @@ export function validate(operation: Operation, exchange: Exchange): void {
   // An id that cannot be is an id that does not exist.
   if (!params.success) throw notFound()
   exchange.input.params = params.data
+}
+
+const idempotencyKeyPattern = /^[\x20-\x7e]{1,255}$/
+
+function idempotencyKeyFaults({ method }: Operation, { headers }: Exchange): InputFault[] {
+  const key = headers['idempotency-key']
+  if (method !== 'POST' || key === undefined || idempotencyKeyPattern.test(key)) return []
+  return [{ path: 'Idempotency-Key', code: 'invalid_header', message: 'must be 1 to 255 printable ASCII characters' }]
 }
 
 function readBody(operation: Operation, { rawBody, headers, method }: Exchange): unknown {

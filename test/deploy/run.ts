@@ -8,6 +8,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CloudWatchLogsClient, DescribeLogGroupsCommand, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs'
 import { stackName } from '../../lib/stage.ts'
 import { audience, createIssuer, type Issuer } from '../../local/issuer.ts'
 import { mintTokens } from '../../local/service.ts'
@@ -31,11 +32,7 @@ async function main(): Promise<void> {
     const target: Target = { url: emulator.endpoint, host: new URL(apiUrl).host, orgs, deployed: true }
     const targetFile = join(folder, 'target.json')
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
-    await step('HTTP suite', () =>
-      run(process.execPath, [binary('vitest'), 'run', '--project', 'service', 'test/http'], {
-        OCTOMIL_TARGET: targetFile,
-      }),
-    )
+    await step('HTTP suite', () => runSuite(emulator, targetFile))
     await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments(issuer)]))
     console.log('deploy test: passed')
   } finally {
@@ -156,6 +153,35 @@ async function bootstrapOrgs(emulator: Emulator, issuer: Issuer): Promise<DevSta
     })
   }
   return orgs
+}
+
+async function runSuite(emulator: Emulator, targetFile: string): Promise<void> {
+  try {
+    const suite = [binary('vitest'), 'run', '--project', 'service', 'test/http']
+    await run(process.execPath, suite, { OCTOMIL_TARGET: targetFile })
+  } catch (error) {
+    for (const line of await loggedErrors(emulator)) console.error(`logged by a function: ${line}`)
+    throw error
+  }
+}
+
+/** What the deployed functions logged as errors: where a missing permission says which action of which role. */
+async function loggedErrors({ environment, endpoint }: Emulator): Promise<string[]> {
+  const {
+    AWS_ACCESS_KEY_ID: accessKeyId = '',
+    AWS_SECRET_ACCESS_KEY: secretAccessKey = '',
+    AWS_REGION: region = '',
+  } = environment
+  const logs = new CloudWatchLogsClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey } })
+  const { logGroups = [] } = await logs.send(new DescribeLogGroupsCommand({}))
+  const found = await Promise.all(
+    logGroups.map(({ logGroupName }) =>
+      logs.send(new FilterLogEventsCommand({ logGroupName, filterPattern: '"ERROR"' })),
+    ),
+  )
+  return found
+    .flatMap(({ events = [] }) => events.map(({ message = '' }) => message.trim()))
+    .filter((line) => line.startsWith('{"level":"ERROR"'))
 }
 
 async function startIssuer(): Promise<{ issuer: Issuer; close(): void }> {

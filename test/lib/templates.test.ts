@@ -131,11 +131,11 @@ describe('the API', () => {
     expect(bare?.Properties.CorsConfiguration).toBeUndefined()
   })
 
-  test('is throttled and logs every request without its query and headers', () => {
+  test('is throttled and logs every request without its path, query and headers', () => {
     const [stage] = ofType(all, 'AWS::ApiGatewayV2::Stage')
     expect(stage?.Properties.DefaultRouteSettings.ThrottlingRateLimit).toBeGreaterThan(0)
     expect(stage?.Properties.AccessLogSettings.Format).toContain('$context.requestId')
-    expect(stage?.Properties.AccessLogSettings.Format).not.toMatch(/query|header|authorizer/i)
+    expect(stage?.Properties.AccessLogSettings.Format).not.toMatch(/path|query|header|authorizer/i)
   })
 })
 

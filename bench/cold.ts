@@ -1,0 +1,106 @@
+/**
+ * Cold imports: what Lambda does before a function's first request. Each bundle is imported by a fresh process, from an
+ * empty folder outside the repository, so that a bundle that needs anything beside itself fails here.
+ */
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildSync } from 'esbuild'
+import { bundle, bundleSettings } from '../lib/bundle.ts'
+import { kib, median, ms, printTable, ratio, type TableRow } from './report.ts'
+
+const samples = 9
+const sizeBudgetKib = 450
+const ratioBudget = 1.5
+
+interface Subject {
+  name: string
+  file: string
+  bytes: number
+  importMs: number[]
+  processMs: number[]
+}
+
+const subject = (name: string, file: string, bytes: number): Subject => ({
+  name,
+  file,
+  bytes,
+  importMs: [],
+  processMs: [],
+})
+
+export async function measureColdImports(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+  try {
+    const bare = bundleBare(folder, 'bare handler', {})
+    const stock = bundleBare(folder, 'bare handler, whole SDK', { alias: {} })
+    const handlers = copyHandlers(folder)
+    const all = [bare, stock, ...handlers]
+    // In turns, so that a slow second of the machine does not fall on one of them.
+    for (let sample = 0; sample < samples; sample++) for (const each of all) measure(each, folder)
+    report(bare, stock, handlers)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function copyHandlers(folder: string): Subject[] {
+  const { bytes, folderOf } = bundle()
+  return Object.entries(bytes).map(([name, size]) => {
+    cpSync(folderOf(name), join(folder, name), { recursive: true })
+    return subject(name, join(folder, name, 'index.mjs'), size)
+  })
+}
+
+/** One document client and one read, bundled as the handlers are but for `settings`. */
+function bundleBare(folder: string, name: string, settings: { alias?: Record<string, string> }): Subject {
+  const file = join(folder, `${name.replaceAll(/\W+/g, '-')}.mjs`)
+  const { metafile } = buildSync({
+    ...bundleSettings,
+    ...settings,
+    entryPoints: ['bench/bare-handler.ts'],
+    outExtension: {},
+    outfile: file,
+    metafile: true,
+  })
+  return subject(name, file, Object.values(metafile.outputs)[0]?.bytes ?? 0)
+}
+
+const importOnce = `
+const [file] = process.argv.slice(1)
+const start = performance.now()
+const { handler } = await import(file)
+const importMs = performance.now() - start
+if (typeof handler !== 'function') throw new TypeError(file + ' has no handler')
+process.stdout.write(String(importMs))`
+
+function measure({ file, importMs, processMs }: Subject, cwd: string): void {
+  const start = performance.now()
+  const said = execFileSync(process.execPath, ['--input-type=module', '--eval', importOnce, file], {
+    cwd,
+    encoding: 'utf8',
+    env: { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench', TABLE_NAME: 'bench' },
+  })
+  processMs.push(performance.now() - start)
+  importMs.push(Number(said))
+}
+
+function report(bare: Subject, stock: Subject, handlers: readonly Subject[]): void {
+  const row = ({ name, bytes, importMs, processMs }: Subject): TableRow => ({
+    function: name,
+    KiB: kib(bytes),
+    'import ms': ms(median(importMs)),
+    'to bare': ratio(median(importMs), median(bare.importMs)),
+    'to whole SDK': ratio(median(importMs), median(stock.importMs)),
+    'process ms': ms(median(processMs)),
+  })
+  const largestKib = Math.max(...handlers.map(({ bytes }) => bytes)) / 1024
+  const slowest = Math.max(...handlers.map(({ importMs }) => median(importMs))) / median(bare.importMs)
+  const verdict = (isWithin: boolean) => (isWithin ? 'within' : 'OVER')
+  printTable('Cold import', [bare, stock, ...handlers].map(row), [
+    `Medians of ${samples} fresh processes each, in turns. The bare handler is one document client with one GetItem, bundled`,
+    'with the same settings; "whole SDK" is the same with nothing of the SDK left out, as esbuild does by itself.',
+    `Largest ${largestKib.toFixed(0)} KiB, ${verdict(largestKib <= sizeBudgetKib)} the budget of ${sizeBudgetKib}; slowest ${slowest.toFixed(2)} times bare, ${verdict(slowest <= ratioBudget)} the budget of ${ratioBudget}.`,
+  ])
+}

@@ -1,0 +1,63 @@
+/** What calls of the table consume, as the engine reports it, counted while they run. */
+import { table } from '../shared/storage/table.ts'
+
+export interface Consumed {
+  readUnits: number
+  writeUnits: number
+  /** The calls in their order, each with its units. */
+  calls: string[]
+}
+
+const readCalls = new Set(['GetItem', 'Query', 'BatchGetItem', 'TransactGetItems'])
+let counting: Consumed | undefined
+let watching = false
+
+/** Runs `work` and counts what it consumes. One at a time: calls that run beside it are counted with it. */
+export async function consumedBy(work: () => Promise<unknown>): Promise<Consumed> {
+  watch()
+  const consumed: Consumed = { readUnits: 0, writeUnits: 0, calls: [] }
+  counting = consumed
+  try {
+    await work()
+  } finally {
+    counting = undefined
+  }
+  return consumed
+}
+
+function watch(): void {
+  if (watching) return
+  watching = true
+  table().middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const consumed = counting
+        if (!consumed) return next(args)
+        const call = String(commandName).replace('Command', '')
+        try {
+          const result = await next({ ...args, input: { ...args.input, ReturnConsumedCapacity: 'TOTAL' } })
+          const units = unitsOf((result.output as { ConsumedCapacity?: Capacity | Capacity[] }).ConsumedCapacity)
+          if (readCalls.has(call)) consumed.readUnits += units
+          else consumed.writeUnits += units
+          consumed.calls.push(`${call} ${units}`)
+          return result
+        } catch (error) {
+          // An error tells of no units, though a write whose condition fails is billed as one that goes through.
+          consumed.calls.push(`${call} refused`)
+          throw error
+        }
+      },
+    { step: 'initialize', name: 'consumedCapacity' },
+  )
+}
+
+interface Capacity {
+  CapacityUnits?: number
+}
+
+/** One report a table, and there is one table; transactions and batches report it in a list. */
+function unitsOf(reported: Capacity | Capacity[] | undefined): number {
+  const units = [reported].flat().reduce((sum, capacity) => sum + (capacity?.CapacityUnits ?? 0), 0)
+  if (units === 0) throw new Error('the engine does not report the capacity that a call consumed')
+  return units
+}

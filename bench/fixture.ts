@@ -1,0 +1,78 @@
+/** A real engine with the table in it, this process's environment set as a function's is, and organizations to measure with. */
+import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
+import { createTable, startEngine } from '../local/engine.ts'
+import { issueKey, keyCreated } from '../shared/api-keys/entity.ts'
+import type { KeyDefinition } from '../shared/api-keys/record.ts'
+import { templateScopes } from '../shared/auth/scopes.ts'
+import { newId } from '../shared/ids.ts'
+import { log } from '../shared/runtime/log.ts'
+import { commit } from '../shared/storage/commit.ts'
+import { table, tableName } from '../shared/storage/table.ts'
+
+export interface Fixture {
+  stop(): Promise<void>
+}
+
+const benchTable = 'bench'
+
+/** Starts the engine, in memory. Child processes inherit the environment that is set here. */
+export async function startFixture(): Promise<Fixture> {
+  const engine = await startEngine()
+  Object.assign(process.env, {
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'bench',
+    AWS_SECRET_ACCESS_KEY: 'bench',
+    AWS_ENDPOINT_URL_DYNAMODB: engine.endpoint,
+    TABLE_NAME: benchTable,
+    STAGE: 'bench',
+  })
+  await createTable(engine.endpoint, benchTable)
+  // This process prints tables; the servers in child processes log as deployed functions do.
+  log.setLogLevel('SILENT')
+  return { stop: engine.stop }
+}
+
+export interface BenchOrg {
+  orgId: string
+  keyId: string
+  rawKey: string
+}
+
+const system = { type: 'system', id: 'bench' } as const
+
+/** Who does it and until when, for a commit of the bench itself. */
+export const circumstances = (orgId: string) => ({ orgId, actor: system, now: new Date(), requestId: 'bench' })
+export const deadline = (): Date => new Date(Date.now() + 20_000)
+
+const definition: KeyDefinition = {
+  name: 'Bench key',
+  key_type: 'org',
+  scopes: templateScopes('full_admin'),
+  environment: 'live',
+  // No run comes near this many requests a minute.
+  rate_limit_per_minute: 100_000,
+}
+
+/** An organization with one key that may do everything. */
+export async function makeOrg(): Promise<BenchOrg> {
+  const orgId = newId('org')
+  const issued = issueKey(definition, system, new Date())
+  await commit(keyCreated(orgId, issued), circumstances(orgId), deadline())
+  return { orgId, keyId: issued.key.id, rawKey: issued.rawKey }
+}
+
+export const makeOrgs = (count: number): Promise<BenchOrg[]> => Promise.all(Array.from({ length: count }, makeOrg))
+
+/** DynamoDB takes at most this many rows in one BatchWriteItem. */
+const batchLimit = 25
+
+/** Adds key records of the shape that a creation stores, without their audit events: the fastest way to a large org. */
+export async function seedKeys(orgId: string, count: number): Promise<void> {
+  for (let done = 0; done < count; done += batchLimit) {
+    const rows = Array.from({ length: Math.min(batchLimit, count - done) }, () => {
+      const [record] = keyCreated(orgId, issueKey(definition, system, new Date())).writes
+      return { PutRequest: { Item: record?.item.Put?.Item } }
+    })
+    await table().send(new BatchWriteCommand({ RequestItems: { [tableName()]: rows } }))
+  }
+}

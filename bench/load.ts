@@ -1,0 +1,74 @@
+/** A bounded load over HTTP on loopback: so many requests, so many at once, every answer read and its status checked. */
+import { Agent, request } from 'node:http'
+import { percentile } from './report.ts'
+
+export interface Shot {
+  method: string
+  path: string
+  token: string
+  body?: unknown
+  /** The status that the answer must have. */
+  status: number
+}
+
+export interface LoadResult {
+  seconds: number
+  latenciesMs: number[]
+}
+
+/** Fires `count` requests, `concurrency` at a time; `shot` makes the request of a worker. */
+export async function fire(
+  baseUrl: string,
+  count: number,
+  concurrency: number,
+  shot: (worker: number) => Shot,
+): Promise<LoadResult> {
+  const agent = new Agent({ keepAlive: true, maxSockets: concurrency })
+  const latenciesMs: number[] = []
+  let left = count
+  const work = async (_: unknown, worker: number) => {
+    while (left-- > 0) {
+      const start = performance.now()
+      await send(baseUrl, agent, shot(worker))
+      latenciesMs.push(performance.now() - start)
+    }
+  }
+  const start = performance.now()
+  await Promise.all(Array.from({ length: concurrency }, work))
+  const seconds = (performance.now() - start) / 1000
+  agent.destroy()
+  return { seconds, latenciesMs }
+}
+
+function send(baseUrl: string, agent: Agent, { method, path, token, body, status }: Shot): Promise<void> {
+  const content = body === undefined ? undefined : JSON.stringify(body)
+  const headers = {
+    authorization: `Bearer ${token}`,
+    ...(content === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
+  }
+  return new Promise((resolve, reject) => {
+    const sent = request(baseUrl + path, { agent, method, headers }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        if (response.statusCode === status) resolve()
+        else reject(new Error(`${method} ${path} answered ${response.statusCode}: ${Buffer.concat(chunks)}`))
+      })
+    })
+    sent.on('error', reject)
+    sent.end(content)
+  })
+}
+
+/** Results of the same load put together. */
+export const joined = (results: readonly LoadResult[]): LoadResult => ({
+  seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
+  latenciesMs: results.flatMap(({ latenciesMs }) => latenciesMs),
+})
+
+export const perSecond = ({ seconds, latenciesMs }: LoadResult): number => latenciesMs.length / seconds
+export const p50 = ({ latenciesMs }: LoadResult): number => percentile(latenciesMs, 0.5)
+export const p99 = ({ latenciesMs }: LoadResult): number => percentile(latenciesMs, 0.99)

@@ -1,0 +1,102 @@
+/** Requests per second and latency of the service, beside a bare server that makes the same calls to the same table. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { type BenchOrg, type Fixture, makeOrgs, seedKeys } from './fixture.ts'
+import { fire, joined, type LoadResult, p50, p99, perSecond, type Shot } from './load.ts'
+import { ms, printTable, ratio, type TableRow } from './report.ts'
+
+const concurrency = 8
+const requestsPerRound = 600
+const rounds = 2
+const warmUpRequests = 200
+const writersOfOneOrg = 20
+const createsOfOneOrg = 100
+const keysPerOrg = 50
+
+const keysPath = '/api/v1/settings/api-keys'
+const newKey = { name: 'Bench key', scopes: ['models:read', 'devices:register'], environment: 'live' }
+
+/** The operations by what they do to the table, authentication (a read beside a counter) being in all of them. */
+const operations: Record<string, (org: BenchOrg) => Shot> = {
+  'scopes (authentication alone)': ({ rawKey }) => get(`${keysPath}/scopes`, rawKey),
+  'get (and one read)': ({ rawKey, keyId }) => get(`${keysPath}/${keyId}`, rawKey),
+  [`list (and a query of ${keysPerOrg})`]: ({ rawKey }) => get(`${keysPath}?limit=${keysPerOrg}`, rawKey),
+  'create (and a transaction)': ({ rawKey }) => create(rawKey),
+}
+
+const get = (path: string, token: string): Shot => ({ method: 'GET', path, token, status: 200 })
+const create = (token: string): Shot => ({ method: 'POST', path: keysPath, token, body: newKey, status: 201 })
+
+interface Server {
+  url: string
+  /** One org a worker: the chain of one org takes one write at a time, which is measured apart. */
+  orgs: BenchOrg[]
+  process: ChildProcess
+}
+
+export async function measureRequests(_: Fixture): Promise<void> {
+  const service = await start('service-server.ts')
+  const bare = await start('bare-server.ts')
+  try {
+    const rows: TableRow[] = []
+    for (const [name, shot] of Object.entries(operations)) rows.push(await compare(name, shot, service, bare))
+    printTable('Requests', rows, [
+      `${rounds * requestsPerRound} requests each, ${concurrency} at a time, service and bare server in turns, one org a worker. Server, engine and load`,
+      'are a process each on the same cores: read the ratios. The service logs a line a request, to /dev/null.',
+    ])
+    reportContention(await createInOneOrg(service))
+  } finally {
+    service.process.disconnect()
+    bare.process.disconnect()
+  }
+}
+
+async function start(file: string): Promise<Server> {
+  const orgs = await makeOrgs(concurrency)
+  for (const { orgId } of orgs) await seedKeys(orgId, keysPerOrg)
+  const child = fork(join(import.meta.dirname, file), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const [port] = await once(child, 'message')
+  return { url: `http://127.0.0.1:${port}`, orgs, process: child }
+}
+
+async function compare(name: string, shot: (org: BenchOrg) => Shot, service: Server, bare: Server): Promise<TableRow> {
+  const results = new Map<Server, LoadResult[]>([
+    [service, []],
+    [bare, []],
+  ])
+  const run = ({ url, orgs }: Server, count: number) =>
+    fire(url, count, concurrency, (worker) => shot(orgs[worker % orgs.length] as BenchOrg))
+  for (const server of results.keys()) await run(server, warmUpRequests)
+  for (let round = 0; round < rounds; round++)
+    for (const [server, taken] of results) taken.push(await run(server, requestsPerRound))
+  const [ours = emptyResult, theirs = emptyResult] = [...results.values()].map(joined)
+  return {
+    operation: name,
+    'req/s': perSecond(ours).toFixed(0),
+    'bare req/s': perSecond(theirs).toFixed(0),
+    'p50 ms': ms(p50(ours)),
+    'bare p50': ms(p50(theirs)),
+    'p50 to bare': ratio(p50(ours), p50(theirs)),
+    'p99 ms': ms(p99(ours)),
+    'bare p99': ms(p99(theirs)),
+    'p99 to bare': ratio(p99(ours), p99(theirs)),
+  }
+}
+
+const emptyResult: LoadResult = { seconds: 0, latenciesMs: [] }
+
+/** Every create of an org moves the same head: losers of the race wait and try again. */
+const createInOneOrg = ({ url, orgs }: Server): Promise<LoadResult> =>
+  fire(url, createsOfOneOrg, writersOfOneOrg, () => create((orgs[0] as BenchOrg).rawKey))
+
+function reportContention(result: LoadResult): void {
+  const row = {
+    operation: `create, ${writersOfOneOrg} writers`,
+    'creates/s': perSecond(result).toFixed(0),
+    'p50 ms': ms(p50(result)),
+    'p99 ms': ms(p99(result)),
+    'all s': result.seconds.toFixed(1),
+  }
+  printTable('Creates in one org', [row], [`${createsOfOneOrg} creates, all answered 201.`])
+}

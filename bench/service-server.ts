@@ -1,0 +1,8 @@
+/** Child process: the functions behind the local gateway, on the engine that the bench has started. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createGateway } from '../local/gateway.ts'
+
+const server = createServer(createGateway({ corsOrigins: [] }))
+server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
+process.once('disconnect', () => process.exit())

@@ -1,0 +1,66 @@
+/** Read and write units of each operation: what it is billed, whatever the speed of the machine. */
+import { invoke, type Request, type Response } from '../test/support/invoke.ts'
+import { type Consumed, consumedBy } from './consumed.ts'
+import { type BenchOrg, type Fixture, makeOrg, seedKeys } from './fixture.ts'
+import { printTable, type TableRow } from './report.ts'
+
+const listedKeys = 50
+
+const orgKey = { name: 'Bench key', scopes: ['models:read'] }
+const adminKey = { name: 'Bench key', scopes: ['admin:write', 'models:read', 'models:write', 'rollouts:write'] }
+
+export async function measureUnits(_: Fixture): Promise<void> {
+  const org = await makeOrg()
+  await seedKeys(org.orgId, listedKeys)
+  const call = (name: Parameters<typeof invoke>[0], request: Request = {}) =>
+    checked(invoke(name, { token: org.rawKey, ...request }))
+  const firstUse = await consumedBy(() => call('api-keys/scopes'))
+  const steps: [string, () => Promise<unknown>][] = [
+    ['scopes', () => call('api-keys/scopes')],
+    ['get', () => call('api-keys/get', { params: { key_id: org.keyId } })],
+    [`list, a page of ${listedKeys}`, () => call('api-keys/list', { query: { limit: String(listedKeys) } })],
+    ['list, a page filtered by state', () => call('api-keys/list', { query: { state: 'revoked' } })],
+    ['create', () => call('api-keys/create', { body: orgKey })],
+    ['create with many scopes', () => call('api-keys/create', { body: adminKey })],
+    ['create, once only', () => call('api-keys/create', { body: orgKey, headers: { 'idempotency-key': 'bench' } })],
+    [
+      'the same again: replayed',
+      () => call('api-keys/create', { body: orgKey, headers: { 'idempotency-key': 'bench' } }),
+    ],
+    ['create-app-key', () => call('api-keys/create-app-key', { body: { name: 'Bench app', app_id: 'app-1' } })],
+    ['create-publishable-key', () => call('api-keys/create-publishable-key', { body: { name: 'Bench page' } })],
+    ['audit-events list, a page of 5', () => call('audit-events/list', { query: { limit: '5' } })],
+  ]
+  const rows: TableRow[] = [toRow('first use of a key in 4 minutes: scopes', firstUse)]
+  for (const [name, step] of steps) rows.push(toRow(name, await consumedBy(step)))
+  rows.push(...(await endsOfKeys(org)))
+  printTable('Table units per operation', rows, [
+    'As the engine reports them (ReturnConsumedCapacity), by the rounding that DynamoDB bills: a consistent read 1 per 4 KB,',
+    'a write 1 per KB, in a transaction 2. Every operation authenticates: GetItem 1 and UpdateItem 1 are that. A refused write is not',
+    'reported; DynamoDB bills it as one that goes through.',
+  ])
+}
+
+async function endsOfKeys({ rawKey }: BenchOrg): Promise<TableRow[]> {
+  const issue = async () =>
+    (await checked(invoke('api-keys/create', { token: rawKey, body: orgKey }))).body.id as string
+  const rows: TableRow[] = []
+  for (const name of ['rotate', 'revoke'] as const) {
+    const request = { token: rawKey, params: { key_id: await issue() } }
+    rows.push(toRow(name, await consumedBy(() => checked(invoke(`api-keys/${name}`, request)))))
+  }
+  return rows
+}
+
+async function checked(response: Promise<Response>): Promise<Response> {
+  const { status, text } = await response
+  if (status >= 400) throw new Error(`answered ${status}: ${text}`)
+  return response
+}
+
+const toRow = (operation: string, { readUnits, writeUnits, calls }: Consumed): TableRow => ({
+  operation,
+  read: String(readUnits),
+  write: String(writeUnits),
+  calls: [...calls].sort().join(', '),
+})

@@ -1,0 +1,163 @@
+/**
+ * What every operation goes through, whether or not it knows its caller: one middy stack per function, built once from
+ * its contract. Hooks run in this order on the way in, and in reverse on the way out; the error mapper is among the first
+ * so that it runs among the last.
+ */
+import middy, { type MiddlewareObj, type Request } from '@middy/core'
+import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import type * as z from 'zod'
+import { actorOf } from '../auth/caller.ts'
+import { log } from '../runtime/log.ts'
+import { type Answer, toGatewayResult } from './answer.ts'
+import { answerMarginMs, type Exchange, openExchange } from './exchange.ts'
+import type { Operation } from './operation.ts'
+import { ProblemError, problemBody } from './problem.ts'
+import { validate } from './validate.ts'
+
+type Result = APIGatewayProxyStructuredResultV2
+export type Hook = MiddlewareObj<Exchange, Result, Error, Context>
+export type HookRequest = Request<Exchange, Result, Error, Context>
+
+/** The validated request, as every handler is given it. */
+export interface RequestOf<Op extends Operation> {
+  params: z.output<Op['params']>
+  query: z.output<Op['query']>
+  body: z.output<NonNullable<Op['body']>>
+  method: string
+  path: string
+  headers: Exchange['headers']
+  ip: string | undefined
+  requestId: string
+  now: Date
+}
+
+/** Builds a Lambda handler: the hooks of every operation, those of `admission` between them, and `respond`. */
+export function pipeline(
+  operation: Operation,
+  admission: readonly Hook[],
+  respond: (exchange: Exchange) => Promise<Answer>,
+) {
+  return middy({
+    timeoutEarlyInMillis: answerMarginMs,
+    timeoutEarlyResponse: () => {
+      throw new ProblemError('request_timeout', 'The request took too long and was given up; it may still take effect.')
+    },
+  })
+    .use([exchangeAndLog(operation), problemJson(), securityHeaders(), ...admission, input(operation)])
+    .handler(async (event: unknown) => {
+      // The first hook has put the exchange in the event's place.
+      const exchange = event as Exchange
+      const answer = await respond(exchange)
+      return toGatewayResult(notModified(exchange, answer) ?? answer, exchange.answerHeaders)
+    })
+}
+
+/** The request as the handler of `Op` is given it; `validate` has parsed it with that operation's schemas. */
+export const requestOf = <Op extends Operation>(exchange: Exchange): RequestOf<Op> => {
+  const { input, method, path, headers, ip, requestId, now } = exchange
+  return { ...(input as Pick<RequestOf<Op>, 'params' | 'query' | 'body'>), method, path, headers, ip, requestId, now }
+}
+
+/** A GET whose caller has the answer already is told so, without the body (RFC 9110, section 13.1.2). */
+function notModified({ method, headers }: Exchange, answer: Answer): Answer | undefined {
+  const etag = answer.headers?.etag
+  const known = headers['if-none-match']
+  if (method !== 'GET' || answer.status !== 200 || etag === undefined || known === undefined) return undefined
+  const matches = known.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
+  return matches ? { status: 304, ...(answer.headers ? { headers: answer.headers } : {}) } : undefined
+}
+
+/** Opens the exchange, and at the very end logs one line and stamps the request id. */
+function exchangeAndLog(operation: Operation): Hook {
+  const finish = (request: HookRequest) => {
+    const { event: exchange, response } = request
+    if (!response) return
+    response.headers = { ...response.headers, 'x-request-id': exchange.requestId }
+    log.info('request', {
+      operation: operation.id,
+      method: exchange.method,
+      path: exchange.path,
+      status: response.statusCode,
+      latency_ms: Date.now() - exchange.now.getTime(),
+      request_id: exchange.requestId,
+      ...(exchange.caller ? { org_id: exchange.caller.orgId, principal: actorOf(exchange.caller).id } : {}),
+      ...(request.error instanceof ProblemError ? { problem: request.error.code } : {}),
+    })
+  }
+  return {
+    before: (request) => {
+      request.event = openExchange(request.event, request.context)
+    },
+    after: finish,
+    onError: finish,
+  }
+}
+
+/** Turns whatever was thrown into problem+json. What nobody threw on purpose is logged with its stack and told as a 500. */
+function problemJson(): Hook {
+  return {
+    onError: (request) => {
+      const { event: exchange } = request
+      const problem = request.error instanceof ProblemError ? request.error : unexpected(request, exchange)
+      request.response = {
+        statusCode: problem.status,
+        headers: {
+          ...exchange.answerHeaders,
+          'content-type': 'application/problem+json',
+          ...(problem.status === 401 ? { 'www-authenticate': challenge(problem) } : {}),
+          ...problem.details.headers,
+        },
+        body: JSON.stringify(problemBody(problem, exchange.requestId, exchange.path)),
+      }
+    },
+  }
+}
+
+function unexpected(request: HookRequest, exchange: Exchange): ProblemError {
+  const error = request.error
+  log.error('unexpected error', { request_id: exchange.requestId, error: error ?? new Error('nothing was thrown') })
+  const problem = isAwsFault(error)
+    ? new ProblemError('service_unavailable', 'A part of the service does not answer at the moment; try again.', {
+        headers: { 'retry-after': '1' },
+      })
+    : new ProblemError('server_error', 'Something went wrong on our side; the request id tells us what.')
+  request.error = problem
+  return problem
+}
+
+/** Throttling, outages and time-outs of AWS, as the SDK names them: for the caller to try again. */
+function isAwsFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (passingFaults.has(error.name) || ('code' in error && passingFaults.has(String(error.code)))) return true
+  return '$fault' in error && error.$fault === 'server'
+}
+
+const passingFaults = new Set([
+  ...['TimeoutError', 'AbortError', 'NetworkingError'],
+  ...['ThrottlingException', 'ProvisionedThroughputExceededException', 'RequestLimitExceeded'],
+  ...['TransactionConflictException', 'TransactionInProgressException'],
+  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'],
+])
+
+const challenge = ({ code, message }: ProblemError): string =>
+  code === 'authentication_failed'
+    ? 'Bearer realm="octomil"'
+    : `Bearer realm="octomil", error="invalid_token", error_description="${message.replaceAll('"', "'")}"`
+
+function securityHeaders(): Hook {
+  return {
+    before: ({ event: exchange }) => {
+      Object.assign(exchange.answerHeaders, {
+        'cache-control': 'no-store',
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+        'referrer-policy': 'no-referrer',
+        'strict-transport-security': 'max-age=63072000; includeSubDomains',
+        'x-content-type-options': 'nosniff',
+      })
+    },
+  }
+}
+
+function input(operation: Operation): Hook {
+  return { before: ({ event: exchange }) => validate(operation, exchange) }
+}

@@ -1,0 +1,431 @@
+/** What a request meets when what it needs fails, dawdles or is away. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { TransactionCanceledException } from '@aws-sdk/client-dynamodb'
+import type { NodeHttpHandler } from '@smithy/node-http-handler'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { type OperationName, operations } from '../../functions/operations.ts'
+import type { Operation } from '../../shared/http/operation.ts'
+import { table } from '../../shared/storage/table.ts'
+import { divertTable, faultServer, interceptTable, type TableCall } from '../support/faults.ts'
+import { eventFor, invoke, invokeEvent, type Request, type Response } from '../support/invoke.ts'
+import { logLines } from '../support/logs.ts'
+import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../support/orgs.ts'
+import { expectProblem } from '../support/problems.ts'
+import { rowsOf } from '../support/rows.ts'
+
+let org: TestOrg
+beforeAll(async () => {
+  org = await makeBusyOrg()
+  await tokenFor(org.orgId, 'owner')
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+const body = { name: 'server', scopes: ['keys:read'] }
+const create = (request: Request = {}) => invoke('api-keys/create', { token: org.adminKey, body, ...request })
+const list = () => invoke('api-keys/list', { token: org.adminKey })
+
+/** A request to a function that has so long to live. */
+const invokeWithin = (name: OperationName, request: Request, lifeMs: number): Promise<Response> => {
+  const end = Date.now() + lifeMs
+  const operation = operations[name] as unknown as Operation
+  return invokeEvent(name, eventFor(operation, request), { getRemainingTimeInMillis: () => end - Date.now() })
+}
+
+/** How the service's client is connected; it makes up its mind with its first request. */
+async function connectionSettings() {
+  await list()
+  return (table().config.requestHandler as NodeHttpHandler).httpHandlerConfigs()
+}
+
+/** A client that gives up on a hanging request sooner than it would, so that a test need not wait as long as a caller. */
+async function withImpatientClient<T>(run: () => Promise<T>): Promise<T> {
+  const handler = table().config.requestHandler as NodeHttpHandler
+  const { requestTimeout } = await connectionSettings()
+  handler.updateHttpClientConfig('requestTimeout', 100)
+  try {
+    return await run()
+  } finally {
+    handler.updateHttpClientConfig('requestTimeout', requestTimeout)
+  }
+}
+
+const ofCounter = ({ command, rows }: TableCall) => command === 'UpdateItemCommand' && /#RATE#/.test(rows[0] ?? '')
+const ofStamp = ({ command, rows }: TableCall) => command === 'UpdateItemCommand' && / KEY#key_/.test(rows[0] ?? '')
+const ofTransaction = ({ command }: TableCall) => command === 'TransactWriteItemsCommand'
+const everything = () => true
+
+/** Nothing of the inside: no table, no row, no stack, no SDK, no message of the fault. */
+function expectDiscreet({ text }: Response): void {
+  const inside = ['ECONNREFUSED', 'a fault of the test', 'DynamoDB', process.env.TABLE_NAME ?? '', 'AUDIT', 'KEYHASH']
+  for (const word of [...inside, 'Exception', '.ts', '\\n', 'node_modules', '127.0.0.1'])
+    expect(text).not.toContain(word)
+}
+
+const wireFaults = [
+  ['throttles', { status: 400, type: 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException' }],
+  ['throttles the account', { status: 400, type: 'com.amazonaws.dynamodb.v20120810#RequestLimitExceeded' }],
+  ['throttles the table', { status: 400, type: 'com.amazon.coral.availability#ThrottlingException' }],
+  ['fails inside', { status: 500, type: 'com.amazonaws.dynamodb.v20120810#InternalServerError' }],
+  ['is unavailable', { status: 503, type: 'com.amazon.coral.service#ServiceUnavailableException' }],
+] as const
+
+describe('when the rate limit counter is broken', () => {
+  function expectLetThrough(response: Response): void {
+    expect(response.status).toBe(200)
+    expect(response.headers.ratelimit).toBeUndefined()
+    expect(response.headers['ratelimit-policy']).toBe('"default";q=100000;w=60')
+  }
+
+  test('and fails, the request goes through', async () => {
+    const response = await interceptTable((call, send) => {
+      if (ofCounter(call)) throw new Error('a fault of the test')
+      return send()
+    }, list)
+    expectLetThrough(response)
+    expectDiscreet(response)
+  })
+
+  test.each([wireFaults[0], wireFaults[3]])('and %s, the request goes through', async (_what, fault) => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.01)
+    const server = await faultServer(fault)
+    expectLetThrough(await divertTable(ofCounter, server, list))
+    expect(server.requests()).toBeGreaterThan(0)
+    server.close()
+  })
+
+  test('and hangs, the request goes through and does not wait long for it', async () => {
+    const server = await faultServer('hang')
+    const start = Date.now()
+    expectLetThrough(await divertTable(ofCounter, server, list))
+    expect(Date.now() - start).toBeLessThan(3000)
+    expect(server.requests()).toBeGreaterThan(0)
+    server.close()
+  })
+
+  test('a request beyond the limit of its key goes through too, and is refused again once the counter works', async () => {
+    const { api_key } = await makeKey(org, { rate_limit_per_minute: 1 })
+    const use = () => invoke('api-keys/scopes', { token: api_key })
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+    await use()
+    const during = await interceptTable((call, send) => {
+      if (ofCounter(call)) throw new Error('a fault of the test')
+      return send()
+    }, use)
+    expect(during.status).toBe(200)
+    expectProblem(await use(), 'rate_limited')
+    vi.useRealTimers()
+  })
+})
+
+describe('when last_used_at cannot be written', () => {
+  test('the request goes through as if it were', async () => {
+    const { api_key } = await makeKey(org)
+    let failed = 0
+    const use = () => invoke('api-keys/scopes', { token: api_key })
+    const response = await interceptTable((call, send) => {
+      if (!ofStamp(call)) return send()
+      failed++
+      throw new Error('a fault of the test')
+    }, use)
+    expect([response.status, failed]).toEqual([200, 1])
+    expect((await use()).status).toBe(200)
+  })
+
+  test('and the write hangs, the request goes through once it is given up', async () => {
+    const { api_key } = await makeKey(org)
+    const server = await faultServer('hang')
+    const use = () => invoke('api-keys/scopes', { token: api_key })
+    const response = await withImpatientClient(() => divertTable(ofStamp, server, use))
+    expect(server.requests()).toBeGreaterThan(0)
+    server.close()
+    expect(response.status).toBe(200)
+  })
+})
+
+describe('when the table is away', () => {
+  const closedPort = async (): Promise<number> => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    server.close()
+    return port
+  }
+
+  function expectTryAgain(response: Response): void {
+    expectProblem(response, 'service_unavailable')
+    expect(response.body.retryable).toBe(true)
+    expect(response.headers['retry-after']).toMatch(/^[1-9]\d*$/)
+    expectDiscreet(response)
+  }
+
+  test('a request is told to try again, and so is its caller when it cannot be authenticated', async () => {
+    const port = await closedPort()
+    expectTryAgain(await divertTable(everything, { port }, list))
+    expectTryAgain(await divertTable(everything, { port }, () => create()))
+  })
+
+  test.each(wireFaults)('for it %s: a read and a write are told to try again', async (_what, fault) => {
+    // The client's pauses between its attempts are random parts of up to a second.
+    vi.spyOn(Math, 'random').mockReturnValue(0.01)
+    const server = await faultServer(fault)
+    const broken = (call: TableCall) => call.command === 'QueryCommand' || ofTransaction(call)
+    const answers = await divertTable(broken, server, () => Promise.all([list(), create()]))
+    for (const answer of answers) expectTryAgain(answer)
+    server.close()
+  })
+
+  test.each([
+    ['at the look-up of the key', ({ rows }: TableCall) => rows[0]?.startsWith('KEYHASH#') ?? false],
+    [
+      'at the record of the key',
+      ({ command, rows }: TableCall) => command === 'GetItemCommand' && / KEY#/.test(rows[0] ?? ''),
+    ],
+    ['at the list', ({ command }: TableCall) => command === 'QueryCommand'],
+    ['at the transaction', ofTransaction],
+  ])('%s, and hangs: the request is given up and told to try again', async (_where, chosen) => {
+    // A key of its own, for the process remembers whose key one is.
+    const { api_key: token } = await makeKey(org, { scopes: ['keys:read', 'keys:write'] })
+    const server = await faultServer('hang')
+    const answers = await withImpatientClient(() =>
+      divertTable(chosen, server, () => Promise.all([invoke('api-keys/list', { token }), create({ token })])),
+    )
+    expect(server.requests()).toBeGreaterThan(0)
+    server.close()
+    expect(answers.map(({ status }) => status)).toContain(503)
+    for (const answer of answers) if (answer.status >= 400) expectTryAgain(answer)
+  })
+
+  test('and hangs again and again, the client has given up before the function ends', async () => {
+    const functionLifeMs = 28_000
+    const { requestTimeout = Infinity, throwOnRequestTimeout } = await connectionSettings()
+    expect(throwOnRequestTimeout).toBe(true)
+    expect((await table().config.maxAttempts()) * requestTimeout).toBeLessThan(functionLifeMs - 5000)
+  })
+
+  test('only for a moment: the client tries again by itself and the caller never knows', async () => {
+    const server = await faultServer({ status: 500, type: 'com.amazonaws.dynamodb.v20120810#InternalServerError' })
+    const response = await divertTable(
+      ({ command }) => command === 'QueryCommand' && server.requests() === 0,
+      server,
+      list,
+    )
+    expect(response.status).toBe(200)
+    expect(server.requests()).toBe(1)
+    server.close()
+  })
+
+  test('a stranger is still 401 when a typo tells without the table', async () => {
+    const response = await divertTable(everything, { port: await closedPort() }, () =>
+      invoke('api-keys/list', { token: `${org.adminKey.slice(0, -1)}_` }),
+    )
+    expectProblem(response, 'invalid_api_key')
+  })
+
+  test('liveness does not depend on it', async () => {
+    const response = await divertTable(everything, { port: await closedPort() }, () => invoke('meta/health'))
+    expect(response.status).toBe(200)
+  })
+})
+
+describe('when something goes wrong that nobody thought of', () => {
+  const where: [string, (call: TableCall) => boolean][] = [
+    ['while authenticating', ({ command, rows }) => command === 'GetItemCommand' && / KEY#/.test(rows[0] ?? '')],
+    ['while reading', ({ command, rows }) => command === 'GetItemCommand' && / AUDITHEAD/.test(rows[0] ?? '')],
+    ['while writing', ofTransaction],
+  ]
+
+  test.each(where)('%s, the answer is a 500 with the request id and nothing of the inside', async (_where, chosen) => {
+    const logged = logLines.length
+    const response = await interceptTable((call, send) => {
+      if (chosen(call)) throw new Error('a fault of the test at /var/task/shared/storage/table.ts')
+      return send()
+    }, create)
+    expectProblem(response, 'server_error')
+    expect(response.body.request_id).toMatch(/^[0-9A-Z]{26}$/)
+    expectDiscreet(response)
+    const told = logLines.slice(logged).find((line) => line.includes('"level":"ERROR"'))
+    expect(told).toContain(response.body.request_id)
+    expect(told).toContain('a fault of the test')
+  })
+
+  test.each([
+    ['AccessDeniedException', 'com.amazon.coral.service#AccessDeniedException'],
+    ['ValidationException', 'com.amazon.coral.validate#ValidationException'],
+    ['ResourceNotFoundException', 'com.amazonaws.dynamodb.v20120810#ResourceNotFoundException'],
+  ])('%s of the table is a 500: trying again would not help', async (_name, type) => {
+    const server = await faultServer({ status: 400, type })
+    const response = await divertTable(({ command }) => command === 'QueryCommand', server, list)
+    expectProblem(response, 'server_error')
+    expectDiscreet(response)
+    expect(server.requests()).toBe(1)
+    server.close()
+  })
+
+  test('a thrown value that is no error is a 500 too', async () => {
+    const response = await interceptTable(({ command }, send) => {
+      if (command === 'QueryCommand') throw 'a fault of the test'
+      return send()
+    }, list)
+    expectProblem(response, 'server_error')
+    expectDiscreet(response)
+  })
+
+  test('a denied attempt that cannot be recorded is still denied', async () => {
+    const { api_key } = await makeKey(org)
+    const response = await interceptTable(
+      (call, send) => {
+        if (ofTransaction(call)) throw new Error('a fault of the test')
+        return send()
+      },
+      () => create({ token: api_key }),
+    )
+    expectProblem(response, 'forbidden')
+    expectDiscreet(response)
+  })
+})
+
+describe('when transactions lose races', () => {
+  const conflict = (code: string) =>
+    new TransactionCanceledException({
+      message: 'Transaction cancelled',
+      $metadata: {},
+      CancellationReasons: [{ Code: 'None' }, { Code: 'None' }, { Code: 'None' }, { Code: code }],
+    })
+
+  test.each(['TransactionConflict', 'ThrottlingError', 'ProvisionedThroughputExceeded'])(
+    'by %s again and again and then not, the change lands once',
+    async (code) => {
+      vi.spyOn(Math, 'random').mockReturnValue(0.01)
+      const [keys, events] = [await rowsOf(org.orgId, 'KEY#'), await rowsOf(org.orgId, 'AUDIT#')]
+      let attempts = 0
+      const response = await interceptTable((call, send) => {
+        if (ofTransaction(call) && ++attempts <= 7) throw conflict(code)
+        return send()
+      }, create)
+      expect([response.status, attempts]).toEqual([201, 8])
+      expect((await rowsOf(org.orgId, 'KEY#')).length - keys.length).toBe(1)
+      expect((await rowsOf(org.orgId, 'AUDIT#')).length - events.length).toBe(1)
+      const { body } = await invoke('audit-events/verify', { token: org.adminKey })
+      expect(body.valid).toBe(true)
+    },
+  )
+
+  test('for ever, the caller is told to try again before the function ends, and may at once: nothing was written', async () => {
+    // Pauses of 25, 50, 100, 200 and 400 ms: the next one would end after the deadline.
+    vi.spyOn(Math, 'random').mockReturnValue(0.5)
+    const keys = await rowsOf(org.orgId, 'KEY#')
+    const request = { token: org.adminKey, body, headers: { 'idempotency-key': 'lost-races' } }
+    const start = Date.now()
+    const response = await interceptTable(
+      (call, send) => {
+        if (ofTransaction(call)) throw conflict('TransactionConflict')
+        return send()
+      },
+      () => invokeWithin('api-keys/create', request, 2000),
+    )
+    expect(Date.now() - start).toBeLessThan(1500)
+    expectProblem(response, 'service_unavailable')
+    expect(response.body.retryable).toBe(true)
+    expect(response.headers['retry-after']).toMatch(/^[1-9]\d*$/)
+    expect(await rowsOf(org.orgId, 'KEY#')).toHaveLength(keys.length)
+    const again = await invoke('api-keys/create', request)
+    expect(again.status).toBe(201)
+    expect(again.headers['idempotency-replayed']).toBeUndefined()
+  })
+
+  test('a cancellation for another reason is a 500 and is not tried again', async () => {
+    let attempts = 0
+    const response = await interceptTable((call, send) => {
+      if (!ofTransaction(call)) return send()
+      attempts++
+      throw conflict('ItemCollectionSizeLimitExceeded')
+    }, create)
+    expectProblem(response, 'server_error')
+    expect(attempts).toBe(1)
+  })
+})
+
+describe('when a transaction takes longer than the function has', () => {
+  test('the caller is told so before the function ends', async () => {
+    const response = await interceptTable(
+      async (call, send) => {
+        if (ofTransaction(call)) await new Promise((resolve) => setTimeout(resolve, 1500))
+        return send()
+      },
+      () => invokeWithin('api-keys/create', { token: org.adminKey, body }, 1500),
+    )
+    expectProblem(response, 'request_timeout')
+    expect(response.body.retryable).toBe(true)
+  })
+})
+
+describe('when the keys of the token issuer cannot be had', () => {
+  /** Has the service trust the issuer at this URL meanwhile. */
+  async function withIssuer<T>(url: string, run: () => Promise<T>): Promise<T> {
+    const configured = process.env.OIDC_ISSUER
+    process.env.OIDC_ISSUER = url
+    try {
+      return await run()
+    } finally {
+      process.env.OIDC_ISSUER = configured
+    }
+  }
+
+  type Answer = { status: number; body: string } | 'hang'
+  /** An issuer that answers discovery and keys so; `ISSUER` stands for its own URL. */
+  async function brokenIssuer(discovery: Answer, keys: Answer) {
+    const server = createServer((request, response) => {
+      const answer = request.url?.endsWith('openid-configuration') ? discovery : keys
+      if (answer === 'hang') return
+      response.writeHead(answer.status, { 'content-type': 'application/json' })
+      response.end(answer.body.replaceAll('ISSUER', url))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return {
+      url,
+      close: () => {
+        server.closeAllConnections()
+        server.close()
+      },
+    }
+  }
+  const found: Answer = { status: 200, body: '{"issuer":"ISSUER","jwks_uri":"ISSUER/jwks.json"}' }
+  const down: Answer = { status: 500, body: 'down' }
+
+  test.each<[string, Answer, Answer]>([
+    ['discovery fails', down, down],
+    ['discovery is no JSON', { status: 200, body: '<html>' }, down],
+    ['discovery names no keys', { status: 200, body: '{}' }, down],
+    ['the keys fail', found, down],
+    ['the keys are no JSON', found, { status: 200, body: '<html>' }],
+    ['the keys are no key set', found, { status: 200, body: '{"keys":7}' }],
+  ])('for %s, a token is not refused as if it were bad: 503', async (_what, discovery, keys) => {
+    const token = await tokenFor(org.orgId, 'owner')
+    const issuer = await brokenIssuer(discovery, keys)
+    const response = await withIssuer(issuer.url, () => invoke('api-keys/list', { token }))
+    issuer.close()
+    expectProblem(response, 'service_unavailable')
+    expect(response.body.retryable).toBe(true)
+    expect(response.headers['retry-after']).toMatch(/^[1-9]\d*$/)
+    expectDiscreet(response)
+  })
+
+  test('for nobody listens there, 503; and once somebody does, the token is taken', async () => {
+    const token = await tokenFor(org.orgId, 'owner')
+    expectProblem(
+      await withIssuer('http://127.0.0.1:1', () => invoke('api-keys/list', { token })),
+      'service_unavailable',
+    )
+    expect((await invoke('api-keys/list', { token })).status).toBe(200)
+  })
+
+  test('an API key works all the same', async () => {
+    const response = await withIssuer('http://127.0.0.1:1', list)
+    expect(response.status).toBe(200)
+  })
+})

@@ -1,0 +1,46 @@
+/**
+ * Each function may do to the table what its operation says, and needs all of it. That it needs nothing more is held at
+ * every call of every test, by `test/support/access.ts`.
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { type OperationName, operationList } from '../../functions/operations.ts'
+import type { Operation } from '../../shared/http/operation.ts'
+import { usedActions } from '../support/access.ts'
+import { happyPaths, happyRequest } from '../support/happy-paths.ts'
+import { invoke } from '../support/invoke.ts'
+import { makeBusyOrg, makeKey, type TestOrg } from '../support/orgs.ts'
+import { sampleParams } from '../support/sample-ids.ts'
+
+let org: TestOrg
+beforeAll(async () => {
+  org = await makeBusyOrg()
+})
+
+test('every operation has a happy path to be driven along', () => {
+  expect(Object.keys(happyPaths).sort()).toEqual(operationList.map(([name]) => name).sort())
+})
+
+describe.each(operationList)('%s', (name: OperationName, operation: Operation) => {
+  const { access, audit, scope, id, method } = operation
+  const guarded = scope !== 'public'
+
+  test('uses every action on the table that it may use, and no other', async () => {
+    const request = await happyRequest(name, org)
+    const { api_key: denied } = await makeKey(org, {
+      scopes: [scope === 'evals:write' ? 'models:read' : 'evals:write'],
+    })
+    usedActions.delete(id)
+    const headers = method === 'POST' ? { 'idempotency-key': `access of ${id}` } : {}
+    const happy = await invoke(name, { ...request, headers, ...(guarded ? { token: org.adminKey } : {}) })
+    expect(happy.status, happy.text).toBeLessThan(400)
+    if (audit) {
+      const refused = await invoke(name, { ...request, params: sampleParams(operation), token: denied })
+      expect(refused.status, refused.text).toBe(403)
+    }
+    expect([...(usedActions.get(id) ?? [])].sort()).toEqual([...access.table].sort())
+  })
+
+  test('names each action once', () => {
+    expect(new Set(access.table).size).toBe(access.table.length)
+  })
+})
