@@ -165,9 +165,12 @@ export async function verifyEvents(
   orgId: string,
   page: { limit: number; after: string | undefined; now: Date },
 ): Promise<Verification & { next: string | undefined }> {
+  // Read before the events, so that all it stands for is among them; what came since is beyond it.
+  const known = await readHead(orgId)
   const { before, rows, next } = await readForVerification(orgId, page)
   const events = rows.map(toEvent)
-  const head = await readHeadBehind(orgId, events.at(-1)?.seq ?? 0)
+  const lastSeq = events.at(-1)?.seq ?? 0
+  const head = lastSeq > known.seq ? await readHeadBehind(orgId, lastSeq) : known
   let previous = before ?? expectedStart(events[0], head, page.now)
   let firstInvalid: number | null = null
   for (const event of events) {
@@ -184,8 +187,10 @@ export async function verifyEvents(
     previous = event
   }
   const nothingIsKept = head.expiryEpoch <= epochSeconds(page.now)
-  const complete = next !== undefined || nothingIsKept || (previous.seq === head.seq && previous.hash === head.hash)
-  if (firstInvalid === null && !complete) firstInvalid = Math.min(previous.seq + 1, Math.max(head.seq, 1))
+  const reachesHead = previous.seq > known.seq || (previous.seq === known.seq && previous.hash === known.hash)
+  if (firstInvalid === null && next === undefined && !reachesHead && !nothingIsKept) {
+    firstInvalid = Math.min(previous.seq + 1, Math.max(head.seq, 1))
+  }
   return {
     valid: firstInvalid === null,
     events_checked: events.length,
@@ -198,8 +203,8 @@ export async function verifyEvents(
 }
 
 /**
- * The head, read after the events so that it is not behind them. An event and its head become visible together, but not in
- * the very same instant: one that seems to be behind is read again before it is believed.
+ * The head, read again because there are events beyond it. An event and its head become visible together, but not in the
+ * very same instant: a head that still seems to be behind is read once more before it is believed.
  */
 async function readHeadBehind(orgId: string, lastSeq: number): Promise<Head> {
   for (let attempt = 0; ; attempt++) {
