@@ -34,7 +34,9 @@ export async function startService({
   corsOrigins = [],
 }: ServiceOptions): Promise<Service> {
   const inFolder = (name: string) => (folder ? join(folder, name) : undefined)
-  const server = createServer()
+  // Who comes before everything is up waits for it: the port is taken first, since the issuer's URL has it in it.
+  const ready = Promise.withResolvers<RequestHandler>()
+  const server = createServer(async (request, response) => (await ready.promise)(request, response))
   await listen(server, port)
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   let engine: Engine | undefined
@@ -45,7 +47,7 @@ export async function startService({
     await createTable(engine.endpoint, tableName)
     const issuer = await createIssuer(url, inFolder('issuer-key.json'))
     setServiceEnvironment(tableName, issuer.url)
-    serveAll(server, issuer, createKms(inFolder('kms-key')), createGateway({ corsOrigins }))
+    ready.resolve(everything(issuer, createKms(inFolder('kms-key')), createGateway({ corsOrigins })))
     const started = engine
     return { url, issuer, close: () => close(server, started) }
   } catch (error) {
@@ -80,20 +82,15 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     process.env[environmentNames[key as keyof typeof environmentNames]] = value
 }
 
-type RequestHandler = Parameters<typeof createServer>[1]
+type RequestHandler = NonNullable<Parameters<typeof createServer>[1]>
 
-function serveAll(
-  server: Server,
-  issuer: Issuer,
-  kms: NonNullable<RequestHandler>,
-  gateway: NonNullable<RequestHandler>,
-): void {
-  server.on('request', (request, response) => {
+function everything(issuer: Issuer, kms: RequestHandler, gateway: RequestHandler): RequestHandler {
+  return (request, response) => {
     const { url = '/' } = request
     if (url.startsWith(issuerPath)) issuer.handle(request, response)
     else if (url.startsWith(kmsPath)) kms(request, response)
     else gateway(request, response)
-  })
+  }
 }
 
 async function close(server: Server, engine: Engine): Promise<void> {

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type OperationName, operationList } from '../../functions/operations.ts'
+import { createIssuer } from '../../local/issuer.ts'
 import { generateRawKey } from '../../shared/auth/api-key.ts'
 import type { Scope } from '../../shared/auth/scopes.ts'
 import type { Operation } from '../../shared/http/operation.ts'
@@ -50,6 +51,7 @@ async function makeBadTokens(): Promise<typeof badTokens> {
     iat: now,
     exp: now + 600,
   }
+  const person = { sub: 'user-owner', org_id: org.orgId, role: 'owner' } as const
   const good = await tokenFor(org.orgId, 'owner')
   const [goodHeader = '', goodPayload = '', goodSignature = ''] = good.split('.')
   const header = JSON.parse(Buffer.from(goodHeader, 'base64url').toString()) as JWTHeaderParameters
@@ -98,7 +100,7 @@ async function makeBadTokens(): Promise<typeof badTokens> {
     },
     {
       what: 'a JWT of another issuer',
-      token: await issuer.mint({ sub: 'user', org_id: org.orgId, role: 'owner' }, 600).then(withOtherIssuer),
+      token: await (await createIssuer('https://issuer.example.com')).mint(person, 600),
       code: 'authentication_failed',
     },
     {
@@ -118,13 +120,6 @@ async function makeBadTokens(): Promise<typeof badTokens> {
     },
     { what: 'a JWT that has expired', token: await tokenFor(org.orgId, 'owner', -60), code: 'token_expired' },
   ]
-}
-
-/** The same claims under another issuer's name; the signature goes wrong with it. */
-const withOtherIssuer = (token: string): string => {
-  const [header, payload = '', signature] = token.split('.')
-  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as JWTPayload
-  return [header, base64url({ ...claims, iss: 'https://issuer.example.com' }), signature].join('.')
 }
 
 const securityHeaders = {

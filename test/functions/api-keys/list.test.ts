@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
@@ -31,9 +31,14 @@ beforeAll(async () => {
   for (const index of [3, 50, 110]) await change('api-keys/revoke', index, {})
   for (const index of [7, 60]) await change('api-keys/rotate', index, { overlap_seconds: 3600 })
   for (const index of [8]) await change('api-keys/rotate', index, {})
-  const expires_at = new Date(Date.now() + 300).toISOString()
+  const expires_at = new Date(Date.now() + 60_000).toISOString()
   for (let count = 0; count < 2; count++) await makeKey(org, { name: 'short-lived', expires_at })
-  await new Promise((resolve) => setTimeout(resolve, Date.parse(expires_at) - Date.now() + 1))
+  const revoked = await makeKey(org, { name: 'revoked before it expired', expires_at })
+  await invoke('api-keys/revoke', { token: org.adminKey, params: { key_id: revoked.id } })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(expires_at) })
+})
+afterAll(() => {
+  vi.useRealTimers()
 })
 
 const list = (query: Record<string, string> = {}, token = org.adminKey) => invoke('api-keys/list', { token, query })
@@ -88,6 +93,11 @@ describe('listing keys', () => {
     const { body } = await list({}, other.adminKey)
     expect(body.data.map(({ name }: Key) => name)).toEqual(['busy', 'reader', 'admin'])
     expect(body.next_cursor).toBeNull()
+    for (const limit of ['1', '3']) {
+      const first = await list({ limit }, other.adminKey)
+      expect(first.body.data).toHaveLength(Number(limit))
+      expect(first.body.next_cursor === null).toBe(limit === '3')
+    }
   })
 
   const filters: [string, keyof Key, string[]][] = [
@@ -204,12 +214,10 @@ describe('cursors of a list', () => {
     expect((await list({ cursor }, member)).status).toBe(200)
   })
 
-  test.each(['', ' ', 'garbage', 'null', '0', '=', '%', '\u0000', 'a'.repeat(2000), 'a'.repeat(3000)])(
-    'garbage is 400: %j',
-    async (cursor) => {
-      await expectRefused(cursor)
-    },
-  )
+  test('garbage is 400', async () => {
+    const garbage = ['', ' ', 'garbage', 'null', '0', '=', '%', '\u0000', 'a'.repeat(2000), 'a'.repeat(3000)]
+    for (const cursor of garbage) await expectRefused(cursor)
+  })
 
   test('one that points anywhere but into the list is 400', async () => {
     const cursor = await firstCursor()
@@ -222,14 +230,13 @@ describe('cursors of a list', () => {
     }
   })
 
-  test.each(['KEY#', 'KEY#key_', 'KEY#key_zzz', 'KEY#\u0000', `KEY#${'x'.repeat(1100)}`])(
-    'one whose position was tampered with is 400: %j',
-    async (tampered) => {
-      const cursor = await firstCursor()
-      const [digest = ''] = Buffer.from(cursor, 'base64url').toString().split(' ')
+  test('one whose position was tampered with is 400', async () => {
+    const cursor = await firstCursor()
+    const [digest = '', after = ''] = Buffer.from(cursor, 'base64url').toString().split(' ')
+    for (const tampered of ['KEY#', 'KEY#key_', `${after}x`, after.slice(0, -1), `KEY#${'x'.repeat(1100)}`]) {
       await expectRefused(Buffer.from(`${digest} ${tampered}`).toString('base64url'))
-    },
-  )
+    }
+  })
 
   test('one with a changed digest is 400', async () => {
     const cursor = await firstCursor()

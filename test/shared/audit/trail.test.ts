@@ -176,6 +176,7 @@ describe('the events of a chain', () => {
 
   test.each([
     ['a user agent that is no well-formed text', { userAgent: 'agent \ud800' }, {}],
+    ['a source address that is no well-formed text', { sourceIp: '\udfff\ud800' }, {}],
     ['a user agent of any length', { userAgent: 'x'.repeat(5000) }, {}],
     ['an address that is no well-formed text', {}, { email: 'owner\ud800@example.com' }],
     ['an address with any characters', {}, { email: 'ö\u0000\u2028"\\🚀@example.com' }],
@@ -281,6 +282,20 @@ describe('verifying a chain that somebody changed', () => {
     const event = { ...content, seq, id: 'aud_01jd3v7k3q9x5m2n8r4t6w0y1z', prev_hash: at(rows, seq - 1).hash }
     return { pk, sk, expires_at_epoch, ...event, hash: hashOf(event) }
   }
+
+  test('the whole chain rewritten without one event, head and all: invalid, for its number is missing', async () => {
+    const rows = chain()
+    await deleteRow(at(rows, 4))
+    let previous = at(rows, 3).hash
+    for (const { pk, sk, expires_at_epoch, ...event } of rows.slice(4)) {
+      const rewritten = { ...event, prev_hash: previous }
+      previous = hashOf(rewritten)
+      await putRow({ pk, sk, expires_at_epoch, ...rewritten, hash: previous })
+    }
+    await putRow({ ...(await headRow()), hash: previous })
+    expect(await verify()).toMatchObject({ valid: false, first_invalid_seq: 4 })
+    expect(await verify(1000)).toMatchObject({ valid: false, first_invalid_seq: 4 })
+  })
 
   test('a fork inserted beside an event: invalid where the two meet', async () => {
     const rows = chain()
@@ -416,6 +431,9 @@ describe('a chain of which the beginning has expired', () => {
   test('is not shown where it has expired', async () => {
     await expireFirst(4, 60)
     expect((await listAll()).map(({ seq }) => seq)).toEqual([9, 8, 7, 6, 5])
+    const first = await list({ limit: '3' })
+    const last = await list({ limit: '3', cursor: first.body.next_cursor })
+    expect([first.body.data.length, last.body.data.length, last.body.next_cursor]).toEqual([3, 2, null])
     expect(await listAll({ action: 'organization.created' })).toEqual([])
   })
 
@@ -439,6 +457,17 @@ describe('a chain of which the beginning has expired', () => {
       expect(await verify()).toMatchObject({ valid: true, checked: 1, from_seq: 10 })
     },
   )
+
+  test('an event never expires before the one before it, whatever retention was set meanwhile', async () => {
+    for (const retention_days of [3650, 30]) {
+      await putRow({ ...(await headRow()), retention_days })
+      await makeKey(org, { name: `kept for ${retention_days} days` })
+    }
+    const expiries = (await eventRows()).map(({ expires_at_epoch }) => expires_at_epoch as number)
+    const days = (expiries.at(-1) ?? 0) - Date.now() / 1000
+    expect(Math.round(days / 86_400)).toBe(3650)
+    expect(expiries).toEqual([...expiries].sort((a, b) => a - b))
+  })
 
   test('keeps each event for the 365 days that are the default', async () => {
     for (const row of chain()) {

@@ -225,20 +225,22 @@ describe('what an Idempotency-Key belongs to', () => {
     }
   })
 
-  test.each(['', 'x'.repeat(256), 'a\nb', 'a\tb', 'é', '\u007f', 'a\u0000', '键'])(
-    'a value that is not 1 to 255 printable characters is 400: %j',
-    async (key) => {
-      await expectKeysMade(0, async () => {
+  test('a value that is not 1 to 255 printable characters is 400', async () => {
+    await expectKeysMade(0, async () => {
+      for (const key of ['', 'x'.repeat(256), 'a\nb', 'a\tb', 'é', '\u007f', 'a\u0000', '键']) {
         const response = await create(key)
         expectProblem(response, 'invalid_input')
         expect(faultPaths(response)).toEqual(['Idempotency-Key'])
-      })
-    },
-  )
+      }
+    })
+  })
 
-  test.each(['x', 'x'.repeat(255), 'a b/c#d{e}~', '~'])('a value of printable characters is taken: %j', async (key) => {
-    const first = await create(key)
-    expectReplay(await create(key), first)
+  test('a value of 1 to 255 printable characters is taken', async () => {
+    for (const key of ['x', 'x'.repeat(255), 'a b/c#d{e}~', '~', ' ']) {
+      const first = await create(key)
+      expect(first.status).toBe(201)
+      expectReplay(await create(key), first)
+    }
   })
 })
 

@@ -1,0 +1,113 @@
+/** The service on one machine: as ready as it says, and gone when it is told to go. */
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DecryptCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms'
+import { afterEach, describe, expect, test } from 'vitest'
+import { freePort } from '../../local/engine.ts'
+import { kmsKeyId } from '../../local/kms.ts'
+import { type Service, seed, startService } from '../../local/service.ts'
+import { writePrivateFile } from '../../local/state.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'octomil-local-'))
+const options = { port: 0, folder, tableName: process.env.TABLE_NAME ?? '' }
+const running: Service[] = []
+const start = async (more: object = {}) => {
+  const service = await startService({ ...options, ...more })
+  running.push(service)
+  return service
+}
+afterEach(async () => {
+  for (const service of running.splice(0)) await service.close()
+})
+
+describe('the local service', () => {
+  test('a request that comes before everything is up waits and is answered', async () => {
+    const port = await freePort()
+    const starting = start({ port })
+    const early = await untilAnswered(`http://127.0.0.1:${port}/api/v1/health`)
+    expect(early).toBe(200)
+    await starting
+  })
+
+  test('a taken port is an error that says so, and nothing is left running', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as AddressInfo
+    await expect(startService({ ...options, port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    taken.close()
+  })
+
+  test('tokens and ciphertexts of one run are good in the next', async () => {
+    const port = await freePort()
+    const first = await start({ port })
+    const [org] = await seed(first, ['Acme'])
+    const context = { org_id: 'org', record_id: 'record', purpose: 'sso' }
+    const { CiphertextBlob } = await kms().send(
+      new EncryptCommand({ KeyId: kmsKeyId, Plaintext: Buffer.from('kept'), EncryptionContext: context }),
+    )
+    await running.pop()?.close()
+    const second = await start({ port })
+    const scopes = await fetch(`${second.url}/api/v1/settings/api-keys/scopes`, {
+      headers: { authorization: `Bearer ${org?.tokens.owner}` },
+    })
+    expect(scopes.status).toBe(200)
+    const opened = await kms().send(new DecryptCommand({ CiphertextBlob, EncryptionContext: context }))
+    expect(Buffer.from(opened.Plaintext ?? []).toString()).toBe('kept')
+    await expect(
+      kms().send(new DecryptCommand({ CiphertextBlob, EncryptionContext: { ...context, org_id: 'another' } })),
+    ).rejects.toMatchObject({ name: 'InvalidCiphertextException' })
+  })
+
+  test('preflights are answered for the dashboards that are named, and for no other', async () => {
+    const { url } = await start({ corsOrigins: ['https://dashboard.example.com'] })
+    const preflight = (origin: string) =>
+      fetch(`${url}/api/v1/settings/api-keys`, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': 'POST' },
+      })
+    const named = await preflight('https://dashboard.example.com')
+    expect(named.status).toBe(204)
+    expect(named.headers.get('access-control-allow-origin')).toBe('https://dashboard.example.com')
+    expect(named.headers.get('access-control-allow-headers')).toContain('idempotency-key')
+    expect((await preflight('https://evil.example')).headers.get('access-control-allow-origin')).toBeNull()
+    const read = await fetch(`${url}/api/v1/health`, { headers: { origin: 'https://dashboard.example.com' } })
+    expect(read.headers.get('access-control-expose-headers')).toContain('ratelimit')
+  })
+
+  test('what it writes of keys and tokens only its owner can read', () => {
+    const file = join(folder, 'private.json')
+    writePrivateFile(file, '{}')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(statSync(join(folder, 'issuer-key.json')).mode & 0o777).toBe(0o600)
+    expect(readFileSync(file, 'utf8')).toBe('{}')
+    rmSync(folder, { recursive: true })
+  })
+})
+
+const kms = () => new KMSClient({ endpoint: process.env.AWS_ENDPOINT_URL_KMS ?? '' })
+
+/** The status of the first answer, trying again only while nobody listens yet. */
+async function untilAnswered(url: string): Promise<number> {
+  for (;;) {
+    try {
+      return await statusOf(url)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error
+    }
+  }
+}
+
+const statusOf = (url: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const request = httpRequest(url, { timeout: 5000 }, (response) => {
+      response.resume()
+      resolve(response.statusCode ?? 0)
+    })
+    request.on('timeout', () => request.destroy(new Error('no answer')))
+    request.on('error', reject)
+    request.end()
+  })
