@@ -80,5 +80,5 @@ function texts(value: unknown, rename = (name: string) => name): Record<string, 
   const entries = Object.entries(object(value)).filter(
     (entry): entry is [string, string] => typeof entry[1] === 'string',
   )
-  return Object.fromEntries(entries.map(([name, content]) => [rename(name), content]))
+  return Object.fromEntries(entries.map(([name, content]) => [rename(name), content.toWellFormed()]))
 }
