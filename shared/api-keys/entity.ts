@@ -254,13 +254,19 @@ export const findKeyForAuthentication = findKey
 
 /** A key's `last_used_at` is written at most this often, so that reads stay reads; it lags by no more. */
 const stampEveryMs = 4 * 60 * 1000
+/** A request does not wait longer for what it can do without. */
+const stampTimeoutMs = 1000
 
 /** Notes that a key is used, when the last note is old enough. Losing one to a concurrent change does no harm. */
 export async function stampLastUsed(orgId: string, key: StoredKey, now: Date): Promise<void> {
   if (key.last_used_at !== null && now.getTime() - Date.parse(key.last_used_at) < stampEveryMs) return
-  await updateRow(recordKey(orgId, key.id), {
-    UpdateExpression: 'SET last_used_at = :now',
-    ConditionExpression: 'attribute_exists(pk)',
-    ExpressionAttributeValues: { ':now': now.toISOString() },
-  })
+  await updateRow(
+    recordKey(orgId, key.id),
+    {
+      UpdateExpression: 'SET last_used_at = :now',
+      ConditionExpression: 'attribute_exists(pk)',
+      ExpressionAttributeValues: { ':now': now.toISOString() },
+    },
+    AbortSignal.timeout(stampTimeoutMs),
+  )
 }

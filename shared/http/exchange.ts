@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto'
 import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
-import type { RateCount } from './rate-limit.ts'
+
+/** How often a principal has called in the current window. */
+export interface RateCount {
+  count: number
+  /** Seconds until the window ends. */
+  resetSeconds: number
+}
 
 export interface Exchange {
   requestId: string

@@ -4,17 +4,11 @@
  */
 import { log } from '../runtime/log.ts'
 import { orgPartition, updateRow } from '../storage/table.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, RateCount } from './exchange.ts'
 import { ProblemError } from './problem.ts'
 
 const windowSeconds = 60
 const counterTimeoutMs = 1000
-
-export interface RateCount {
-  count: number
-  /** Seconds until the window ends. */
-  resetSeconds: number
-}
 
 /** Counts a request; undefined when it could not be counted. Never rejects. */
 export async function countRequest(orgId: string, principal: string, now: Date): Promise<RateCount | undefined> {
