@@ -6,16 +6,18 @@ import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { outputNames, stackName } from '../lib/stage.ts'
+import { type PlanCode, planCodes } from '../shared/billing/plans.ts'
 import { ProblemError } from '../shared/http/problem.ts'
-import { createOrg, createOrgKey, findOrg, findOrgIdByName, type Maker } from '../shared/orgs/entity.ts'
+import { createOrg, createOrgKey, findOrg, findOrgIdByName, type Maker, setPlan } from '../shared/orgs/entity.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 
-const usage = `Usage: npm run bootstrap -- --stage dev --org "Acme" --owner you@example.com
+const usage = `Usage: npm run bootstrap -- --stage dev --org "Acme" --owner you@example.com [--plan enterprise]
        npm run bootstrap -- --stage dev --another-key org_…
 
   --stage        the stage that was deployed (default dev)
   --org          the name of the organization to make
   --owner        the e-mail address of its owner
+  --plan         the plan that the organization is on, whatever it pays (default: what it pays for)
   --another-key  issue one more key for an organization that is there already, when the first was lost`
 
 class UsageError extends Error {}
@@ -23,10 +25,11 @@ class UsageError extends Error {}
 const budgetMs = 30_000
 
 async function main(): Promise<void> {
-  const { stage, orgName, owner, anotherKeyFor } = readOptions()
+  const { stage, orgName, owner, plan, anotherKeyFor } = readOptions()
   process.env[environmentNames.tableName] = await tableOf(stage)
   const maker: Maker = { name: 'bootstrap', requestId: randomUUID(), deadline: new Date(Date.now() + budgetMs) }
   const orgId = anotherKeyFor ? await existing(anotherKeyFor) : await make(orgName, owner, maker)
+  if (plan) await setPlan(orgId, plan, maker)
   const rawKey = await createOrgKey(orgId, 'Bootstrap key', 'full_admin', maker)
   console.log(JSON.stringify({ org_id: orgId, api_key: rawKey }, null, 2))
   console.error('This key is shown once. Store it now, and rotate it when you have signed in.')
@@ -38,16 +41,20 @@ function readOptions() {
       stage: { type: 'string', default: 'dev' },
       org: { type: 'string', default: '' },
       owner: { type: 'string', default: '' },
+      plan: { type: 'string' },
       'another-key': { type: 'string' },
     },
   })
-  const { stage, org, owner, 'another-key': anotherKeyFor } = values
+  const { stage, org, owner, plan, 'another-key': anotherKeyFor } = values
+  if (plan !== undefined && !isPlanCode(plan)) throw new UsageError(`--plan must be one of ${planCodes.join(', ')}.`)
   if (anotherKeyFor === undefined) {
     if (!/\S/.test(org) || org.length > 100) throw new UsageError('--org must be a name of 1 to 100 characters.')
     if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(owner)) throw new UsageError('--owner must be an e-mail address.')
   }
-  return { stage, orgName: org.trim(), owner, anotherKeyFor }
+  return { stage, orgName: org.trim(), owner, plan, anotherKeyFor }
 }
+
+const isPlanCode = (text: string): text is PlanCode => (planCodes as readonly string[]).includes(text)
 
 /** The name of the stage's table, from the outputs of its Storage stack. */
 async function tableOf(stage: string): Promise<string> {

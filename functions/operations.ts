@@ -5,7 +5,12 @@
 import type { Operation } from '../shared/http/operation.ts'
 import * as apiKeys from './api-keys/contract.ts'
 import * as auditEvents from './audit-events/contract.ts'
+import * as auth from './auth/contract.ts'
+import * as integrations from './integrations/contract.ts'
 import * as meta from './meta/contract.ts'
+import * as orgSettings from './org-settings/contract.ts'
+import * as policies from './policies/contract.ts'
+import * as usageLimits from './usage-limits/contract.ts'
 
 export const operations = {
   'api-keys/create': apiKeys.createApiKey,
@@ -18,6 +23,20 @@ export const operations = {
   'api-keys/rotate': apiKeys.rotateApiKey,
   'audit-events/list': auditEvents.listAuditEvents,
   'audit-events/verify': auditEvents.verifyAuditChain,
+  'org-settings/get': orgSettings.getOrgSettings,
+  'org-settings/update': orgSettings.updateOrgSettings,
+  'auth/get': auth.getOrgAuth,
+  'auth/update': auth.updateOrgAuth,
+  'policies/get': policies.getPolicies,
+  'policies/update': policies.updatePolicies,
+  'integrations/create': integrations.createIntegration,
+  'integrations/list': integrations.listIntegrations,
+  'integrations/get': integrations.getIntegration,
+  'integrations/update': integrations.updateIntegration,
+  'integrations/delete': integrations.deleteIntegration,
+  'integrations/validate': integrations.validateIntegration,
+  'usage-limits/get': usageLimits.getUsageLimits,
+  'usage-limits/update': usageLimits.updateUsageLimits,
   'meta/health': meta.getHealth,
   'meta/openapi': meta.getOpenApi,
   'meta/docs': meta.getDocs,

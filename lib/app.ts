@@ -12,11 +12,11 @@ import { StorageStack } from './storage-stack.ts'
 /** Adds the stacks of a stage to an app. */
 export function addStacks(app: App, settings: StageSettings): void {
   const { folderOf } = bundle()
-  const { table } = new StorageStack(app, settings)
+  const { table, secretsKey } = new StorageStack(app, settings)
   const { httpApi } = new ApiStack(app, settings)
   for (const [folder, operations] of byFolder()) {
     const codeFolderOf = (file: string) => folderOf(`${folder}/${file}`)
-    new ResourceStack(app, folder, { operations, codeFolderOf, table, httpApi, settings })
+    new ResourceStack(app, folder, { operations, codeFolderOf, table, secretsKey, httpApi, settings })
   }
   Tags.of(app).add('service', 'octomil-settings')
   Tags.of(app).add('stage', settings.stage)

@@ -7,6 +7,7 @@ import { type HttpApi, HttpMethod, HttpRoute, HttpRouteKey } from 'aws-cdk-lib/a
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import type { Key } from 'aws-cdk-lib/aws-kms'
 import { Architecture, Code, Function as LambdaFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
@@ -20,6 +21,7 @@ export interface OperationFunctionProps {
   /** The folder of the bundled handler. */
   codeFolder: string
   table: TableV2
+  secretsKey: Key
   httpApi: HttpApi
   settings: StageSettings
 }
@@ -59,7 +61,7 @@ export class OperationFunction extends Construct {
     })
   }
 
-  #role({ operation, table }: OperationFunctionProps, logGroup: ILogGroup): Role {
+  #role(props: OperationFunctionProps, logGroup: ILogGroup): Role {
     const logs = new PolicyStatement({
       effect: Effect.ALLOW,
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
@@ -67,33 +69,41 @@ export class OperationFunction extends Construct {
     })
     return new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
-      inlinePolicies: { access: new PolicyDocument({ statements: [logs, ...accessStatements(operation, table)] }) },
+      inlinePolicies: { access: new PolicyDocument({ statements: [logs, ...accessStatements(props)] }) },
     })
   }
 }
 
 /** The statements of a contract's `access`. */
-function accessStatements({ access }: Operation, table: TableV2): PolicyStatement[] {
-  if (access.table.length === 0) return []
-  return [
-    new PolicyStatement({
-      effect: Effect.ALLOW,
-      actions: access.table.map((action) => `dynamodb:${action}`),
-      resources: [table.tableArn],
-    }),
-  ]
+function accessStatements({ operation: { access }, table, secretsKey }: OperationFunctionProps): PolicyStatement[] {
+  const statements: PolicyStatement[] = []
+  if (access.table.length > 0) {
+    const actions = access.table.map((action) => `dynamodb:${action}`)
+    statements.push(new PolicyStatement({ effect: Effect.ALLOW, actions, resources: [table.tableArn] }))
+  }
+  if (access.secrets) {
+    const { action, purpose } = access.secrets
+    statements.push(
+      new PolicyStatement({
+        effect: Effect.ALLOW,
+        actions: [action === 'encrypt' ? 'kms:Encrypt' : 'kms:Decrypt'],
+        resources: [secretsKey.keyArn],
+        conditions: { StringEquals: { 'kms:EncryptionContext:purpose': purpose } },
+      }),
+    )
+  }
+  return statements
 }
 
-function environmentOf({
-  operation,
-  table,
-  settings: { stage, oidc },
-}: OperationFunctionProps): Record<string, string> {
+function environmentOf({ operation, table, secretsKey, settings }: OperationFunctionProps): Record<string, string> {
+  const { stage, oidc, signInProviders } = settings
   const always = { [environmentNames.stage]: stage, [environmentNames.serviceVersion]: packageJson.version }
   if (operation.scope === 'public') return always
   return {
     ...always,
     [environmentNames.tableName]: table.tableName,
+    ...(operation.access.secrets ? { [environmentNames.secretsKeyId]: secretsKey.keyArn } : {}),
+    ...(signInProviders.length > 0 ? { [environmentNames.signInProviders]: signInProviders.join(',') } : {}),
     ...(oidc
       ? {
           [environmentNames.oidcIssuer]: oidc.issuer,

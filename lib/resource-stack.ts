@@ -5,7 +5,7 @@ import type { Operation } from '../shared/http/operation.ts'
 import { OperationFunction, type OperationFunctionProps } from './operation-function.ts'
 import { stackName } from './stage.ts'
 
-interface ResourceStackProps extends Pick<OperationFunctionProps, 'table' | 'httpApi' | 'settings'> {
+interface ResourceStackProps extends Pick<OperationFunctionProps, 'table' | 'secretsKey' | 'httpApi' | 'settings'> {
   /** The operations by the name of their handler file. */
   operations: readonly (readonly [file: string, Operation])[]
   codeFolderOf(file: string): string

@@ -3,6 +3,7 @@
  * what a stage cannot know of itself. Each is checked here, so that a mistake is told at synth and not by a deploy.
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { type SignInProvider, signInProviders } from '../shared/org-auth/record.ts'
 
 export interface OidcSettings {
   issuer: string
@@ -24,6 +25,8 @@ export interface StageSettings {
   corsOrigins: readonly string[]
   /** Whose tokens people sign in with; without it only API keys work. */
   oidc: OidcSettings | undefined
+  /** Which of google, apple and github the deployment has credentials for; organizations only read this. */
+  signInProviders: readonly SignInProvider[]
 }
 
 type StageDefaults = Pick<StageSettings, 'retainData' | 'logRetention' | 'throttle'>
@@ -64,6 +67,7 @@ export function readStageSettings(context: (name: string) => unknown): StageSett
     ...(stage === 'prod' ? prod : dev),
     corsOrigins: readOrigins(text('cors_origins')),
     oidc: readOidc(text),
+    signInProviders: readProviders(text('sign_in_providers')),
   }
 }
 
@@ -77,6 +81,17 @@ function readOrigins(list: string | undefined): string[] {
     }
   }
   return origins
+}
+
+function readProviders(list: string | undefined): SignInProvider[] {
+  const named = list === undefined ? [] : list.split(',').map((provider) => provider.trim())
+  const unknown = named.filter((provider) => !(signInProviders as readonly string[]).includes(provider))
+  if (unknown.length > 0) {
+    throw new StageSettingsError(
+      `-c sign_in_providers=${list}: ${unknown.join(', ')} is not one of ${signInProviders.join(', ')}`,
+    )
+  }
+  return signInProviders.filter((provider) => named.includes(provider))
 }
 
 function readOidc(text: (name: string) => string | undefined): OidcSettings | undefined {

@@ -49,7 +49,7 @@ async function orgsToTry(service: Service): Promise<DevState['orgs']> {
   const { findOrg } = await import('../shared/orgs/entity.ts')
   const known = readDevState(stateFile)?.orgs ?? []
   const found = await Promise.all(known.map(({ org_id }) => findOrg(org_id)))
-  if (known.length === 0 || found.includes(undefined)) return seed(service, ['Acme', 'Globex'])
+  if (known.length === 0 || found.includes(undefined)) return seed(service)
   return Promise.all(known.map(async (org) => ({ ...org, tokens: await mintTokens(service.issuer, org.org_id) })))
 }
 

@@ -4,11 +4,12 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
+import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import { createTable, type Engine, startEngine } from './engine.ts'
 import { createGateway } from './gateway.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
-import { createKms, kmsPath } from './kms.ts'
+import { createKms, kmsKeyId, kmsPath } from './kms.ts'
 import type { DevState } from './state.ts'
 
 export interface ServiceOptions {
@@ -75,6 +76,8 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     stage: 'local',
     serviceVersion: packageJson.version,
     tableName,
+    secretsKeyId: kmsKeyId,
+    signInProviders: 'google,github',
     oidcIssuer: issuerUrl,
     oidcAudience: audience,
   }
@@ -103,15 +106,24 @@ async function close(server: Server, engine: Engine): Promise<void> {
   await engine.stop()
 }
 
+/** What is seeded: one org as everybody begins, and one that has every feature. */
+export const seededOrgs: readonly SeededOrg[] = [{ name: 'Acme' }, { name: 'Globex', plan: 'enterprise' }]
+
+interface SeededOrg {
+  name: string
+  plan?: PlanCode
+}
+
 /** Makes two orgs with keys, so that tenants can be tried, and tokens for each role of each. */
-export async function seed(service: Service, names: readonly string[]): Promise<DevState['orgs']> {
-  const { createOrg, createOrgKey, findOrgIdByName } = await import('../shared/orgs/entity.ts')
+export async function seed(service: Service): Promise<DevState['orgs']> {
+  const { createOrg, createOrgKey, findOrgIdByName, setPlan } = await import('../shared/orgs/entity.ts')
   const maker = () => ({ name: 'local-seed', requestId: 'local-seed', deadline: new Date(Date.now() + 10_000) })
   const orgs: DevState['orgs'] = []
-  for (const name of names) {
+  for (const { name, plan } of seededOrgs) {
     const orgId =
       (await findOrgIdByName(name)) ??
       (await createOrg({ name, owner_email: `owner@${name.toLowerCase()}.example` }, maker())).id
+    if (plan) await setPlan(orgId, plan, maker())
     const full_admin = await createOrgKey(orgId, 'Seeded admin key', 'full_admin', maker())
     const read_only = await createOrgKey(orgId, 'Seeded read-only key', 'read_only', maker())
     orgs.push({

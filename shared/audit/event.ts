@@ -5,11 +5,34 @@ import * as z from 'zod'
 import { lazy } from '../lazy.ts'
 
 /** `<resource>.<verb>`; a closed list. */
-export const auditActions = ['organization.created', 'api_key.created', 'api_key.revoked', 'api_key.rotated'] as const
+export const auditActions = [
+  'organization.created',
+  'api_key.created',
+  'api_key.revoked',
+  'api_key.rotated',
+  'billing.override_set',
+  'org_settings.initialized',
+  'org_settings.updated',
+  'org_auth.updated',
+  'org_policies.updated',
+  'usage_limits.updated',
+  'integration.created',
+  'integration.updated',
+  'integration.deleted',
+] as const
 
 export type AuditAction = (typeof auditActions)[number]
 
-export const resourceTypes = ['organization', 'api_key'] as const
+export const resourceTypes = [
+  'organization',
+  'api_key',
+  'billing',
+  'org_settings',
+  'org_auth',
+  'org_policies',
+  'usage_limits',
+  'integration',
+] as const
 export type ResourceType = (typeof resourceTypes)[number]
 
 /** Who acted: a person (`id` is the token's `sub`), an API key (`id` is the key's), or the service itself. */

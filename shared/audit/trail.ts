@@ -102,7 +102,7 @@ function moveHead(head: Head, event: AuditEvent, expiryEpoch: number, orgId: str
         TableName: tableName(),
         Key: headKey(orgId),
         UpdateExpression:
-          'SET seq = :next, #hash = :hash, #timestamp = :at, expiry_epoch = :expiry, started_at = if_not_exists(started_at, :at)',
+          'SET seq = :next, #hash = :hash, #timestamp = :at, expiry_epoch = :expiry, retention_days = :retention, started_at = if_not_exists(started_at, :at)',
         ConditionExpression: head.seq === 0 ? 'attribute_not_exists(seq)' : 'seq = :seq',
         ExpressionAttributeNames: { '#hash': 'hash', '#timestamp': 'timestamp' },
         ExpressionAttributeValues: {
@@ -110,6 +110,7 @@ function moveHead(head: Head, event: AuditEvent, expiryEpoch: number, orgId: str
           ':hash': event.hash,
           ':at': event.timestamp,
           ':expiry': expiryEpoch,
+          ':retention': head.retentionDays,
           ...(head.seq === 0 ? {} : { ':seq': head.seq }),
         },
       },

@@ -4,6 +4,7 @@ import { keyState, type StoredKey } from '../api-keys/record.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { ProblemError } from '../http/problem.ts'
 import { countRequest } from '../http/rate-limit.ts'
+import { rulesOf, sessionFault } from '../org-settings/access-rules.ts'
 import { log } from '../runtime/log.ts'
 import { isIntactRawKey, looksLikeRawKey } from './api-key.ts'
 import { type Caller, defaultRateLimitPerMinute, principalOf } from './caller.ts'
@@ -23,6 +24,8 @@ export async function authenticate(exchange: Exchange): Promise<void> {
   const caller = await verifyJwt(credential.token)
   exchange.caller = caller
   exchange.rateCount = countRequest(caller.orgId, principalOf(caller), exchange.now)
+  const fault = sessionFault(caller, await rulesOf(caller.orgId, exchange.now), exchange.now)
+  if (fault) throw new ProblemError('token_expired', fault)
 }
 
 /** Three base64url parts: anything else cannot be a JWT. */
@@ -68,6 +71,7 @@ async function keyCaller(token: string, exchange: Exchange): Promise<Caller> {
     kind: 'api_key',
     orgId: owner.orgId,
     keyId: key.id,
+    keyType: key.key_type,
     scopes: key.scopes,
     rateLimitPerMinute: key.rate_limit_per_minute ?? defaultRateLimitPerMinute,
     allowedOrigins: key.allowed_origins,

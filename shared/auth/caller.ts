@@ -1,6 +1,6 @@
 /** Who is calling, once a token is verified. */
 import type { Actor } from '../audit/event.ts'
-import { type Role, roleScopes, type Scope } from './scopes.ts'
+import { type KeyType, type Role, roleScopes, type Scope } from './scopes.ts'
 
 interface Identity {
   orgId: string
@@ -12,6 +12,7 @@ interface Identity {
 export interface KeyCaller extends Identity {
   kind: 'api_key'
   keyId: string
+  keyType: KeyType
   /** Origins that a publishable key is bound to; empty: not bound. */
   allowedOrigins: readonly string[]
 }
@@ -21,13 +22,17 @@ export interface UserCaller extends Identity {
   userId: string
   role: Role
   email?: string
+  /** When the person signed in, in epoch seconds. */
+  signedInAt: number
+  /** Whether a second factor took part in it. */
+  usedMfa: boolean
 }
 
 export type Caller = KeyCaller | UserCaller
 
 export const defaultRateLimitPerMinute = 100
 
-export const userCaller = (user: Pick<UserCaller, 'userId' | 'orgId' | 'role' | 'email'>): UserCaller => ({
+export const userCaller = (user: Omit<UserCaller, 'kind' | 'scopes' | 'rateLimitPerMinute'>): UserCaller => ({
   kind: 'user',
   ...user,
   scopes: roleScopes[user.role],

@@ -25,13 +25,24 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   const issuer = environment('oidcIssuer')
   if (!issuer) throw refused('This stage has no sign-in configured; use an API key.')
   const payload = await verifyToken(token, issuer)
-  const { sub, email } = payload
+  const { sub, email, iat, auth_time, amr } = payload
   const orgId = payload[environment('oidcOrgClaim') ?? 'org_id']
   const role = payload[environment('oidcRoleClaim') ?? 'role']
   if (typeof sub !== 'string' || !subjectPattern.test(sub)) throw refused('The token has no valid sub claim.')
   if (typeof orgId !== 'string' || !idPattern('org').test(orgId)) throw refused('The token has no valid org claim.')
   if (!isRole(role)) throw refused('The token has no valid role claim: owner, admin or member.')
-  return userCaller({ userId: sub, orgId, role, ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}) })
+  const signedInAt = typeof auth_time === 'number' ? auth_time : iat
+  if (signedInAt === undefined) throw refused('The token has no auth_time and no iat claim.')
+  // RFC 8176: `mfa` says that more than one factor was used.
+  const usedMfa = Array.isArray(amr) && amr.includes('mfa')
+  return userCaller({
+    userId: sub,
+    orgId,
+    role,
+    signedInAt,
+    usedMfa,
+    ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}),
+  })
 }
 
 const refused = (detail: string, cause?: unknown) => new ProblemError('authentication_failed', detail, { cause })

@@ -35,6 +35,9 @@ export const created = (body: unknown, location: string, once?: Readonly<Record<
   ...(once ? { once } : {}),
 })
 
+/** Done, and nothing to say about it. */
+export const noContent: Answer = { status: 204 }
+
 /** The Lambda result of an answer. `headers` of the exchange are under those of the answer. */
 export function toGatewayResult(answer: Answer, headers: Record<string, string>): APIGatewayProxyStructuredResultV2 {
   const merged = { ...headers, ...answer.headers }

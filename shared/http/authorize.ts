@@ -1,12 +1,14 @@
-/** What an authenticated caller may not do: the scope it lacks, another org, an origin its key is not bound to. */
+/** What an authenticated caller may not do: the scope it lacks, another org, what its org or its key forbids. */
 import type { Caller } from '../auth/caller.ts'
 import { missingScopes } from '../auth/scopes.ts'
+import { admissionFault, rulesOf } from '../org-settings/access-rules.ts'
 import type { Exchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
 import { ProblemError } from './problem.ts'
 
 /** @throws ProblemError `forbidden` */
-export function authorize(operation: Operation, caller: Caller, { query, headers }: Exchange): void {
+export async function authorize(operation: Operation, caller: Caller, exchange: Exchange): Promise<void> {
+  const { query, headers, ip, now } = exchange
   const { scope } = operation
   if (scope !== 'any' && scope !== 'public' && missingScopes([scope], caller.scopes).length > 0) {
     throw new ProblemError('forbidden', `This operation needs the scope ${scope}, which the credential does not hold.`)
@@ -17,6 +19,8 @@ export function authorize(operation: Operation, caller: Caller, { query, headers
   if (caller.kind === 'api_key' && caller.allowedOrigins.length > 0) {
     refuseForeignOrigin(caller.allowedOrigins, headers.origin)
   }
+  const fault = admissionFault(caller, await rulesOf(caller.orgId, now), ip)
+  if (fault) throw new ProblemError('forbidden', fault)
 }
 
 function refuseForeignOrigin(allowed: readonly string[], origin: string | undefined): void {

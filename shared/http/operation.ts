@@ -6,6 +6,7 @@ import * as z from 'zod'
 import type { AuditAction, ResourceType } from '../audit/event.ts'
 import type { Scope } from '../auth/scopes.ts'
 import { lazy } from '../lazy.ts'
+import type { SecretPurpose } from '../secrets/purpose.ts'
 import type { ProblemCode } from './problem.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -16,6 +17,8 @@ export type TableAction = 'GetItem' | 'Query' | 'PutItem' | 'UpdateItem' | 'Dele
 /** What the Lambda of an operation may touch, the pipeline's needs among it: nothing is added behind its back. */
 export interface Access {
   table: readonly TableAction[]
+  /** What it may do with the key that seals secrets, and for which purpose. No function can both seal and open. */
+  secrets?: { action: 'encrypt' | 'decrypt'; purpose: SecretPurpose }
 }
 
 type Nothing = z.ZodObject<Record<never, never>>
@@ -46,6 +49,8 @@ interface Description {
   access: Access
   /** Of a mutation: what its event says, which is also what a denied attempt is recorded as. */
   audit?: { action: AuditAction; resource: ResourceType; param?: string }
+  /** A POST that changes nothing, and so has no event. */
+  readOnly?: boolean
   /** The answer is a page for a browser, or any other medium than JSON. */
   mediaType?: string
 }

@@ -43,7 +43,7 @@ function admission(operation: Operation): Hook {
     before: async ({ event: exchange }) => {
       await authenticate(exchange)
       await enforceRateLimit(exchange)
-      if (exchange.caller) authorize(operation, exchange.caller, exchange)
+      if (exchange.caller) await authorize(operation, exchange.caller, exchange)
     },
   }
 }
@@ -53,7 +53,7 @@ function deniedAttempts(operation: Operation): Hook {
   const { audit } = operation
   const record = async ({ event: exchange, error }: HookRequest) => {
     if (!audit || !exchange.caller || !(error instanceof ProblemError) || error.code !== 'forbidden') return
-    const id = audit.param ? exchange.pathParameters[audit.param] : undefined
+    const id = audit.param ? exchange.pathParameters[audit.param] : settingsOf(operation, exchange.caller)
     const prefix = id?.split('_', 1)[0]
     const isId = id !== undefined && idPattern(prefix as IdPrefix).test(id)
     const denied: Change = {
@@ -71,6 +71,10 @@ function deniedAttempts(operation: Operation): Hook {
   }
   return { onError: record }
 }
+
+/** What an org has one of goes by the id of the org; what is yet to be created has none. */
+const settingsOf = ({ method }: Operation, { orgId }: Caller): string | undefined =>
+  method === 'POST' ? undefined : orgId
 
 const circumstancesOf = (exchange: Exchange, caller: Caller): Circumstances => ({
   orgId: caller.orgId,

@@ -1,6 +1,7 @@
 /** Reads and checks the request against its contract: size, media type, JSON, then every field at once. */
 import type * as z from 'zod'
 import type { Exchange } from './exchange.ts'
+import { dotted, faultsOf, unknownField } from './faults.ts'
 import type { Operation } from './operation.ts'
 import { type InputFault, invalidInput, notFound, ProblemError } from './problem.ts'
 
@@ -16,7 +17,7 @@ export function validate(operation: Operation, exchange: Exchange): void {
   const faults: InputFault[] = idempotencyKeyFaults(operation, exchange)
   const parse = (schema: z.ZodType, value: unknown): unknown => {
     const result = schema.safeParse(value, { reportInput: true })
-    if (!result.success) faults.push(...result.error.issues.flatMap((issue) => toFaults(issue)))
+    if (!result.success) faults.push(...faultsOf(result.error))
     return result.data
   }
   const { org_id: _org, ...query } = exchange.query
@@ -26,7 +27,7 @@ export function validate(operation: Operation, exchange: Exchange): void {
     body: operation.body ? parse(operation.body, body) : undefined,
     params: {},
   }
-  if (faults.length > 0) throw invalidInput(faults.slice(0, maxFaults))
+  if (faults.length > 0) throw invalidInput(faults)
   const params = operation.params.safeParse(exchange.pathParameters)
   // An id that cannot be is an id that does not exist.
   if (!params.success) throw notFound()
@@ -86,29 +87,11 @@ function brokenString(root: unknown, at: readonly PropertyKey[]): readonly Prope
     if (typeof value !== 'object' || value === null) continue
     for (const [name, part] of Object.entries(value)) {
       if (!name.isWellFormed()) return path
+      // An object cannot keep a member of this name as its own everywhere; schemas would pass over it in silence.
+      if (name === '__proto__') throw invalidInput([unknownField([...path, name])])
       // Below this depth no schema has fields; the whole is named instead.
       rest.push([part, path.length < 16 ? [...path, name] : path])
     }
   }
   return undefined
-}
-
-const dotted = (path: readonly PropertyKey[]): string => path.map(String).join('.').slice(0, maxPathLength)
-
-const maxFaults = 50
-const maxPathLength = 200
-
-/** One fault a field: an unknown field is named itself, not its parent. */
-function toFaults(issue: z.core.$ZodIssue): InputFault[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.slice(0, maxFaults).map((name) => ({
-      path: dotted([...issue.path, name]),
-      code: 'unknown_field',
-      message: 'is not a field of this request; check the spelling or leave it out',
-    }))
-  }
-  if (issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value')) {
-    return [{ path: dotted(issue.path), code: 'missing_field', message: 'is required' }]
-  }
-  return [{ path: dotted(issue.path), code: issue.code, message: issue.message }]
 }

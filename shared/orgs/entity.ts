@@ -2,6 +2,8 @@
 import { issueKey, keyCreated } from '../api-keys/entity.ts'
 import { type Actor, createdFields } from '../audit/event.ts'
 import { templateScopes } from '../auth/scopes.ts'
+import { planOverridden } from '../billing/entity.ts'
+import type { PlanCode } from '../billing/plans.ts'
 import { ProblemError } from '../http/problem.ts'
 import { newId } from '../ids.ts'
 import { type Change, commit } from '../storage/commit.ts'
@@ -69,6 +71,11 @@ export async function createOrgKey(orgId: string, name: string, template: string
   const issued = issueKey(definition, systemActor(maker.name), now)
   await commit(keyCreated(orgId, issued), circumstances(orgId, maker, now), maker.deadline)
   return issued.rawKey
+}
+
+/** Puts an org on a plan until further notice, whatever it pays: for plans that are sold by contract, and for trying. */
+export async function setPlan(orgId: string, plan: PlanCode, maker: Maker): Promise<void> {
+  await commit(planOverridden(orgId, plan, maker.name), circumstances(orgId, maker, new Date()), maker.deadline)
 }
 
 const circumstances = (orgId: string, { name, requestId }: Maker, now: Date) => ({

@@ -7,6 +7,8 @@ export const environmentNames = {
   stage: 'STAGE',
   tableName: 'TABLE_NAME',
   serviceVersion: 'SERVICE_VERSION',
+  secretsKeyId: 'SECRETS_KEY_ID',
+  signInProviders: 'SIGN_IN_PROVIDERS',
   oidcIssuer: 'OIDC_ISSUER',
   oidcAudience: 'OIDC_AUDIENCE',
   oidcJwksUri: 'OIDC_JWKS_URI',

@@ -5,7 +5,7 @@
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb'
 import { TransactWriteCommand } from '@aws-sdk/lib-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
-import type { AuditDraft, AuditEvent } from '../audit/event.ts'
+import type { Actor, AuditDraft, AuditEvent } from '../audit/event.ts'
 import { append, type Circumstances, readHead } from '../audit/trail.ts'
 import { ProblemError } from '../http/problem.ts'
 import { table, type Write } from './table.ts'
@@ -13,6 +13,10 @@ import { table, type Write } from './table.ts'
 /** What an operation wants done: its writes, and the event that tells of them. */
 export interface Change extends AuditDraft {
   writes: readonly Write[]
+  /** Who did it, where that is not the caller. */
+  actor?: Actor
+  /** How long events are kept from this change on, in days. */
+  auditRetentionDays?: number
 }
 
 /** What an operation had read has changed before it wrote; the pipeline runs the operation again, on a fresh read. */
@@ -31,10 +35,11 @@ const longestPauseMs = 2000
  * @throws ProblemError `service_unavailable` when the races are still being lost at the deadline
  */
 export async function commit(change: Change, where: Circumstances, deadline: Date): Promise<AuditEvent> {
-  const { writes, ...draft } = change
+  const { writes, actor, auditRetentionDays, ...draft } = change
   for (let attempt = 0; ; attempt++) {
     const head = await readHead(where.orgId)
-    const appended = append(head, draft, where)
+    const retentionDays = auditRetentionDays ?? head.retentionDays
+    const appended = append({ ...head, retentionDays }, draft, actor ? { ...where, actor } : where)
     const all = [...writes, ...appended.writes]
     try {
       await table().send(new TransactWriteCommand({ TransactItems: all.map(({ item }) => item) }))

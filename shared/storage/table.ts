@@ -40,7 +40,8 @@ export function table(): DynamoDBDocumentClient {
 
 function connect(): DynamoDBDocumentClient {
   const client = DynamoDBDocumentClient.from(new DynamoDBClient(clientSettings), {
-    marshallOptions: { removeUndefinedValues: true },
+    // An object that has a field named `constructor`, as headers can, passes for an instance of a class.
+    marshallOptions: { removeUndefinedValues: true, convertClassInstanceToMap: true },
   })
   // It walks every input and output for a log line that nobody gets: a tenth of the CPU of a list.
   client.middlewareStack.remove('loggerMiddleware')
@@ -156,8 +157,31 @@ export interface Write {
 }
 
 /** A row that must not exist yet. */
-export const insert = (row: Row, refuse?: Write['refuse']): Write => ({
+export const insert = <R extends RowKey>(row: R, refuse?: Write['refuse']): Write => ({
   item: { Put: { TableName: tableName(), Item: row, ConditionExpression: 'attribute_not_exists(pk)' } },
+  ...(refuse ? { refuse } : {}),
+})
+
+/** A row that replaces whatever stood there. */
+export const put = <R extends RowKey>(row: R): Write => ({ item: { Put: { TableName: tableName(), Item: row } } })
+
+/** A row that replaces what stood there under a condition on it. */
+export const putIf = <R extends RowKey>(
+  row: R,
+  condition: { ConditionExpression: string; ExpressionAttributeValues?: Record<string, unknown> },
+  refuse: Write['refuse'],
+): Write => ({
+  item: { Put: { TableName: tableName(), Item: row, ...condition, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } },
+  ...(refuse ? { refuse } : {}),
+})
+
+/** A row that goes under a condition on it. */
+export const removeIf = (
+  key: RowKey,
+  condition: { ConditionExpression: string; ExpressionAttributeValues: Record<string, unknown> },
+  refuse: Write['refuse'],
+): Write => ({
+  item: { Delete: { TableName: tableName(), Key: key, ...condition } },
   ...(refuse ? { refuse } : {}),
 })
 

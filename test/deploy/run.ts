@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { CloudWatchLogsClient, DescribeLogGroupsCommand, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs'
 import { stackName } from '../../lib/stage.ts'
 import { audience, createIssuer, type Issuer } from '../../local/issuer.ts'
-import { mintTokens } from '../../local/service.ts'
+import { mintTokens, seededOrgs } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
 import type { Target } from '../http/target.ts'
 import { type Emulator, localFolder, startEmulator } from './emulator.ts'
@@ -103,6 +103,7 @@ const appArguments = (issuer: Issuer): string[] => [
   ...['-c', `stage=${stage}`],
   ...['-c', `oidc_issuer=${issuer.url}`],
   ...['-c', `oidc_audience=${audience}`],
+  ...['-c', 'sign_in_providers=google,github'],
 ]
 
 /** The standard bootstrap template less two parts that the emulator enforces without knowing what they rest on. */
@@ -140,8 +141,9 @@ async function deploy(emulator: Emulator, issuer: Issuer, folder: string): Promi
 
 async function bootstrapOrgs(emulator: Emulator, issuer: Issuer): Promise<DevState['orgs']> {
   const orgs: DevState['orgs'] = []
-  for (const name of ['Acme', 'Globex']) {
-    const options = ['--stage', stage, '--org', name, '--owner', `owner@${name.toLowerCase()}.example`]
+  for (const { name, plan } of seededOrgs) {
+    const owner = ['--owner', `owner@${name.toLowerCase()}.example`]
+    const options = ['--stage', stage, '--org', name, ...owner, ...(plan ? ['--plan', plan] : [])]
     const printed = await run(process.execPath, ['bin/bootstrap.ts', ...options], emulator.environment, true)
     const { org_id, api_key } = JSON.parse(printed) as { org_id: string; api_key: string }
     // The suite makes its read-only key itself: bootstrap prints one key.

@@ -62,8 +62,16 @@ describe('functions and their permissions', () => {
         Effect: 'Allow',
         Resource: expect.anything(),
       }
-      expect(statements).toEqual(actions.length > 0 ? [logs, table] : [logs])
+      const { secrets } = operation.access
+      const sealing = {
+        Action: secrets?.action === 'decrypt' ? 'kms:Decrypt' : 'kms:Encrypt',
+        Effect: 'Allow',
+        Resource: expect.anything(),
+        Condition: { StringEquals: { 'kms:EncryptionContext:purpose': secrets?.purpose } },
+      }
+      expect(statements).toEqual([logs, ...(actions.length > 0 ? [table] : []), ...(secrets ? [sealing] : [])])
       if (actions.length > 0) expect(JSON.stringify(statements[1].Resource)).toMatch(/Fn::ImportValue.*Table/)
+      if (secrets) expect(JSON.stringify(statements[2].Resource)).toMatch(/Fn::ImportValue.*SecretsKey/)
     },
   )
 
@@ -172,6 +180,7 @@ describe('stage settings', () => {
     [{ oidc_issuer: 'https://id.example.com' }, /oidc_audience/],
     [{ oidc_issuer: 'http://id.example.com', oidc_audience: 'x' }, /oidc_issuer=.*https/],
     [{ oidc_audience: 'x' }, /oidc_audience.*oidc_issuer/],
+    [{ sign_in_providers: 'google,myspace' }, /sign_in_providers.*myspace.*github/],
     [{ oidc_issuer: 'https://id.example.com', oidc_audience: 'x', oidc_jwks_uri: 'ftp://x' }, /oidc_jwks_uri=/],
   ])('%j is refused at synth with a message that names the value', (context, message) => {
     expect(read(context)).toThrow(StageSettingsError)

@@ -44,7 +44,7 @@ describe('the local service', () => {
   test('tokens and ciphertexts of one run are good in the next', async () => {
     const port = await freePort()
     const first = await start({ port })
-    const [org] = await seed(first, ['Acme'])
+    const [org] = await seed(first)
     const context = { org_id: 'org', record_id: 'record', purpose: 'sso' }
     const { CiphertextBlob } = await kms().send(
       new EncryptCommand({ KeyId: kmsKeyId, Plaintext: Buffer.from('kept'), EncryptionContext: context }),

@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Operation, TableAction } from '../../shared/http/operation.ts'
+import { kms } from '../../shared/secrets/seal.ts'
 import { table } from '../../shared/storage/table.ts'
 
 const running = new AsyncLocalStorage<Operation>()
@@ -35,10 +36,35 @@ function actionsOf(commandName: string, input: { TransactItems?: object[] }): Ta
   return [action]
 }
 
+/** Commands of KMS by the word that a contract has for them. */
+const secretActions: Record<string, 'encrypt' | 'decrypt'> = { EncryptCommand: 'encrypt', DecryptCommand: 'decrypt' }
+/** The purposes for which each operation was seen to call KMS, by operation id. */
+export const usedSecrets = new Map<string, Set<string>>()
+
+function watchSecrets(): void {
+  kms().middlewareStack.add(
+    (next, context) => (args) => {
+      const operation = running.getStore()
+      if (operation) {
+        const { EncryptionContext } = args.input as { EncryptionContext?: Record<string, string> }
+        const use = `${secretActions[String(context.commandName)]} ${EncryptionContext?.purpose}`
+        usedSecrets.set(operation.id, (usedSecrets.get(operation.id) ?? new Set()).add(use))
+        const allowed = operation.access.secrets
+        if (use !== `${allowed?.action} ${allowed?.purpose}`) {
+          throw Object.assign(new Error(`${operation.id} may not ${use}`), { name: 'AccessDeniedException' })
+        }
+      }
+      return next(args)
+    },
+    { step: 'initialize', name: 'accessOfContract' },
+  )
+}
+
 let watching = false
 function watch(): void {
   if (watching) return
   watching = true
+  watchSecrets()
   table().middlewareStack.add(
     (next, context) => (args) => {
       const operation = running.getStore()

@@ -1,6 +1,6 @@
 /** For each operation a request that succeeds, so that suites that walk the operations can reach their handlers. */
 import type { OperationName } from '../../functions/operations.ts'
-import type { Request } from './invoke.ts'
+import { invoke, type Request } from './invoke.ts'
 import { makeKey, type TestOrg } from './orgs.ts'
 
 /** Makes what the request needs, and the request; whoever sends it adds the token. */
@@ -8,6 +8,16 @@ type HappyPath = (org: TestOrg) => Promise<Pick<Request, 'params' | 'query' | 'b
 
 const nothingNeeded: HappyPath = async () => ({})
 const onNewKey: HappyPath = async (org) => ({ params: { key_id: (await makeKey(org)).id } })
+
+const slack = {
+  type: 'slack',
+  name: 'alerts',
+  config: { webhook_url: 'https://hooks.slack.com/services/T0AAAAAAA/B0AAAAAAA/abcdefghijkl', channel: '#alerts' },
+}
+const onNewIntegration: HappyPath = async ({ adminKey }) => {
+  const { body } = await invoke('integrations/create', { token: adminKey, body: slack })
+  return { params: { integration_id: body.id } }
+}
 
 export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/create': async () => ({ body: { name: 'server', scopes: ['keys:read'] } }),
@@ -20,6 +30,23 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/rotate': onNewKey,
   'audit-events/list': nothingNeeded,
   'audit-events/verify': nothingNeeded,
+  'org-settings/get': nothingNeeded,
+  'org-settings/update': async () => ({ body: { auto_rollback_enabled: true } }),
+  'auth/get': nothingNeeded,
+  'auth/update': async () => ({ body: { sso_client_secret: 'a client secret of 32 characters' } }),
+  'policies/get': nothingNeeded,
+  'policies/update': async () => ({ body: { privacy_mode: 'strict' } }),
+  'integrations/create': async () => ({ body: slack }),
+  'integrations/list': nothingNeeded,
+  'integrations/get': onNewIntegration,
+  'integrations/update': async (org) => ({
+    ...(await onNewIntegration(org)),
+    body: { config: { webhook_url: `${slack.config.webhook_url}2` } },
+  }),
+  'integrations/delete': onNewIntegration,
+  'integrations/validate': onNewIntegration,
+  'usage-limits/get': nothingNeeded,
+  'usage-limits/update': async () => ({ body: { limits: { max_devices: { limit: 7, mode: 'alert_only' } } } }),
   'meta/health': nothingNeeded,
   'meta/openapi': nothingNeeded,
   'meta/docs': nothingNeeded,

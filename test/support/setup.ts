@@ -1,7 +1,10 @@
 /** Before each test file: the environment of a function, a table of its own, and logs caught instead of printed. */
 import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { beforeAll } from 'vitest'
 import { createTable } from '../../local/engine.ts'
+import { createKms, kmsKeyId } from '../../local/kms.ts'
 import { catchLogs } from './logs.ts'
 
 const endpoint = process.env.DYNAMODB_ENDPOINT ?? ''
@@ -15,7 +18,21 @@ Object.assign(process.env, {
   TABLE_NAME: tableName,
   STAGE: 'test',
   SERVICE_VERSION: '0.0.0-test',
+  SECRETS_KEY_ID: kmsKeyId,
+  SIGN_IN_PROVIDERS: 'google,github',
 })
 
 catchLogs()
-beforeAll(() => createTable(endpoint, tableName))
+beforeAll(async () => {
+  await createTable(endpoint, tableName)
+  await startKms()
+})
+
+/** A KMS of this test file's own, with a key that nobody else has. */
+async function startKms(): Promise<void> {
+  const handle = createKms()
+  const server = createServer((request, response) => void handle(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  server.unref()
+  process.env.AWS_ENDPOINT_URL_KMS = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}

@@ -1,0 +1,32 @@
+/** How people of an organization sign in. */
+import { operation } from '../../shared/http/operation.ts'
+import { patchBody } from '../../shared/http/patch.ts'
+import { orgAuthPatchFields, orgAuthSchema } from '../../shared/org-auth/record.ts'
+
+const tag = 'Sign-in'
+
+export const getOrgAuth = operation({
+  id: 'settings.get-auth',
+  route: 'GET /api/v1/settings/auth',
+  tag,
+  scope: 'settings:read',
+  summary: 'Get sign-in settings',
+  description: 'SSO, SCIM and the primary identity mode, and which sign-in providers the server has.',
+  answers: () => ({ 200: orgAuthSchema() }),
+  access: { table: ['GetItem', 'UpdateItem'] },
+})
+
+export const updateOrgAuth = operation({
+  id: 'settings.update-auth',
+  route: 'PATCH /api/v1/settings/auth',
+  tag,
+  scope: 'auth:write',
+  summary: 'Update sign-in settings',
+  description:
+    'Changes the fields that are in the body; what results must hold together. SAML needs `sso_metadata_url`; OIDC needs `sso_issuer`, `sso_client_id` and `sso_client_secret`; enforcement and mode `sso` need `sso_enabled`. Switching SSO on needs plan team, SCIM plan enterprise (402).',
+  request: () => ({ body: patchBody(orgAuthPatchFields()) }),
+  answers: () => ({ 200: orgAuthSchema() }),
+  refusals: ['plan_limit_reached'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'sso' } },
+  audit: { action: 'org_auth.updated', resource: 'org_auth' },
+})

@@ -1,0 +1,10 @@
+import { resource } from '../../shared/http/answer.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { configuredProviders, readOrgAuth } from '../../shared/org-auth/entity.ts'
+import { toAuthRecord } from '../../shared/org-auth/record.ts'
+import { getOrgAuth } from './contract.ts'
+
+/** Reads the sign-in settings; the client secret is shown as its mask. */
+export const handler = serve(getOrgAuth, async ({ caller }) =>
+  resource(toAuthRecord((await readOrgAuth(caller.orgId)).value, configuredProviders())),
+)

@@ -1,0 +1,125 @@
+/** Integrations: where notifications and data of the platform go. */
+import * as z from 'zod'
+import { operation } from '../../shared/http/operation.ts'
+import { pageOf, pageQuery } from '../../shared/http/page.ts'
+import { idSchema } from '../../shared/ids.ts'
+import {
+  createIntegrationBody,
+  integrationSchema,
+  integrationSummarySchema,
+  patchedIntegrationSchema,
+  patchIntegrationBody,
+} from '../../shared/integrations/record.ts'
+import { lazy } from '../../shared/lazy.ts'
+
+const tag = 'Integrations'
+const params = lazy(() => z.object({ integration_id: idSchema('int', 'Id of the integration.') }))
+
+export const createIntegration = operation({
+  id: 'settings.create-integration',
+  route: 'POST /api/v1/settings/integrations',
+  tag,
+  scope: 'integrations:write',
+  summary: 'Create an integration',
+  description:
+    'Creates an integration, enabled. `config` may be filled later: what is sent must be of the right shape, what is missing is named by validate. Type `webhook` needs plan team (402). An organization has at most 100.',
+  request: () => ({ body: createIntegrationBody() }),
+  answers: () => ({ 201: integrationSchema() }),
+  refusals: ['conflict', 'plan_limit_reached'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'integration' } },
+  audit: { action: 'integration.created', resource: 'integration' },
+})
+
+export const listIntegrations = operation({
+  id: 'settings.list-integrations',
+  route: 'GET /api/v1/settings/integrations',
+  tag,
+  scope: 'integrations:read',
+  summary: 'List integrations',
+  description: 'Summaries, newest first.',
+  request: () => ({ query: z.object(pageQuery()) }),
+  answers: () => ({ 200: pageOf(integrationSummarySchema()) }),
+  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+})
+
+export const getIntegration = operation({
+  id: 'settings.get-integration',
+  route: 'GET /api/v1/settings/integrations/{integration_id}',
+  tag,
+  scope: 'integrations:read',
+  summary: 'Get an integration',
+  description: 'One integration with its configuration; secret fields are masked.',
+  request: () => ({ params: params() }),
+  answers: () => ({ 200: integrationSchema() }),
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'UpdateItem'] },
+})
+
+export const updateIntegration = operation({
+  id: 'settings.update-integration',
+  route: 'PATCH /api/v1/settings/integrations/{integration_id}',
+  tag,
+  scope: 'integrations:write',
+  summary: 'Update an integration',
+  description:
+    'Changes `name`, `enabled` and fields of `config`, which is merged field by field; null clears a field. Fields that cannot be changed or that the type does not have are dropped and named in `ignored_fields`.',
+  request: () => ({
+    params: params(),
+    body: patchIntegrationBody(),
+  }),
+  answers: () => ({ 200: patchedIntegrationSchema() }),
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'integration' } },
+  audit: { action: 'integration.updated', resource: 'integration', param: 'integration_id' },
+})
+
+export const deleteIntegration = operation({
+  id: 'settings.delete-integration',
+  route: 'DELETE /api/v1/settings/integrations/{integration_id}',
+  tag,
+  scope: 'integrations:write',
+  summary: 'Delete an integration',
+  description: 'Deletes the integration and its secrets.',
+  request: () => ({ params: params() }),
+  answers: () => ({ 204: null }),
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  audit: { action: 'integration.deleted', resource: 'integration', param: 'integration_id' },
+})
+
+export const validateIntegration = operation({
+  id: 'settings.validate-integration',
+  route: 'POST /api/v1/settings/integrations/{integration_id}/validate',
+  tag,
+  scope: 'integrations:read',
+  summary: 'Validate an integration',
+  description: 'Checks the configuration locally, field by field, and says how to mend it. Nothing is sent anywhere.',
+  request: () => ({ params: params(), body: z.strictObject({}) }),
+  bodyMayBeAbsent: true,
+  readOnly: true,
+  answers: () => ({
+    200: z
+      .object({
+        valid: z.boolean(),
+        checks: z.array(
+          z.object({
+            field: z.string(),
+            level: z.enum(['ok', 'warning', 'error']),
+            code: z.enum([
+              'ok',
+              'missing_field',
+              'missing_recommended',
+              'placeholder',
+              'insecure_transport',
+              'disabled',
+            ]),
+            message: z.string(),
+          }),
+        ),
+        live_connectivity: z.literal('not_tested'),
+      })
+      .meta({ id: 'IntegrationCheck' }),
+  }),
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+})

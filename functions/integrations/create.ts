@@ -1,0 +1,22 @@
+import { requireFeatures } from '../../shared/billing/entity.ts'
+import { created } from '../../shared/http/answer.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { newId } from '../../shared/ids.ts'
+import { mergeConfig } from '../../shared/integrations/config.ts'
+import { integrations, secretsOf } from '../../shared/integrations/entity.ts'
+import { type Integration, toAuditFields, toIntegrationRecord } from '../../shared/integrations/record.ts'
+import { recordCreated, requireRoom } from '../../shared/storage/record.ts'
+import { createIntegration } from './contract.ts'
+
+/** Creates an integration, enabled, with whatever of its configuration is sent. */
+export const handler = serve(createIntegration, async ({ caller, body, now, commit }) => {
+  await requireRoom(integrations, caller.orgId)
+  await requireFeatures(caller.orgId, now, body.type === 'webhook' ? { type: 'webhooks' } : {})
+  const id = newId('int')
+  const at = now.toISOString()
+  const config = await mergeConfig(body.type, {}, body.config ?? {}, secretsOf(caller.orgId, id))
+  const { type, name } = body
+  const integration: Integration = { id, type, name, enabled: true, config, created_at: at, updated_at: at, version: 1 }
+  const answer = created(toIntegrationRecord(integration), `/api/v1/settings/integrations/${id}`)
+  return commit(recordCreated(integrations, caller.orgId, integration, toAuditFields), answer)
+})

@@ -1,0 +1,30 @@
+/** Serving and data-handling policies. */
+import { operation } from '../../shared/http/operation.ts'
+import { patchBody } from '../../shared/http/patch.ts'
+import { orgPoliciesFields, orgPoliciesSchema } from '../../shared/org-policies/record.ts'
+
+const tag = 'Policies'
+
+export const getPolicies = operation({
+  id: 'settings.get-policies',
+  route: 'GET /api/v1/settings/policies',
+  tag,
+  scope: 'settings:read',
+  summary: 'Get policies',
+  description: 'The serving policy, whether telemetry is sent, and the privacy mode.',
+  answers: () => ({ 200: orgPoliciesSchema() }),
+  access: { table: ['GetItem', 'UpdateItem'] },
+})
+
+export const updatePolicies = operation({
+  id: 'settings.update-policies',
+  route: 'PATCH /api/v1/settings/policies',
+  tag,
+  scope: 'settings:write',
+  summary: 'Update policies',
+  description: 'Changes the fields that are in the body.',
+  request: () => ({ body: patchBody(orgPoliciesFields()) }),
+  answers: () => ({ 200: orgPoliciesSchema() }),
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  audit: { action: 'org_policies.updated', resource: 'org_policies' },
+})

@@ -1,0 +1,74 @@
+/** Merging what a request says of a configuration into what is kept, sealing what is secret. */
+import { faultsOf } from '../http/faults.ts'
+import { invalidInput } from '../http/problem.ts'
+import { type SecretBinding, seal } from '../secrets/seal.ts'
+import { maskedUrl, maskOf, Secret } from '../secrets/secret.ts'
+import { looksLikePlaceholder } from './placeholder.ts'
+import { configInput, type KeptSecret, type KeptValue } from './record.ts'
+import { type FieldSpec, type IntegrationType, maxHeaders, specOf } from './types.ts'
+
+type Config = Record<string, KeptValue>
+
+/** Parts what a patch says of a configuration into fields of the type and the rest, which is only named. */
+export function splitKnown(type: IntegrationType, config: Record<string, unknown>) {
+  const { fields } = specOf(type)
+  const known = Object.entries(config).filter(([name]) => Object.hasOwn(fields, name))
+  const ignored = Object.keys(config).filter((name) => !Object.hasOwn(fields, name))
+  return { known: Object.fromEntries(known), ignored: ignored.map((name) => `config.${name}`) }
+}
+
+/** @throws ProblemError `invalid_input`, each fault under `config.` */
+export function parseConfig(type: IntegrationType, config: Record<string, unknown>): Record<string, unknown> {
+  const result = configInput(type).safeParse(config, { reportInput: true })
+  if (!result.success) throw invalidInput(faultsOf(result.error, ['config']))
+  return result.data
+}
+
+/** The configuration with the fields of a request: absent keeps, null drops, the rest is kept or sealed. */
+export async function mergeConfig(
+  type: IntegrationType,
+  current: Config,
+  changes: Record<string, unknown>,
+  binding: SecretBinding,
+): Promise<Config> {
+  const merged: Config = { ...current }
+  for (const [name, value] of Object.entries(changes)) {
+    const spec = specOf(type).fields[name]
+    if (!spec || value === undefined) continue
+    if (value === null) delete merged[name]
+    else merged[name] = await keep({ spec, path: `config.${name}` }, value, current[name], binding)
+  }
+  return merged
+}
+
+interface Field {
+  spec: FieldSpec
+  path: string
+}
+
+async function keep(
+  { spec, path }: Field,
+  value: unknown,
+  current: KeptValue,
+  binding: SecretBinding,
+): Promise<KeptValue> {
+  if (spec.keeping === 'plain') return value
+  if (spec.keeping !== 'secret_map') return sealText(String(value), { spec }, binding)
+  const names = { ...(current as Record<string, KeptSecret> | undefined) }
+  for (const [name, text] of Object.entries(value as Record<string, string | null>)) {
+    // HTTP knows no case in the name of a header.
+    for (const stored of Object.keys(names)) if (stored.toLowerCase() === name.toLowerCase()) delete names[stored]
+    if (text !== null) names[name] = await sealText(text, { spec }, binding)
+  }
+  if (Object.keys(names).length > maxHeaders) {
+    const message = `must not hold more than ${maxHeaders} names, those that are stored among them`
+    throw invalidInput([{ path, code: 'too_big', message }])
+  }
+  return names
+}
+
+async function sealText(text: string, { spec }: Pick<Field, 'spec'>, binding: SecretBinding): Promise<KeptSecret> {
+  const secret = new Secret(text)
+  const sealed = await seal(secret, binding, spec.keeping === 'secret_url' ? maskedUrl(secret) : maskOf(secret))
+  return { ...sealed, placeholder: looksLikePlaceholder(text) }
+}

@@ -1,0 +1,13 @@
+/** Values that stand for the real one in examples, which people paste and forget. */
+
+const words =
+  /your[-_ ]?(?:api|key|token|secret|url|webhook)|change[-_ ]?me|placeholder|replace[-_ ]?(?:me|this)|\btodo\b|dummy|lorem/i
+const domains = /(?:^|[/@.])(?:example\.(?:com|org|net)|test\.invalid|localhost)(?:[/:]|$)/i
+
+/** Whether a value looks like one that was meant to be replaced. */
+export const looksLikePlaceholder = (value: string): boolean =>
+  words.test(value) ||
+  domains.test(value) ||
+  /[<{[][\w\s-]+[>}\]]/.test(value) ||
+  /(?:^|[^0-9a-z])(?:x{6,}|0{8,}|1234567890?)/i.test(value) ||
+  /^(.)\1{7,}$/.test(value)

@@ -1,0 +1,145 @@
+/** Integrations: what is written, kept and shown of one, by the document of its type. */
+import * as z from 'zod'
+import { nameField } from '../http/fields.ts'
+import { idSchema } from '../ids.ts'
+import { lazy } from '../lazy.ts'
+import type { SealedSecret } from '../secrets/seal.ts'
+import type { StoredRecord } from '../storage/record.ts'
+import { type FieldSpec, type IntegrationType, integrationTypeNames, specOf } from './types.ts'
+
+/** A sealed value, and whether it looked like a stand-in for a real one when it was written. */
+export type KeptSecret = SealedSecret & { placeholder: boolean }
+export type KeptValue = unknown | KeptSecret | Record<string, KeptSecret>
+
+export interface Integration extends StoredRecord {
+  type: IntegrationType
+  enabled: boolean
+  config: Record<string, KeptValue>
+}
+
+const mapFields = (type: IntegrationType, schemaOf: (spec: FieldSpec) => z.ZodType): z.ZodRawShape =>
+  Object.fromEntries(
+    Object.entries(specOf(type).fields).map(([name, spec]) => [
+      name,
+      schemaOf(spec).nullable().optional().meta({ description: spec.description }),
+    ]),
+  )
+
+/** The configuration of a type as written: any of its fields; null clears one. */
+export const configInput = (type: IntegrationType) => z.strictObject(mapFields(type, ({ value }) => value()))
+
+const shownValue = ({ keeping, value }: FieldSpec): z.ZodType =>
+  keeping === 'plain' ? value() : keeping === 'secret_map' ? z.record(z.string(), z.string()) : z.string()
+
+const variants = <T extends z.ZodObject>(of: (type: IntegrationType) => T): [T, ...T[]] =>
+  // There is at least one type.
+  integrationTypeNames.map(of) as [T, ...T[]]
+
+/** The body of a create: the type decides what `config` may hold. */
+export const createIntegrationBody = lazy(() =>
+  z.discriminatedUnion(
+    'type',
+    variants((type) =>
+      z.strictObject({ type: z.literal(type), name: nameField(), config: configInput(type).optional() }),
+    ),
+  ),
+)
+
+const applied = ['name', 'enabled', 'config'] as const
+/** More unknown fields are no client's mistake. */
+const maxFields = 50
+const tooMany = `must not have more than ${maxFields} fields`
+const fits = (object: object) => Object.keys(object).length <= maxFields
+
+export const patchIntegrationBody = lazy(() =>
+  z
+    .looseObject({
+      name: nameField().optional(),
+      enabled: z.boolean().optional(),
+      config: z
+        .record(z.string(), z.unknown())
+        .refine(fits, tooMany)
+        .optional()
+        .meta({ description: 'Fields of the type’s configuration, as in create.' }),
+    })
+    .refine((body) => Object.keys(body).length > 0, `must change at least one field: ${applied.join(', ')}`)
+    .refine(fits, tooMany),
+)
+
+const summaryFields = lazy(() => ({
+  id: idSchema('int', 'Id of the integration.'),
+  category: z.enum(['notification', 'data']),
+  name: z.string(),
+  enabled: z.boolean(),
+  config_valid: z
+    .boolean()
+    .meta({ description: 'Whether nothing is missing that the integration cannot work without.' }),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+}))
+
+export const integrationSummarySchema = lazy(() =>
+  z.object({ type: z.enum(integrationTypeNames), ...summaryFields() }).meta({ id: 'IntegrationSummary' }),
+)
+
+const integrationWith = <Extra extends z.ZodRawShape>(extra: Extra) =>
+  z.discriminatedUnion(
+    'type',
+    variants((type) =>
+      z.object({ type: z.literal(type), ...summaryFields(), config: z.object(mapFields(type, shownValue)), ...extra }),
+    ),
+  )
+
+export const integrationSchema = lazy(() =>
+  integrationWith({}).meta({ id: 'Integration', description: 'An integration; secret fields of `config` are masked.' }),
+)
+
+export const patchedIntegrationSchema = lazy(() =>
+  integrationWith({ ignored_fields: z.array(z.string()) }).meta({
+    id: 'PatchedIntegration',
+    description: 'An integration, and the fields of the patch that were not applied.',
+  }),
+)
+
+/** A field of the configuration as shown: plain, or masked. */
+export function shownField(spec: FieldSpec, value: KeptValue): unknown {
+  if (spec.keeping === 'plain') return value
+  if (spec.keeping !== 'secret_map') return (value as KeptSecret).masked
+  const names = Object.entries(value as Record<string, KeptSecret>).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(names.map(([name, kept]) => [name, kept.masked]))
+}
+
+const shownConfig = ({ type, config }: Integration): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(specOf(type).fields)
+      .filter(([name]) => config[name] !== undefined)
+      .map(([name, spec]) => [name, shownField(spec, config[name])]),
+  )
+
+/** Whether nothing is missing that the integration cannot work without. */
+export const isComplete = ({ type, config }: Pick<Integration, 'type' | 'config'>): boolean =>
+  Object.entries(specOf(type).fields).every(([name, { need }]) => need !== 'required' || config[name] !== undefined)
+
+export const toSummary = (integration: Integration) => ({
+  id: integration.id,
+  type: integration.type,
+  category: specOf(integration.type).category,
+  name: integration.name,
+  enabled: integration.enabled,
+  config_valid: isComplete(integration),
+  created_at: integration.created_at,
+  updated_at: integration.updated_at,
+})
+
+export const toIntegrationRecord = (integration: Integration) => ({
+  ...toSummary(integration),
+  config: shownConfig(integration),
+})
+
+/** What an event shows, by dotted field. */
+export const toAuditFields = (integration: Integration): Record<string, unknown> => ({
+  type: integration.type,
+  name: integration.name,
+  enabled: integration.enabled,
+  ...Object.fromEntries(Object.entries(shownConfig(integration)).map(([name, value]) => [`config.${name}`, value])),
+})

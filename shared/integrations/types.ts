@@ -1,0 +1,280 @@
+/**
+ * The types of integrations, each as one document of its fields. Validation, the whitelist of a patch, masking, the
+ * OpenAPI `oneOf` and the local check of a configuration all derive from it.
+ */
+import * as z from 'zod'
+import { lazy } from '../lazy.ts'
+import { writtenUrlFault } from '../outbound/written-url.ts'
+import { isMask, maskMessage } from '../secrets/secret.ts'
+
+/**
+ * How a field is kept. `plain`: as it is. `secret`: sealed, read as its mask. `secret_url`: sealed, read as scheme, host
+ * and mask. `secret_map`: names in plain, each value sealed.
+ */
+type Keeping = 'plain' | 'secret' | 'secret_url' | 'secret_map'
+
+export interface FieldSpec {
+  keeping: Keeping
+  /** The shape of a value as written. */
+  value: () => z.ZodType
+  /** What the integration cannot work without, or works worse without. */
+  need?: 'required' | 'recommended'
+  description: string
+  /** Where to find the value, for whoever is told that it is missing. */
+  hint: string
+}
+
+export interface IntegrationSpec {
+  category: 'notification' | 'data'
+  fields: Readonly<Record<string, FieldSpec>>
+}
+
+/** A secret as written, which is never the mask of a read; that is told before anything about its shape. */
+const secretText = () => z.string().refine((text) => !isMask(text), { error: maskMessage, abort: true })
+
+/** KMS seals no more in one piece. */
+const maxSecretBytes = 4096
+
+const url = (rule: (url: URL) => boolean, message: string, schemes: readonly ('https' | 'http')[] = ['https']) =>
+  secretText()
+    .max(2048)
+    .refine((text) => Buffer.byteLength(text) <= maxSecretBytes, `must not be longer than ${maxSecretBytes} bytes`)
+    .superRefine((text, context) => {
+      const fault = writtenUrlFault(text, { schemes }) ?? (rule(new URL(text)) ? undefined : message)
+      if (fault) context.addIssue({ code: 'custom', message: fault })
+    })
+
+const isUnder = (host: string, domains: readonly string[]): boolean =>
+  domains.some((domain) => host === domain || host.endsWith(`.${domain}`))
+
+/** RFC 9110 field names; those that the sender itself must set are not for an integration to choose. */
+const headerName = lazy(() =>
+  z
+    .string()
+    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, 'must be a header name: letters, digits and - without spaces')
+    .refine((name) => !reservedHeaders.has(name.toLowerCase()), 'is set by the sender and cannot be chosen'),
+)
+const reservedHeaders = new Set([
+  ...['connection', 'content-encoding', 'content-length', 'content-type', 'expect', 'host', 'keep-alive'],
+  ...['proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
+])
+export const maxHeaders = 10
+const headerValue = lazy(() =>
+  secretText().regex(/^[\x20-\x7e\t]{1,1024}$/, 'must be 1 to 1024 printable ASCII characters'),
+)
+
+const headers: FieldSpec = {
+  keeping: 'secret_map',
+  value: () =>
+    z
+      .record(headerName(), headerValue().nullable())
+      .refine((map) => Object.keys(map).length <= maxHeaders, `must not hold more than ${maxHeaders} headers`)
+      .refine(
+        (map) => new Set(Object.keys(map).map((name) => name.toLowerCase())).size === Object.keys(map).length,
+        'must not name a header twice, whatever the case',
+      ),
+  description: `At most ${maxHeaders} headers sent along; their values are secret. A null value takes a header away.`,
+  hint: 'add the headers that the receiver asks for',
+}
+
+/** Sites that Datadog publishes. */
+const datadogSites = [
+  'datadoghq.com',
+  'us3.datadoghq.com',
+  'us5.datadoghq.com',
+  'datadoghq.eu',
+  'ap1.datadoghq.com',
+  'ap2.datadoghq.com',
+  'ddog-gov.com',
+  'us2.ddog-gov.com',
+] as const
+
+export const integrationTypes = {
+  slack: {
+    category: 'notification',
+    fields: {
+      webhook_url: {
+        keeping: 'secret_url',
+        value: () =>
+          url(
+            ({ hostname, pathname }) => hostname === 'hooks.slack.com' && pathname.length > 1,
+            'must be an incoming webhook of Slack: https://hooks.slack.com/services/…',
+          ),
+        need: 'required',
+        description: 'Incoming webhook: https://hooks.slack.com/services/…',
+        hint: 'create an incoming webhook in your Slack app and copy its URL',
+      },
+      channel: {
+        keeping: 'plain',
+        value: () =>
+          z.string().regex(/^[#@]?[\p{L}\p{N}_.-]{1,80}$/u, 'must be a channel like #alerts, or the id of one'),
+        description: 'A channel other than the webhook’s own.',
+        hint: 'name a channel like #alerts',
+      },
+    },
+  },
+  microsoft_teams: {
+    category: 'notification',
+    fields: {
+      webhook_url: {
+        keeping: 'secret_url',
+        value: () =>
+          url(
+            ({ hostname }) => isUnder(hostname, ['webhook.office.com', 'logic.azure.com', 'powerplatform.com']),
+            'must be a webhook of Teams: a host under webhook.office.com, logic.azure.com or powerplatform.com',
+          ),
+        need: 'required',
+        description:
+          'Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com or powerplatform.com.',
+        hint: 'add a workflow “when a webhook request is received” to the channel and copy its URL',
+      },
+    },
+  },
+  pagerduty: {
+    category: 'notification',
+    fields: {
+      routing_key: {
+        keeping: 'secret',
+        value: () => secretText().regex(/^[A-Za-z0-9]{32}$/, 'must be the 32 letters and digits of an integration key'),
+        need: 'required',
+        description: 'Integration key of an Events API v2 integration: 32 characters.',
+        hint: 'copy the integration key of an Events API v2 integration of the service',
+      },
+      severity: {
+        keeping: 'plain',
+        value: () => z.enum(['critical', 'error', 'warning', 'info']),
+        need: 'recommended',
+        description: 'Severity of the events that are sent.',
+        hint: 'choose critical, error, warning or info',
+      },
+    },
+  },
+  opsgenie: {
+    category: 'notification',
+    fields: {
+      api_key: {
+        keeping: 'secret',
+        value: () => secretText().regex(/^[\x21-\x7e]{8,256}$/, 'must be 8 to 256 characters without spaces'),
+        need: 'required',
+        description: 'Key of an API integration.',
+        hint: 'copy the key of an API integration of the team',
+      },
+      region: {
+        keeping: 'plain',
+        value: () => z.enum(['us', 'eu']),
+        need: 'required',
+        description: 'Where the Opsgenie account is.',
+        hint: 'choose eu when your Opsgenie address ends in eu.opsgenie.com, us otherwise',
+      },
+      priority: {
+        keeping: 'plain',
+        value: () => z.enum(['P1', 'P2', 'P3', 'P4', 'P5']),
+        need: 'recommended',
+        description: 'Priority of the alerts that are made.',
+        hint: 'choose P1 (critical) to P5 (informational)',
+      },
+    },
+  },
+  email: {
+    category: 'notification',
+    fields: {
+      recipients: {
+        keeping: 'plain',
+        value: () => z.array(z.email('must be an e-mail address like ops@example.com').max(254)).min(1).max(50),
+        need: 'required',
+        description: '1 to 50 addresses.',
+        hint: 'name at least one address',
+      },
+      reply_to: {
+        keeping: 'plain',
+        value: () => z.email('must be an e-mail address like ops@example.com').max(254),
+        description: 'Address that answers go to.',
+        hint: 'name the address that answers go to',
+      },
+    },
+  },
+  webhook: {
+    category: 'notification',
+    fields: {
+      url: {
+        keeping: 'secret_url',
+        value: () => url(() => true, ''),
+        need: 'required',
+        description: 'https; receives a POST for each event.',
+        hint: 'name the https URL of the receiver',
+      },
+      signing_secret: {
+        keeping: 'secret',
+        value: () => secretText().min(16).max(1024),
+        need: 'recommended',
+        description: 'At least 16 characters; signs each delivery so that the receiver can tell it from a forgery.',
+        hint: 'set at least 16 random characters, and verify the signature in the receiver',
+      },
+      headers,
+    },
+  },
+  datadog: {
+    category: 'data',
+    fields: {
+      api_key: {
+        keeping: 'secret',
+        value: () =>
+          secretText().regex(
+            /^[0-9a-fA-F]{32}$/,
+            'must be the 32 hexadecimal digits of an API key (not an application key)',
+          ),
+        need: 'required',
+        description: 'API key: 32 hexadecimal digits.',
+        hint: 'copy an API key from Organization Settings, API Keys',
+      },
+      site: {
+        keeping: 'plain',
+        value: () => z.enum(datadogSites),
+        need: 'required',
+        description: 'Site that the account is on.',
+        hint: `choose the site of your Datadog address: ${datadogSites.join(', ')}`,
+      },
+      tags: {
+        keeping: 'plain',
+        value: () =>
+          z
+            .array(
+              z
+                .string()
+                .regex(
+                  /^\p{L}[\p{L}\p{N}_./-]{0,99}:[\p{L}\p{N}_./:-]{1,99}$/u,
+                  'must be key:value, the key starting with a letter',
+                ),
+            )
+            .max(20),
+        description: 'At most 20 tags, each key:value.',
+        hint: 'write tags as key:value, like env:prod',
+      },
+    },
+  },
+  opentelemetry: {
+    category: 'data',
+    fields: {
+      endpoint: {
+        keeping: 'plain',
+        value: () => url(() => true, '', ['https', 'http']),
+        need: 'required',
+        description: 'http or https address of an OTLP receiver.',
+        hint: 'name the address of the OTLP receiver, like https://otel.example.com:4318',
+      },
+      protocol: {
+        keeping: 'plain',
+        value: () => z.enum(['grpc', 'http/protobuf', 'http/json']),
+        need: 'required',
+        description: 'OTLP transport.',
+        hint: 'choose grpc (port 4317 as a rule), http/protobuf or http/json (4318)',
+      },
+      headers,
+    },
+  },
+} as const satisfies Record<string, IntegrationSpec>
+
+export type IntegrationType = keyof typeof integrationTypes
+export const integrationTypeNames = Object.keys(integrationTypes) as IntegrationType[]
+
+export const specOf = (type: IntegrationType): IntegrationSpec => integrationTypes[type]

@@ -1,0 +1,107 @@
+/** How people of an org sign in: SSO, SCIM, the primary mode; and what must hold together. */
+import * as z from 'zod'
+import type { InputFault } from '../http/problem.ts'
+import { lazy } from '../lazy.ts'
+import { writtenUrlField } from '../outbound/written-url.ts'
+import type { SealedSecret } from '../secrets/seal.ts'
+import { secretField } from '../secrets/secret.ts'
+
+/** The providers that a server can be configured with; an org cannot. */
+export const signInProviders = ['google', 'apple', 'github'] as const
+export type SignInProvider = (typeof signInProviders)[number]
+
+const settingFields = lazy(() => ({
+  sso_enabled: z.boolean(),
+  sso_protocol: z.enum(['saml', 'oidc']).nullable(),
+  sso_metadata_url: writtenUrlField().nullable().meta({ description: 'https; the identity provider’s SAML metadata.' }),
+  sso_issuer: writtenUrlField().nullable().meta({ description: 'https; the OIDC issuer.' }),
+  sso_client_id: z.string().min(1).max(255).nullable(),
+  sso_enforced: z.boolean().meta({ description: 'People can sign in through SSO only.' }),
+  sso_default_role: z.enum(['admin', 'member']).meta({ description: 'Role of people who come through SSO first.' }),
+  scim_enabled: z.boolean(),
+  primary_identity_mode: z.enum(['password', 'oauth', 'sso']),
+}))
+
+/** The fields that a patch may hold. */
+export const orgAuthPatchFields = lazy(() => ({
+  ...settingFields(),
+  sso_client_secret: secretField(z.string().min(1).max(1024))
+    .nullable()
+    .meta({ description: 'Written, never read back.' }),
+}))
+
+export const orgAuthSchema = lazy(() =>
+  z
+    .object({
+      google_enabled: z.boolean().meta({ description: 'From the server’s own configuration; cannot be set.' }),
+      apple_enabled: z.boolean().meta({ description: 'From the server’s own configuration; cannot be set.' }),
+      github_enabled: z.boolean().meta({ description: 'From the server’s own configuration; cannot be set.' }),
+      ...settingFields(),
+      sso_client_secret: z
+        .string()
+        .nullable()
+        .meta({ description: 'The mask of the stored secret; null when there is none.' }),
+    })
+    .meta({ id: 'OrgAuth', description: 'How people of an organization sign in.' }),
+)
+
+type Settings = z.infer<z.ZodObject<ReturnType<typeof settingFields>>>
+
+/** As stored: the client secret is sealed. */
+export type OrgAuth = Settings & { sso_client_secret: SealedSecret | null }
+
+export const defaultOrgAuth: OrgAuth = {
+  sso_enabled: false,
+  sso_protocol: null,
+  sso_metadata_url: null,
+  sso_issuer: null,
+  sso_client_id: null,
+  sso_client_secret: null,
+  sso_enforced: false,
+  sso_default_role: 'member',
+  scim_enabled: false,
+  primary_identity_mode: 'password',
+}
+
+/** What is shown: everything, the secret as its mask, and which providers the server has. */
+export const toAuthRecord = (auth: OrgAuth, providers: readonly SignInProvider[]) => ({
+  google_enabled: providers.includes('google'),
+  apple_enabled: providers.includes('apple'),
+  github_enabled: providers.includes('github'),
+  ...auth,
+  sso_client_secret: auth.sso_client_secret?.masked ?? null,
+})
+
+/** Where the whole does not hold together; each fault names the field that would mend it. */
+export function incoherences(auth: OrgAuth, providers: readonly SignInProvider[]): InputFault[] {
+  const faults: InputFault[] = []
+  const need = (field: keyof OrgAuth, unless: boolean, message: string) => {
+    if (!unless) faults.push({ path: field, code: 'incoherent', message })
+  }
+  if (auth.sso_enabled) {
+    need('sso_protocol', auth.sso_protocol !== null, 'is needed when sso_enabled is true: saml or oidc')
+    if (auth.sso_protocol === 'saml') {
+      need('sso_metadata_url', auth.sso_metadata_url !== null, 'is needed for sso_protocol saml')
+    }
+    if (auth.sso_protocol === 'oidc') {
+      need('sso_issuer', auth.sso_issuer !== null, 'is needed for sso_protocol oidc')
+      need('sso_client_id', auth.sso_client_id !== null, 'is needed for sso_protocol oidc')
+      need('sso_client_secret', auth.sso_client_secret !== null, 'is needed for sso_protocol oidc')
+    }
+  }
+  need('sso_enforced', !auth.sso_enforced || auth.sso_enabled, 'can be true only while sso_enabled is true')
+  const mode = auth.primary_identity_mode
+  need('primary_identity_mode', mode !== 'sso' || auth.sso_enabled, 'can be sso only while sso_enabled is true')
+  need(
+    'primary_identity_mode',
+    mode !== 'oauth' || providers.length > 0,
+    'cannot be oauth: this server has no such provider',
+  )
+  return faults
+}
+
+/** What a change switches on that not every plan has, by field. What is on already stays on after a downgrade. */
+export const featuresSwitchedOn = (before: OrgAuth, after: OrgAuth): Record<string, 'sso' | 'scim'> => ({
+  ...(after.sso_enabled && !before.sso_enabled ? { sso_enabled: 'sso' } : {}),
+  ...(after.scim_enabled && !before.scim_enabled ? { scim_enabled: 'scim' } : {}),
+})

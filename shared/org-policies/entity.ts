@@ -1,0 +1,10 @@
+/** The policies of an org in the table. */
+import type { DocumentKind } from '../storage/document.ts'
+import { defaultOrgPolicies, type OrgPolicies } from './record.ts'
+
+export const orgPolicies: DocumentKind<OrgPolicies> = {
+  sortKey: 'POLICIES',
+  resource: 'org_policies',
+  updated: 'org_policies.updated',
+  defaults: defaultOrgPolicies,
+}

@@ -1,0 +1,84 @@
+/** The governance settings of an org: fields, defaults, and the floor that HIPAA mode puts under them. */
+import * as z from 'zod'
+import type { InputFault } from '../http/problem.ts'
+import { lazy } from '../lazy.ts'
+
+const cidrField = lazy(() =>
+  z.union([z.cidrv4(), z.cidrv6()], {
+    error: 'must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32',
+  }),
+)
+
+/** The fields as they are written; a read has all of them. */
+export const orgSettingsFields = lazy(() => ({
+  audit_retention_days: z.int().min(30).max(3650).meta({ description: 'Days that audit events are kept.' }),
+  require_mfa_for_admin: z
+    .boolean()
+    .meta({ description: 'Owners and admins must have signed in with a second factor.' }),
+  mfa_required: z.boolean().meta({ description: 'Everybody must have signed in with a second factor.' }),
+  require_admin_approval: z.boolean(),
+  require_model_approval: z.boolean(),
+  auto_rollback_enabled: z.boolean(),
+  session_duration_hours: z.int().min(1).max(720).meta({ description: 'Hours after which one must sign in again.' }),
+  reauth_interval_minutes: z.int().min(5).max(1440),
+  hipaa_mode: z.boolean().meta({
+    description:
+      'Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below.',
+  }),
+  ip_allowlist: z.array(cidrField()).max(100).meta({
+    description: 'Address ranges that people and org keys may call from; empty: any.',
+  }),
+  default_region: z.enum(['us', 'eu', 'ap']),
+}))
+
+export const orgSettingsSchema = lazy(() =>
+  z.object(orgSettingsFields()).meta({ id: 'OrgSettings', description: 'Governance settings of an organization.' }),
+)
+
+export type OrgSettings = z.infer<ReturnType<typeof orgSettingsSchema>>
+
+export const defaultOrgSettings: OrgSettings = {
+  audit_retention_days: 365,
+  require_mfa_for_admin: false,
+  mfa_required: false,
+  require_admin_approval: false,
+  require_model_approval: false,
+  auto_rollback_enabled: false,
+  session_duration_hours: 24,
+  reauth_interval_minutes: 60,
+  hipaa_mode: false,
+  ip_allowlist: [],
+  default_region: 'us',
+}
+
+/** The floor of HIPAA mode, field by field: what holds, and the value that makes it hold. */
+const hipaaFloor = {
+  audit_retention_days: { holds: (days: number) => days >= 2190, value: 2190, rule: 'at least 2190' },
+  session_duration_hours: { holds: (hours: number) => hours <= 8, value: 8, rule: 'at most 8' },
+  reauth_interval_minutes: { holds: (minutes: number) => minutes <= 30, value: 30, rule: 'at most 30' },
+  require_mfa_for_admin: { holds: (required: boolean) => required, value: true, rule: 'true' },
+} as const
+
+const floorFields = Object.keys(hipaaFloor) as (keyof typeof hipaaFloor)[]
+// Each field's rule takes that field's own type; the compiler cannot follow the pair through the index.
+const holds = (settings: OrgSettings, field: keyof typeof hipaaFloor): boolean =>
+  (hipaaFloor[field].holds as (value: unknown) => boolean)(settings[field])
+
+/** Fields of `patch` that break the floor, when HIPAA mode is on after it. */
+export const floorFaults = (patch: Partial<OrgSettings>, after: OrgSettings): InputFault[] =>
+  after.hipaa_mode
+    ? floorFields
+        .filter((field) => patch[field] !== undefined && !holds(after, field))
+        .map((field) => ({
+          path: field,
+          code: 'hipaa_floor',
+          message: `must be ${hipaaFloor[field].rule} while hipaa_mode is on; switch that off first, or keep the floor`,
+        }))
+    : []
+
+/** The settings with everything that HIPAA mode implies, when it is on. */
+export function raisedToFloor(settings: OrgSettings): OrgSettings {
+  if (!settings.hipaa_mode) return settings
+  const below = floorFields.filter((field) => !holds(settings, field))
+  return { ...settings, ...Object.fromEntries(below.map((field) => [field, hipaaFloor[field].value])) }
+}

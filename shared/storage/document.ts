@@ -1,0 +1,64 @@
+/**
+ * Settings of which an org has exactly one: a row with a version, defaults where it is not written yet, and one way to
+ * change it that cannot lose another's change.
+ */
+import { type AuditAction, type AuditChange, changedFields, type ResourceType } from '../audit/event.ts'
+import { type Change, StaleReadError } from './commit.ts'
+import { getRow, orgPartition, putIf, type RowKey } from './table.ts'
+
+export interface DocumentKind<T extends object> {
+  sortKey: string
+  resource: ResourceType
+  updated: AuditAction
+  defaults: T
+}
+
+/** A document as read. Version 0: not written yet. */
+export interface Versioned<T> {
+  value: T
+  version: number
+}
+
+export const documentKey = <T extends object>(kind: DocumentKind<T>, orgId: string): RowKey => ({
+  pk: orgPartition(orgId),
+  sk: kind.sortKey,
+})
+
+/** Fields that were added since a row was written have their defaults. */
+export async function readDocument<T extends object>(kind: DocumentKind<T>, orgId: string): Promise<Versioned<T>> {
+  const row = await getRow(documentKey(kind, orgId))
+  if (!row) return { value: kind.defaults, version: 0 }
+  return { value: { ...kind.defaults, ...(row.value as Partial<T>) }, version: row.version as number }
+}
+
+/**
+ * The change from `before` to `after`; its event tells each field that differs, as `shown` shows it: a secret is told by
+ * its mask, and is told even when the mask of the new one is that of the old.
+ */
+export function documentChanged<T extends object>(
+  kind: DocumentKind<T>,
+  orgId: string,
+  before: Versioned<T>,
+  after: T,
+  shown: (value: T) => object = (value) => value,
+): Change {
+  const differing = changedFields(before.value, after, Object.keys(after) as (keyof T & string)[])
+  const [was, is] = [shown(before.value), shown(after)] as Record<string, AuditChange['before']>[]
+  return {
+    action: kind.updated,
+    resource: { type: kind.resource, id: orgId },
+    result: 'success',
+    changes: differing.map(({ field }) => ({ field, before: was?.[field], after: is?.[field] })),
+    writes: [writeDocument(kind, orgId, after, before.version)],
+  }
+}
+
+/** The write of a document, over the version that was read and no other. */
+export const writeDocument = <T extends object>(kind: DocumentKind<T>, orgId: string, value: T, readVersion: number) =>
+  putIf(
+    { ...documentKey(kind, orgId), value, version: readVersion + 1 },
+    readVersion === 0
+      ? { ConditionExpression: 'attribute_not_exists(pk)' }
+      : { ConditionExpression: 'version = :read', ExpressionAttributeValues: { ':read': readVersion } },
+    () => new StaleReadError('the settings were changed since they were read'),
+  )

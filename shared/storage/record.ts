@@ -1,0 +1,177 @@
+/**
+ * Things of which an org has many: a row each with a version, a count that bounds them, and changes that cannot lose
+ * another's.
+ */
+import { type AuditAction, type AuditChange, changedFields, createdFields, type ResourceType } from '../audit/event.ts'
+import type { PageSpec } from '../http/page.ts'
+import { notFound, ProblemError } from '../http/problem.ts'
+import { type Change, StaleReadError } from './commit.ts'
+import {
+  change,
+  type Filter,
+  getRow,
+  insert,
+  orgPartition,
+  putIf,
+  queryPage,
+  type Row,
+  type RowKey,
+  removeIf,
+} from './table.ts'
+
+export interface RecordKind {
+  /** Sort keys start so; the record's id follows. */
+  prefix: string
+  resource: ResourceType
+  created: AuditAction
+  updated: AuditAction
+  deleted: AuditAction
+  /** How many an org may have. */
+  max: number
+  /** What they are called, in the plural. */
+  plural: string
+}
+
+export interface StoredRecord {
+  id: string
+  name: string
+  created_at: string
+  updated_at: string
+  /** Counts the writes; a change is written over the version that was read and no other. */
+  version: number
+}
+
+/** What an event, which never holds a secret, shows of a record. */
+type Shown<T> = (record: T) => Record<string, unknown>
+
+const recordKey = ({ prefix }: RecordKind, orgId: string, id: string): RowKey => ({
+  pk: orgPartition(orgId),
+  sk: prefix + id,
+})
+const countKey = ({ prefix }: RecordKind, orgId: string): RowKey => ({ pk: orgPartition(orgId), sk: `COUNT#${prefix}` })
+
+// The kind's own functions write its rows; what comes back is what they wrote.
+const toRecord = <T extends StoredRecord>({ pk: _pk, sk: _sk, ...record }: Row): T => record as unknown as T
+
+/** @throws ProblemError `not_found` */
+export async function getRecord<T extends StoredRecord>(kind: RecordKind, orgId: string, id: string): Promise<T> {
+  const row = await getRow(recordKey(kind, orgId, id))
+  if (!row) throw notFound()
+  return toRecord(row)
+}
+
+/** One page, newest first. */
+export async function listRecords<T extends StoredRecord>(
+  kind: RecordKind,
+  orgId: string,
+  { limit, after }: PageSpec,
+  filter?: Filter,
+): Promise<{ data: T[]; next: string | undefined }> {
+  const partition = orgPartition(orgId)
+  const { rows, next } = await queryPage({ partition, prefix: kind.prefix, newestFirst: true, limit, after, filter })
+  return { data: rows.map((row) => toRecord<T>(row)), next }
+}
+
+const full = ({ max, plural }: RecordKind) =>
+  new ProblemError('conflict', `An organization has at most ${max} ${plural}; delete one first.`)
+
+/**
+ * For checks that must come after this one; the create's own condition holds against whoever is quicker.
+ *
+ * @throws ProblemError `conflict` when the org has as many as it may
+ */
+export async function requireRoom(kind: RecordKind, orgId: string): Promise<void> {
+  const row = await getRow(countKey(kind, orgId))
+  if (((row?.count as number | undefined) ?? 0) >= kind.max) throw full(kind)
+}
+
+/** The change that adds a record, unless the org has as many as it may. */
+export function recordCreated<T extends StoredRecord>(
+  kind: RecordKind,
+  orgId: string,
+  record: T,
+  shown: Shown<T>,
+): Change {
+  const visible = shown(record)
+  return {
+    action: kind.created,
+    resource: { type: kind.resource, id: record.id, name: record.name },
+    result: 'success',
+    changes: createdFields(visible, Object.keys(visible)),
+    writes: [
+      insert({ ...recordKey(kind, orgId, record.id), ...record }),
+      change(
+        countKey(kind, orgId),
+        {
+          UpdateExpression: 'ADD #count :one',
+          ConditionExpression: 'attribute_not_exists(#count) OR #count < :max',
+          ExpressionAttributeNames: { '#count': 'count' },
+          ExpressionAttributeValues: { ':one': 1, ':max': kind.max },
+        },
+        () => full(kind),
+      ),
+    ],
+  }
+}
+
+/** The change from `before` to `after`; a secret that is replaced is told even when its mask stays the same. */
+export function recordUpdated<T extends StoredRecord>(
+  kind: RecordKind,
+  orgId: string,
+  before: T,
+  after: T,
+  shown: Shown<T>,
+): Change {
+  const [was, is] = [shown(before), shown(after)] as Record<string, AuditChange['before']>[]
+  const differing = changedFields(flat(before), flat(after), [
+    ...new Set([...Object.keys(flat(before)), ...Object.keys(flat(after))]),
+  ])
+  return {
+    action: kind.updated,
+    resource: { type: kind.resource, id: before.id, name: after.name },
+    result: 'success',
+    changes: differing.map(({ field }) => ({ field, before: was?.[field] ?? null, after: is?.[field] ?? null })),
+    writes: [
+      putIf(
+        { ...recordKey(kind, orgId, before.id), ...after, version: before.version + 1 },
+        { ConditionExpression: 'version = :read', ExpressionAttributeValues: { ':read': before.version } },
+        stale,
+      ),
+    ],
+  }
+}
+
+/** The change that takes a record away. */
+export const recordDeleted = <T extends StoredRecord>(kind: RecordKind, orgId: string, record: T): Change => ({
+  action: kind.deleted,
+  resource: { type: kind.resource, id: record.id, name: record.name },
+  result: 'success',
+  changes: [],
+  writes: [
+    removeIf(
+      recordKey(kind, orgId, record.id),
+      { ConditionExpression: 'version = :read', ExpressionAttributeValues: { ':read': record.version } },
+      stale,
+    ),
+    change(countKey(kind, orgId), {
+      UpdateExpression: 'ADD #count :minusOne',
+      ConditionExpression: 'attribute_exists(pk)',
+      ExpressionAttributeNames: { '#count': 'count' },
+      ExpressionAttributeValues: { ':minusOne': -1 },
+    }),
+  ],
+})
+
+const stale = () => new StaleReadError('the record was changed since it was read')
+
+/** Nested settings by dotted path, without what moves with every write. */
+function flat(record: StoredRecord): Record<string, unknown> {
+  const { version: _version, updated_at: _updatedAt, ...rest } = record
+  return Object.fromEntries(
+    Object.entries(rest).flatMap(([name, value]) =>
+      name === 'config' && typeof value === 'object' && value !== null
+        ? Object.entries(value).map(([field, part]) => [`config.${field}`, part])
+        : [[name, value]],
+    ),
+  )
+}

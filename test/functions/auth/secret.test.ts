@@ -1,0 +1,213 @@
+/** The client secret of SSO: written, never read; searched wherever it could have gone. */
+import { DecryptCommand, KMSClient } from '@aws-sdk/client-kms'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { eventsOf, expectWholeChain, makeOrgOn, trailEnd } from '../../support/governance.ts'
+import { invoke, type Response } from '../../support/invoke.ts'
+import { logLines } from '../../support/logs.ts'
+import { makeBusyOrg, type TestOrg, tokenFor } from '../../support/orgs.ts'
+import { expectProblem, faultPaths } from '../../support/problems.ts'
+import { allRows, putRow, rowsOf } from '../../support/rows.ts'
+
+const get = ({ adminKey }: TestOrg) => invoke('auth/get', { token: adminKey })
+const patch = ({ adminKey }: TestOrg, body: unknown, token = adminKey) => invoke('auth/update', { token, body })
+
+interface Sealed {
+  ciphertext: Uint8Array
+  masked: string
+}
+const sealedOf = async ({ orgId }: Pick<TestOrg, 'orgId'>): Promise<Sealed> => {
+  const [row] = await rowsOf(orgId, 'AUTH')
+  const value = row?.value as { sso_client_secret: Sealed } | undefined
+  if (!value) throw new Error('the org has no AUTH row')
+  return value.sso_client_secret
+}
+const open = async (ciphertext: Uint8Array, context: Record<string, string>): Promise<string> => {
+  const kms = new KMSClient({ endpoint: process.env.AWS_ENDPOINT_URL_KMS ?? '' })
+  const { Plaintext } = await kms.send(new DecryptCommand({ CiphertextBlob: ciphertext, EncryptionContext: context }))
+  return Buffer.from(Plaintext ?? []).toString()
+}
+
+/** Everything of a row as text, binary attributes in the forms in which somebody could have put a secret there. */
+const spelled = (row: object): string =>
+  JSON.stringify(row, (_name, value) => (value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value))
+
+describe('a canary in sso_client_secret', () => {
+  const canaries = [
+    'canary-one-3fK9xQ',
+    'canary-two-8sL2vM',
+    'canary-bad-5tR7wN',
+    'canary-denied-1dG4',
+    'canary-402-6hJ0z',
+  ]
+  const answers: Response[] = []
+  let org: TestOrg
+
+  beforeAll(async () => {
+    org = await makeOrgOn('team')
+    const free = await makeBusyOrg()
+    const [one, two, bad, denied, unpaid] = canaries
+    const oidc = { sso_enabled: true, sso_protocol: 'oidc', sso_issuer: 'https://idp.example.com', sso_client_id: 'x' }
+    answers.push(
+      await patch(org, { ...oidc, sso_client_secret: one }),
+      await patch(org, { sso_client_secret: two }),
+      await patch(org, { sso_client_secret: bad, sso_protocol: 'nonsense' }),
+      await patch(org, { sso_client_secret: `${bad}…` }),
+      await patch(org, { sso_client_secret: bad?.repeat(300) }),
+      await patch(org, { sso_client_secret: { value: bad } }),
+      await patch(org, { sso_client_secret: [bad] }),
+      await patch(org, { sso_secret: bad }),
+      await patch(org, { sso_client_secret: bad, sso_enforced: true, sso_enabled: false }),
+      await patch(org, { sso_client_secret: denied }, org.readOnlyKey),
+      await patch(org, { sso_client_secret: denied }, await tokenFor(org.orgId, 'member')),
+      await patch(free, { ...oidc, sso_client_secret: unpaid }),
+      await invoke('auth/update', {
+        token: org.adminKey,
+        body: { sso_client_secret: bad },
+        headers: { 'if-match': '"stale"' },
+      }),
+      await invoke('auth/update', { token: org.adminKey, rawBody: `{"sso_client_secret":"${bad}",` }),
+      await get(org),
+      await patch(org, { sso_client_secret: null, sso_enabled: false }),
+      await get(org),
+      await patch(org, { sso_client_secret: one }),
+    )
+    for (const of of [org, free]) answers.push(await invoke('audit-events/list', { token: of.adminKey }))
+  })
+
+  test('was sent in requests that went every way', () => {
+    expect(answers.map(({ status }) => status)).toEqual([
+      ...[200, 200, 400, 400, 400, 400, 400, 400, 400, 403, 403, 402, 412, 400, 200, 200, 200, 200],
+      ...[200, 200],
+    ])
+  })
+
+  test('is in no answer, whether the patch was taken or refused', () => {
+    for (const { text, headers } of answers) {
+      for (const canary of canaries) expect(text + JSON.stringify(headers)).not.toContain(canary)
+    }
+  })
+
+  test('is in no log line', () => {
+    expect(logLines.length).toBeGreaterThan(answers.length)
+    for (const canary of canaries) expect(logLines.join('\n')).not.toContain(canary)
+  })
+
+  test('is in no row of the table, an audit event’s among them, in plain or in base64', async () => {
+    const rows = (await allRows()).map(spelled).join('\n')
+    expect(rows).toContain('AUDIT#')
+    for (const canary of canaries) {
+      expect(rows).not.toContain(canary)
+      expect(rows).not.toContain(Buffer.from(canary).toString('base64').slice(0, 16))
+      expect(rows).not.toContain(Buffer.from(canary).toString('hex'))
+    }
+  })
+
+  test('is found sealed: KMS opens it with the context of its row', async () => {
+    const { ciphertext, masked } = await sealedOf(org)
+    const context = { org_id: org.orgId, record_id: org.orgId, purpose: 'sso' }
+    expect(await open(ciphertext, context)).toBe(canaries[0])
+    expect(masked).toBe('…K9xQ')
+  })
+
+  test('does not open with any other context', async () => {
+    const { ciphertext } = await sealedOf(org)
+    const context = { org_id: org.orgId, record_id: org.orgId, purpose: 'sso' }
+    const other = `org_${'0'.repeat(26)}`
+    for (const wrong of [
+      { ...context, org_id: other },
+      { ...context, record_id: other },
+      { ...context, purpose: 'integration' },
+      { org_id: org.orgId, purpose: 'sso' },
+      {},
+    ] as Record<string, string>[]) {
+      await expect(open(ciphertext, wrong)).rejects.toThrow(
+        expect.objectContaining({ name: 'InvalidCiphertextException' }),
+      )
+    }
+  })
+})
+
+describe('what is shown of the secret', () => {
+  let org: TestOrg
+  beforeAll(async () => {
+    org = await makeBusyOrg()
+  })
+
+  test.each([
+    ['x', '…'],
+    ['elevenchars', '…'],
+    ['twelve chars', '…hars'],
+    ['a client secret of 32 characters', '…ters'],
+    ['s'.repeat(1024), '…ssss'],
+  ])('%j is shown as %j by the patch and by every read', async (secret, masked) => {
+    expect((await patch(org, { sso_client_secret: secret })).body.sso_client_secret).toBe(masked)
+    expect((await get(org)).body.sso_client_secret).toBe(masked)
+    const events = await eventsOf(org, 'org_auth.updated')
+    expect(events.at(-1)?.changes).toEqual([
+      { field: 'sso_client_secret', before: events.at(-2)?.changes[0]?.after ?? null, after: masked },
+    ])
+  })
+
+  test('characters beyond the basic plane are not cut in half: the record is whole and the chain holds', async () => {
+    const own = await makeBusyOrg()
+    const { status, body } = await patch(own, { sso_client_secret: 'twelve chars 😀😀b' })
+    expect(status).toBe(200)
+    expect(body.sso_client_secret.isWellFormed()).toBe(true)
+    expect((await get(own)).body).toEqual(body)
+    await expectWholeChain(own)
+  })
+
+  test('null clears it, and an event tells of the mask that was', async () => {
+    await patch(org, { sso_client_secret: 'a secret to be cleared' })
+    expect((await patch(org, { sso_client_secret: null })).body.sso_client_secret).toBeNull()
+    expect((await get(org)).body.sso_client_secret).toBeNull()
+    expect(await sealedOf(org)).toBeNull()
+    const events = await eventsOf(org, 'org_auth.updated')
+    expect(events.at(-1)?.changes).toEqual([{ field: 'sso_client_secret', before: '…ared', after: null }])
+  })
+
+  test('a patch that leaves it out keeps the very ciphertext', async () => {
+    await patch(org, { sso_client_secret: 'a secret that is kept' })
+    const before = await sealedOf(org)
+    await patch(org, { sso_client_id: 'another' })
+    expect(await sealedOf(org)).toEqual(before)
+    expect((await eventsOf(org, 'org_auth.updated')).at(-1)?.changes.map(({ field }) => field)).toEqual([
+      'sso_client_id',
+    ])
+  })
+
+  test('replacing it by one with the same last characters is a change, with its event', async () => {
+    await patch(org, { sso_client_secret: 'the first secret 1234' })
+    const end = await trailEnd(org)
+    const { status, body } = await patch(org, { sso_client_secret: 'the second secret 1234' })
+    expect({ status, shown: body.sso_client_secret }).toEqual({ status: 200, shown: '…1234' })
+    expect(await trailEnd(org)).toBe(end + 1)
+    expect((await eventsOf(org, 'org_auth.updated')).at(-1)?.changes).toEqual([
+      { field: 'sso_client_secret', before: '…1234', after: '…1234' },
+    ])
+    const context = { org_id: org.orgId, record_id: org.orgId, purpose: 'sso' }
+    expect(await open((await sealedOf(org)).ciphertext, context)).toBe('the second secret 1234')
+  })
+
+  test('sending back what a read showed is 400 and keeps the secret', async () => {
+    await patch(org, { sso_client_secret: 'a secret and its mask' })
+    const before = await sealedOf(org)
+    const { body } = await get(org)
+    const refused = await patch(org, { sso_client_id: 'form', sso_client_secret: body.sso_client_secret })
+    expectProblem(refused, 'invalid_input')
+    expect(faultPaths(refused)).toEqual(['sso_client_secret'])
+    expect(refused.body.detail).toContain('mask')
+    expectProblem(await patch(org, { sso_client_secret: '…' }), 'invalid_input')
+    expect(await sealedOf(org)).toEqual(before)
+  })
+
+  test('a row copied to another org is shown there by its mask only, and its ciphertext does not open there', async () => {
+    const thief = await makeBusyOrg()
+    await patch(org, { sso_client_secret: 'a secret to be stolen' })
+    const [row] = await rowsOf(org.orgId, 'AUTH')
+    await putRow({ ...row, pk: `ORG#${thief.orgId}`, sk: 'AUTH' })
+    expect((await get(thief)).body.sso_client_secret).toBe('…olen')
+    const context = { org_id: thief.orgId, record_id: thief.orgId, purpose: 'sso' }
+    await expect(open((await sealedOf(thief)).ciphertext, context)).rejects.toThrow()
+  })
+})
