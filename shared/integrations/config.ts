@@ -53,12 +53,12 @@ async function keep(
   binding: SecretBinding,
 ): Promise<KeptValue> {
   if (spec.keeping === 'plain') return value
-  if (spec.keeping !== 'secret_map') return sealText(String(value), { spec }, binding)
+  if (spec.keeping !== 'secret_map') return sealText(String(value), spec.keeping, binding)
   const names = { ...(current as Record<string, KeptSecret> | undefined) }
   for (const [name, text] of Object.entries(value as Record<string, string | null>)) {
     // HTTP knows no case in the name of a header.
     for (const stored of Object.keys(names)) if (stored.toLowerCase() === name.toLowerCase()) delete names[stored]
-    if (text !== null) names[name] = await sealText(text, { spec }, binding)
+    if (text !== null) names[name] = await sealText(text, 'secret', binding)
   }
   if (Object.keys(names).length > maxHeaders) {
     const message = `must not hold more than ${maxHeaders} names, those that are stored among them`
@@ -67,8 +67,8 @@ async function keep(
   return names
 }
 
-async function sealText(text: string, { spec }: Pick<Field, 'spec'>, binding: SecretBinding): Promise<KeptSecret> {
+async function sealText(text: string, keeping: FieldSpec['keeping'], binding: SecretBinding): Promise<KeptSecret> {
   const secret = new Secret(text)
-  const sealed = await seal(secret, binding, spec.keeping === 'secret_url' ? maskedUrl(secret) : maskOf(secret))
+  const sealed = await seal(secret, binding, keeping === 'secret_url' ? maskedUrl(secret) : maskOf(secret))
   return { ...sealed, placeholder: looksLikePlaceholder(text) }
 }
