@@ -1,21 +1,51 @@
-/** Which addresses of the Internet this service may be pointed at: public ones, and ranges that a stage names. */
-import ipaddr from 'ipaddr.js'
+/**
+ * Which addresses of the Internet this service may be pointed at: public ones, and ranges that a stage names. The ranges
+ * are those of IANA's special-purpose address registries (IPv4 and IPv6) that are not globally reachable, and multicast.
+ */
+import { BlockList, isIP, SocketAddress } from 'node:net'
+import { lazy } from '../lazy.ts'
+
+const specialRanges = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
+  ...['192.0.2.0/24', '192.31.196.0/24', '192.52.193.0/24', '192.88.99.0/24', '192.168.0.0/16', '192.175.48.0/24'],
+  ...['198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
+  // Within 2000::/3: protocol assignments with Teredo and ORCHID, documentation, 6to4, AS112.
+  ...['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20'],
+]
+/** All of IPv6 that is routed to the public; what is outside of it is special or not assigned. */
+const publicIpv6 = ['2000::/3']
 
 /** An address as text, and ranges in CIDR notation that are allowed although they are not public. */
 export function isAllowedAddress(text: string, allowedCidrs: readonly string[]): boolean {
-  if (!ipaddr.isValid(text)) return false
-  // `process` unwraps IPv4 addresses that are mapped into IPv6: what counts is where the packets go.
-  const address = ipaddr.process(text)
-  return isPublic(address) || allowedCidrs.some((cidr) => contains(cidr, address))
+  if (isIP(text) === 0) return false
+  // An IPv4 address that is mapped into IPv6 is judged as what it is: what counts is where the packets go.
+  const address = unmapped(text)
+  const family = familyOf(address)
+  // Of the same family only: to a BlockList, ::/0 holds every IPv4 address too.
+  const allowed = listOf(allowedCidrs.filter((cidr) => familyOf(cidr.split('/')[0] ?? '') === family))
+  return isPublic(address) || allowed.check(address, family)
 }
 
-/** IPv6 that is routed at all is in 2000::/3; the library calls everything unicast that it has no other name for. */
-const globalUnicast = ipaddr.parseCIDR('2000::/3')
+const special = lazy(() => listOf(specialRanges))
+const routed = lazy(() => listOf(publicIpv6))
 
-const isPublic = (address: ipaddr.IPv4 | ipaddr.IPv6): boolean =>
-  address.range() === 'unicast' && (address.kind() === 'ipv4' || address.match(globalUnicast))
-
-function contains(cidr: string, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
-  const [network, prefix] = ipaddr.parseCIDR(cidr)
-  return network.kind() === address.kind() && address.match([network, prefix])
+function isPublic(address: string): boolean {
+  const family = familyOf(address)
+  if (special().check(address, family)) return false
+  return family === 'ipv4' || routed().check(address, family)
 }
+
+function listOf(cidrs: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [network = '', prefix] = cidr.split('/')
+    list.addSubnet(network, Number(prefix), familyOf(network))
+  }
+  return list
+}
+
+const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
+
+/** In canonical form a mapped address ends in the dotted IPv4 address, however it was written. */
+const unmapped = (address: string): string =>
+  new SocketAddress({ address, family: familyOf(address) }).address.replace(/^::ffff:(?=\d+\.)/, '')
