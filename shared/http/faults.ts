@@ -31,5 +31,5 @@ function toFaults(issue: z.core.$ZodIssue, under: readonly PropertyKey[]): Input
   if (issue.code === 'invalid_key') {
     return issue.issues.map(({ message }) => ({ path: dotted(path), code: 'invalid_key', message }))
   }
-  return [{ path: dotted(path), code: issue.code, message: issue.message }]
+  return [{ path: dotted(path), code: issue.code === 'custom' ? 'invalid_value' : issue.code, message: issue.message }]
 }
