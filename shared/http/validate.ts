@@ -27,6 +27,8 @@ export function validate(operation: Operation, exchange: Exchange): void {
     body: operation.body ? parse(operation.body, body) : undefined,
     params: {},
   }
+  const hidden = hiddenMember(body)
+  if (hidden && faults.length === 0) faults.push(unknownField(hidden))
   if (faults.length > 0) throw invalidInput(faults)
   const params = operation.params.safeParse(exchange.pathParameters)
   // An id that cannot be is an id that does not exist.
@@ -52,7 +54,7 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
   }
   requireJson(headers['content-type'], method)
   const value = parseJson(rawBody)
-  const broken = brokenString(value, [])
+  const broken = brokenString(value)
   if (broken) {
     throw invalidInput([{ path: dotted(broken), code: 'invalid_unicode', message: 'holds half of a surrogate pair' }])
   }
@@ -77,21 +79,40 @@ function parseJson(bytes: Uint8Array): unknown {
 
 /**
  * The path of the first string that UTF-8 cannot hold. It would be stored changed, and the hash of the audit event that
- * tells of it would not match. Walked without recursion: a body can nest as deep as it is long.
+ * tells of it would not match.
  */
-function brokenString(root: unknown, at: readonly PropertyKey[]): readonly PropertyKey[] | undefined {
-  const rest: [unknown, readonly PropertyKey[]][] = [[root, at]]
-  for (let next = rest.pop(); next; next = rest.pop()) {
-    const [value, path] = next
+function brokenString(root: unknown): readonly PropertyKey[] | undefined {
+  for (const { path, name, value } of partsOf(root)) {
+    if (!name.isWellFormed()) return path.slice(0, -1)
     if (typeof value === 'string' && !value.isWellFormed()) return path
-    if (typeof value !== 'object' || value === null) continue
-    for (const [name, part] of Object.entries(value)) {
-      if (!name.isWellFormed()) return path
-      // An object cannot keep a member of this name as its own everywhere; schemas would pass over it in silence.
-      if (name === '__proto__') throw invalidInput([unknownField([...path, name])])
-      // Below this depth no schema has fields; the whole is named instead.
-      rest.push([part, path.length < 16 ? [...path, name] : path])
-    }
   }
   return undefined
+}
+
+/** The path of the first member named `__proto__`, which schemas of records pass over in silence. */
+function hiddenMember(root: unknown): readonly PropertyKey[] | undefined {
+  for (const { path, name } of partsOf(root)) if (name === '__proto__') return path
+  return undefined
+}
+
+interface Part {
+  path: readonly string[]
+  name: string
+  value: unknown
+}
+
+/** Below this depth no schema has fields; what is deeper goes by the path of what holds it. */
+const deepestPath = 16
+
+/** A value and all that is in it. Walked without recursion: a body can nest as deep as it is long. */
+function* partsOf(root: unknown): Generator<Part> {
+  const rest: Part[] = [{ path: [], name: '', value: root }]
+  for (let part = rest.pop(); part; part = rest.pop()) {
+    yield part
+    const { path, value } = part
+    if (typeof value !== 'object' || value === null) continue
+    for (const [name, inner] of Object.entries(value)) {
+      rest.push({ path: path.length < deepestPath ? [...path, name] : path, name, value: inner })
+    }
+  }
 }
