@@ -11,7 +11,7 @@ import { log } from '../runtime/log.ts'
 import { type Answer, toGatewayResult } from './answer.ts'
 import { answerMarginMs, type Exchange, openExchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
-import { ProblemError, problemBody } from './problem.ts'
+import { ProblemError, problemBody, requestTimeout } from './problem.ts'
 import { validate } from './validate.ts'
 
 type Result = APIGatewayProxyStructuredResultV2
@@ -40,7 +40,7 @@ export function pipeline(
   return middy({
     timeoutEarlyInMillis: answerMarginMs,
     timeoutEarlyResponse: () => {
-      throw new ProblemError('request_timeout', 'The request took too long and was given up; it may still take effect.')
+      throw requestTimeout()
     },
   })
     .use([exchangeAndLog(operation), problemJson(), securityHeaders(), ...admission, input(operation)])

@@ -111,3 +111,6 @@ export function problemBody(problem: ProblemError, requestId: string, instance: 
     ...(problem.details.errors ? { errors: problem.details.errors } : {}),
   }
 }
+
+export const requestTimeout = (): ProblemError =>
+  new ProblemError('request_timeout', 'The request took too long and was given up; it may still take effect.')

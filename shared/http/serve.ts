@@ -11,7 +11,7 @@ import type { Exchange } from './exchange.ts'
 import { type IdempotencyLease, onceOnly } from './idempotency.ts'
 import type { Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
-import { ProblemError } from './problem.ts'
+import { ProblemError, requestTimeout } from './problem.ts'
 import { enforceRateLimit } from './rate-limit.ts'
 
 /** What a handler is given: the validated request, who asks, and the way to write. */
@@ -40,12 +40,23 @@ function callerOf({ caller }: Exchange): Caller {
 /** Who is it, how often, and may they: 401, then 429, then 403. */
 function admission(operation: Operation): Hook {
   return {
-    before: async ({ event: exchange }) => {
-      await authenticate(exchange)
-      await enforceRateLimit(exchange)
-      if (exchange.caller) await authorize(operation, exchange.caller, exchange)
-    },
+    before: ({ event: exchange }) => withinDeadline(exchange, admit(operation, exchange)),
   }
+}
+
+async function admit(operation: Operation, exchange: Exchange): Promise<void> {
+  await authenticate(exchange)
+  await enforceRateLimit(exchange)
+  if (exchange.caller) await authorize(operation, exchange.caller, exchange)
+}
+
+/** middy watches the time of handlers, not of hooks: a table that hangs must not keep a caller without an answer. */
+async function withinDeadline(exchange: Exchange, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const outOfTime = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(requestTimeout()), Math.max(0, exchange.deadline.getTime() - Date.now()))
+  })
+  await Promise.race([work, outOfTime]).finally(() => clearTimeout(timer))
 }
 
 /** Records a 403 on a mutation, whoever threw it. Failing to record it must not turn the refusal into anything else. */

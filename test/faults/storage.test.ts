@@ -206,6 +206,18 @@ describe('when the table is away', () => {
     expect((await table().config.maxAttempts()) * requestTimeout).toBeLessThan(functionLifeMs - 5000)
   })
 
+  test('and hangs while the caller is looked up, the caller has an answer before the function ends', async () => {
+    const { api_key: token } = await makeKey(org, { scopes: ['keys:read'] })
+    const server = await faultServer('hang')
+    const end = Date.now() + 1300
+    const context = { getRemainingTimeInMillis: () => end - Date.now() }
+    const event = eventFor(operations['api-keys/list'] as unknown as Operation, { token })
+    const response = await divertTable(everything, server, () => invokeEvent('api-keys/list', event, context))
+    server.close()
+    expectProblem(response, 'request_timeout')
+    expect(Date.now()).toBeLessThan(end)
+  })
+
   test('only for a moment: the client tries again by itself and the caller never knows', async () => {
     const server = await faultServer({ status: 500, type: 'com.amazonaws.dynamodb.v20120810#InternalServerError' })
     const response = await divertTable(
