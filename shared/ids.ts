@@ -3,7 +3,8 @@ import { randomInt } from 'node:crypto'
 import { monotonicFactory } from 'ulid'
 import * as z from 'zod'
 
-export type IdPrefix = 'org' | 'key' | 'conn' | 'cred' | 'tgt' | 'int' | 'aud'
+const idPrefixes = ['org', 'key', 'conn', 'cred', 'tgt', 'int', 'aud'] as const
+export type IdPrefix = (typeof idPrefixes)[number]
 
 /** The library's own search for a source of randomness loads Web Crypto, which is 5 ms of a cold start. */
 const randomFraction = (): number => randomInt(randomLimit) / randomLimit
@@ -19,6 +20,9 @@ export const newId = (prefix: IdPrefix): string => `${prefix}_${nextUlid().toLow
 const ulidPattern = '[0-7][0-9a-hjkmnp-tv-z]{25}'
 
 export const idPattern = (prefix: IdPrefix): RegExp => new RegExp(`^${prefix}_${ulidPattern}$`)
+
+/** Whether a text is an id of any kind. */
+export const isId = (text: string): boolean => idPrefixes.some((prefix) => idPattern(prefix).test(text))
 
 export const idSchema = (prefix: IdPrefix, description: string) =>
   z.string().regex(idPattern(prefix), `must be an id that starts with ${prefix}_`).meta({ description })

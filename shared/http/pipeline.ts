@@ -139,10 +139,11 @@ const passingFaults = new Set([
   ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'],
 ])
 
+/** RFC 6750: of a description, only printable ASCII without quote and backslash may stand in the header. */
 const challenge = ({ code, message }: ProblemError): string =>
   code === 'authentication_failed'
     ? 'Bearer realm="octomil"'
-    : `Bearer realm="octomil", error="invalid_token", error_description="${message.replaceAll('"', "'")}"`
+    : `Bearer realm="octomil", error="invalid_token", error_description="${message.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "'")}"`
 
 function securityHeaders(): Hook {
   return {

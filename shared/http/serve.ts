@@ -2,7 +2,7 @@
 import type { Circumstances } from '../audit/trail.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import { actorOf, type Caller } from '../auth/caller.ts'
-import { type IdPrefix, idPattern } from '../ids.ts'
+import { isId } from '../ids.ts'
 import { log } from '../runtime/log.ts'
 import { type Change, commit, pauseBeforeNext, StaleReadError } from '../storage/commit.ts'
 import type { Answer } from './answer.ts'
@@ -65,11 +65,9 @@ function deniedAttempts(operation: Operation): Hook {
   const record = async ({ event: exchange, error }: HookRequest) => {
     if (!audit || !exchange.caller || !(error instanceof ProblemError) || error.code !== 'forbidden') return
     const id = audit.param ? exchange.pathParameters[audit.param] : settingsOf(operation, exchange.caller)
-    const prefix = id?.split('_', 1)[0]
-    const isId = id !== undefined && idPattern(prefix as IdPrefix).test(id)
     const denied: Change = {
       action: audit.action,
-      resource: { type: audit.resource, ...(isId ? { id } : {}) },
+      resource: { type: audit.resource, ...(id !== undefined && isId(id) ? { id } : {}) },
       result: 'denied',
       changes: [],
       writes: [],

@@ -270,15 +270,19 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
       if (scoped) expect(trail.body.data.some((event: { actor: { id: string } }) => event.actor.id === id)).toBe(true)
     })
 
-    test('a denied attempt on what cannot be an id is recorded without it', async () => {
-      const nowhere = Object.fromEntries(idNames.map((idName) => [idName, 'no-id']))
-      const denial = await ask({ params: nowhere, query: { org_id: stranger.orgId } })
-      const trail = await invoke('audit-events/list', { token: org.adminKey, query: { action: audit.action } })
-      const [newest] = trail.body.data
-      expect(newest).toMatchObject({ request_id: denial.body.request_id, result: 'denied' })
-      const isSettings = !audit.param && method !== 'POST'
-      expect(newest.resource).toEqual({ type: audit.resource, ...(isSettings ? { id: org.orgId } : {}) })
-    })
+    test.each(['no-id', '(_', '[_x', '\\_', '*_01jd3v7k3q9x5m2n8r4t6w0y1z'])(
+      'a denied attempt on what cannot be an id is recorded without it: %s',
+      async (noId) => {
+        const nowhere = Object.fromEntries(idNames.map((idName) => [idName, noId]))
+        const denial = await ask({ params: nowhere, query: { org_id: stranger.orgId } })
+        expectProblem(denial, 'forbidden')
+        const trail = await invoke('audit-events/list', { token: org.adminKey, query: { action: audit.action } })
+        const [newest] = trail.body.data
+        expect(newest).toMatchObject({ request_id: denial.body.request_id, result: 'denied' })
+        const isSettings = !audit.param && method !== 'POST'
+        expect(newest.resource).toEqual({ type: audit.resource, ...(isSettings ? { id: org.orgId } : {}) })
+      },
+    )
   }
 
   test('a request beyond its limit is 429 before it is 403 or 400', async () => {
