@@ -19,7 +19,8 @@ import { type InputFault, type ProblemCode, ProblemError } from './problem.ts'
 const keepSeconds = 24 * 60 * 60
 
 type KeptAnswer =
-  | { kind: 'answer'; status: number; body?: unknown; headers?: Record<string, string> }
+  // The body as JSON: a replay is the same bytes under the same ETag, and a table does not keep the order of fields.
+  | { kind: 'answer'; status: number; body?: string; headers?: Record<string, string> }
   | { kind: 'problem'; code: ProblemCode; detail: string; errors?: readonly InputFault[] }
 
 /** The hold that a running request has on its idempotency key. */
@@ -62,7 +63,7 @@ export async function onceOnly(
 const toKept = ({ status, body, headers }: Answer): KeptAnswer => ({
   kind: 'answer',
   status,
-  ...(body === undefined ? {} : { body }),
+  ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   ...(headers ? { headers } : {}),
 })
 
@@ -82,7 +83,7 @@ function replay(kept: KeptAnswer): Answer {
     })
   }
   const { status, body, headers } = kept
-  return { status, body, headers: { ...headers, ...replayed } }
+  return { status, body: body === undefined ? undefined : JSON.parse(body), headers: { ...headers, ...replayed } }
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
