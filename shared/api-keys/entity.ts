@@ -169,7 +169,8 @@ export async function getKey(orgId: string, keyId: string): Promise<StoredKey> {
   return key
 }
 
-async function findKey(orgId: string, keyId: string): Promise<StoredKey | undefined> {
+/** The key, or undefined when there is none: for authentication, to which that is an answer and no error. */
+export async function findKey(orgId: string, keyId: string): Promise<StoredKey | undefined> {
   const row = await getRow(recordKey(orgId, keyId))
   return row && toKey(row)
 }
@@ -248,9 +249,6 @@ export async function lookUpKey(rawKey: string): Promise<{ orgId: string; keyId:
   lookups.set(hash, owner)
   return owner
 }
-
-/** For authentication: the record, or undefined when there is none. */
-export const findKeyForAuthentication = findKey
 
 /** A key's `last_used_at` is written at most this often, so that reads stay reads; it lags by no more. */
 const stampEveryMs = 4 * 60 * 1000

@@ -1,5 +1,5 @@
 /** From the request's credential to a caller, for API keys and JWTs alike. */
-import { findKeyForAuthentication, lookUpKey, stampLastUsed } from '../api-keys/entity.ts'
+import { findKey, lookUpKey, stampLastUsed } from '../api-keys/entity.ts'
 import { keyState, type StoredKey } from '../api-keys/record.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { ProblemError } from '../http/problem.ts'
@@ -61,7 +61,7 @@ async function keyCaller(token: string, exchange: Exchange): Promise<Caller> {
   if (!owner) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
   // Side by side: the count needs no more than whose key it is.
   exchange.rateCount = countRequest(owner.orgId, owner.keyId, now)
-  const key = await findKeyForAuthentication(owner.orgId, owner.keyId)
+  const key = await findKey(owner.orgId, owner.keyId)
   if (!key) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
   refuseDeadKey(key, now)
   await stampLastUsed(owner.orgId, key, now).catch((error: unknown) => {

@@ -3,6 +3,7 @@
  * opened with the context of the row it was read from: a ciphertext that was copied elsewhere does not open.
  */
 import { EncryptCommand, KMSClient } from '@aws-sdk/client-kms'
+import { awsClientSettings } from '../runtime/aws-client.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
 import type { SecretPurpose } from './purpose.ts'
 import { maskOf, type Secret } from './secret.ts'
@@ -20,17 +21,11 @@ export interface SealedSecret {
   masked: string
 }
 
-/** A KMS call is one short round trip; one that hangs is tried again while there is time. */
-const clientSettings = {
-  maxAttempts: 3,
-  requestHandler: { connectionTimeout: 1000, requestTimeout: 5000, throwOnRequestTimeout: true },
-}
-
 let shared: KMSClient | undefined
 
 /** The client, made on first use. */
 export function kms(): KMSClient {
-  shared ??= new KMSClient(clientSettings)
+  shared ??= new KMSClient(awsClientSettings)
   return shared
 }
 

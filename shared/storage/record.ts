@@ -123,9 +123,8 @@ export function recordUpdated<T extends StoredRecord>(
   shown: Shown<T>,
 ): Change {
   const [was, is] = [shown(before), shown(after)] as Record<string, AuditChange['before']>[]
-  const differing = changedFields(flat(before), flat(after), [
-    ...new Set([...Object.keys(flat(before)), ...Object.keys(flat(after))]),
-  ])
+  const [old, fresh] = [flat(before), flat(after)]
+  const differing = changedFields(old, fresh, Object.keys({ ...old, ...fresh }))
   return {
     action: kind.updated,
     resource: { type: kind.resource, id: before.id, name: after.name },

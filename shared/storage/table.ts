@@ -2,7 +2,7 @@
  * The table: its client, and the few ways in which this service touches it. Reads are consistent unless said
  * otherwise; there is no scan. Rows of an org are changed by `commit` alone.
  */
-import { DynamoDBClient, type TransactWriteItem } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
   DynamoDBDocumentClient,
   GetCommand,
@@ -12,6 +12,7 @@ import {
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb'
 import { invalidCursor } from '../http/problem.ts'
+import { awsClientSettings } from '../runtime/aws-client.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
 
 export interface RowKey {
@@ -26,12 +27,6 @@ export const orgPartition = (orgId: string): string => `ORG#${orgId}`
 
 let shared: DynamoDBDocumentClient | undefined
 
-/** A request that hangs is given up and tried again while there is time for it: a Lambda has 28 s in all. */
-const clientSettings = {
-  maxAttempts: 3,
-  requestHandler: { connectionTimeout: 1000, requestTimeout: 5000, throwOnRequestTimeout: true },
-}
-
 /** The client, made on first use. */
 export function table(): DynamoDBDocumentClient {
   shared ??= connect()
@@ -39,7 +34,7 @@ export function table(): DynamoDBDocumentClient {
 }
 
 function connect(): DynamoDBDocumentClient {
-  const client = DynamoDBDocumentClient.from(new DynamoDBClient(clientSettings), {
+  const client = DynamoDBDocumentClient.from(new DynamoDBClient(awsClientSettings), {
     // An object that has a field named `constructor`, as headers can, passes for an instance of a class.
     marshallOptions: { removeUndefinedValues: true, convertClassInstanceToMap: true },
   })
@@ -202,5 +197,3 @@ export const change = (
   },
   ...(refuse ? { refuse } : {}),
 })
-
-export type { TransactWriteItem }
