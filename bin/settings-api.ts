@@ -1,7 +1,8 @@
 /** The CDK app, run by Node itself: `npx cdk deploy --all -c stage=dev`. */
 import { App } from 'aws-cdk-lib'
 import { addStacks } from '../lib/app.ts'
-import { readStageSettings, StageSettingsError } from '../lib/stage.ts'
+import { readStageSettings } from '../lib/stage.ts'
+import { StageSettingsError } from '../lib/stage-error.ts'
 
 const app = new App()
 try {

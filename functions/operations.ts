@@ -6,6 +6,10 @@ import type { Operation } from '../shared/http/operation.ts'
 import * as apiKeys from './api-keys/contract.ts'
 import * as auditEvents from './audit-events/contract.ts'
 import * as auth from './auth/contract.ts'
+import * as cloudConnections from './cloud-connections/contract.ts'
+import * as cloudCredentials from './cloud-credentials/contract.ts'
+import * as cloudPolicy from './cloud-policy/contract.ts'
+import * as execution from './execution/contract.ts'
 import * as integrations from './integrations/contract.ts'
 import * as meta from './meta/contract.ts'
 import * as orgSettings from './org-settings/contract.ts'
@@ -23,6 +27,31 @@ export const operations = {
   'api-keys/rotate': apiKeys.rotateApiKey,
   'audit-events/list': auditEvents.listAuditEvents,
   'audit-events/verify': auditEvents.verifyAuditChain,
+  'cloud-connections/create': cloudConnections.createConnection,
+  'cloud-connections/list': cloudConnections.listConnections,
+  'cloud-connections/get': cloudConnections.getConnection,
+  'cloud-connections/update': cloudConnections.updateConnection,
+  'cloud-connections/delete': cloudConnections.deleteConnection,
+  'cloud-connections/models': cloudConnections.listConnectionModels,
+  'cloud-connections/test': cloudConnections.testConnection,
+  'cloud-credentials/create': cloudCredentials.createCredential,
+  'cloud-credentials/list': cloudCredentials.listCredentials,
+  'cloud-credentials/get': cloudCredentials.getCredential,
+  'cloud-credentials/update': cloudCredentials.updateCredential,
+  'cloud-credentials/delete': cloudCredentials.deleteCredential,
+  'cloud-policy/get': cloudPolicy.getCloudPolicy,
+  'cloud-policy/update': cloudPolicy.updateCloudPolicy,
+  'execution/get': execution.getExecution,
+  'execution/health': execution.getExecutionHealth,
+  'execution/report': execution.reportExecution,
+  'execution/create-local-target': execution.createLocalTarget,
+  'execution/list-local-targets': execution.listLocalTargets,
+  'execution/get-local-target': execution.getLocalTarget,
+  'execution/update-local-target': execution.updateLocalTarget,
+  'execution/delete-local-target': execution.deleteLocalTarget,
+  'execution/test-local-target': execution.testLocalTarget,
+  'execution/get-routing': execution.getRouting,
+  'execution/update-routing': execution.updateRouting,
   'org-settings/get': orgSettings.getOrgSettings,
   'org-settings/update': orgSettings.updateOrgSettings,
   'auth/get': auth.getOrgAuth,

@@ -14,6 +14,7 @@ import { Construct } from 'constructs'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Operation } from '../shared/http/operation.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
+import { outboundEnvironment } from './outbound-settings.ts'
 import type { StageSettings } from './stage.ts'
 
 export interface OperationFunctionProps {
@@ -103,6 +104,7 @@ function environmentOf({ operation, table, secretsKey, settings }: OperationFunc
     ...always,
     [environmentNames.tableName]: table.tableName,
     ...(operation.access.secrets ? { [environmentNames.secretsKeyId]: secretsKey.keyArn } : {}),
+    ...outboundEnvironment(settings),
     ...(signInProviders.length > 0 ? { [environmentNames.signInProviders]: signInProviders.join(',') } : {}),
     ...(oidc
       ? {

@@ -4,6 +4,8 @@
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { type SignInProvider, signInProviders } from '../shared/org-auth/record.ts'
+import { type OutboundSettings, readOutboundSettings } from './outbound-settings.ts'
+import { StageSettingsError } from './stage-error.ts'
 
 export interface OidcSettings {
   issuer: string
@@ -14,7 +16,7 @@ export interface OidcSettings {
   roleClaim: string
 }
 
-export interface StageSettings {
+export interface StageSettings extends OutboundSettings {
   stage: string
   /** Whether data outlives the stacks: retained on removal and protected from deletion. */
   retainData: boolean
@@ -45,11 +47,6 @@ const prod: StageDefaults = {
 
 const stagePattern = /^[a-z][a-z0-9-]{0,19}$/
 
-/** Thrown for context that cannot be deployed with; the message names the value and the fix. */
-export class StageSettingsError extends Error {
-  override readonly name = 'StageSettingsError'
-}
-
 /** Reads the settings from CDK context. */
 export function readStageSettings(context: (name: string) => unknown): StageSettings {
   const text = (name: string): string | undefined => {
@@ -67,7 +64,8 @@ export function readStageSettings(context: (name: string) => unknown): StageSett
     ...(stage === 'prod' ? prod : dev),
     corsOrigins: readOrigins(text('cors_origins')),
     oidc: readOidc(text),
-    signInProviders: readProviders(text('sign_in_providers')),
+    signInProviders: readSignInProviders(text('sign_in_providers')),
+    ...readOutboundSettings(text),
   }
 }
 
@@ -83,7 +81,7 @@ function readOrigins(list: string | undefined): string[] {
   return origins
 }
 
-function readProviders(list: string | undefined): SignInProvider[] {
+function readSignInProviders(list: string | undefined): SignInProvider[] {
   const named = list === undefined ? [] : list.split(',').map((provider) => provider.trim())
   const unknown = named.filter((provider) => !(signInProviders as readonly string[]).includes(provider))
   if (unknown.length > 0) {

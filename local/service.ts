@@ -78,6 +78,8 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     tableName,
     secretsKeyId: kmsKeyId,
     signInProviders: 'google,github',
+    // A runtime of this machine can be registered and tested; nothing else that is not public can.
+    outboundAllowedCidrs: '127.0.0.0/8,::1/128',
     oidcIssuer: issuerUrl,
     oidcAudience: audience,
   }

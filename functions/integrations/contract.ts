@@ -96,7 +96,7 @@ export const validateIntegration = operation({
   description: 'Checks the configuration locally, field by field, and says how to mend it. Nothing is sent anywhere.',
   request: () => ({ params: params(), body: z.strictObject({}) }),
   bodyMayBeAbsent: true,
-  readOnly: true,
+  withoutEvent: true,
   answers: () => ({
     200: z
       .object({

@@ -4,7 +4,7 @@ import { serve } from '../../shared/http/serve.ts'
 import { newId } from '../../shared/ids.ts'
 import { mergeConfig } from '../../shared/integrations/config.ts'
 import { integrations, secretsOf } from '../../shared/integrations/entity.ts'
-import { type Integration, toAuditFields, toIntegrationRecord } from '../../shared/integrations/record.ts'
+import { type Integration, toIntegrationRecord } from '../../shared/integrations/record.ts'
 import { recordCreated, requireRoom } from '../../shared/storage/record.ts'
 import { createIntegration } from './contract.ts'
 
@@ -18,5 +18,5 @@ export const handler = serve(createIntegration, async ({ caller, body, now, comm
   const { type, name } = body
   const integration: Integration = { id, type, name, enabled: true, config, created_at: at, updated_at: at, version: 1 }
   const answer = created(toIntegrationRecord(integration), `/api/v1/settings/integrations/${id}`)
-  return commit(recordCreated(integrations, caller.orgId, integration, toAuditFields), answer)
+  return commit(recordCreated(integrations, caller.orgId, integration), answer)
 })

@@ -4,19 +4,19 @@ import { serve } from '../../shared/http/serve.ts'
 import { mergeConfig } from '../../shared/integrations/config.ts'
 import { integrations, secretsOf } from '../../shared/integrations/entity.ts'
 import { readPatch } from '../../shared/integrations/patch.ts'
-import { type Integration, toAuditFields, toIntegrationRecord } from '../../shared/integrations/record.ts'
+import { type Integration, toIntegrationRecord } from '../../shared/integrations/record.ts'
 import { getRecord, recordUpdated } from '../../shared/storage/record.ts'
 import { updateIntegration } from './contract.ts'
 
 /** Applies what can be changed, and names the rest. */
 export const handler = serve(updateIntegration, async ({ caller, params, body, headers, now, commit }) => {
   const { orgId } = caller
-  const before = await getRecord<Integration>(integrations, orgId, params.integration_id)
+  const before = await getRecord(integrations, orgId, params.integration_id)
   const { fields, config: changes, ignored_fields } = readPatch(before.type, body)
   requireMatch(headers, toIntegrationRecord(before))
   const config = await mergeConfig(before.type, before.config, changes, secretsOf(orgId, before.id))
   const after: Integration = { ...before, ...fields, config, updated_at: now.toISOString() }
-  const change = recordUpdated(integrations, orgId, before, after, toAuditFields)
+  const change = recordUpdated(integrations, orgId, before, after)
   const record = toIntegrationRecord(change.changes.length === 0 ? before : after)
   const { headers: etag } = resource(record)
   return commitIfChanged(commit, change, {

@@ -19,6 +19,18 @@ export const auditActions = [
   'integration.created',
   'integration.updated',
   'integration.deleted',
+  'cloud_connection.created',
+  'cloud_connection.updated',
+  'cloud_connection.tested',
+  'cloud_connection.deleted',
+  'cloud_credential.created',
+  'cloud_credential.updated',
+  'cloud_credential.deleted',
+  'cloud_policy.updated',
+  'local_target.created',
+  'local_target.updated',
+  'local_target.deleted',
+  'routing.updated',
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]
@@ -32,6 +44,11 @@ export const resourceTypes = [
   'org_policies',
   'usage_limits',
   'integration',
+  'cloud_connection',
+  'cloud_credential',
+  'cloud_policy',
+  'local_target',
+  'routing',
 ] as const
 export type ResourceType = (typeof resourceTypes)[number]
 

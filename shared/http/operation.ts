@@ -12,13 +12,22 @@ import type { ProblemCode } from './problem.ts'
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** DynamoDB actions that a function may be granted. A transaction needs those of its parts; `Scan` is not among them. */
-export type TableAction = 'GetItem' | 'Query' | 'PutItem' | 'UpdateItem' | 'DeleteItem' | 'ConditionCheckItem'
+export type TableAction =
+  | 'GetItem'
+  | 'Query'
+  | 'PutItem'
+  | 'UpdateItem'
+  | 'DeleteItem'
+  | 'ConditionCheckItem'
+  | 'BatchGetItem'
 
 /** What the Lambda of an operation may touch, the pipeline's needs among it: nothing is added behind its back. */
 export interface Access {
   table: readonly TableAction[]
   /** What it may do with the key that seals secrets, and for which purpose. No function can both seal and open. */
   secrets?: { action: 'encrypt' | 'decrypt'; purpose: SecretPurpose }
+  /** Whether it calls hosts that customers name, through the outbound guard. */
+  internet?: true
 }
 
 type Nothing = z.ZodObject<Record<never, never>>
@@ -49,8 +58,8 @@ interface Description {
   access: Access
   /** Of a mutation: what its event says, which is also what a denied attempt is recorded as. */
   audit?: { action: AuditAction; resource: ResourceType; param?: string }
-  /** A POST that changes nothing, and so has no event. */
-  readOnly?: boolean
+  /** A POST that changes no setting, and so has no event. */
+  withoutEvent?: boolean
   /** The answer is a page for a browser, or any other medium than JSON. */
   mediaType?: string
 }

@@ -17,8 +17,12 @@ import { enforceRateLimit } from './rate-limit.ts'
 /** What a handler is given: the validated request, who asks, and the way to write. */
 export interface Call<Op extends Operation> extends RequestOf<Op> {
   caller: Caller
+  /** When all work must be over. */
+  deadline: Date
   /** Writes a change with its audit event, and hands back the answer. Its `once` is not kept for replays. */
   commit(change: Change, answer: Answer): Promise<Answer>
+  /** Does work that must not be done again when the story is, by what it depends on: a call of a provider, a seal. */
+  once<T>(dependsOn: readonly unknown[], work: () => Promise<T>): Promise<T>
 }
 
 /** The story of an operation: typed request in, domain calls, typed answer out. Run again when what it read was stale. */
@@ -101,9 +105,17 @@ async function tell<Op extends Operation>(
   caller: Caller,
   lease: IdempotencyLease | undefined,
 ): Promise<Answer> {
+  const done = new Map<string, Promise<unknown>>()
   const call: Call<Op> = {
     ...requestOf<Op>(exchange),
     caller,
+    deadline: exchange.deadline,
+    once: <T>(dependsOn: readonly unknown[], work: () => Promise<T>) => {
+      const key = JSON.stringify(dependsOn)
+      const result = (done.get(key) as Promise<T> | undefined) ?? work()
+      done.set(key, result)
+      return result
+    },
     commit: async (change, answer) => {
       const writes = lease ? [...change.writes, lease.keepWith(answer)] : change.writes
       await commit({ ...change, writes }, circumstancesOf(exchange, caller), exchange.deadline)

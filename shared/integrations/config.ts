@@ -1,7 +1,8 @@
 /** Merging what a request says of a configuration into what is kept, sealing what is secret. */
 import { faultsOf } from '../http/faults.ts'
 import { invalidInput } from '../http/problem.ts'
-import { type SecretBinding, seal } from '../secrets/seal.ts'
+import type { SecretBinding } from '../secrets/kms.ts'
+import { seal } from '../secrets/seal.ts'
 import { maskedUrl, maskOf, Secret } from '../secrets/secret.ts'
 import { looksLikePlaceholder } from './placeholder.ts'
 import { configInput, type KeptSecret, type KeptValue } from './record.ts'

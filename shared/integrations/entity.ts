@@ -1,8 +1,9 @@
 /** Integrations in the table. */
-import type { SecretBinding } from '../secrets/seal.ts'
+import type { SecretBinding } from '../secrets/kms.ts'
 import type { RecordKind } from '../storage/record.ts'
+import { type Integration, toAuditFields, toIntegrationRecord } from './record.ts'
 
-export const integrations: RecordKind = {
+export const integrations: RecordKind<Integration> = {
   prefix: 'INT#',
   resource: 'integration',
   created: 'integration.created',
@@ -10,6 +11,8 @@ export const integrations: RecordKind = {
   deleted: 'integration.deleted',
   max: 100,
   plural: 'integrations',
+  shown: toIntegrationRecord,
+  audited: toAuditFields,
 }
 
 /** The row that the secrets of an integration belong to. */

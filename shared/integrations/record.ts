@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { nameField } from '../http/fields.ts'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
-import type { SealedSecret } from '../secrets/seal.ts'
+import type { SealedSecret } from '../secrets/kms.ts'
 import type { StoredRecord } from '../storage/record.ts'
 import { type FieldSpec, type IntegrationType, integrationTypeNames, specOf } from './types.ts'
 

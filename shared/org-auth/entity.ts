@@ -1,6 +1,6 @@
 /** The sign-in settings of an org in the table, and which providers the server itself has. */
 import { environment } from '../runtime/environment.ts'
-import type { SecretBinding } from '../secrets/seal.ts'
+import type { SecretBinding } from '../secrets/kms.ts'
 import type { Change } from '../storage/commit.ts'
 import { type DocumentKind, documentChanged, readDocument, type Versioned } from '../storage/document.ts'
 import { defaultOrgAuth, type OrgAuth, type SignInProvider, signInProviders } from './record.ts'

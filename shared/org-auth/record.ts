@@ -3,7 +3,7 @@ import * as z from 'zod'
 import type { InputFault } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 import { writtenUrlField } from '../outbound/written-url.ts'
-import type { SealedSecret } from '../secrets/seal.ts'
+import type { SealedSecret } from '../secrets/kms.ts'
 import { secretField } from '../secrets/secret.ts'
 
 /** The providers that a server can be configured with; an org cannot. */

@@ -5,7 +5,7 @@
 import * as z from 'zod'
 import { isAllowedAddress } from './address.ts'
 
-interface WrittenUrlRules {
+export interface WrittenUrlRules {
   /** Schemes that are allowed, without the colon. */
   schemes?: readonly ('https' | 'http')[]
   /** Literal addresses that are allowed although they are not public. */

@@ -9,6 +9,10 @@ export const environmentNames = {
   serviceVersion: 'SERVICE_VERSION',
   secretsKeyId: 'SECRETS_KEY_ID',
   signInProviders: 'SIGN_IN_PROVIDERS',
+  outboundAllowedCidrs: 'OUTBOUND_ALLOWED_CIDRS',
+  providerBaseUrls: 'PROVIDER_BASE_URLS',
+  localRuntimeUrl: 'LOCAL_RUNTIME_URL',
+  localRuntime: 'LOCAL_RUNTIME',
   oidcIssuer: 'OIDC_ISSUER',
   oidcAudience: 'OIDC_AUDIENCE',
   oidcJwksUri: 'OIDC_JWKS_URI',
@@ -22,6 +26,13 @@ type EnvironmentKey = keyof typeof environmentNames
 export function environment(key: EnvironmentKey): string | undefined {
   return process.env[environmentNames[key]] || undefined
 }
+
+/** The entries of a variable that holds a list, separated by commas. */
+export const environmentList = (key: EnvironmentKey): string[] =>
+  (environment(key) ?? '')
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
 
 /** The value of a variable that the function cannot work without. */
 export function requiredEnvironment(key: EnvironmentKey): string {

@@ -2,8 +2,12 @@
  * The one way to write an org's rows: the changes, their audit event and the move of the chain's head, in one
  * transaction, so that there is no change without its record and no record of what did not happen.
  */
-import { TransactionCanceledException } from '@aws-sdk/client-dynamodb'
-import { TransactWriteCommand } from '@aws-sdk/lib-dynamodb'
+import {
+  ConditionalCheckFailedException,
+  TransactionCanceledException,
+  TransactionConflictException,
+} from '@aws-sdk/client-dynamodb'
+import { TransactWriteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 import type { Actor, AuditDraft, AuditEvent } from '../audit/event.ts'
 import { append, type Circumstances, readHead } from '../audit/trail.ts'
@@ -47,6 +51,30 @@ export async function commit(change: Change, where: Circumstances, deadline: Dat
     } catch (error) {
       if (!(error instanceof TransactionCanceledException)) throw error
       refuseFailedConditions(error, all)
+      await pauseBeforeNext(attempt, deadline, error)
+    }
+  }
+}
+
+/**
+ * Changes rows that are no state of an org (counters, gauges), all or none and without an event. Lost races are run again
+ * until `deadline`.
+ *
+ * @throws what the failed change's `refuse` makes
+ * @throws ProblemError `service_unavailable` when the races are still being lost at the deadline
+ */
+export async function changeTogether(changes: readonly Write[], deadline: Date): Promise<void> {
+  const [first, ...others] = changes
+  for (let attempt = 0; ; attempt++) {
+    try {
+      // Changes of one row wait for each other; transactions on one row cancel each other.
+      if (first?.item.Update && others.length === 0) await table().send(new UpdateCommand(first.item.Update))
+      else await table().send(new TransactWriteCommand({ TransactItems: changes.map(({ item }) => item) }))
+      return
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException && first?.refuse) throw first.refuse(error.Item)
+      if (error instanceof TransactionCanceledException) refuseFailedConditions(error, changes)
+      else if (!(error instanceof TransactionConflictException)) throw error
       await pauseBeforeNext(attempt, deadline, error)
     }
   }

@@ -14,12 +14,13 @@ import {
   orgPartition,
   putIf,
   queryPage,
+  queryRange,
   type Row,
   type RowKey,
   removeIf,
 } from './table.ts'
 
-export interface RecordKind {
+export interface RecordKind<T extends StoredRecord> {
   /** Sort keys start so; the record's id follows. */
   prefix: string
   resource: ResourceType
@@ -30,6 +31,10 @@ export interface RecordKind {
   max: number
   /** What they are called, in the plural. */
   plural: string
+  /** The record as a caller may see it. */
+  shown(record: T): object
+  /** What an event, which never holds a secret, shows of it. */
+  audited(record: T): Record<string, unknown>
 }
 
 export interface StoredRecord {
@@ -41,20 +46,20 @@ export interface StoredRecord {
   version: number
 }
 
-/** What an event, which never holds a secret, shows of a record. */
-type Shown<T> = (record: T) => Record<string, unknown>
-
-const recordKey = ({ prefix }: RecordKind, orgId: string, id: string): RowKey => ({
+export const recordKey = ({ prefix }: Pick<RecordKind<never>, 'prefix'>, orgId: string, id: string): RowKey => ({
   pk: orgPartition(orgId),
   sk: prefix + id,
 })
-const countKey = ({ prefix }: RecordKind, orgId: string): RowKey => ({ pk: orgPartition(orgId), sk: `COUNT#${prefix}` })
+const countKey = ({ prefix }: Pick<RecordKind<never>, 'prefix'>, orgId: string): RowKey => ({
+  pk: orgPartition(orgId),
+  sk: `COUNT#${prefix}`,
+})
 
 // The kind's own functions write its rows; what comes back is what they wrote.
 const toRecord = <T extends StoredRecord>({ pk: _pk, sk: _sk, ...record }: Row): T => record as unknown as T
 
 /** @throws ProblemError `not_found` */
-export async function getRecord<T extends StoredRecord>(kind: RecordKind, orgId: string, id: string): Promise<T> {
+export async function getRecord<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, id: string): Promise<T> {
   const row = await getRow(recordKey(kind, orgId, id))
   if (!row) throw notFound()
   return toRecord(row)
@@ -62,7 +67,7 @@ export async function getRecord<T extends StoredRecord>(kind: RecordKind, orgId:
 
 /** One page, newest first. */
 export async function listRecords<T extends StoredRecord>(
-  kind: RecordKind,
+  kind: RecordKind<T>,
   orgId: string,
   { limit, after }: PageSpec,
   filter?: Filter,
@@ -72,7 +77,13 @@ export async function listRecords<T extends StoredRecord>(
   return { data: rows.map((row) => toRecord<T>(row)), next }
 }
 
-const full = ({ max, plural }: RecordKind) =>
+/** All records of an org, newest first: at most as many as it may have. */
+export async function allRecords<T extends StoredRecord>(kind: RecordKind<T>, orgId: string): Promise<T[]> {
+  const rows = await queryRange(orgPartition(orgId), kind.prefix, `${kind.prefix}~`)
+  return rows.map((row) => toRecord<T>(row)).reverse()
+}
+
+const full = ({ max, plural }: Pick<RecordKind<never>, 'max' | 'plural'>) =>
   new ProblemError('conflict', `An organization has at most ${max} ${plural}; delete one first.`)
 
 /**
@@ -80,19 +91,14 @@ const full = ({ max, plural }: RecordKind) =>
  *
  * @throws ProblemError `conflict` when the org has as many as it may
  */
-export async function requireRoom(kind: RecordKind, orgId: string): Promise<void> {
+export async function requireRoom<T extends StoredRecord>(kind: RecordKind<T>, orgId: string): Promise<void> {
   const row = await getRow(countKey(kind, orgId))
   if (((row?.count as number | undefined) ?? 0) >= kind.max) throw full(kind)
 }
 
 /** The change that adds a record, unless the org has as many as it may. */
-export function recordCreated<T extends StoredRecord>(
-  kind: RecordKind,
-  orgId: string,
-  record: T,
-  shown: Shown<T>,
-): Change {
-  const visible = shown(record)
+export function recordCreated<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Change {
+  const visible = kind.audited(record)
   return {
     action: kind.created,
     resource: { type: kind.resource, id: record.id, name: record.name },
@@ -115,21 +121,17 @@ export function recordCreated<T extends StoredRecord>(
 }
 
 /** The change from `before` to `after`; a secret that is replaced is told even when its mask stays the same. */
-export function recordUpdated<T extends StoredRecord>(
-  kind: RecordKind,
-  orgId: string,
-  before: T,
-  after: T,
-  shown: Shown<T>,
-): Change {
-  const [was, is] = [shown(before), shown(after)] as Record<string, AuditChange['before']>[]
+export function recordUpdated<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, before: T, after: T): Change {
+  const [was, is] = [kind.audited(before), kind.audited(after)] as Record<string, AuditChange['before']>[]
   const [old, fresh] = [flat(before), flat(after)]
   const differing = changedFields(old, fresh, Object.keys({ ...old, ...fresh }))
   return {
     action: kind.updated,
     resource: { type: kind.resource, id: before.id, name: after.name },
     result: 'success',
-    changes: differing.map(({ field }) => ({ field, before: was?.[field] ?? null, after: is?.[field] ?? null })),
+    changes: differing
+      .filter(({ field }) => was?.[field] !== undefined || is?.[field] !== undefined)
+      .map(({ field }) => ({ field, before: was?.[field] ?? null, after: is?.[field] ?? null })),
     writes: [
       putIf(
         { ...recordKey(kind, orgId, before.id), ...after, version: before.version + 1 },
@@ -141,7 +143,7 @@ export function recordUpdated<T extends StoredRecord>(
 }
 
 /** The change that takes a record away. */
-export const recordDeleted = <T extends StoredRecord>(kind: RecordKind, orgId: string, record: T): Change => ({
+export const recordDeleted = <T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Change => ({
   action: kind.deleted,
   resource: { type: kind.resource, id: record.id, name: record.name },
   result: 'success',

@@ -4,6 +4,7 @@
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
+  BatchGetCommand,
   DynamoDBDocumentClient,
   GetCommand,
   QueryCommand,
@@ -140,6 +141,42 @@ export async function queryPage(request: PageRequest): Promise<Page> {
   const rows = Items as Row[]
   if (rows.length > limit) return { rows: rows.slice(0, limit), next: rows[limit - 1]?.sk }
   return { rows, next: LastEvaluatedKey?.sk as string | undefined }
+}
+
+/** Every row between two sort keys, both inclusive, a `Query` for each MiB of them: for ranges whose size is bounded. */
+export async function queryRange(partition: string, from: string, to: string): Promise<Row[]> {
+  const rows: Row[] = []
+  let after: Record<string, unknown> | undefined
+  do {
+    const { Items = [], LastEvaluatedKey } = await table().send(
+      new QueryCommand({
+        TableName: tableName(),
+        KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+        ExpressionAttributeValues: { ':pk': partition, ':from': from, ':to': to },
+        ConsistentRead: true,
+        ...(after ? { ExclusiveStartKey: after } : {}),
+      }),
+    )
+    rows.push(...(Items as Row[]))
+    after = LastEvaluatedKey
+  } while (after)
+  return rows
+}
+
+/** Which of at most 100 rows there are. */
+export async function existingRows(keys: readonly RowKey[]): Promise<RowKey[]> {
+  const found: RowKey[] = []
+  let wanted = [...keys]
+  while (wanted.length > 0) {
+    const { Responses, UnprocessedKeys } = await table().send(
+      new BatchGetCommand({
+        RequestItems: { [tableName()]: { Keys: wanted, ConsistentRead: true, ProjectionExpression: 'pk, sk' } },
+      }),
+    )
+    found.push(...((Responses?.[tableName()] ?? []) as RowKey[]))
+    wanted = (UnprocessedKeys?.[tableName()]?.Keys ?? []) as RowKey[]
+  }
+  return found
 }
 
 type DocumentTransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number]

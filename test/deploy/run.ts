@@ -104,6 +104,8 @@ const appArguments = (issuer: Issuer): string[] => [
   ...['-c', `oidc_issuer=${issuer.url}`],
   ...['-c', `oidc_audience=${audience}`],
   ...['-c', 'sign_in_providers=google,github'],
+  // The suite's provider is on loopback.
+  ...['-c', 'allowed_cidrs=127.0.0.0/8'],
 ]
 
 /** The standard bootstrap template less two parts that the emulator enforces without knowing what they rest on. */

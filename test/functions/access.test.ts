@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type OperationName, operationList } from '../../functions/operations.ts'
 import type { Operation } from '../../shared/http/operation.ts'
-import { usedActions, usedSecrets } from '../support/access.ts'
+import { calledOut, usedActions, usedSecrets } from '../support/access.ts'
 import { happyPaths, happyRequest } from '../support/happy-paths.ts'
 import { invoke } from '../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg } from '../support/orgs.ts'
@@ -38,6 +38,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
       expect(refused.status, refused.text).toBe(403)
     }
     expect([...(usedActions.get(id) ?? [])].sort()).toEqual([...access.table].sort())
+    expect(calledOut.has(id)).toBe(access.internet ?? false)
     const { secrets } = access
     expect([...(usedSecrets.get(id) ?? [])]).toEqual(secrets ? [`${secrets.action} ${secrets.purpose}`] : [])
   })

@@ -60,6 +60,7 @@ export const notYetSucceeded = (folders: readonly string[]): string[] =>
 export const suites = {
   service: ['api-keys', 'audit-events', 'meta'],
   governance: ['org-settings', 'auth', 'policies', 'usage-limits', 'integrations'],
+  cloud: ['cloud-connections', 'cloud-credentials', 'cloud-policy', 'execution'],
 } as const satisfies Record<string, readonly string[]>
 
 /** One HTTP request, e.g. `http('GET', '/api/v1/health')`. */

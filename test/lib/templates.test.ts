@@ -7,7 +7,8 @@ import { Template } from 'aws-cdk-lib/assertions'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { catchAll, operationList } from '../../functions/operations.ts'
 import { addStacks } from '../../lib/app.ts'
-import { readStageSettings, StageSettingsError, stackName } from '../../lib/stage.ts'
+import { readStageSettings, stackName } from '../../lib/stage.ts'
+import { StageSettingsError } from '../../lib/stage-error.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: templates are read as they come
 type Resource = { Type: string; Properties: any; DeletionPolicy?: string }
@@ -180,6 +181,13 @@ describe('stage settings', () => {
     [{ oidc_issuer: 'https://id.example.com' }, /oidc_audience/],
     [{ oidc_issuer: 'http://id.example.com', oidc_audience: 'x' }, /oidc_issuer=.*https/],
     [{ oidc_audience: 'x' }, /oidc_audience.*oidc_issuer/],
+    [{ allowed_cidrs: '10.0.0.0' }, /allowed_cidrs.*10\.0\.0\.0\/16/],
+    [{ allowed_cidrs: '10.0.0.0/8,169.254.0.0/16' }, /allowed_cidrs.*169\.254\.169\.254/],
+    [{ allowed_cidrs: '::/0' }, /allowed_cidrs.*fd00:ec2::254/],
+    [{ provider_base_urls: 'openia=https://a.example' }, /provider_base_urls.*openia/],
+    [{ provider_base_urls: 'openai=http://127.0.0.1:9' }, /provider_base_urls.*must not name/],
+    [{ local_runtime: 'ollama' }, /local_runtime_url/],
+    [{ local_runtime_url: 'https://r.example.com', local_runtime: 'lama' }, /local_runtime=lama.*ollama/],
     [{ sign_in_providers: 'google,myspace' }, /sign_in_providers.*myspace.*github/],
     [{ oidc_issuer: 'https://id.example.com', oidc_audience: 'x', oidc_jwks_uri: 'ftp://x' }, /oidc_jwks_uri=/],
   ])('%j is refused at synth with a message that names the value', (context, message) => {

@@ -3,8 +3,10 @@
  * statement that is missing fails here and not after a deploy, and one that nobody needs is known.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { subscribe } from 'node:diagnostics_channel'
+import type { ClientRequest } from 'node:http'
 import type { Operation, TableAction } from '../../shared/http/operation.ts'
-import { kms } from '../../shared/secrets/seal.ts'
+import { kms } from '../../shared/secrets/kms.ts'
 import { table } from '../../shared/storage/table.ts'
 
 const running = new AsyncLocalStorage<Operation>()
@@ -17,6 +19,7 @@ const singleActions: Record<string, TableAction> = {
   UpdateItemCommand: 'UpdateItem',
   DeleteItemCommand: 'DeleteItem',
   QueryCommand: 'Query',
+  BatchGetItemCommand: 'BatchGetItem',
 }
 const transactActions: Record<string, TableAction> = {
   Put: 'PutItem',
@@ -60,11 +63,31 @@ function watchSecrets(): void {
   )
 }
 
+/** The operations that were seen to call a host that is none of AWS's. */
+export const calledOut = new Set<string>()
+
+const ofAws = (host: string, port: string): boolean =>
+  Object.entries(process.env).some(
+    ([name, url]) => name.startsWith('AWS_ENDPOINT_URL_') && url && new URL(url).host === `${host}:${port}`,
+  )
+
+function watchOutbound(): void {
+  subscribe('http.client.request.start', (message) => {
+    const { request } = message as { request: ClientRequest }
+    const operation = running.getStore()
+    const [, port = ''] = String(request.getHeader('host')).split(':')
+    if (!operation || ofAws(request.host, port)) return
+    calledOut.add(operation.id)
+    if (!operation.access.internet) throw new Error(`${operation.id} may not call ${request.host}`)
+  })
+}
+
 let watching = false
 function watch(): void {
   if (watching) return
   watching = true
   watchSecrets()
+  watchOutbound()
   table().middlewareStack.add(
     (next, context) => (args) => {
       const operation = running.getStore()

@@ -2,6 +2,7 @@
 import type { OperationName } from '../../functions/operations.ts'
 import { invoke, type Request } from './invoke.ts'
 import { makeKey, type TestOrg } from './orgs.ts'
+import { startProvider, type TestProvider } from './provider.ts'
 
 /** Makes what the request needs, and the request; whoever sends it adds the token. */
 type HappyPath = (org: TestOrg) => Promise<Pick<Request, 'params' | 'query' | 'body'>>
@@ -19,6 +20,34 @@ const onNewIntegration: HappyPath = async ({ adminKey }) => {
   return { params: { integration_id: body.id } }
 }
 
+let provider: Promise<TestProvider> | undefined
+
+/** A connection to a provider of this test file's own. */
+const connection = async () => {
+  provider ??= startProvider()
+  return {
+    provider: 'openai_compatible',
+    name: 'gateway',
+    api_key: 'sk-happy-path-0123456789',
+    base_url: `${(await provider).url}/v1`,
+  }
+}
+const credential = { provider: 'anthropic', name: 'claude', api_key: 'sk-ant-happy-path-0123456789' }
+const localTarget = async () => {
+  const { base_url, api_key } = await connection()
+  return { name: 'gpu box', endpoint: base_url, runtime: 'vllm', api_key }
+}
+
+const onNew =
+  (operation: OperationName, param: string, body: () => unknown): HappyPath =>
+  async ({ adminKey }) => {
+    const made = await invoke(operation, { token: adminKey, body: await body() })
+    return { params: { [param]: made.body.id } }
+  }
+const onNewConnection = onNew('cloud-connections/create', 'connection_id', connection)
+const onNewCredential = onNew('cloud-credentials/create', 'credential_id', () => credential)
+const onNewTarget = onNew('execution/create-local-target', 'target_id', localTarget)
+
 export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/create': async () => ({ body: { name: 'server', scopes: ['keys:read'] } }),
   'api-keys/create-app-key': async () => ({ body: { name: 'app', app_id: 'app-1' } }),
@@ -32,6 +61,44 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'audit-events/verify': nothingNeeded,
   'org-settings/get': nothingNeeded,
   'org-settings/update': async () => ({ body: { auto_rollback_enabled: true } }),
+  'cloud-connections/create': async () => ({ body: await connection() }),
+  'cloud-connections/list': nothingNeeded,
+  'cloud-connections/get': onNewConnection,
+  'cloud-connections/update': async (org) => ({
+    ...(await onNewConnection(org)),
+    body: { api_key: 'sk-happy-path-replaced' },
+  }),
+  'cloud-connections/delete': onNewConnection,
+  'cloud-connections/models': onNewConnection,
+  'cloud-connections/test': onNewConnection,
+  'cloud-credentials/create': async () => ({ body: credential }),
+  'cloud-credentials/list': nothingNeeded,
+  'cloud-credentials/get': onNewCredential,
+  'cloud-credentials/update': async (org) => ({
+    ...(await onNewCredential(org)),
+    body: { api_key: 'sk-ant-replaced' },
+  }),
+  'cloud-credentials/delete': onNewCredential,
+  'cloud-policy/get': nothingNeeded,
+  'cloud-policy/update': async () => ({ body: { default_fallback_model: 'openai/gpt-5' } }),
+  'execution/get': nothingNeeded,
+  'execution/health': nothingNeeded,
+  'execution/report': async (org) => {
+    const { params } = await onNewTarget(org)
+    const counts = { started: 20, succeeded: 5, failed: 15, inflight: 1 }
+    return { body: { reports: [{ target_id: params?.target_id, ...counts }] } }
+  },
+  'execution/create-local-target': async () => ({ body: await localTarget() }),
+  'execution/list-local-targets': nothingNeeded,
+  'execution/get-local-target': onNewTarget,
+  'execution/update-local-target': async (org) => ({
+    ...(await onNewTarget(org)),
+    body: { api_key: 'sk-happy-path-replaced' },
+  }),
+  'execution/delete-local-target': onNewTarget,
+  'execution/test-local-target': onNewTarget,
+  'execution/get-routing': nothingNeeded,
+  'execution/update-routing': async () => ({ body: { strategy: 'weighted', cooldown_seconds: 30 } }),
   'auth/get': nothingNeeded,
   'auth/update': async () => ({ body: { sso_client_secret: 'a client secret of 32 characters' } }),
   'policies/get': nothingNeeded,

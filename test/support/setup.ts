@@ -20,6 +20,7 @@ Object.assign(process.env, {
   SERVICE_VERSION: '0.0.0-test',
   SECRETS_KEY_ID: kmsKeyId,
   SIGN_IN_PROVIDERS: 'google,github',
+  OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8,::1/128',
 })
 
 catchLogs()

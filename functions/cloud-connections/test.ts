@@ -1,0 +1,26 @@
+import { connections, connectionTested, keyOf } from '../../shared/cloud-connections/entity.ts'
+import { afterAttempt, type Connection } from '../../shared/cloud-connections/record.ts'
+import { ok } from '../../shared/http/answer.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { attempt } from '../../shared/providers/verify.ts'
+import { open } from '../../shared/secrets/open.ts'
+import { getRecord } from '../../shared/storage/record.ts'
+import { testConnection } from './contract.ts'
+
+/** Tries the key of a connection now, and keeps the verdict. */
+export const handler = serve(testConnection, async ({ caller: { orgId }, params, now, commit, once }) => {
+  const connection = await getRecord(connections, orgId, params.connection_id)
+  const { base_url, key_version } = connection
+  const attempted = await once([base_url, key_version], async () =>
+    attempt(connection, await open(connection.ciphertext, keyOf(orgId, connection.id))),
+  )
+  const after: Connection = { ...connection, ...afterAttempt(connection, attempted, now) }
+  const answer = ok({
+    success: attempted.verdict === 'verified',
+    latency_ms: attempted.latencyMs,
+    status_code: attempted.status,
+    model_count: attempted.models?.length ?? null,
+    error: attempted.error,
+  })
+  return commit(connectionTested(orgId, connection, after), answer)
+})

@@ -1,0 +1,26 @@
+import { connections } from '../../shared/cloud-connections/entity.ts'
+import { newKey } from '../../shared/cloud-connections/new-key.ts'
+import { type Connection, toConnectionRecord } from '../../shared/cloud-connections/record.ts'
+import { resource } from '../../shared/http/answer.ts'
+import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/patch.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { patchedBaseUrl } from '../../shared/providers/key-fields.ts'
+import { getRecord, recordUpdated } from '../../shared/storage/record.ts'
+import { updateConnection } from './contract.ts'
+
+/** Applies a patch; a new key is tried before the answer, once for each place that it would be sent to. */
+export const handler = serve(updateConnection, async ({ caller, params, body, headers, now, commit, once }) => {
+  const { orgId } = caller
+  const before = await getRecord(connections, orgId, params.connection_id)
+  const { id, provider, key_version } = before
+  const { api_key, base_url: _patched, ...plain } = body
+  const base_url = patchedBaseUrl(before, body)
+  requireMatch(headers, toConnectionRecord(before))
+  const key = api_key && {
+    ...(await once([base_url], () => newKey({ orgId, id, now }, { provider, base_url }, api_key))),
+    key_version: key_version + 1,
+  }
+  const after: Connection = { ...before, ...presentFields(plain), base_url, ...key, updated_at: now.toISOString() }
+  const change = recordUpdated(connections, orgId, before, after)
+  return commitIfChanged(commit, change, resource(toConnectionRecord(change.changes.length === 0 ? before : after)))
+})

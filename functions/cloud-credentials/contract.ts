@@ -1,0 +1,83 @@
+/** BYOK credentials: keys for cloud AI providers, sealed, for inference to use. */
+import * as z from 'zod'
+import { credentialSchema } from '../../shared/cloud-credentials/record.ts'
+import { operation } from '../../shared/http/operation.ts'
+import { pageOf, pageQuery } from '../../shared/http/page.ts'
+import { patchBody } from '../../shared/http/patch.ts'
+import { idSchema } from '../../shared/ids.ts'
+import { lazy } from '../../shared/lazy.ts'
+import { createKeyFields, patchKeyFields } from '../../shared/providers/key-fields.ts'
+import { providerField } from '../../shared/providers/providers.ts'
+
+const tag = 'Cloud credentials'
+const scope = 'cloud:credentials'
+const resource = 'cloud_credential'
+const params = lazy(() => z.object({ credential_id: idSchema('cred', 'Id of the credential.') }))
+
+export const createCredential = operation({
+  id: 'settings.create-cloud-credential',
+  route: 'POST /api/v1/settings/cloud-credentials',
+  tag,
+  scope,
+  summary: 'Create a cloud credential',
+  description: 'Stores a key for a provider, encrypted. It is not verified here. An organization has at most 100.',
+  request: () => ({ body: z.strictObject(createKeyFields()) }),
+  answers: () => ({ 201: credentialSchema() }),
+  refusals: ['conflict'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  audit: { action: 'cloud_credential.created', resource },
+})
+
+export const listCredentials = operation({
+  id: 'settings.list-cloud-credentials',
+  route: 'GET /api/v1/settings/cloud-credentials',
+  tag,
+  scope,
+  summary: 'List cloud credentials',
+  description: 'Newest first; metadata only.',
+  request: () => ({ query: z.object({ provider: providerField().optional(), ...pageQuery() }) }),
+  answers: () => ({ 200: pageOf(credentialSchema()) }),
+  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+})
+
+export const getCredential = operation({
+  id: 'settings.get-cloud-credential',
+  route: 'GET /api/v1/settings/cloud-credentials/{credential_id}',
+  tag,
+  scope,
+  summary: 'Get a cloud credential',
+  description: 'One credential; metadata only.',
+  request: () => ({ params: params() }),
+  answers: () => ({ 200: credentialSchema() }),
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'UpdateItem'] },
+})
+
+export const updateCredential = operation({
+  id: 'settings.update-cloud-credential',
+  route: 'PATCH /api/v1/settings/cloud-credentials/{credential_id}',
+  tag,
+  scope,
+  summary: 'Update a cloud credential',
+  description:
+    'Changes the fields that are in the body. A new `api_key` replaces the stored one and counts `key_version` up; a new `base_url` needs the `api_key` in the same request.',
+  request: () => ({ params: params(), body: patchBody(patchKeyFields()) }),
+  answers: () => ({ 200: credentialSchema() }),
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  audit: { action: 'cloud_credential.updated', resource, param: 'credential_id' },
+})
+
+export const deleteCredential = operation({
+  id: 'settings.delete-cloud-credential',
+  route: 'DELETE /api/v1/settings/cloud-credentials/{credential_id}',
+  tag,
+  scope,
+  summary: 'Delete a cloud credential',
+  description: 'Deletes the credential and its key.',
+  request: () => ({ params: params() }),
+  answers: () => ({ 204: null }),
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  audit: { action: 'cloud_credential.deleted', resource, param: 'credential_id' },
+})

@@ -1,0 +1,22 @@
+import { credentials, keyOf } from '../../shared/cloud-credentials/entity.ts'
+import { type Credential, toCredentialRecord } from '../../shared/cloud-credentials/record.ts'
+import { created } from '../../shared/http/answer.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { newId } from '../../shared/ids.ts'
+import { baseUrlFor } from '../../shared/providers/key-fields.ts'
+import { seal } from '../../shared/secrets/seal.ts'
+import { recordCreated, requireRoom } from '../../shared/storage/record.ts'
+import { createCredential } from './contract.ts'
+
+/** Stores a key for a provider. */
+export const handler = serve(createCredential, async ({ caller: { orgId }, body, now, commit }) => {
+  const { api_key, provider, name } = body
+  const base_url = baseUrlFor(provider, body.base_url)
+  await requireRoom(credentials, orgId)
+  const id = newId('cred')
+  const key = { ...(await seal(api_key, keyOf(orgId, id))), key_version: 1 }
+  const at = now.toISOString()
+  const credential: Credential = { id, provider, name, base_url, ...key, created_at: at, updated_at: at, version: 1 }
+  const answer = created(toCredentialRecord(credential), `/api/v1/settings/cloud-credentials/${id}`)
+  return commit(recordCreated(credentials, orgId, credential), answer)
+})

@@ -1,0 +1,31 @@
+/** The cloud fallback policy. */
+import { cloudPolicyFields, cloudPolicySchema } from '../../shared/cloud-policy/record.ts'
+import { operation } from '../../shared/http/operation.ts'
+import { patchBody } from '../../shared/http/patch.ts'
+
+const tag = 'Cloud policy'
+
+export const getCloudPolicy = operation({
+  id: 'settings.get-cloud-policy',
+  route: 'GET /api/v1/settings/cloud-policy',
+  tag,
+  scope: 'settings:read',
+  summary: 'Get the cloud policy',
+  description: 'Whether inference may use the cloud, with whose keys, which providers, and which model by default.',
+  answers: () => ({ 200: cloudPolicySchema() }),
+  access: { table: ['GetItem', 'UpdateItem'] },
+})
+
+export const updateCloudPolicy = operation({
+  id: 'settings.update-cloud-policy',
+  route: 'PATCH /api/v1/settings/cloud-policy',
+  tag,
+  scope: 'settings:write',
+  summary: 'Update the cloud policy',
+  description:
+    'Changes the fields that are in the body. A policy that contradicts itself is refused; one with `cloud_enabled: false` cannot.',
+  request: () => ({ body: patchBody(cloudPolicyFields()) }),
+  answers: () => ({ 200: cloudPolicySchema() }),
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  audit: { action: 'cloud_policy.updated', resource: 'cloud_policy' },
+})

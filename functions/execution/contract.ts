@@ -1,0 +1,190 @@
+/** Execution: local runtimes, routing, and the live health of every target. */
+import * as z from 'zod'
+import { cloudTargetSchema } from '../../shared/execution/cloud-target.ts'
+import {
+  createLocalTargetBody,
+  localTargetSchema,
+  patchLocalTargetFields,
+  targetIdField,
+} from '../../shared/execution/local-target.ts'
+import { executionHealthSchema, reportsBody } from '../../shared/execution/report.ts'
+import { routingFields, routingSchema } from '../../shared/execution/routing.ts'
+import { operation } from '../../shared/http/operation.ts'
+import { pageOf, pageQuery } from '../../shared/http/page.ts'
+import { patchBody } from '../../shared/http/patch.ts'
+import { lazy } from '../../shared/lazy.ts'
+
+const tag = 'Execution'
+const base = '/api/v1/settings/execution'
+const resource = 'local_target'
+const params = lazy(() => z.object({ target_id: targetIdField() }))
+
+export const getExecution = operation({
+  id: 'settings.get-execution',
+  route: `GET ${base}`,
+  tag,
+  scope: 'execution:read',
+  summary: 'Get the execution configuration',
+  description:
+    'All local targets, all connections and credentials as the cloud policy lets inference use them (`eligible`, and if not, why), and the routing.',
+  answers: () => ({
+    200: z
+      .object({
+        local_targets: z.array(localTargetSchema()),
+        cloud_targets: z.array(cloudTargetSchema()),
+        routing: routingSchema(),
+      })
+      .meta({ id: 'Execution' }),
+  }),
+  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+})
+
+export const getExecutionHealth = operation({
+  id: 'settings.get-execution-health',
+  route: `GET ${base}/health`,
+  tag,
+  scope: 'execution:read',
+  summary: 'Get live health',
+  description:
+    'Rates over the window, requests in flight, cooldown and last verification of every target, from what those that serve inference report.',
+  answers: () => ({ 200: executionHealthSchema() }),
+  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+})
+
+export const reportExecution = operation({
+  id: 'settings.report-execution',
+  route: `POST ${base}/reports`,
+  tag,
+  scope: 'telemetry:write',
+  summary: 'Report on targets',
+  description:
+    'What a server saw of its targets since its last report: counts, which are added, and the requests that are in flight now. All of a batch is counted, or nothing.',
+  request: () => ({ body: reportsBody() }),
+  answers: () => ({ 202: z.object({ accepted: z.int().meta({ description: 'Reports that were counted.' }) }) }),
+  refusals: ['conflict'],
+  withoutEvent: true,
+  access: { table: ['BatchGetItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'] },
+})
+
+export const createLocalTarget = operation({
+  id: 'settings.create-local-target',
+  route: `POST ${base}/local-targets`,
+  tag,
+  scope: 'execution:write',
+  summary: 'Create a local target',
+  description:
+    'Registers a runtime that the organization serves inference with itself. An organization has at most 200.',
+  request: () => ({ body: createLocalTargetBody() }),
+  answers: () => ({ 201: localTargetSchema() }),
+  refusals: ['conflict'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  audit: { action: 'local_target.created', resource },
+})
+
+export const listLocalTargets = operation({
+  id: 'settings.list-local-targets',
+  route: `GET ${base}/local-targets`,
+  tag,
+  scope: 'execution:read',
+  summary: 'List local targets',
+  description:
+    'Newest first, disabled ones too. Where the deployment names a runtime (`LOCAL_RUNTIME_URL`), the first page begins with it: `id: "env"`, read-only, not counted by `limit`.',
+  request: () => ({ query: z.object(pageQuery()) }),
+  answers: () => ({ 200: pageOf(localTargetSchema()) }),
+  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+})
+
+export const getLocalTarget = operation({
+  id: 'settings.get-local-target',
+  route: `GET ${base}/local-targets/{target_id}`,
+  tag,
+  scope: 'execution:read',
+  summary: 'Get a local target',
+  description: 'One target; its API key is masked.',
+  request: () => ({ params: params() }),
+  answers: () => ({ 200: localTargetSchema() }),
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'UpdateItem'] },
+})
+
+export const updateLocalTarget = operation({
+  id: 'settings.update-local-target',
+  route: `PATCH ${base}/local-targets/{target_id}`,
+  tag,
+  scope: 'execution:write',
+  summary: 'Update a local target',
+  description:
+    'Changes the fields that are in the body. Where a key is stored, another `endpoint` needs `api_key` in the same request (null drops it).',
+  request: () => ({ params: params(), body: patchBody(patchLocalTargetFields()) }),
+  answers: () => ({ 200: localTargetSchema() }),
+  refusals: ['not_found', 'conflict'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  audit: { action: 'local_target.updated', resource, param: 'target_id' },
+})
+
+export const deleteLocalTarget = operation({
+  id: 'settings.delete-local-target',
+  route: `DELETE ${base}/local-targets/{target_id}`,
+  tag,
+  scope: 'execution:write',
+  summary: 'Delete a local target',
+  description: 'Deletes the target and its key. The one that the deployment names cannot be deleted (409).',
+  request: () => ({ params: params() }),
+  answers: () => ({ 204: null }),
+  refusals: ['not_found', 'conflict'],
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  audit: { action: 'local_target.deleted', resource, param: 'target_id' },
+})
+
+export const testLocalTarget = operation({
+  id: 'settings.test-local-target',
+  route: `POST ${base}/local-targets/{target_id}/test`,
+  tag,
+  scope: 'execution:write',
+  summary: 'Test a local target',
+  description:
+    'Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error.',
+  request: () => ({ params: params(), body: z.strictObject({}) }),
+  bodyMayBeAbsent: true,
+  withoutEvent: true,
+  answers: () => ({
+    200: z
+      .object({
+        success: z.boolean(),
+        latency_ms: z.int(),
+        status_code: z.int().nullable().meta({ description: 'The runtime’s; null when nothing answered.' }),
+        error: z.string().nullable(),
+      })
+      .meta({ id: 'LocalTargetTest' }),
+  }),
+  refusals: ['not_found'],
+  access: {
+    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    secrets: { action: 'decrypt', purpose: resource },
+    internet: true,
+  },
+})
+
+export const getRouting = operation({
+  id: 'settings.get-routing',
+  route: `GET ${base}/routing`,
+  tag,
+  scope: 'execution:read',
+  summary: 'Get the routing',
+  description: 'How inference chooses among targets, and how long a failing one is left alone.',
+  answers: () => ({ 200: routingSchema() }),
+  access: { table: ['GetItem', 'UpdateItem'] },
+})
+
+export const updateRouting = operation({
+  id: 'settings.update-routing',
+  route: `PATCH ${base}/routing`,
+  tag,
+  scope: 'execution:write',
+  summary: 'Update the routing',
+  description: 'Changes the fields that are in the body.',
+  request: () => ({ body: patchBody(routingFields()) }),
+  answers: () => ({ 200: routingSchema() }),
+  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  audit: { action: 'routing.updated', resource: 'routing' },
+})

@@ -1,0 +1,24 @@
+import { endpointKept, type LocalTarget, toLocalTargetRecord } from '../../shared/execution/local-target.ts'
+import { getChangeableTarget, keyOf, localTargets } from '../../shared/execution/local-target-entity.ts'
+import { resource } from '../../shared/http/answer.ts'
+import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/patch.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { seal } from '../../shared/secrets/seal.ts'
+import { recordUpdated } from '../../shared/storage/record.ts'
+import { updateLocalTarget } from './contract.ts'
+
+const noKey = { ciphertext: null, masked: null }
+
+/** Applies a patch; a stored key is not sent to a new endpoint unless it is given again. */
+export const handler = serve(updateLocalTarget, async ({ caller, params, body, headers, now, commit, once }) => {
+  const { orgId } = caller
+  const before = await getChangeableTarget(orgId, params.target_id)
+  const { api_key, ...fields } = body
+  const verified = endpointKept(before, body)
+  requireMatch(headers, toLocalTargetRecord(before))
+  const sealed = api_key && (await once([], () => seal(api_key, keyOf(orgId, before.id))))
+  const key = sealed ? { ...sealed, key_version: before.key_version + 1 } : api_key === null ? noKey : {}
+  const after: LocalTarget = { ...before, ...presentFields(fields), ...key, ...verified, updated_at: now.toISOString() }
+  const change = recordUpdated(localTargets, orgId, before, after)
+  return commitIfChanged(commit, change, resource(toLocalTargetRecord(change.changes.length === 0 ? before : after)))
+})

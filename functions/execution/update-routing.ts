@@ -1,0 +1,6 @@
+import { routing } from '../../shared/execution/routing.ts'
+import { serveDocumentPatch } from '../../shared/http/serve-documents.ts'
+import { updateRouting } from './contract.ts'
+
+/** Applies a patch to the routing. */
+export const handler = serveDocumentPatch(updateRouting, routing)

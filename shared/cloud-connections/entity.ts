@@ -1,0 +1,30 @@
+/** Connections in the table. */
+import type { SecretBinding } from '../secrets/kms.ts'
+import type { Change } from '../storage/commit.ts'
+import { type RecordKind, recordUpdated } from '../storage/record.ts'
+import { type Connection, toAuditFields, toConnectionRecord } from './record.ts'
+
+export const connections: RecordKind<Connection> = {
+  prefix: 'CONN#',
+  resource: 'cloud_connection',
+  created: 'cloud_connection.created',
+  updated: 'cloud_connection.updated',
+  deleted: 'cloud_connection.deleted',
+  max: 100,
+  plural: 'cloud connections',
+  shown: toConnectionRecord,
+  audited: toAuditFields,
+}
+
+/** The row that the key of a connection belongs to. */
+export const keyOf = (orgId: string, id: string): SecretBinding => ({
+  orgId,
+  recordId: id,
+  purpose: 'cloud_connection',
+})
+
+/** The change that keeps what a test has found out. */
+export const connectionTested = (orgId: string, before: Connection, after: Connection): Change => ({
+  ...recordUpdated(connections, orgId, before, after),
+  action: 'cloud_connection.tested',
+})

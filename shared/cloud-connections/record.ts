@@ -1,0 +1,98 @@
+/** Connections to cloud AI providers: what is kept and shown of one, and what an attempt to use its key changes. */
+import * as z from 'zod'
+import { idSchema } from '../ids.ts'
+import { lazy } from '../lazy.ts'
+import { shownKeyFields } from '../providers/key-fields.ts'
+import { providerField } from '../providers/providers.ts'
+import type { Attempt } from '../providers/verify.ts'
+import type { StoredRecord } from '../storage/record.ts'
+
+export const verificationStatuses = [
+  'unverified',
+  'verified',
+  'invalid_credential',
+  'insufficient_permission',
+  'quota_exhausted',
+  'rate_limited',
+  'unreachable',
+  'provider_error',
+] as const
+
+export const connectionSchema = lazy(() =>
+  z
+    .object({
+      id: idSchema('conn', 'Id of the connection.'),
+      provider: providerField(),
+      name: z.string(),
+      base_url: z.string().nullable(),
+      enabled: z.boolean(),
+      ...shownKeyFields(),
+      verification_status: z.enum(verificationStatuses),
+      verification_error: z.string().nullable().meta({ description: 'Why the last attempt failed.' }),
+      last_attempt_at: z.iso.datetime().nullable(),
+      last_verified_at: z.iso.datetime().nullable(),
+      verification_latency_ms: z.int().nullable().meta({ description: 'Of the last attempt that succeeded.' }),
+      created_at: z.iso.datetime(),
+      updated_at: z.iso.datetime(),
+    })
+    .meta({ id: 'CloudConnection', description: 'A cloud AI provider and a key for it, which is never shown.' }),
+)
+
+export type ShownConnection = z.infer<ReturnType<typeof connectionSchema>>
+export type Connection = ShownConnection & StoredRecord & { ciphertext: Uint8Array }
+type Verification = Pick<
+  Connection,
+  'verification_status' | 'verification_error' | 'last_attempt_at' | 'last_verified_at' | 'verification_latency_ms'
+>
+
+/** How a key begins, a replaced one too. */
+export const unverified: Verification = {
+  verification_status: 'unverified',
+  verification_error: null,
+  last_attempt_at: null,
+  last_verified_at: null,
+  verification_latency_ms: null,
+}
+
+/** What an attempt changes: a key that worked is not called wrong because nothing answered. */
+export function afterAttempt(before: Verification, { verdict, error, latencyMs }: Attempt, now: Date): Verification {
+  const at = now.toISOString()
+  const status = verdict === 'unreachable' && before.verification_status === 'verified' ? 'verified' : verdict
+  return {
+    verification_status: status,
+    verification_error: error,
+    last_attempt_at: at,
+    last_verified_at: verdict === 'verified' ? at : before.last_verified_at,
+    verification_latency_ms: verdict === 'verified' ? latencyMs : before.verification_latency_ms,
+  }
+}
+
+export const toConnectionRecord = (connection: Connection): ShownConnection => ({
+  id: connection.id,
+  provider: connection.provider,
+  name: connection.name,
+  base_url: connection.base_url,
+  enabled: connection.enabled,
+  masked: connection.masked,
+  key_version: connection.key_version,
+  verification_status: connection.verification_status,
+  verification_error: connection.verification_error,
+  last_attempt_at: connection.last_attempt_at,
+  last_verified_at: connection.last_verified_at,
+  verification_latency_ms: connection.verification_latency_ms,
+  created_at: connection.created_at,
+  updated_at: connection.updated_at,
+})
+
+/** What an event shows. Latencies and attempts are no settings. */
+export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_version, ...rest }: Connection) => ({
+  provider,
+  name,
+  base_url,
+  enabled,
+  masked,
+  key_version,
+  verification_status: rest.verification_status,
+  verification_error: rest.verification_error,
+  last_verified_at: rest.last_verified_at,
+})

@@ -1,0 +1,23 @@
+/** Credentials in the table. */
+import type { SecretBinding } from '../secrets/kms.ts'
+import type { RecordKind } from '../storage/record.ts'
+import { type Credential, toAuditFields, toCredentialRecord } from './record.ts'
+
+export const credentials: RecordKind<Credential> = {
+  prefix: 'CRED#',
+  resource: 'cloud_credential',
+  created: 'cloud_credential.created',
+  updated: 'cloud_credential.updated',
+  deleted: 'cloud_credential.deleted',
+  max: 100,
+  plural: 'cloud credentials',
+  shown: toCredentialRecord,
+  audited: toAuditFields,
+}
+
+/** The row that a credential's key belongs to. */
+export const keyOf = (orgId: string, id: string): SecretBinding => ({
+  orgId,
+  recordId: id,
+  purpose: 'cloud_credential',
+})

@@ -1,0 +1,44 @@
+/** BYOK credentials: keys for cloud AI providers that inference may use. Nothing here calls the provider. */
+import * as z from 'zod'
+import { idSchema } from '../ids.ts'
+import { lazy } from '../lazy.ts'
+import { shownKeyFields } from '../providers/key-fields.ts'
+import { providerField } from '../providers/providers.ts'
+import type { StoredRecord } from '../storage/record.ts'
+
+export const credentialSchema = lazy(() =>
+  z
+    .object({
+      id: idSchema('cred', 'Id of the credential.'),
+      provider: providerField(),
+      name: z.string(),
+      base_url: z.string().nullable(),
+      ...shownKeyFields(),
+      created_at: z.iso.datetime(),
+      updated_at: z.iso.datetime(),
+    })
+    .meta({ id: 'CloudCredential', description: 'A key for a cloud AI provider, which is never shown.' }),
+)
+
+export type ShownCredential = z.infer<ReturnType<typeof credentialSchema>>
+export type Credential = ShownCredential & StoredRecord & { ciphertext: Uint8Array }
+
+export const toCredentialRecord = (credential: Credential): ShownCredential => ({
+  id: credential.id,
+  provider: credential.provider,
+  name: credential.name,
+  base_url: credential.base_url,
+  masked: credential.masked,
+  key_version: credential.key_version,
+  created_at: credential.created_at,
+  updated_at: credential.updated_at,
+})
+
+/** What an event shows. */
+export const toAuditFields = ({ provider, name, base_url, masked, key_version }: Credential) => ({
+  provider,
+  name,
+  base_url,
+  masked,
+  key_version,
+})

@@ -1,0 +1,160 @@
+/**
+ * Live health in the table: a row a minute for each target that was reported on, and a row for the last cooldown of each.
+ * They are a partition of their own, expire by themselves, and are no settings: nothing of them is in the audit trail.
+ */
+import { ProblemError } from '../http/problem.ts'
+import { changeTogether } from '../storage/commit.ts'
+import { change, orgPartition, queryRange, type Row, type RowKey, updateRow, type Write } from '../storage/table.ts'
+import {
+  type Bucket,
+  type Cooldown,
+  type CooldownStep,
+  cooldownWindowMinutes,
+  type Gauge,
+  minuteOf,
+  trialLifeMs,
+  windowMinutes,
+  windowStart,
+} from './health.ts'
+
+const healthPartition = (orgId: string): string => `${orgPartition(orgId)}#HEALTH`
+const minuteKey = (minute: number): string => `B#${String(minute).padStart(9, '0')}#`
+const cooldownPrefix = 'C#'
+const cooldownKey = (orgId: string, targetId: string): RowKey => ({
+  pk: healthPartition(orgId),
+  sk: cooldownPrefix + targetId,
+})
+const gaugePrefix = 'g:'
+
+/** So many reporters a minute bound the size of a row, whoever sends. */
+const maxReporters = 500
+/** Rows are kept a little longer than anything looks at them; DynamoDB takes them away some time after. */
+const bucketLifeSeconds = (windowMinutes + 10) * 60
+
+/** What one reporter says of one target. */
+export interface Report {
+  targetId: string
+  started: number
+  succeeded: number
+  failed: number
+  inflight: number
+  latencyMs: number | undefined
+}
+
+/** Counts reports of different targets, all or none. */
+export async function countReports(
+  orgId: string,
+  reporter: string,
+  reports: readonly Report[],
+  { now, deadline }: { now: Date; deadline: Date },
+): Promise<void> {
+  const writes = reports.map((report) => counted(orgId, reporter, report, now))
+  await changeTogether(writes, deadline)
+}
+
+function counted(orgId: string, reporter: string, report: Report, now: Date): Write {
+  const ended = report.succeeded + report.failed
+  const weight = report.latencyMs === undefined ? 0 : ended
+  return change(
+    { pk: healthPartition(orgId), sk: minuteKey(minuteOf(now.getTime())) + report.targetId },
+    {
+      UpdateExpression:
+        'ADD started :started, succeeded :succeeded, failed :failed, latency_sum_ms :sum, latency_count :weight, reporters :reporters ' +
+        'SET #gauge = :gauge, last_report_ms = :now, expires_at_epoch = :end',
+      ConditionExpression:
+        'attribute_not_exists(reporters) OR contains(reporters, :reporter) OR size(reporters) < :maxReporters',
+      ExpressionAttributeNames: { '#gauge': gaugePrefix + reporter },
+      ExpressionAttributeValues: {
+        ':started': report.started,
+        ':succeeded': report.succeeded,
+        ':failed': report.failed,
+        ':sum': (report.latencyMs ?? 0) * weight,
+        ':weight': weight,
+        ':reporters': new Set([reporter]),
+        ':reporter': reporter,
+        ':maxReporters': maxReporters,
+        ':gauge': { inflight: report.inflight, at: now.getTime() },
+        ':now': now.getTime(),
+        ':end': Math.floor(now.getTime() / 1000) + bucketLifeSeconds,
+      },
+    },
+    () => new ProblemError('conflict', `${report.targetId} has reports of ${maxReporters} reporters in this minute.`),
+  )
+}
+
+/** The buckets of all targets in the window of the rates, or in the shorter one of the cooldowns, by target. */
+export async function readBuckets(
+  orgId: string,
+  window: 'rates' | 'cooldowns',
+  now: Date,
+): Promise<Map<string, Bucket[]>> {
+  const nowMs = now.getTime()
+  const from = window === 'rates' ? windowStart(nowMs) : minuteOf(nowMs) - cooldownWindowMinutes + 1
+  // Clocks of instances differ by less than a minute.
+  const rows = await queryRange(healthPartition(orgId), minuteKey(from), minuteKey(minuteOf(nowMs) + 2))
+  return Map.groupBy(rows.map(toBucket), ({ targetId }) => targetId)
+}
+
+function toBucket(row: Row): Bucket {
+  const [, minute = '', targetId = ''] = row.sk.split('#')
+  const number = (name: string): number => Number(row[name] ?? 0)
+  const gauges = Object.entries(row)
+    .filter(([name]) => name.startsWith(gaugePrefix))
+    .map(([name, value]): [string, Gauge] => {
+      const { inflight, at } = value as { inflight: number; at: number }
+      return [name.slice(gaugePrefix.length), { inflight, atMs: at }]
+    })
+  return {
+    targetId,
+    minute: Number(minute),
+    started: number('started'),
+    succeeded: number('succeeded'),
+    failed: number('failed'),
+    latencySumMs: number('latency_sum_ms'),
+    latencyCount: number('latency_count'),
+    gauges: new Map(gauges),
+    lastReportMs: number('last_report_ms'),
+  }
+}
+
+/** The last cooldown of each target that has had one of late. */
+export async function readCooldowns(orgId: string): Promise<Map<string, Cooldown>> {
+  const rows = await queryRange(healthPartition(orgId), cooldownPrefix, `${cooldownPrefix}~`)
+  return new Map(
+    rows.map(({ sk, until_ms, reason, closed }) => [
+      sk.slice(cooldownPrefix.length),
+      { untilMs: until_ms, reason, closed } as unknown as Cooldown,
+    ]),
+  )
+}
+
+/** Takes a step; one that came too late, because another report moved the deadline first, is not taken. */
+export async function takeStep(
+  orgId: string,
+  targetId: string,
+  step: CooldownStep,
+  seen: Cooldown | undefined,
+): Promise<void> {
+  if (step.kind === 'none') return
+  const update =
+    step.kind === 'open'
+      ? {
+          UpdateExpression: 'SET until_ms = :until, reason = :reason, expires_at_epoch = :end REMOVE closed',
+          ConditionExpression: 'attribute_not_exists(until_ms) OR until_ms < :until',
+          ExpressionAttributeValues: {
+            ':until': step.untilMs,
+            ':reason': step.reason,
+            ':end': Math.ceil((step.untilMs + trialLifeMs) / 1000),
+          },
+        }
+      : {
+          UpdateExpression: 'SET closed = :closed',
+          ConditionExpression: 'until_ms = :seen',
+          ExpressionAttributeValues: { ':closed': step.closed, ':seen': seen?.untilMs ?? 0 },
+        }
+  try {
+    await updateRow(cooldownKey(orgId, targetId), update)
+  } catch (error) {
+    if ((error as Error).name !== 'ConditionalCheckFailedException') throw error
+  }
+}

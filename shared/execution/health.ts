@@ -1,0 +1,179 @@
+/**
+ * The arithmetic of live health, pure: rates over a window of minute buckets, the sum of reporters' gauges, and when a
+ * target that fails is left alone. Times are epoch milliseconds, minutes are epoch minutes.
+ */
+
+/** Minutes that the rates look at, the current one among them: between four and five minutes of time. */
+export const windowMinutes = 5
+/** How long a reporter's gauge counts after its last report; without any report for as long, a target is stale. */
+export const gaugeLifeMs = 120_000
+/** The share of failures that opens a cooldown, among at least so many requests of the last two minutes. */
+export const openingFailureShare = 0.5
+export const openingVolume = 10
+/** Minutes that the share looks at, the current one among them. */
+export const cooldownWindowMinutes = 2
+/** How long after a cooldown its one trial is waited for; then it is forgotten. */
+export const trialLifeMs = 600_000
+
+const minuteMs = 60_000
+export const minuteOf = (ms: number): number => Math.floor(ms / minuteMs)
+
+export interface Counts {
+  succeeded: number
+  failed: number
+}
+
+export interface Gauge {
+  inflight: number
+  atMs: number
+}
+
+/** What was reported of one target in one minute. */
+export interface Bucket extends Counts {
+  targetId: string
+  minute: number
+  started: number
+  /** Sum of the reported medians, each as often as requests ended, and how often that was. */
+  latencySumMs: number
+  latencyCount: number
+  /** By reporter, the last of the minute. */
+  gauges: ReadonlyMap<string, Gauge>
+  lastReportMs: number
+}
+
+export type CooldownReason = 'failure_rate' | 'retry_after' | 'trial_failed'
+
+/** The last cooldown of a target. */
+export interface Cooldown {
+  untilMs: number
+  reason: CooldownReason
+  /** Set when the trial after it has succeeded: what is counted from there on, less what that minute had until then. */
+  closed?: (Counts & { minute: number }) | undefined
+}
+
+export type CooldownState = 'closed' | 'open' | 'trial'
+
+/** `trial`: the deadline has passed, and the next report decides. */
+export function stateOf(cooldown: Cooldown | undefined, nowMs: number): CooldownState {
+  if (!cooldown) return 'closed'
+  if (nowMs < cooldown.untilMs) return 'open'
+  return cooldown.closed || nowMs >= cooldown.untilMs + trialLifeMs ? 'closed' : 'trial'
+}
+
+export interface Reported extends Counts {
+  /** 0: the target did not ask to be left alone. */
+  retryAfterSeconds: number
+}
+
+export type CooldownStep =
+  | { kind: 'none' }
+  | { kind: 'open'; untilMs: number; reason: CooldownReason }
+  | { kind: 'close'; closed: Counts & { minute: number } }
+
+/**
+ * What a report does to a cooldown. `buckets` are the target's, the report among them. A deadline is only ever moved to a
+ * later one.
+ */
+export function cooldownStep(
+  reported: Reported,
+  {
+    buckets,
+    cooldown,
+    cooldownSeconds,
+    nowMs,
+  }: {
+    buckets: readonly Bucket[]
+    cooldown: Cooldown | undefined
+    cooldownSeconds: number
+    nowMs: number
+  },
+): CooldownStep {
+  const state = stateOf(cooldown, nowMs)
+  const candidates: { untilMs: number; reason: CooldownReason }[] = []
+  if (reported.retryAfterSeconds > 0)
+    candidates.push({ untilMs: nowMs + reported.retryAfterSeconds * 1000, reason: 'retry_after' })
+  const failing =
+    state === 'trial' ? reported.failed > 0 : reported.failed > 0 && failsTooOften(buckets, cooldown, nowMs)
+  if (failing && cooldownSeconds > 0) {
+    const reason = state === 'trial' ? 'trial_failed' : 'failure_rate'
+    candidates.push({ untilMs: nowMs + cooldownSeconds * 1000, reason })
+  }
+  const later = candidates.filter(({ untilMs }) => untilMs > (cooldown?.untilMs ?? 0))
+  const [latest] = later.sort((a, b) => b.untilMs - a.untilMs)
+  if (latest) return { kind: 'open', ...latest }
+  if (state !== 'trial' || reported.succeeded === 0 || reported.failed > 0) return { kind: 'none' }
+  const minute = minuteOf(nowMs)
+  return { kind: 'close', closed: { minute, ...sum(buckets.filter((bucket) => bucket.minute === minute)) } }
+}
+
+/** What went wrong before a cooldown has had its consequence, and is not counted again after it. */
+function failsTooOften(buckets: readonly Bucket[], cooldown: Cooldown | undefined, nowMs: number): boolean {
+  const closed = cooldown?.closed
+  const since = Math.max(minuteOf(nowMs) - cooldownWindowMinutes + 1, closed?.minute ?? 0)
+  const counted = sum(buckets.filter(({ minute }) => minute >= since))
+  const before = closed && closed.minute >= since ? closed : { succeeded: 0, failed: 0 }
+  const failed = counted.failed - before.failed
+  const volume = failed + counted.succeeded - before.succeeded
+  return volume >= openingVolume && failed / volume >= openingFailureShare
+}
+
+const sum = (counts: readonly Counts[]): Counts =>
+  counts.reduce<Counts>(
+    (total, { succeeded, failed }) => ({ succeeded: total.succeeded + succeeded, failed: total.failed + failed }),
+    { succeeded: 0, failed: 0 },
+  )
+
+export interface Health {
+  request_rate_per_minute: number
+  inflight: number
+  success_rate: number | null
+  failure_rate: number | null
+  sample_count: number
+  latency_ms_p50: number | null
+  stale: boolean
+  cooldown: { active: boolean; until: string | null; reason: CooldownReason | null; trial: boolean }
+}
+
+/** The first minute of the window that ends now. */
+export const windowStart = (nowMs: number): number => minuteOf(nowMs) - windowMinutes + 1
+
+export const windowSeconds = (nowMs: number): number => Math.round((nowMs - windowStart(nowMs) * minuteMs) / 1000)
+
+/** The health of one target from its buckets of the window. */
+export function healthOf(buckets: readonly Bucket[], cooldown: Cooldown | undefined, nowMs: number): Health {
+  const inWindow = buckets.filter(({ minute }) => minute >= windowStart(nowMs))
+  const { succeeded, failed } = sum(inWindow)
+  const samples = succeeded + failed
+  const total = (of: (bucket: Bucket) => number) => inWindow.reduce((all, bucket) => all + of(bucket), 0)
+  const latencyCount = total(({ latencyCount }) => latencyCount)
+  return {
+    request_rate_per_minute: rounded((total(({ started }) => started) * 60) / windowSeconds(nowMs)),
+    inflight: inflightOf(inWindow, nowMs),
+    success_rate: samples === 0 ? null : rounded(succeeded / samples),
+    failure_rate: samples === 0 ? null : rounded(failed / samples),
+    sample_count: samples,
+    latency_ms_p50: latencyCount === 0 ? null : Math.round(total(({ latencySumMs }) => latencySumMs) / latencyCount),
+    stale: !inWindow.some(({ lastReportMs }) => lastReportMs > nowMs - gaugeLifeMs),
+    cooldown: shownCooldown(cooldown, nowMs),
+  }
+}
+
+const precision = 10_000
+const rounded = (value: number): number => Math.round(value * precision) / precision
+
+/** The sum of the last gauge of each reporter that is still heard of: who died holds nothing for long. */
+function inflightOf(buckets: readonly Bucket[], nowMs: number): number {
+  const last = new Map<string, Gauge>()
+  for (const { gauges } of buckets) {
+    for (const [reporter, gauge] of gauges) if (gauge.atMs >= (last.get(reporter)?.atMs ?? 0)) last.set(reporter, gauge)
+  }
+  return [...last.values()]
+    .filter(({ atMs }) => atMs > nowMs - gaugeLifeMs)
+    .reduce((all, { inflight }) => all + inflight, 0)
+}
+
+function shownCooldown(cooldown: Cooldown | undefined, nowMs: number): Health['cooldown'] {
+  const state = stateOf(cooldown, nowMs)
+  if (!cooldown || state !== 'open') return { active: false, until: null, reason: null, trial: state === 'trial' }
+  return { active: true, until: new Date(cooldown.untilMs).toISOString(), reason: cooldown.reason, trial: false }
+}

@@ -1,0 +1,59 @@
+/** Local targets in the table. */
+import { notFound, ProblemError } from '../http/problem.ts'
+import type { SecretBinding } from '../secrets/kms.ts'
+import { getRecord, type RecordKind, recordKey } from '../storage/record.ts'
+import { updateRow } from '../storage/table.ts'
+import { envTarget, envTargetId, type LocalTarget, toAuditFields, toLocalTargetRecord } from './local-target.ts'
+
+export const localTargets: RecordKind<LocalTarget> = {
+  prefix: 'TGT#',
+  resource: 'local_target',
+  created: 'local_target.created',
+  updated: 'local_target.updated',
+  deleted: 'local_target.deleted',
+  max: 200,
+  plural: 'local targets',
+  shown: toLocalTargetRecord,
+  audited: toAuditFields,
+}
+
+/** The row that the key of a target belongs to. */
+export const keyOf = (orgId: string, id: string): SecretBinding => ({ orgId, recordId: id, purpose: 'local_target' })
+
+/**
+ * A target that can be changed.
+ *
+ * @throws ProblemError `not_found`; `conflict` for the one that the deployment names
+ */
+export function getChangeableTarget(orgId: string, id: string): Promise<LocalTarget> {
+  if (id !== envTargetId) return getRecord(localTargets, orgId, id)
+  if (!envTarget()) throw notFound()
+  throw new ProblemError('conflict', 'This target is named by the deployment (LOCAL_RUNTIME_URL); change it there.')
+}
+
+/** A target that can be tested, the one that the deployment names too. */
+export async function getTestableTarget(orgId: string, id: string) {
+  const named = id === envTargetId ? envTarget() : undefined
+  return named ? { ...named, ciphertext: null } : getRecord(localTargets, orgId, id)
+}
+
+/**
+ * Stamps a target whose test has succeeded, unless another endpoint or key took its place meanwhile. It counts as a write,
+ * so that a patch that is under way does not undo it.
+ */
+export async function stampVerified(
+  orgId: string,
+  { id, endpoint, key_version }: Pick<LocalTarget, 'id' | 'endpoint' | 'key_version'>,
+  now: Date,
+): Promise<void> {
+  if (id === envTargetId) return
+  try {
+    await updateRow(recordKey(localTargets, orgId, id), {
+      UpdateExpression: 'SET last_verified_at = :at ADD version :one',
+      ConditionExpression: 'endpoint = :endpoint AND key_version = :key',
+      ExpressionAttributeValues: { ':at': now.toISOString(), ':one': 1, ':endpoint': endpoint, ':key': key_version },
+    })
+  } catch (error) {
+    if ((error as Error).name !== 'ConditionalCheckFailedException') throw error
+  }
+}

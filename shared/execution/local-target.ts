@@ -1,0 +1,146 @@
+/** Local targets: runtimes that an organization serves inference with itself; what is written, kept and shown of one. */
+import * as z from 'zod'
+import { nameField } from '../http/fields.ts'
+import { invalidInput } from '../http/problem.ts'
+import { idPattern } from '../ids.ts'
+import { lazy } from '../lazy.ts'
+import { apiRootField } from '../outbound/rules.ts'
+import { headerSecretField, keyNeeded } from '../providers/key-fields.ts'
+import { environment } from '../runtime/environment.ts'
+import type { StoredRecord } from '../storage/record.ts'
+
+export const runtimes = ['ollama', 'vllm', 'llamacpp', 'tgi', 'openai_compatible'] as const
+export type Runtime = (typeof runtimes)[number]
+
+/** The id of the target that the deployment itself names. */
+export const envTargetId = 'env'
+
+export const targetIdField = lazy(() =>
+  z
+    .string()
+    .regex(new RegExp(`${idPattern('tgt').source}|^${envTargetId}$`), 'must be an id that starts with tgt_, or env')
+    .meta({ description: 'Id of the target; `env` is the one that the deployment names.' }),
+)
+
+const modelField = lazy(() => z.string().regex(/^[^\s\p{Cc}]{1,128}$/u, 'must be 1 to 128 characters without spaces'))
+
+export const localTargetFields = lazy(() => ({
+  name: nameField(),
+  endpoint: apiRootField().meta({ description: 'Root URL of the runtime, http or https.' }),
+  runtime: z.enum(runtimes),
+  models: z.array(modelField()).max(50).meta({ description: 'Models that it serves; empty: not told.' }),
+  priority: z.int().min(0).max(1000).meta({ description: 'For the strategy `priority`: lower is tried first.' }),
+  weight: z.int().min(0).max(1000).meta({ description: 'For the strategy `weighted`: its share; 0: none.' }),
+  enabled: z.boolean(),
+}))
+
+export const createLocalTargetBody = lazy(() => {
+  const { name, endpoint, runtime, models, priority, weight, enabled } = localTargetFields()
+  return z.strictObject({
+    ...{ name, endpoint, runtime },
+    models: models.default([]),
+    priority: priority.default(100),
+    weight: weight.default(1),
+    enabled: enabled.default(true),
+    api_key: headerSecretField().optional(),
+  })
+})
+
+/** Null clears the list of models, and drops the key. */
+export const patchLocalTargetFields = lazy(() => ({
+  ...localTargetFields(),
+  models: localTargetFields()
+    .models.nullable()
+    .transform((models) => models ?? []),
+  api_key: headerSecretField().nullable(),
+}))
+
+export const localTargetSchema = lazy(() =>
+  z
+    .object({
+      id: targetIdField(),
+      source: z.enum(['api', 'env']).meta({ description: '`env`: named by the deployment, read-only.' }),
+      ...localTargetFields(),
+      endpoint: z.string(),
+      masked: z.string().nullable().meta({ description: 'The mask of its API key; null when it has none.' }),
+      key_version: z.int().min(0).meta({ description: 'Counts the keys that this target has had.' }),
+      last_verified_at: z.iso.datetime().nullable().meta({ description: 'When a test last succeeded.' }),
+      created_at: z.iso.datetime().nullable(),
+      updated_at: z.iso.datetime().nullable(),
+    })
+    .meta({ id: 'LocalTarget', description: 'A runtime that the organization serves inference with itself.' }),
+)
+
+export type ShownLocalTarget = z.infer<ReturnType<typeof localTargetSchema>>
+export type LocalTarget = Omit<ShownLocalTarget, 'source' | 'created_at' | 'updated_at'> &
+  StoredRecord & { ciphertext: Uint8Array | null }
+
+export const toLocalTargetRecord = (target: LocalTarget): ShownLocalTarget => ({
+  id: target.id,
+  source: 'api',
+  name: target.name,
+  endpoint: target.endpoint,
+  runtime: target.runtime,
+  models: target.models,
+  priority: target.priority,
+  weight: target.weight,
+  enabled: target.enabled,
+  masked: target.masked,
+  key_version: target.key_version,
+  last_verified_at: target.last_verified_at,
+  created_at: target.created_at,
+  updated_at: target.updated_at,
+})
+
+/** What an event shows. */
+export const toAuditFields = (target: LocalTarget) => {
+  const { id: _id, source: _source, created_at: _created, updated_at: _updated, ...shown } = toLocalTargetRecord(target)
+  return shown
+}
+
+/** The target that the deployment names, the same for every org; undefined when it names none. */
+export function envTarget(): ShownLocalTarget | undefined {
+  const endpoint = environment('localRuntimeUrl')
+  if (endpoint === undefined) return undefined
+  const named = environment('localRuntime')
+  return {
+    id: envTargetId,
+    source: 'env',
+    name: 'Runtime of this deployment',
+    endpoint: endpoint.replace(/\/+$/, ''),
+    runtime: runtimes.find((runtime) => runtime === named) ?? 'openai_compatible',
+    models: [],
+    // After all that the organization has registered itself.
+    priority: 1000,
+    weight: 0,
+    enabled: true,
+    masked: null,
+    key_version: 0,
+    last_verified_at: null,
+    created_at: null,
+    updated_at: null,
+  }
+}
+
+/** Where a runtime answers without doing any work: the list of its models, or what it is. */
+export function probeUrl({ endpoint, runtime }: Pick<ShownLocalTarget, 'endpoint' | 'runtime'>): string {
+  const ownPaths: Partial<Record<Runtime, string>> = { ollama: '/api/tags', tgi: '/info' }
+  const ownPath = ownPaths[runtime]
+  // Their OpenAI-like endpoints end in /v1, their own do not.
+  if (ownPath) return endpoint.replace(/\/v1$/, '') + ownPath
+  return endpoint.endsWith('/v1') ? `${endpoint}/models` : `${endpoint}/v1/models`
+}
+
+/**
+ * Holds a patch against the endpoint that is stored; what a test has said of another endpoint or key is forgotten.
+ *
+ * @throws ProblemError `invalid_input` when a stored key would be sent to another place
+ */
+export function endpointKept(
+  before: LocalTarget,
+  { endpoint, api_key }: { endpoint?: string | undefined; api_key?: object | null | undefined },
+): Pick<LocalTarget, 'last_verified_at'> {
+  const moved = endpoint !== undefined && endpoint !== before.endpoint
+  if (moved && before.ciphertext !== null && api_key === undefined) throw invalidInput([keyNeeded('endpoint')])
+  return { last_verified_at: moved || api_key !== undefined ? null : before.last_verified_at }
+}

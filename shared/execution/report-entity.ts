@@ -1,0 +1,77 @@
+/** Taking in a batch of reports: all of its targets must exist, then it is counted, then cooldowns follow. */
+import { invalidInput } from '../http/problem.ts'
+import { readDocument } from '../storage/document.ts'
+import { cooldownStep, type Reported, stateOf } from './health.ts'
+import { countReports, type Report, readBuckets, readCooldowns, takeStep } from './health-entity.ts'
+import type { ReportsBody } from './report.ts'
+import { routing } from './routing.ts'
+import { unknownTargets } from './targets.ts'
+
+interface Circumstances {
+  orgId: string
+  reporter: string
+  now: Date
+  deadline: Date
+}
+
+/**
+ * Counts a batch.
+ *
+ * @throws ProblemError `invalid_input`, naming each report of a target that the org does not have; nothing is counted then
+ */
+export async function takeReports(reports: ReportsBody['reports'], where: Circumstances): Promise<void> {
+  const { orgId, reporter, now } = where
+  const unknown = await unknownTargets(orgId, new Set(reports.map(({ target_id }) => target_id)))
+  const faults = [...reports.entries()]
+    .filter(([, { target_id }]) => unknown.has(target_id))
+    .map(([index]) => ({
+      path: `reports.${index}.target_id`,
+      code: 'unknown_target',
+      message: 'is no target of this organization; nothing of the batch was counted',
+    }))
+  if (faults.length > 0) throw invalidInput(faults)
+  const merged = mergedByTarget(reports)
+  await countReports(orgId, reporter, [...merged.values()], where)
+  await moveCooldowns(orgId, merged, now)
+}
+
+type Merged = Report & Reported
+
+/** Reports of one target in one batch are one: counts are added, the last gauge counts. */
+function mergedByTarget(reports: ReportsBody['reports']): Map<string, Merged> {
+  const merged = new Map<string, Merged>()
+  for (const report of reports) {
+    const { target_id: targetId, inflight, latency_ms_p50, retry_after_seconds = 0 } = report
+    const before = merged.get(targetId)
+    merged.set(targetId, {
+      targetId,
+      started: report.started + (before?.started ?? 0),
+      succeeded: report.succeeded + (before?.succeeded ?? 0),
+      failed: report.failed + (before?.failed ?? 0),
+      inflight,
+      latencyMs: latency_ms_p50 ?? before?.latencyMs,
+      retryAfterSeconds: Math.max(retry_after_seconds, before?.retryAfterSeconds ?? 0),
+    })
+  }
+  return merged
+}
+
+async function moveCooldowns(orgId: string, reports: ReadonlyMap<string, Merged>, now: Date): Promise<void> {
+  const nowMs = now.getTime()
+  const cooldowns = await readCooldowns(orgId)
+  const telling = [...reports.values()].filter(
+    ({ targetId, failed, retryAfterSeconds }) =>
+      failed > 0 || retryAfterSeconds > 0 || stateOf(cooldowns.get(targetId), nowMs) === 'trial',
+  )
+  // Most reports are of targets that work; only others need to know what was before.
+  if (telling.length === 0) return
+  const [buckets, { value }] = await Promise.all([readBuckets(orgId, 'cooldowns', now), readDocument(routing, orgId)])
+  await Promise.all(
+    telling.map((report) => {
+      const cooldown = cooldowns.get(report.targetId)
+      const circumstances = { buckets: buckets.get(report.targetId) ?? [], cooldown, nowMs }
+      const step = cooldownStep(report, { ...circumstances, cooldownSeconds: value.cooldown_seconds })
+      return takeStep(orgId, report.targetId, step, cooldown)
+    }),
+  )
+}

@@ -1,0 +1,51 @@
+/** The targets of an org in the table. */
+import { connections } from '../cloud-connections/entity.ts'
+import { credentials } from '../cloud-credentials/entity.ts'
+import { allRecords, recordKey } from '../storage/record.ts'
+import { existingRows } from '../storage/table.ts'
+import type { CloudRecord } from './cloud-target.ts'
+import { envTarget, envTargetId, type ShownLocalTarget, toLocalTargetRecord } from './local-target.ts'
+import { localTargets } from './local-target-entity.ts'
+
+/** The local targets, newest first, after the one that the deployment names. */
+export async function readLocalTargets(orgId: string): Promise<ShownLocalTarget[]> {
+  const own = await allRecords(localTargets, orgId)
+  return [...[envTarget()].filter((target) => target !== undefined), ...own.map(toLocalTargetRecord)]
+}
+
+/** Connections, then credentials, each newest first. */
+export async function readCloudRecords(orgId: string): Promise<CloudRecord[]> {
+  const [ofConnections, ofCredentials] = await Promise.all([
+    allRecords(connections, orgId),
+    allRecords(credentials, orgId),
+  ])
+  return [
+    ...ofConnections.map((record) => ({ kind: 'connection' as const, record })),
+    ...ofCredentials.map((record) => ({ kind: 'credential' as const, record })),
+  ]
+}
+
+/** Every target, and when its endpoint or key was last seen to work: never, for what is not tested here. */
+export async function readVerifications(orgId: string) {
+  const [local, cloud] = await Promise.all([readLocalTargets(orgId), readCloudRecords(orgId)])
+  return [
+    ...local.map(({ id, last_verified_at }) => ({ target_id: id, kind: 'local' as const, last_verified_at })),
+    ...cloud.map(({ kind, record }) => ({
+      target_id: record.id,
+      kind,
+      last_verified_at: kind === 'connection' ? record.last_verified_at : null,
+    })),
+  ]
+}
+
+/** Those of the ids that are no target of the org. At most 100. */
+export async function unknownTargets(orgId: string, ids: ReadonlySet<string>): Promise<Set<string>> {
+  const stored = [...ids].filter((id) => id !== envTargetId)
+  const keyOf = (id: string) => recordKey(kindOf(id), orgId, id)
+  const found = new Set((await existingRows(stored.map(keyOf))).map(({ sk }) => sk))
+  const unknown = new Set(stored.filter((id) => !found.has(keyOf(id).sk)))
+  return ids.has(envTargetId) && !envTarget() ? unknown.add(envTargetId) : unknown
+}
+
+const kindOf = (id: string): { prefix: string } =>
+  id.startsWith('conn_') ? connections : id.startsWith('cred_') ? credentials : localTargets

@@ -1,0 +1,25 @@
+/** The operations that read and patch settings of which an org has one are the same for all such settings. */
+import { type DocumentKind, documentChanged, readDocument } from '../storage/document.ts'
+import { resource } from './answer.ts'
+import type { Operation } from './operation.ts'
+import { commitIfChanged, presentFields, requireMatch } from './patch.ts'
+import { serve } from './serve.ts'
+
+/** Answers the settings, or their defaults. */
+export const serveDocument = <T extends object>(operation: Operation, kind: DocumentKind<T>) =>
+  serve(operation, async ({ caller }) => resource((await readDocument(kind, caller.orgId)).value))
+
+/** Applies a merge patch; `requireCoherent` refuses what must not be together. */
+export const serveDocumentPatch = <T extends object>(
+  operation: Operation,
+  kind: DocumentKind<T>,
+  requireCoherent?: (value: T) => void,
+) =>
+  serve(operation, async ({ caller, body, headers, commit }) => {
+    const before = await readDocument(kind, caller.orgId)
+    // The operation's body is the patch of this document; the compiler cannot see that the two go together.
+    const after = { ...before.value, ...presentFields(body as Partial<T>) }
+    requireCoherent?.(after)
+    requireMatch(headers, before.value)
+    return commitIfChanged(commit, documentChanged(kind, caller.orgId, before, after), resource(after))
+  })

@@ -1,0 +1,142 @@
+/**
+ * The live part of the outbound guard: one GET of a URL that a customer or provider gave. Every address that its name
+ * has is judged in the socket's own look-up, so that a name cannot change between the check and the connect. No proxy, no
+ * redirect, no connection kept; one deadline over all of it, and a cap on what is read.
+ */
+import dns, { type LookupAddress } from 'node:dns'
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import net, { isIP, type LookupFunction } from 'node:net'
+import tls from 'node:tls'
+import { isAllowedAddress } from './address.ts'
+import { allowedCidrs, callableUrlRules } from './rules.ts'
+import { writtenUrlFault } from './written-url.ts'
+
+const deadlineMs = 10_000
+const bodyCapBytes = 1024 * 1024
+
+export interface OutboundAnswer {
+  status: number
+  body: Buffer
+  contentType: string
+  latencyMs: number
+}
+
+/** Why there is no answer, or none that could be read. */
+export type OutboundFault = 'blocked' | 'name' | 'connection' | 'tls' | 'timeout' | 'protocol' | 'too_large'
+
+/** A call that came to no answer. The message is for the customer: it names the host and never an address or a header. */
+export class OutboundError extends Error {
+  override readonly name = 'OutboundError'
+  readonly fault: OutboundFault
+
+  constructor(fault: OutboundFault, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.fault = fault
+  }
+}
+
+/** @throws OutboundError when nothing answered, or what answered could not be read whole */
+export async function call(url: string, headers: Readonly<Record<string, string>>): Promise<OutboundAnswer> {
+  const writtenFault = writtenUrlFault(url, callableUrlRules())
+  if (writtenFault) throw new OutboundError('blocked', `The URL is not allowed: it ${writtenFault}.`)
+  const target = new URL(url)
+  const started = performance.now()
+  let timer: NodeJS.Timeout | undefined
+  let request: ClientRequest | undefined
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new OutboundError('timeout', `${target.host} did not answer in time.`)), deadlineMs)
+  })
+  try {
+    const answer = new Promise<IncomingMessage>((resolve, reject) => {
+      request = send(target, headers).on('response', resolve).on('error', reject).end()
+    }).then(readAnswer)
+    const { status, contentType, body } = await Promise.race([answer, tooLate])
+    return { status, contentType, body, latencyMs: Math.round(performance.now() - started) }
+  } catch (error) {
+    throw error instanceof OutboundError ? error : explained(error, target)
+  } finally {
+    clearTimeout(timer)
+    request?.destroy()
+  }
+}
+
+function send(target: URL, headers: Readonly<Record<string, string>>): ClientRequest {
+  const secure = target.protocol === 'https:'
+  const hostname = target.hostname.replace(/^\[|\]$/g, '')
+  const port = Number(target.port) || (secure ? 443 : 80)
+  const options = {
+    method: 'GET',
+    headers: { accept: 'application/json', 'accept-encoding': 'identity', connection: 'close', ...headers },
+    // An agent could keep sockets that were judged for another call, or speak to a proxy of the environment.
+    createConnection: () => connect({ hostname, port, secure }),
+  }
+  return secure ? httpsRequest(target, options) : httpRequest(target, options)
+}
+
+function connect({ hostname, port, secure }: { hostname: string; port: number; secure: boolean }): net.Socket {
+  const options = { host: hostname, port, lookup: guardedLookup, autoSelectFamily: true }
+  if (!secure) return net.connect(options)
+  // Server names are names; an address has none (RFC 6066, section 3).
+  return tls.connect({
+    ...options,
+    ALPNProtocols: ['http/1.1'],
+    ...(isIP(hostname) ? {} : { servername: hostname.replace(/\.$/, '') }),
+  })
+}
+
+/** Resolves as the system does, and lets nothing through unless all of it is allowed. */
+const guardedLookup: LookupFunction = (hostname, options, callback) => {
+  dns.lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[] = []) => {
+    const refusal = error ?? refusalOf(hostname, addresses)
+    if (refusal) callback(refusal, [])
+    else if (options.all) callback(null, addresses)
+    else callback(null, addresses[0]?.address ?? '', addresses[0]?.family)
+  })
+}
+
+function refusalOf(hostname: string, addresses: readonly LookupAddress[]): OutboundError | undefined {
+  if (addresses.length === 0) return new OutboundError('name', `The name ${hostname} has no address.`)
+  const cidrs = allowedCidrs()
+  if (addresses.every(({ address }) => isAllowedAddress(address, cidrs))) return undefined
+  return new OutboundError('blocked', `The name ${hostname} leads to a private, local or reserved address.`)
+}
+
+async function readAnswer(response: IncomingMessage): Promise<Omit<OutboundAnswer, 'latencyMs'>> {
+  const { statusCode = 0, headers } = response
+  const chunks: Buffer[] = []
+  let size = 0
+  const tooLarge = () => new OutboundError('too_large', `The answer is larger than ${bodyCapBytes / 1024} KiB.`)
+  if (Number(headers['content-length']) > bodyCapBytes) throw tooLarge()
+  for await (const chunk of response) {
+    size += (chunk as Buffer).byteLength
+    if (size > bodyCapBytes) throw tooLarge()
+    chunks.push(chunk as Buffer)
+  }
+  return { status: statusCode, contentType: headers['content-type'] ?? '', body: Buffer.concat(chunks) }
+}
+
+const connectionFaults: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refused the connection',
+  ECONNRESET: 'closed the connection before it had answered',
+  EPIPE: 'closed the connection before it had answered',
+  ETIMEDOUT: 'could not be connected to in time',
+  EHOSTUNREACH: 'cannot be reached',
+  ENETUNREACH: 'cannot be reached',
+}
+
+function explained(error: unknown, { host, hostname }: URL): OutboundError {
+  const { code = '' } = codeOf(error)
+  if (['ENOTFOUND', 'EAI_AGAIN', 'ENODATA'].includes(code))
+    return new OutboundError('name', `The name ${hostname} was not found.`, error)
+  const connection = connectionFaults[code]
+  if (connection) return new OutboundError('connection', `${host} ${connection}.`, error)
+  if (code.startsWith('HPE_')) return new OutboundError('protocol', `${host} did not answer with HTTP.`, error)
+  if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO/.test(code))
+    return new OutboundError('tls', `No secure connection to ${host}: ${code}.`, error)
+  return new OutboundError('connection', `${host} could not be called${code === '' ? '' : `: ${code}`}.`, error)
+}
+
+/** Trying several addresses fails with all of their errors; the first tells enough. */
+const codeOf = (error: unknown): { code?: string } =>
+  error instanceof AggregateError && error.errors[0] ? codeOf(error.errors[0]) : (error as { code?: string })

@@ -1,0 +1,33 @@
+/** What a caller is told of a provider's own words: short, printable, and without anything of a secret in it. */
+import type { Secret } from '../secrets/secret.ts'
+
+const longestDiagnostic = 500
+/** Providers repeat keys, whole, cut or starred out. A word that shares this many characters in a row with one goes. */
+const tellingLength = 6
+
+/** The text in one line, cut to 500 characters, each word that tells of a secret replaced. */
+export function diagnostic(text: string, secrets: readonly Secret[]): string {
+  const forms = secrets.flatMap((secret) => formsOf(secret.reveal().toLowerCase()))
+  const windows = new Set(forms.flatMap(windowsOf))
+  const short = forms.filter((form) => form.length < tellingLength)
+  const words = text
+    // Longer texts are of no use, and each word costs a look at every part of it.
+    .slice(0, 8 * longestDiagnostic)
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replaceAll(/[^\s"'`<>()[\]{},;]+/g, (word) => (tells(word.toLowerCase(), windows, short) ? '[secret]' : word))
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .toWellFormed()
+  return words.length <= longestDiagnostic ? words : `${words.slice(0, longestDiagnostic - 1).toWellFormed()}…`
+}
+
+const tells = (word: string, windows: ReadonlySet<string>, short: readonly string[]): boolean =>
+  /\*{2,}/.test(word) ||
+  windowsOf(word).some((window) => windows.has(window)) ||
+  short.some((form) => word.includes(form))
+
+/** A secret as it may be repeated: as it is, and in a URL. */
+const formsOf = (secret: string): string[] => [secret, encodeURIComponent(secret).toLowerCase()]
+
+const windowsOf = (text: string): string[] =>
+  Array.from({ length: Math.max(0, text.length - tellingLength + 1) }, (_, at) => text.slice(at, at + tellingLength))

@@ -1,0 +1,84 @@
+/** What is written of a provider's key, by connections and credentials alike. */
+import * as z from 'zod'
+import { nameField } from '../http/fields.ts'
+import { type InputFault, invalidInput } from '../http/problem.ts'
+import { lazy } from '../lazy.ts'
+import { apiRootField } from '../outbound/rules.ts'
+import { type Secret, secretField } from '../secrets/secret.ts'
+import { type ProviderName, providerField } from './providers.ts'
+
+/** A secret that travels in a header: printable ASCII without spaces, at most 4096 bytes. */
+export const headerSecretField = lazy(() =>
+  secretField(
+    z
+      .string()
+      .min(1)
+      .max(4096)
+      .regex(/^[\x21-\x7e…]*$/, 'must be printable ASCII without spaces or line breaks'),
+  ).meta({ description: 'Written, never read: answers show `masked`.' }),
+)
+
+const baseUrlField = lazy(() =>
+  apiRootField().meta({
+    description: 'Root of the API, such as https://host/v1; only of openai_compatible, which must have one.',
+  }),
+)
+
+/** The fields of a create. Whether `base_url` fits the provider is for `baseUrlFor` to say. */
+export const createKeyFields = lazy(() => ({
+  provider: providerField(),
+  name: nameField(),
+  api_key: headerSecretField(),
+  base_url: baseUrlField().optional(),
+}))
+
+export const patchKeyFields = lazy(() => ({
+  name: nameField(),
+  api_key: headerSecretField(),
+  base_url: baseUrlField(),
+}))
+
+const fault = (code: string, message: string): InputFault => ({ path: 'base_url', code, message })
+
+/**
+ * The base URL that a new record keeps.
+ *
+ * @throws ProblemError `invalid_input` when it does not fit the provider
+ */
+export function baseUrlFor(provider: ProviderName, baseUrl: string | undefined): string | null {
+  if (provider === 'openai_compatible') {
+    if (baseUrl === undefined) throw invalidInput([fault('missing_field', 'is required for openai_compatible')])
+    return baseUrl
+  }
+  if (baseUrl !== undefined)
+    throw invalidInput([fault('not_allowed', `is only for openai_compatible; ${provider} has its own`)])
+  return null
+}
+
+/**
+ * The base URL that a record keeps under a patch: whoever names a new one must know the key that is sent there.
+ *
+ * @throws ProblemError `invalid_input`
+ */
+export function patchedBaseUrl(
+  { provider, base_url }: { provider: ProviderName; base_url: string | null },
+  patch: { base_url?: string | undefined; api_key?: Secret | undefined },
+): string | null {
+  if (patch.base_url === undefined) return base_url
+  const wanted = baseUrlFor(provider, patch.base_url)
+  if (wanted !== base_url && patch.api_key === undefined) throw invalidInput([keyNeeded('base_url')])
+  return wanted
+}
+
+/** A stored key must not be sent to a place that somebody names who does not know it. */
+export const keyNeeded = (path: string): InputFault => ({
+  path: 'api_key',
+  code: 'missing_field',
+  message: `is required with a new ${path}: the stored key is not sent to another place`,
+})
+
+/** What is kept and shown of a key, beside its ciphertext. */
+export const shownKeyFields = lazy(() => ({
+  masked: z.string().meta({ description: '`…` and the last 4 characters of the key.' }),
+  key_version: z.int().min(1).meta({ description: 'Counts the keys that this record has had.' }),
+}))

@@ -1,0 +1,107 @@
+/** Asking a provider for its models with a customer's key: what comes of it, and how that reads to a person. */
+
+import { ProblemError } from '../http/problem.ts'
+import { call, type OutboundAnswer, OutboundError } from '../outbound/call.ts'
+import { diagnostic } from '../outbound/diagnostic.ts'
+import type { Secret } from '../secrets/secret.ts'
+import { apiRootOf, type Provider, type ProviderName, providers, type Verdict } from './providers.ts'
+
+/** What one attempt came to. `unreachable`: nothing that answered for the provider. */
+export interface Attempt {
+  verdict: Verdict | 'unreachable'
+  /** Null when it was verified. */
+  error: string | null
+  latencyMs: number
+  /** Of the provider's answer; null without one. */
+  status: number | null
+  /** Sorted, each once; null unless it was verified. */
+  models: string[] | null
+}
+
+/** What a key is for. */
+export interface KeyedProvider {
+  provider: ProviderName
+  base_url: string | null
+}
+
+/** Lists the models. Whatever goes wrong is the answer; nothing is thrown for it. */
+export async function attempt({ provider, base_url }: KeyedProvider, key: Secret): Promise<Attempt> {
+  const row = providers[provider]
+  const started = performance.now()
+  try {
+    const answer = await call(apiRootOf(provider, base_url) + row.modelsPath, row.headers(key.reveal()))
+    return judged(row, answer, key)
+  } catch (error) {
+    if (!(error instanceof OutboundError)) throw error
+    const verdict = error.fault === 'too_large' ? 'provider_error' : 'unreachable'
+    const latencyMs = Math.round(performance.now() - started)
+    return { verdict, error: diagnostic(error.message, [key]), latencyMs, status: null, models: null }
+  }
+}
+
+function judged(row: Provider, { status, body, contentType, latencyMs }: OutboundAnswer, key: Secret): Attempt {
+  const text = body.toString('utf8')
+  const answer = parsed(text)
+  const said = row.verdictOf?.(status, text) ?? verdictOf(status, text)
+  const models = said === 'verified' ? modelIds(row, answer) : undefined
+  if (said === 'verified' && models) return { verdict: 'verified', error: null, latencyMs, status, models }
+  const reason =
+    said === 'verified'
+      ? `what is no list of models (${contentType || 'no content type'})`
+      : (wordsOf(answer) ?? 'no reason that could be read')
+  const error = diagnostic(`${row.label} answered ${status}: ${reason}`, [key])
+  return { verdict: said === 'verified' ? 'provider_error' : said, error, latencyMs, status, models: null }
+}
+
+const statusVerdicts: Readonly<Record<number, Verdict>> = {
+  200: 'verified',
+  401: 'invalid_credential',
+  402: 'quota_exhausted',
+  403: 'insufficient_permission',
+}
+
+/** How providers say that there is nothing left to spend, apart from going too fast. */
+const usedUp =
+  /insufficient[_ ](?:quota|balance|funds|credits?)|exceeded your current quota|billing_hard_limit|billing_not_active|credit balance is too low|(?:out of|no remaining|used all available) credits/i
+
+function verdictOf(status: number, text: string): Verdict {
+  if (status === 429) return usedUp.test(text) ? 'quota_exhausted' : 'rate_limited'
+  return statusVerdicts[status] ?? 'provider_error'
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** An id that no request could name is none. */
+const idPattern = /^[^\s\p{Cc}](?:[^\p{Cc}]{0,298}[^\s\p{Cc}])?$/u
+
+function modelIds(row: Provider, answer: unknown): string[] | undefined {
+  const ids = row.modelIds(answer)
+  if (!ids?.every((id): id is string => typeof id === 'string' && idPattern.test(id) && id.isWellFormed()))
+    return undefined
+  return [...new Set(ids)].sort()
+}
+
+/** The words of an error in the shapes that providers have: `{ error: { message } }`, `{ error }`, `{ message }`, … */
+function wordsOf(answer: unknown): string | undefined {
+  if (Array.isArray(answer)) return wordsOf(answer[0])
+  if (typeof answer !== 'object' || answer === null) return undefined
+  for (const name of ['error', 'message', 'detail', 'status_msg', 'base_resp', 'title']) {
+    const value = (answer as Record<string, unknown>)[name]
+    if (typeof value === 'string' && value !== '') return value
+    const inner = wordsOf(value)
+    if (inner !== undefined) return inner
+  }
+  return undefined
+}
+
+/** A failed attempt as an error, where there is no other answer to give. */
+export const upstreamProblem = ({ verdict, status, error }: Attempt): ProblemError =>
+  new ProblemError('upstream_error', error ?? 'The provider failed.', {
+    retryable: verdict === 'unreachable' || verdict === 'rate_limited' || (status !== null && status >= 500),
+  })
