@@ -1,4 +1,4 @@
-/** The whole service in one process: gateway, functions, a real DynamoDB engine, and doubles for KMS and sign-in. */
+/** The whole service in one process: gateway, functions, a real DynamoDB engine, and doubles for KMS, sign-in and a provider. */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,6 +10,7 @@ import { createTable, type Engine, startEngine } from './engine.ts'
 import { createGateway } from './gateway.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
 import { createKms, kmsKeyId, kmsPath } from './kms.ts'
+import { answerAsProvider, providerPath } from './provider.ts'
 import type { DevState } from './state.ts'
 
 export interface ServiceOptions {
@@ -94,6 +95,7 @@ function everything(issuer: Issuer, kms: RequestHandler, gateway: RequestHandler
     const { url = '/' } = request
     if (url.startsWith(issuerPath)) issuer.handle(request, response)
     else if (url.startsWith(kmsPath)) kms(request, response)
+    else if (url.startsWith(providerPath)) answerAsProvider(request, response)
     else gateway(request, response)
   }
 }

@@ -1,0 +1,26 @@
+/**
+ * A cloud AI provider on loopback that speaks OpenAI's protocol as far as this service calls it: `GET /models` with a key,
+ * for trying connections and runtimes without an account anywhere.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+export const providerPath = '/local/provider'
+/** The key that it takes; any other is refused as providers refuse. */
+export const providerKey = 'sk-local-provider-0001'
+
+const models = ['llama-3.3-70b', 'mistral-small', 'qwen3-32b']
+
+export function answerAsProvider(request: IncomingMessage, response: ServerResponse): void {
+  const { status, body } = answerTo(request.url ?? '', request.headers.authorization)
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+function answerTo(path: string, authorization: string | undefined) {
+  if (!/^\/local\/provider\/v1\/models(?:\?|$)/.test(path))
+    return { status: 404, body: error('not_found', 'This provider has only /v1/models.') }
+  if (authorization !== `Bearer ${providerKey}`)
+    return { status: 401, body: error('invalid_api_key', `Incorrect API key provided; it takes ${providerKey}.`) }
+  return { status: 200, body: { object: 'list', data: models.map((id) => ({ id, object: 'model' })) } }
+}
+
+const error = (code: string, message: string) => ({ error: { code, message, type: 'invalid_request_error' } })
