@@ -73,6 +73,25 @@ export async function startEmulator(): Promise<Emulator> {
   return { endpoint, port, environment: rootEnvironment(endpoint), stop: () => stop(child) }
 }
 
+interface ClientSettings {
+  endpoint: string
+  region: string
+  credentials: { accessKeyId: string; secretAccessKey: string }
+}
+
+/** A client of the SDK that calls the emulator as its root user. */
+export function clientOf<Client>(
+  Constructor: new (settings: ClientSettings) => Client,
+  { endpoint, environment }: Pick<Emulator, 'endpoint' | 'environment'>,
+): Client {
+  const {
+    AWS_ACCESS_KEY_ID: accessKeyId = '',
+    AWS_SECRET_ACCESS_KEY: secretAccessKey = '',
+    AWS_REGION: region = '',
+  } = environment
+  return new Constructor({ endpoint, region, credentials: { accessKeyId, secretAccessKey } })
+}
+
 async function untilHealthy(endpoint: string, child: ChildProcess): Promise<void> {
   const giveUp = Date.now() + readyTimeoutMs
   while (Date.now() < giveUp && child.exitCode === null) {

@@ -14,7 +14,8 @@ import { audience, createIssuer, type Issuer } from '../../local/issuer.ts'
 import { mintTokens, seededOrgs } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
 import type { Target } from '../http/target.ts'
-import { type Emulator, localFolder, startEmulator } from './emulator.ts'
+import { clientOf, type Emulator, localFolder, startEmulator } from './emulator.ts'
+import { proveKeyRoles } from './key-roles.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const binary = (name: string) => join(root, 'node_modules', '.bin', name)
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
     const targetFile = join(folder, 'target.json')
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
     await step('HTTP suite', () => runSuite(emulator, targetFile))
+    await step('who may seal and who may open', () => proveKeyRoles(emulator, stage))
     await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments(issuer)]))
     console.log('deploy test: passed')
   } finally {
@@ -170,13 +172,8 @@ async function runSuite(emulator: Emulator, targetFile: string): Promise<void> {
 }
 
 /** What the deployed functions logged as errors: where a missing permission says which action of which role. */
-async function loggedErrors({ environment, endpoint }: Emulator): Promise<string[]> {
-  const {
-    AWS_ACCESS_KEY_ID: accessKeyId = '',
-    AWS_SECRET_ACCESS_KEY: secretAccessKey = '',
-    AWS_REGION: region = '',
-  } = environment
-  const logs = new CloudWatchLogsClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey } })
+async function loggedErrors(emulator: Emulator): Promise<string[]> {
+  const logs = clientOf(CloudWatchLogsClient, emulator)
   const { logGroups = [] } = await logs.send(new DescribeLogGroupsCommand({}))
   const found = await Promise.all(
     logGroups.map(({ logGroupName }) =>
