@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 
 export const providerPath = '/local/provider'
 /** The key that it takes; any other is refused as providers refuse. */
-export const providerKey = 'sk-local-provider-0001'
+export const providerKey = 'sk-local-7Q2mXw4z0001'
 
 const models = ['llama-3.3-70b', 'mistral-small', 'qwen3-32b']
 

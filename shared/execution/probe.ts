@@ -1,6 +1,5 @@
 /** Asking a local runtime whether it is there, as its address is reached from where this service runs. */
 import { call, OutboundError } from '../outbound/call.ts'
-import { diagnostic } from '../outbound/diagnostic.ts'
 import { open } from '../secrets/open.ts'
 import { type LocalTarget, probeUrl } from './local-target.ts'
 import { keyOf } from './local-target-entity.ts'
@@ -27,6 +26,6 @@ export async function probe(orgId: string, target: Probed): Promise<Probe> {
   } catch (error) {
     if (!(error instanceof OutboundError)) throw error
     const latency_ms = Math.round(performance.now() - started)
-    return { success: false, latency_ms, status_code: null, error: diagnostic(error.message, key ? [key] : []) }
+    return { success: false, latency_ms, status_code: null, error: error.message }
   }
 }

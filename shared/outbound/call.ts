@@ -3,11 +3,9 @@
  * has is judged in the socket's own look-up, so that a name cannot change between the check and the connect. No proxy, no
  * redirect, no connection kept; one deadline over all of it, and a cap on what is read.
  */
-import dns, { type LookupAddress } from 'node:dns'
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import net, { isIP, type LookupFunction } from 'node:net'
-import tls from 'node:tls'
+import type { LookupAddress } from 'node:dns'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { isAllowedAddress } from './address.ts'
 import { allowedCidrs, callableUrlRules } from './rules.ts'
 import { writtenUrlFault } from './written-url.ts'
@@ -36,11 +34,26 @@ export class OutboundError extends Error {
   }
 }
 
+/** What speaks to the network. Loaded by the first call: TLS alone is a third of a cold start. */
+async function network() {
+  const [dns, net, tls, http, https] = await Promise.all([
+    import('node:dns'),
+    import('node:net'),
+    import('node:tls'),
+    import('node:http'),
+    import('node:https'),
+  ])
+  return { dns: dns.default, net: net.default, tls: tls.default, http: http.default, https: https.default }
+}
+
+type Network = Awaited<ReturnType<typeof network>>
+
 /** @throws OutboundError when nothing answered, or what answered could not be read whole */
 export async function call(url: string, headers: Readonly<Record<string, string>>): Promise<OutboundAnswer> {
   const writtenFault = writtenUrlFault(url, callableUrlRules())
   if (writtenFault) throw new OutboundError('blocked', `The URL is not allowed: it ${writtenFault}.`)
   const target = new URL(url)
+  const through = await network()
   const started = performance.now()
   let timer: NodeJS.Timeout | undefined
   let request: ClientRequest | undefined
@@ -49,7 +62,7 @@ export async function call(url: string, headers: Readonly<Record<string, string>
   })
   try {
     const answer = new Promise<IncomingMessage>((resolve, reject) => {
-      request = send(target, headers).on('response', resolve).on('error', reject).end()
+      request = send(through, target, headers).on('response', resolve).on('error', reject).end()
     }).then(readAnswer)
     const { status, contentType, body } = await Promise.race([answer, tooLate])
     return { status, contentType, body, latencyMs: Math.round(performance.now() - started) }
@@ -61,7 +74,7 @@ export async function call(url: string, headers: Readonly<Record<string, string>
   }
 }
 
-function send(target: URL, headers: Readonly<Record<string, string>>): ClientRequest {
+function send(through: Network, target: URL, headers: Readonly<Record<string, string>>): ClientRequest {
   const secure = target.protocol === 'https:'
   const hostname = target.hostname.replace(/^\[|\]$/g, '')
   const port = Number(target.port) || (secure ? 443 : 80)
@@ -69,13 +82,19 @@ function send(target: URL, headers: Readonly<Record<string, string>>): ClientReq
     method: 'GET',
     headers: { accept: 'application/json', 'accept-encoding': 'identity', connection: 'close', ...headers },
     // An agent could keep sockets that were judged for another call, or speak to a proxy of the environment.
-    createConnection: () => connect({ hostname, port, secure }),
+    createConnection: () => connect(through, { hostname, port, secure }),
   }
-  return secure ? httpsRequest(target, options) : httpRequest(target, options)
+  return (secure ? through.https : through.http).request(target, options)
 }
 
-function connect({ hostname, port, secure }: { hostname: string; port: number; secure: boolean }): net.Socket {
-  const options = { host: hostname, port, lookup: guardedLookup, autoSelectFamily: true }
+interface Peer {
+  hostname: string
+  port: number
+  secure: boolean
+}
+
+function connect({ dns, net, tls }: Network, { hostname, port, secure }: Peer): Socket {
+  const options = { host: hostname, port, lookup: guardedLookup(dns), autoSelectFamily: true }
   if (!secure) return net.connect(options)
   // Server names are names; an address has none (RFC 6066, section 3).
   return tls.connect({
@@ -86,14 +105,16 @@ function connect({ hostname, port, secure }: { hostname: string; port: number; s
 }
 
 /** Resolves as the system does, and lets nothing through unless all of it is allowed. */
-const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  dns.lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[] = []) => {
-    const refusal = error ?? refusalOf(hostname, addresses)
-    if (refusal) callback(refusal, [])
-    else if (options.all) callback(null, addresses)
-    else callback(null, addresses[0]?.address ?? '', addresses[0]?.family)
-  })
-}
+const guardedLookup =
+  (dns: Network['dns']): LookupFunction =>
+  (hostname, options, callback) => {
+    dns.lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[] = []) => {
+      const refusal = error ?? refusalOf(hostname, addresses)
+      if (refusal) callback(refusal, [])
+      else if (options.all) callback(null, addresses)
+      else callback(null, addresses[0]?.address ?? '', addresses[0]?.family)
+    })
+  }
 
 function refusalOf(hostname: string, addresses: readonly LookupAddress[]): OutboundError | undefined {
   if (addresses.length === 0) return new OutboundError('name', `The name ${hostname} has no address.`)

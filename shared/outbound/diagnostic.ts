@@ -1,11 +1,12 @@
 /** What a caller is told of a provider's own words: short, printable, and without anything of a secret in it. */
 import type { Secret } from '../secrets/secret.ts'
 
-const longestDiagnostic = 500
+/** With what is said before it, 500 characters at most. */
+const longestDiagnostic = 450
 /** Providers repeat keys, whole, cut or starred out. A word that shares this many characters in a row with one goes. */
 const tellingLength = 6
 
-/** The text in one line, cut to 500 characters, each word that tells of a secret replaced. */
+/** The text in one line, cut to 450 characters, each word that tells of a secret replaced. */
 export function diagnostic(text: string, secrets: readonly Secret[]): string {
   const forms = secrets.flatMap((secret) => formsOf(secret.reveal().toLowerCase()))
   const windows = new Set(forms.flatMap(windowsOf))

@@ -35,7 +35,7 @@ export async function attempt({ provider, base_url }: KeyedProvider, key: Secret
     if (!(error instanceof OutboundError)) throw error
     const verdict = error.fault === 'too_large' ? 'provider_error' : 'unreachable'
     const latencyMs = Math.round(performance.now() - started)
-    return { verdict, error: diagnostic(error.message, [key]), latencyMs, status: null, models: null }
+    return { verdict, error: error.message, latencyMs, status: null, models: null }
   }
 }
 
@@ -49,7 +49,7 @@ function judged(row: Provider, { status, body, contentType, latencyMs }: Outboun
     said === 'verified'
       ? `what is no list of models (${contentType || 'no content type'})`
       : (wordsOf(answer) ?? 'no reason that could be read')
-  const error = diagnostic(`${row.label} answered ${status}: ${reason}`, [key])
+  const error = `${row.label} answered ${status}: ${diagnostic(reason, [key])}`
   return { verdict: said === 'verified' ? 'provider_error' : said, error, latencyMs, status, models: null }
 }
 
