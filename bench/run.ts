@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os'
 import { measureAuthentication } from './authentication.ts'
 import { measureColdImports } from './cold.ts'
 import { type Fixture, startFixture } from './fixture.ts'
+import { measureHealth } from './health.ts'
 import { measureLists } from './lists.ts'
 import { measureRequests } from './requests.ts'
 import { measureUnits } from './units.ts'
@@ -15,6 +16,7 @@ const partsWithEngine: Record<string, (fixture: Fixture) => Promise<void>> = {
   requests: measureRequests,
   units: measureUnits,
   lists: measureLists,
+  health: measureHealth,
   authentication: measureAuthentication,
 }
 

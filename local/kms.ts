@@ -97,7 +97,7 @@ function decrypt(key: Buffer, request: KmsRequest): string {
   if (request.KeyId !== undefined) requireKey(request)
   const blob = Buffer.from(request.CiphertextBlob ?? '', 'base64')
   try {
-    const decipher = createDecipheriv('aes-256-gcm', key, blob.subarray(0, ivBytes))
+    const decipher = createDecipheriv('aes-256-gcm', key, blob.subarray(0, ivBytes), { authTagLength: tagBytes })
       .setAAD(associatedData(request))
       .setAuthTag(blob.subarray(ivBytes, ivBytes + tagBytes))
     return Buffer.concat([decipher.update(blob.subarray(ivBytes + tagBytes)), decipher.final()]).toString('base64')

@@ -26,8 +26,6 @@ const cooldownKey = (orgId: string, targetId: string): RowKey => ({
 })
 const gaugePrefix = 'g:'
 
-/** So many reporters a minute bound the size of a row, whoever sends. */
-const maxReporters = 500
 /** Rows are kept a little longer than anything looks at them; DynamoDB takes them away some time after. */
 const bucketLifeSeconds = (windowMinutes + 10) * 60
 
@@ -38,48 +36,64 @@ export interface Report {
   succeeded: number
   failed: number
   inflight: number
-  latencyMs: number | undefined
+  latencySumMs: number
+  latencyCount: number
+}
+
+export interface Reporter {
+  id: string
+  /** It is taken in while the minute has fewer reporters than that, which bounds the size of a row. */
+  places: number
+}
+
+interface Circumstances {
+  requestId: string
+  now: Date
+  deadline: Date
 }
 
 /** Counts reports of different targets, all or none. */
 export async function countReports(
   orgId: string,
-  reporter: string,
+  reporter: Reporter,
   reports: readonly Report[],
-  { now, deadline }: { now: Date; deadline: Date },
+  where: Circumstances,
 ): Promise<void> {
-  const writes = reports.map((report) => counted(orgId, reporter, report, now))
-  await changeTogether(writes, deadline)
+  const writes = reports.map((report) => counted(orgId, reporter, report, where))
+  await changeTogether(writes, where.deadline)
 }
 
-function counted(orgId: string, reporter: string, report: Report, now: Date): Write {
-  const ended = report.succeeded + report.failed
-  const weight = report.latencyMs === undefined ? 0 : ended
-  return change(
+function counted(orgId: string, { id: reporter, places }: Reporter, report: Report, where: Circumstances): Write {
+  const { requestId, now } = where
+  const gauge = gaugePrefix + reporter
+  const write = change(
     { pk: healthPartition(orgId), sk: minuteKey(minuteOf(now.getTime())) + report.targetId },
     {
       UpdateExpression:
-        'ADD started :started, succeeded :succeeded, failed :failed, latency_sum_ms :sum, latency_count :weight, reporters :reporters ' +
-        'SET #gauge = :gauge, last_report_ms = :now, expires_at_epoch = :end',
+        'ADD started :started, succeeded :succeeded, failed :failed, latency_sum_ms :sum, latency_count :ended, reporters :reporters ' +
+        'SET #gauge = :gauge, expires_at_epoch = :end',
       ConditionExpression:
-        'attribute_not_exists(reporters) OR contains(reporters, :reporter) OR size(reporters) < :maxReporters',
-      ExpressionAttributeNames: { '#gauge': gaugePrefix + reporter },
+        '(attribute_not_exists(#gauge) OR #gauge.rid <> :request) AND ' +
+        '(attribute_not_exists(reporters) OR contains(reporters, :reporter) OR size(reporters) < :places)',
+      ExpressionAttributeNames: { '#gauge': gauge },
       ExpressionAttributeValues: {
         ':started': report.started,
         ':succeeded': report.succeeded,
         ':failed': report.failed,
-        ':sum': (report.latencyMs ?? 0) * weight,
-        ':weight': weight,
+        ':sum': report.latencySumMs,
+        ':ended': report.latencyCount,
         ':reporters': new Set([reporter]),
         ':reporter': reporter,
-        ':maxReporters': maxReporters,
-        ':gauge': { inflight: report.inflight, at: now.getTime() },
-        ':now': now.getTime(),
+        ':places': places,
+        ':request': requestId,
+        ':gauge': { inflight: report.inflight, at: now.getTime(), rid: requestId },
         ':end': Math.floor(now.getTime() / 1000) + bucketLifeSeconds,
       },
     },
-    () => new ProblemError('conflict', `${report.targetId} has reports of ${maxReporters} reporters in this minute.`),
+    () => new ProblemError('conflict', `${report.targetId} has reports of ${places} reporters in this minute.`),
   )
+  const isDone = (row: Record<string, unknown>) => (row[gauge] as { rid?: string } | undefined)?.rid === requestId
+  return { ...write, isDone }
 }
 
 /** The buckets of all targets in the window of the rates, or in the shorter one of the cooldowns, by target. */
@@ -113,7 +127,6 @@ function toBucket(row: Row): Bucket {
     latencySumMs: number('latency_sum_ms'),
     latencyCount: number('latency_count'),
     gauges: new Map(gauges),
-    lastReportMs: number('last_report_ms'),
   }
 }
 

@@ -38,7 +38,6 @@ export interface Bucket extends Counts {
   latencyCount: number
   /** By reporter, the last of the minute. */
   gauges: ReadonlyMap<string, Gauge>
-  lastReportMs: number
 }
 
 export type CooldownReason = 'failure_rate' | 'retry_after' | 'trial_failed'
@@ -146,14 +145,16 @@ export function healthOf(buckets: readonly Bucket[], cooldown: Cooldown | undefi
   const samples = succeeded + failed
   const total = (of: (bucket: Bucket) => number) => inWindow.reduce((all, bucket) => all + of(bucket), 0)
   const latencyCount = total(({ latencyCount }) => latencyCount)
+  const successRate = samples === 0 ? null : rounded(succeeded / samples)
+  const gauges = liveGauges(inWindow, nowMs)
   return {
     request_rate_per_minute: rounded((total(({ started }) => started) * 60) / windowSeconds(nowMs)),
-    inflight: inflightOf(inWindow, nowMs),
-    success_rate: samples === 0 ? null : rounded(succeeded / samples),
-    failure_rate: samples === 0 ? null : rounded(failed / samples),
+    inflight: gauges.reduce((all, { inflight }) => all + inflight, 0),
+    success_rate: successRate,
+    failure_rate: successRate === null ? null : rounded(1 - successRate),
     sample_count: samples,
     latency_ms_p50: latencyCount === 0 ? null : Math.round(total(({ latencySumMs }) => latencySumMs) / latencyCount),
-    stale: !inWindow.some(({ lastReportMs }) => lastReportMs > nowMs - gaugeLifeMs),
+    stale: gauges.length === 0,
     cooldown: shownCooldown(cooldown, nowMs),
   }
 }
@@ -161,15 +162,13 @@ export function healthOf(buckets: readonly Bucket[], cooldown: Cooldown | undefi
 const precision = 10_000
 const rounded = (value: number): number => Math.round(value * precision) / precision
 
-/** The sum of the last gauge of each reporter that is still heard of: who died holds nothing for long. */
-function inflightOf(buckets: readonly Bucket[], nowMs: number): number {
+/** The last gauge of each reporter that is still heard of: who died holds nothing for long. */
+function liveGauges(buckets: readonly Bucket[], nowMs: number): Gauge[] {
   const last = new Map<string, Gauge>()
   for (const { gauges } of buckets) {
     for (const [reporter, gauge] of gauges) if (gauge.atMs >= (last.get(reporter)?.atMs ?? 0)) last.set(reporter, gauge)
   }
-  return [...last.values()]
-    .filter(({ atMs }) => atMs > nowMs - gaugeLifeMs)
-    .reduce((all, { inflight }) => all + inflight, 0)
+  return [...last.values()].filter(({ atMs }) => atMs > nowMs - gaugeLifeMs)
 }
 
 function shownCooldown(cooldown: Cooldown | undefined, nowMs: number): Health['cooldown'] {

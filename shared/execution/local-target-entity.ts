@@ -43,15 +43,18 @@ export async function getTestableTarget(orgId: string, id: string) {
  */
 export async function stampVerified(
   orgId: string,
-  { id, endpoint, key_version }: Pick<LocalTarget, 'id' | 'endpoint' | 'key_version'>,
+  { id, endpoint, runtime, ciphertext }: Pick<LocalTarget, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>,
   now: Date,
 ): Promise<void> {
   if (id === envTargetId) return
   try {
     await updateRow(recordKey(localTargets, orgId, id), {
       UpdateExpression: 'SET last_verified_at = :at ADD version :one',
-      ConditionExpression: 'endpoint = :endpoint AND key_version = :key',
-      ExpressionAttributeValues: { ':at': now.toISOString(), ':one': 1, ':endpoint': endpoint, ':key': key_version },
+      ConditionExpression: 'endpoint = :endpoint AND runtime = :runtime AND ciphertext = :key',
+      ExpressionAttributeValues: {
+        ...{ ':at': now.toISOString(), ':one': 1 },
+        ...{ ':endpoint': endpoint, ':runtime': runtime, ':key': ciphertext },
+      },
     })
   } catch (error) {
     if ((error as Error).name !== 'ConditionalCheckFailedException') throw error

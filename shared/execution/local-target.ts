@@ -132,15 +132,21 @@ export function probeUrl({ endpoint, runtime }: Pick<ShownLocalTarget, 'endpoint
 }
 
 /**
- * Holds a patch against the endpoint that is stored; what a test has said of another endpoint or key is forgotten.
+ * Holds a patch against the endpoint that is stored; what a test has said of another endpoint, runtime or key is forgotten.
  *
  * @throws ProblemError `invalid_input` when a stored key would be sent to another place
  */
 export function endpointKept(
   before: LocalTarget,
-  { endpoint, api_key }: { endpoint?: string | undefined; api_key?: object | null | undefined },
+  {
+    endpoint,
+    runtime,
+    api_key,
+  }: { endpoint?: string | undefined; runtime?: Runtime | undefined; api_key?: object | null | undefined },
 ): Pick<LocalTarget, 'last_verified_at'> {
   const moved = endpoint !== undefined && endpoint !== before.endpoint
   if (moved && before.ciphertext !== null && api_key === undefined) throw invalidInput([keyNeeded('endpoint')])
-  return { last_verified_at: moved || api_key !== undefined ? null : before.last_verified_at }
+  const keyChanged = api_key === null ? before.ciphertext !== null : api_key !== undefined
+  const otherwise = moved || keyChanged || (runtime !== undefined && runtime !== before.runtime)
+  return { last_verified_at: otherwise ? null : before.last_verified_at }
 }

@@ -26,6 +26,6 @@ export async function probe(orgId: string, target: Probed): Promise<Probe> {
   } catch (error) {
     if (!(error instanceof OutboundError)) throw error
     const latency_ms = Math.round(performance.now() - started)
-    return { success: false, latency_ms, status_code: null, error: error.message }
+    return { success: false, latency_ms, status_code: error.status, error: error.message }
   }
 }

@@ -1,18 +1,30 @@
 /** Taking in a batch of reports: all of its targets must exist, then it is counted, then cooldowns follow. */
+import { type Caller, principalOf } from '../auth/caller.ts'
 import { invalidInput } from '../http/problem.ts'
+import { log } from '../runtime/log.ts'
 import { readDocument } from '../storage/document.ts'
 import { cooldownStep, type Reported, stateOf } from './health.ts'
-import { countReports, type Report, readBuckets, readCooldowns, takeStep } from './health-entity.ts'
+import { countReports, type Report, type Reporter, readBuckets, readCooldowns, takeStep } from './health-entity.ts'
 import type { ReportsBody } from './report.ts'
 import { routing } from './routing.ts'
 import { unknownTargets } from './targets.ts'
 
 interface Circumstances {
   orgId: string
-  reporter: string
+  reporter: Reporter
+  requestId: string
   now: Date
   deadline: Date
 }
+
+/** Keys that lie open in pages may not take all the places that a row has for reporters. */
+const places = { publishable: 250, others: 500 }
+
+/** Who reports: as it says itself, else the credential. */
+export const reporterOf = (caller: Caller, named: string | undefined): Reporter => ({
+  id: named ?? principalOf(caller),
+  places: caller.kind === 'api_key' && caller.keyType === 'publishable' ? places.publishable : places.others,
+})
 
 /**
  * Counts a batch.
@@ -32,7 +44,12 @@ export async function takeReports(reports: ReportsBody['reports'], where: Circum
   if (faults.length > 0) throw invalidInput(faults)
   const merged = mergedByTarget(reports)
   await countReports(orgId, reporter, [...merged.values()], where)
-  await moveCooldowns(orgId, merged, now)
+  try {
+    await moveCooldowns(orgId, merged, now)
+  } catch (error) {
+    // What is counted must not be sent again; the next failing report opens the cooldown.
+    log.error('a cooldown could not be moved', { org_id: orgId, error: error as Error })
+  }
 }
 
 type Merged = Report & Reported
@@ -43,13 +60,16 @@ function mergedByTarget(reports: ReportsBody['reports']): Map<string, Merged> {
   for (const report of reports) {
     const { target_id: targetId, inflight, latency_ms_p50, retry_after_seconds = 0 } = report
     const before = merged.get(targetId)
+    // A median stands for each request that ended; in whole milliseconds, since sums of fractions cannot be read back.
+    const weight = latency_ms_p50 === undefined ? 0 : report.succeeded + report.failed
     merged.set(targetId, {
       targetId,
       started: report.started + (before?.started ?? 0),
       succeeded: report.succeeded + (before?.succeeded ?? 0),
       failed: report.failed + (before?.failed ?? 0),
       inflight,
-      latencyMs: latency_ms_p50 ?? before?.latencyMs,
+      latencySumMs: Math.round((latency_ms_p50 ?? 0) * weight) + (before?.latencySumMs ?? 0),
+      latencyCount: weight + (before?.latencyCount ?? 0),
       retryAfterSeconds: Math.max(retry_after_seconds, before?.retryAfterSeconds ?? 0),
     })
   }

@@ -13,7 +13,7 @@ const reportableId = lazy(() => {
 })
 
 /** More in one report than any server does in the time between two. */
-const count = lazy(() => z.int().min(0).max(1_000_000_000))
+const count = lazy(() => z.int().min(0).max(1_000_000))
 
 export const reportsBody = lazy(() =>
   z.strictObject({

@@ -10,6 +10,7 @@ import { unmarshall } from '@aws-sdk/util-dynamodb'
 import canonicalize from 'canonicalize'
 import { type Caller, principalOf } from '../auth/caller.ts'
 import { log } from '../runtime/log.ts'
+import { Secret } from '../secrets/secret.ts'
 import { change, orgPartition, type RowKey, table, tableName, updateRow, type Write } from '../storage/table.ts'
 import type { Answer } from './answer.ts'
 import { answerMarginMs, type Exchange } from './exchange.ts'
@@ -99,8 +100,9 @@ class Lease implements IdempotencyLease {
       pk: `${orgPartition(caller.orgId)}#IDEM#${principalOf(caller)}`,
       sk: `${operation.id}#${sha256(idempotencyKey)}`,
     }
-    // Of the validated input: the same meaning in other bytes is the same request.
-    this.#fingerprint = sha256(canonicalize(exchange.input) ?? '')
+    // Of the validated input: the same meaning in other bytes is the same request. The key, which is not stored as it is,
+    // goes in with it, so that no bare digest of a secret lies in the table.
+    this.#fingerprint = sha256(idempotencyKey + canonicalize(withSecrets(exchange.input)))
     this.#exchange = exchange
   }
 
@@ -191,4 +193,12 @@ class Lease implements IdempotencyLease {
       log.warn('the idempotency record could not be updated', { error: error as Error })
     })
   }
+}
+
+/** The input with its secrets as they are: in JSON they all look the same. */
+function withSecrets(value: unknown): unknown {
+  if (value instanceof Secret) return value.reveal()
+  if (Array.isArray(value)) return value.map(withSecrets)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, withSecrets(part)]))
 }

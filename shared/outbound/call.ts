@@ -7,6 +7,7 @@ import type { LookupAddress } from 'node:dns'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { isAllowedAddress } from './address.ts'
+import { shortened } from './diagnostic.ts'
 import { allowedCidrs, callableUrlRules } from './rules.ts'
 import { writtenUrlFault } from './written-url.ts'
 
@@ -27,10 +28,13 @@ export type OutboundFault = 'blocked' | 'name' | 'connection' | 'tls' | 'timeout
 export class OutboundError extends Error {
   override readonly name = 'OutboundError'
   readonly fault: OutboundFault
+  /** Of an answer that could not be read whole. */
+  readonly status: number | null
 
-  constructor(fault: OutboundFault, message: string, cause?: unknown) {
-    super(message, { cause })
+  constructor(fault: OutboundFault, message: string, cause?: unknown, status: number | null = null) {
+    super(shortened(message), { cause })
     this.fault = fault
+    this.status = status
   }
 }
 
@@ -62,7 +66,10 @@ export async function call(url: string, headers: Readonly<Record<string, string>
   })
   try {
     const answer = new Promise<IncomingMessage>((resolve, reject) => {
-      request = send(through, target, headers).on('response', resolve).on('error', reject).end()
+      request = send(through, target, headers)
+      // Of a protocol that nobody asked for (101), Node would only close the socket.
+      const upgraded = () => reject(new OutboundError('protocol', `${target.host} did not answer with HTTP.`))
+      request.on('response', resolve).on('upgrade', upgraded).on('error', reject).end()
     }).then(readAnswer)
     const { status, contentType, body } = await Promise.race([answer, tooLate])
     return { status, contentType, body, latencyMs: Math.round(performance.now() - started) }
@@ -80,6 +87,8 @@ function send(through: Network, target: URL, headers: Readonly<Record<string, st
   const port = Number(target.port) || (secure ? 443 : 80)
   const options = {
     method: 'GET',
+    // What an agent would know: the port that the Host header does not name.
+    defaultPort: secure ? 443 : 80,
     headers: { accept: 'application/json', 'accept-encoding': 'identity', connection: 'close', ...headers },
     // An agent could keep sockets that were judged for another call, or speak to a proxy of the environment.
     createConnection: () => connect(through, { hostname, port, secure }),
@@ -127,7 +136,8 @@ async function readAnswer(response: IncomingMessage): Promise<Omit<OutboundAnswe
   const { statusCode = 0, headers } = response
   const chunks: Buffer[] = []
   let size = 0
-  const tooLarge = () => new OutboundError('too_large', `The answer is larger than ${bodyCapBytes / 1024} KiB.`)
+  const tooLarge = () =>
+    new OutboundError('too_large', `The answer is larger than ${bodyCapBytes / 1024} KiB.`, undefined, statusCode)
   if (Number(headers['content-length']) > bodyCapBytes) throw tooLarge()
   for await (const chunk of response) {
     size += (chunk as Buffer).byteLength

@@ -1,10 +1,15 @@
-/** What a caller is told of a provider's own words: short, printable, and without anything of a secret in it. */
+/** What a caller is told of another's own words: short, printable, and without anything of a secret in it. */
 import type { Secret } from '../secrets/secret.ts'
 
-/** With what is said before it, 500 characters at most. */
-const longestDiagnostic = 450
+const longestDiagnostic = 500
+/** What is said before the words of a provider has its place. */
+const longestWords = 450
 /** Providers repeat keys, whole, cut or starred out. A word that shares this many characters in a row with one goes. */
 const tellingLength = 6
+
+/** A text of at most 500 characters. */
+export const shortened = (text: string, longest = longestDiagnostic): string =>
+  text.length <= longest ? text : `${text.slice(0, longest - 1).toWellFormed()}…`
 
 /** The text in one line, cut to 450 characters, each word that tells of a secret replaced. */
 export function diagnostic(text: string, secrets: readonly Secret[]): string {
@@ -13,13 +18,14 @@ export function diagnostic(text: string, secrets: readonly Secret[]): string {
   const short = forms.filter((form) => form.length < tellingLength)
   const words = text
     // Longer texts are of no use, and each word costs a look at every part of it.
-    .slice(0, 8 * longestDiagnostic)
+    .slice(0, 8 * longestWords)
     .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .replaceAll(/[^\s"'`<>()[\]{},;]+/g, (word) => (tells(word.toLowerCase(), windows, short) ? '[secret]' : word))
+    // Up to the next space, whatever marks are between: a secret may hold any of them.
+    .replaceAll(/\S+/g, (word) => (tells(word.toLowerCase(), windows, short) ? '[secret]' : word))
     .replaceAll(/\s+/g, ' ')
     .trim()
     .toWellFormed()
-  return words.length <= longestDiagnostic ? words : `${words.slice(0, longestDiagnostic - 1).toWellFormed()}…`
+  return shortened(words, longestWords)
 }
 
 const tells = (word: string, windows: ReadonlySet<string>, short: readonly string[]): boolean =>

@@ -35,7 +35,7 @@ export async function attempt({ provider, base_url }: KeyedProvider, key: Secret
     if (!(error instanceof OutboundError)) throw error
     const verdict = error.fault === 'too_large' ? 'provider_error' : 'unreachable'
     const latencyMs = Math.round(performance.now() - started)
-    return { verdict, error: error.message, latencyMs, status: null, models: null }
+    return { verdict, error: error.message, latencyMs, status: error.status, models: null }
   }
 }
 
@@ -87,14 +87,17 @@ function modelIds(row: Provider, answer: unknown): string[] | undefined {
   return [...new Set(ids)].sort()
 }
 
+/** A hostile answer nests as deep as it is long. */
+const deepestWords = 5
+
 /** The words of an error in the shapes that providers have: `{ error: { message } }`, `{ error }`, `{ message }`, … */
-function wordsOf(answer: unknown): string | undefined {
-  if (Array.isArray(answer)) return wordsOf(answer[0])
-  if (typeof answer !== 'object' || answer === null) return undefined
+function wordsOf(answer: unknown, depth = 0): string | undefined {
+  if (typeof answer !== 'object' || answer === null || depth > deepestWords) return undefined
+  if (Array.isArray(answer)) return wordsOf(answer[0], depth + 1)
   for (const name of ['error', 'message', 'detail', 'status_msg', 'base_resp', 'title']) {
     const value = (answer as Record<string, unknown>)[name]
     if (typeof value === 'string' && value !== '') return value
-    const inner = wordsOf(value)
+    const inner = wordsOf(value, depth + 1)
     if (inner !== undefined) return inner
   }
   return undefined

@@ -72,12 +72,19 @@ export async function changeTogether(changes: readonly Write[], deadline: Date):
       else await table().send(new TransactWriteCommand({ TransactItems: changes.map(({ item }) => item) }))
       return
     } catch (error) {
-      if (error instanceof ConditionalCheckFailedException && first?.refuse) throw first.refuse(error.Item)
+      if (error instanceof ConditionalCheckFailedException && first) return refuseUnlessDone(error, first)
       if (error instanceof TransactionCanceledException) refuseFailedConditions(error, changes)
       else if (!(error instanceof TransactionConflictException)) throw error
       await pauseBeforeNext(attempt, deadline, error)
     }
   }
+}
+
+/** Transactions carry a token by which the table knows a repeated one; a single change must show it itself. */
+function refuseUnlessDone(error: ConditionalCheckFailedException, { refuse, isDone }: Write): void {
+  const existing = error.Item && unmarshall(error.Item)
+  if (existing && isDone?.(existing)) return
+  throw refuse?.(existing) ?? error
 }
 
 /** Throws when the cancellation is more than a lost race: a condition of the change, or a fault of ours. */

@@ -167,7 +167,10 @@ export async function queryRange(partition: string, from: string, to: string): P
 export async function existingRows(keys: readonly RowKey[]): Promise<RowKey[]> {
   const found: RowKey[] = []
   let wanted = [...keys]
-  while (wanted.length > 0) {
+  for (let attempt = 0; wanted.length > 0; attempt++) {
+    // What the table does not get round to, it hands back.
+    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * 50 * 2 ** Math.min(attempt, 5)))
+    if (attempt > 8) throw Object.assign(new Error('the table does not keep up'), { name: 'ThrottlingException' })
     const { Responses, UnprocessedKeys } = await table().send(
       new BatchGetCommand({
         RequestItems: { [tableName()]: { Keys: wanted, ConsistentRead: true, ProjectionExpression: 'pk, sk' } },
@@ -186,6 +189,8 @@ export interface Write {
   item: DocumentTransactItem
   /** Makes the error of a failed condition; it is given the row that stood in the way, where there is one. */
   refuse?: (existing: Record<string, unknown> | undefined) => Error
+  /** Whether the row shows that this very write has landed: the SDK repeats a request whose answer was lost. */
+  isDone?: (existing: Record<string, unknown>) => boolean
 }
 
 /** A row that must not exist yet. */

@@ -1,0 +1,144 @@
+/** Live health must cost the same queries whatever the number of targets, and a report what its batch holds. */
+import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
+import type { LocalTarget } from '../shared/execution/local-target.ts'
+import { localTargets } from '../shared/execution/local-target-entity.ts'
+import { newId } from '../shared/ids.ts'
+import { recordKey } from '../shared/storage/record.ts'
+import { table, tableName } from '../shared/storage/table.ts'
+import { invoke, type Response } from '../test/support/invoke.ts'
+import { type Consumed, consumedBy } from './consumed.ts'
+import { type BenchOrg, type Fixture, makeOrg } from './fixture.ts'
+import { median, ms, percentile, printTable, ratio, type TableRow } from './report.ts'
+
+const targetCounts = [1, 50, 200]
+const batchSizes = [1, 100]
+const reporters = 3
+const samples = 100
+const warmUp = 10
+/** DynamoDB takes at most this many rows in one BatchWriteItem. */
+const batchLimit = 25
+
+type Org = BenchOrg & { targetIds: string[] }
+
+export async function measureHealth(_: Fixture): Promise<void> {
+  const reads: Measured[] = []
+  for (const count of targetCounts) {
+    const org = await orgWith(count)
+    for (let reporter = 0; reporter < reporters; reporter++) await reportAll(org, `server-${reporter}`)
+    reads.push(await measure(`health of ${count}`, () => health(org)))
+  }
+  const org = await orgWith(Math.max(...batchSizes))
+  const writes: Measured[] = []
+  for (const size of batchSizes) {
+    writes.push(await measure(`report of ${size}`, () => report(org, org.targetIds.slice(0, size), 0)))
+    writes.push(
+      await measure(`report of ${size}, one of them failing`, () => report(org, org.targetIds.slice(0, size), 1)),
+    )
+  }
+  printTable(
+    'Live health',
+    [...toRows(reads), ...toRows(writes)],
+    [
+      `${samples} of each, handler and engine; ratios are to the first of their kind. Each target has reports of ${reporters} reporters. GetItem 1 and`,
+      'UpdateItem 1 are authentication; a batch of several targets is a transaction, whose writes are billed twice.',
+    ],
+  )
+}
+
+/** An org with local targets of the shape that a creation stores, without their audit events. */
+async function orgWith(count: number): Promise<Org> {
+  const org = await makeOrg()
+  const at = new Date().toISOString()
+  const targets = Array.from(
+    { length: count },
+    (_, index): LocalTarget => ({
+      ...{
+        id: newId('tgt'),
+        name: `Runtime ${index}`,
+        endpoint: `https://runtime-${index}.example.com`,
+        runtime: 'vllm',
+      },
+      ...{
+        models: ['llama-3'],
+        priority: 100,
+        weight: 1,
+        enabled: true,
+        masked: null,
+        ciphertext: null,
+        key_version: 0,
+      },
+      ...{ last_verified_at: null, created_at: at, updated_at: at, version: 1 },
+    }),
+  )
+  for (let done = 0; done < count; done += batchLimit) {
+    const rows = targets.slice(done, done + batchLimit).map((target) => ({
+      PutRequest: { Item: { ...recordKey(localTargets, org.orgId, target.id), ...target } },
+    }))
+    await table().send(new BatchWriteCommand({ RequestItems: { [tableName()]: rows } }))
+  }
+  return { ...org, targetIds: targets.map(({ id }) => id) }
+}
+
+const health = (org: Org) => checked(invoke('execution/health', { token: org.rawKey }))
+
+const report = (org: Org, ids: readonly string[], failed: number, reporter = 'server-0') =>
+  checked(
+    invoke('execution/report', {
+      token: org.rawKey,
+      body: {
+        reporter_id: reporter,
+        reports: ids.map((target_id, index) => ({
+          ...{
+            target_id,
+            started: 20,
+            succeeded: 20,
+            failed: index === 0 ? failed : 0,
+            inflight: 3,
+            latency_ms_p50: 250,
+          },
+        })),
+      },
+    }),
+  )
+
+async function reportAll(org: Org, reporter: string): Promise<void> {
+  for (let done = 0; done < org.targetIds.length; done += 100)
+    await report(org, org.targetIds.slice(done, done + 100), 0, reporter)
+}
+
+async function checked(response: Promise<Response>): Promise<Response> {
+  const { status, text } = await response
+  if (status >= 400) throw new Error(`answered ${status}: ${text}`)
+  return response
+}
+
+interface Measured {
+  name: string
+  times: number[]
+  consumed: Consumed
+}
+
+async function measure(name: string, work: () => Promise<unknown>): Promise<Measured> {
+  const times: number[] = []
+  for (let sample = -warmUp; sample < samples; sample++) {
+    const start = performance.now()
+    await work()
+    if (sample >= 0) times.push(performance.now() - start)
+  }
+  return { name, times, consumed: await consumedBy(work) }
+}
+
+function toRows(measured: readonly Measured[]): TableRow[] {
+  const [first] = measured
+  const units = ({ consumed: { readUnits, writeUnits } }: Measured) => readUnits + writeUnits
+  return measured.map((one) => ({
+    operation: one.name,
+    'p50 ms': ms(median(one.times)),
+    p95: ms(percentile(one.times, 0.95)),
+    ratio: ratio(median(one.times), median(first?.times ?? [])),
+    read: String(one.consumed.readUnits),
+    write: String(one.consumed.writeUnits),
+    'units ratio': ratio(units(one), first ? units(first) : 1),
+    calls: String(one.consumed.calls.length),
+  }))
+}

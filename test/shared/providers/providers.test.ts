@@ -1,0 +1,233 @@
+/** The rows of the table, each against a server that answers as the provider's public reference documents. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { apiRootOf, type ProviderName, providerNames } from '../../../shared/providers/providers.ts'
+import { attempt } from '../../../shared/providers/verify.ts'
+import { Secret } from '../../../shared/secrets/secret.ts'
+import { json, startProvider, type TestProvider } from '../../support/provider.ts'
+
+const key = 'key-4Tn2Zq8Rw6Yb0Lx3Vm'
+const bearer = { authorization: `Bearer ${key}` }
+
+interface Row {
+  /** The root of its API, spelled from the provider's reference; null where the organization names it. */
+  root: string | null
+  path: string
+  headers: Record<string, string>
+  /** The answer of its reference, shortened to what matters. */
+  answer: unknown
+  ids: string[]
+  /** How it says that a key is wrong. */
+  refusal: [status: number, body: unknown]
+}
+
+const list = (...ids: string[]) => ({ object: 'list', data: ids.map((id) => ({ id, object: 'model', created: 1 })) })
+const like = (root: string, ...ids: string[]): Row => ({
+  root,
+  path: '/models',
+  headers: bearer,
+  answer: list(...ids),
+  ids: [...ids].sort(),
+  refusal: [401, { error: { message: 'Invalid API Key', type: 'invalid_request_error', code: 'invalid_api_key' } }],
+})
+
+const rows: Record<ProviderName, Row> = {
+  openai: like('https://api.openai.com/v1', 'gpt-5', 'gpt-4o-mini', 'text-embedding-3-small'),
+  anthropic: {
+    root: 'https://api.anthropic.com/v1',
+    path: '/models?limit=1000',
+    headers: { 'x-api-key': key, 'anthropic-version': '2023-06-01' },
+    answer: {
+      data: [
+        { type: 'model', id: 'claude-sonnet-4-20250514', display_name: 'Claude Sonnet 4', created_at: '2025-02-19' },
+        { type: 'model', id: 'claude-3-5-haiku-20241022', display_name: 'Claude Haiku 3.5', created_at: '2024-10-22' },
+      ],
+      first_id: 'claude-sonnet-4-20250514',
+      has_more: false,
+      last_id: 'claude-3-5-haiku-20241022',
+    },
+    ids: ['claude-3-5-haiku-20241022', 'claude-sonnet-4-20250514'],
+    refusal: [401, { type: 'error', error: { type: 'authentication_error', message: 'invalid x-api-key' } }],
+  },
+  groq: like('https://api.groq.com/openai/v1', 'llama-3.3-70b-versatile', 'gemma2-9b-it'),
+  together: {
+    ...like('https://api.together.xyz/v1'),
+    answer: [
+      { id: 'meta-llama/Llama-3.3-70B-Instruct-Turbo', object: 'model', type: 'chat', organization: 'Meta' },
+      { id: 'Qwen/Qwen2.5-7B-Instruct-Turbo', object: 'model', type: 'chat', organization: 'Qwen' },
+    ],
+    ids: ['Qwen/Qwen2.5-7B-Instruct-Turbo', 'meta-llama/Llama-3.3-70B-Instruct-Turbo'],
+  },
+  moonshot: like('https://api.moonshot.ai/v1', 'moonshot-v1-8k', 'kimi-k2-0711-preview'),
+  minimax: {
+    ...like('https://api.minimax.io/v1', 'MiniMax-M2', 'MiniMax-M1'),
+    refusal: [200, { base_resp: { status_code: 1004, status_msg: 'login fail' } }],
+  },
+  deepseek: like('https://api.deepseek.com', 'deepseek-reasoner', 'deepseek-chat'),
+  google: {
+    root: 'https://generativelanguage.googleapis.com/v1beta',
+    path: '/models?pageSize=1000',
+    headers: { 'x-goog-api-key': key },
+    answer: {
+      models: [
+        { name: 'models/gemini-2.5-pro', version: '2.5', supportedGenerationMethods: ['generateContent'] },
+        { name: 'models/embedding-001', version: '001', supportedGenerationMethods: ['embedContent'] },
+      ],
+    },
+    ids: ['embedding-001', 'gemini-2.5-pro'],
+    refusal: [
+      400,
+      {
+        error: {
+          code: 400,
+          message: 'API key not valid. Please pass a valid API key.',
+          status: 'INVALID_ARGUMENT',
+          details: [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID' }],
+        },
+      },
+    ],
+  },
+  mistral: like('https://api.mistral.ai/v1', 'mistral-large-latest', 'codestral-latest'),
+  xai: {
+    ...like('https://api.x.ai/v1', 'grok-4', 'grok-3-mini'),
+    refusal: [400, { code: 'Client specified an invalid argument', error: `Incorrect API key provided: ke***3Vm.` }],
+  },
+  openrouter: {
+    ...like('https://openrouter.ai/api/v1'),
+    path: '/models/user',
+    answer: { data: [{ id: 'openai/gpt-5', name: 'GPT-5', pricing: {} }, { id: 'anthropic/claude-sonnet-4' }] },
+    ids: ['anthropic/claude-sonnet-4', 'openai/gpt-5'],
+    refusal: [401, { error: { message: 'No auth credentials found', code: 401 } }],
+  },
+  fireworks: like('https://api.fireworks.ai/inference/v1', 'accounts/fireworks/models/llama-v3p1-8b-instruct'),
+  cerebras: like('https://api.cerebras.ai/v1', 'llama3.1-8b', 'llama-3.3-70b'),
+  openai_compatible: { ...like('', 'local-model'), root: null },
+}
+
+let server: TestProvider
+beforeEach(async () => {
+  server = await startProvider()
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  server.close()
+})
+
+/** One attempt at the provider, aimed at the server by the stage, or by the organization where it has the word. */
+function tryAt(provider: ProviderName, root = `${server.url}/root`) {
+  vi.stubEnv('PROVIDER_BASE_URLS', `other=http://127.0.0.1:9,${provider}=${root}`)
+  return attempt({ provider, base_url: provider === 'openai_compatible' ? root : null }, new Secret(key))
+}
+
+test('there are fourteen providers', () => {
+  expect([...providerNames].sort()).toEqual(Object.keys(rows).sort())
+  expect(providerNames.length).toBe(14)
+})
+
+describe.each(Object.entries(rows) as [ProviderName, Row][])('%s', (provider, row) => {
+  test('is called at its own root, which a stage may replace, or the organization where it has the word', () => {
+    if (row.root === null) expect(() => apiRootOf(provider, null)).toThrow(TypeError)
+    else expect(apiRootOf(provider, null)).toBe(row.root)
+    expect(apiRootOf(provider, 'https://own.example.com/v1')).toBe('https://own.example.com/v1')
+    vi.stubEnv('PROVIDER_BASE_URLS', `x${provider}=https://a.example.com,${provider}=https://b.example.com/v9`)
+    expect(apiRootOf(provider, null)).toBe('https://b.example.com/v9')
+  })
+
+  test('is asked once, with the key in its header and nowhere else', async () => {
+    server.answer(json(row.answer))
+    await tryAt(provider)
+    const [request, ...more] = server.requests
+    expect(more).toEqual([])
+    expect(request).toMatchObject({ method: 'GET', path: `/root${row.path}`, headers: row.headers })
+    const { host: _host, ...sent } = request?.headers ?? {}
+    expect(sent).toEqual({
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      connection: 'close',
+      ...row.headers,
+    })
+    expect(request?.path).not.toContain(key)
+  })
+
+  test('answers with ids that are read, sorted, each once', async () => {
+    server.answer(json(row.answer))
+    expect(await tryAt(provider)).toEqual({
+      verdict: 'verified',
+      error: null,
+      latencyMs: expect.any(Number),
+      status: 200,
+      models: row.ids,
+    })
+    const twice = Array.isArray(row.answer)
+      ? [...row.answer, ...row.answer]
+      : Object.fromEntries(
+          Object.entries(row.answer as object).map(([name, value]) => [
+            name,
+            Array.isArray(value) ? [...value, ...value].reverse() : value,
+          ]),
+        )
+    server.answer(json(twice))
+    expect((await tryAt(provider)).models).toEqual(row.ids)
+  })
+
+  test('refuses a wrong key in its own way, and that is understood', async () => {
+    const [status, body] = row.refusal
+    server.answer(json(body, status))
+    const attempted = await tryAt(provider)
+    expect(attempted).toMatchObject({ verdict: 'invalid_credential', status, models: null })
+    expect(attempted.error).toMatch(new RegExp(`answered ${status}: \\S`))
+    expect(attempted.error).not.toContain('no reason that could be read')
+  })
+
+  test('is not believed when what it answers is no list of ids', async () => {
+    const noIds = ['', ' ', 'a ', ' a', 'a\nb', '\u0000', 'x'.repeat(301), 7, null, undefined, {}, ['a']]
+    for (const id of noIds) {
+      const entry = provider === 'google' ? { name: id } : { id }
+      const good = provider === 'google' ? { name: 'models/good' } : { id: 'good' }
+      const inside = [good, entry]
+      server.answer(
+        json(provider === 'together' ? inside : provider === 'google' ? { models: inside } : { data: inside }),
+      )
+      expect(await tryAt(provider), String(id)).toMatchObject({ verdict: 'provider_error', status: 200, models: null })
+    }
+    for (const body of [null, {}, 'models', 7, true, { data: {} }, { data: null }, { models: 'x' }, [1], [[]]]) {
+      server.answer(json(body))
+      const { verdict, error } = await tryAt(provider)
+      expect([verdict, error], JSON.stringify(body)).toEqual([
+        'provider_error',
+        expect.stringMatching(/answered 200: what is no list of models \(application\/json\)$/),
+      ])
+    }
+  })
+
+  test('with a list that is empty has a key that works', async () => {
+    server.answer(
+      json(provider === 'together' ? [] : provider === 'google' ? { models: [] } : { object: 'list', data: [] }),
+    )
+    expect(await tryAt(provider)).toMatchObject({ verdict: 'verified', models: [], error: null })
+  })
+})
+
+test('MiniMax says what happened in the body, whatever the status', async () => {
+  const verdicts: [number, string][] = [
+    [1002, 'rate_limited'],
+    [1004, 'invalid_credential'],
+    [1008, 'quota_exhausted'],
+    [1039, 'rate_limited'],
+    [2049, 'invalid_credential'],
+    [1000, 'provider_error'],
+    [1013, 'provider_error'],
+  ]
+  for (const [status_code, verdict] of verdicts) {
+    server.answer(json({ base_resp: { status_code, status_msg: 'what happened' } }))
+    expect(await tryAt('minimax'), String(status_code)).toMatchObject({ verdict, models: null })
+  }
+  server.answer(json({ ...list('MiniMax-M2'), base_resp: { status_code: 0, status_msg: 'success' } }))
+  expect(await tryAt('minimax')).toMatchObject({ verdict: 'verified', models: ['MiniMax-M2'] })
+})
+
+test('Google’s and xAI’s other 400s are no word on the key', async () => {
+  for (const provider of ['google', 'xai'] as const) {
+    server.answer(json({ error: { message: 'pageSize is too large' } }, 400))
+    expect((await tryAt(provider)).verdict).toBe('provider_error')
+  }
+})
