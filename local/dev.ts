@@ -18,7 +18,7 @@ const stateFile = join(folder, 'dev.json')
 async function main(): Promise<void> {
   const options = readOptions()
   if (options.fresh)
-    for (const name of ['dev.json', 'dynamodb.sqlite', 'dynamodb.sqlite-wal', 'dynamodb.sqlite-shm'])
+    for (const name of ['dev.json', 'stripe.json', 'dynamodb.sqlite', 'dynamodb.sqlite-wal', 'dynamodb.sqlite-shm'])
       rmSync(join(folder, name), { force: true })
   readableLogs(process.stdout)
   writePrivateFile(join(folder, '.gitignore'), '*\n')

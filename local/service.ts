@@ -11,6 +11,7 @@ import { createGateway } from './gateway.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
 import { createKms, kmsKeyId, kmsPath } from './kms.ts'
 import type { DevState } from './state.ts'
+import { createStripe, type LocalStripe, stripeSecretKey, stripeWebhookSecret } from './stripe/stripe.ts'
 
 export interface ServiceOptions {
   /** 0 for any free port. */
@@ -24,6 +25,7 @@ export interface ServiceOptions {
 export interface Service {
   url: string
   issuer: Issuer
+  stripe: LocalStripe
   close(): Promise<void>
 }
 
@@ -48,9 +50,11 @@ export async function startService({
     await createTable(engine.endpoint, tableName)
     const issuer = await createIssuer(url, inFolder('issuer-key.json'))
     setServiceEnvironment(tableName, issuer.url)
-    ready.resolve(everything(issuer, createKms(inFolder('kms-key')), createGateway({ corsOrigins })))
+    setStripeEnvironment(url, corsOrigins)
+    const stripe = createStripe({ url, webhookUrl: `${url}/api/v1/webhooks/stripe`, ...(folder ? { folder } : {}) })
+    ready.resolve(everything(issuer, stripe, createKms(inFolder('kms-key')), createGateway({ corsOrigins })))
     const started = engine
-    return { url, issuer, close: () => close(server, started) }
+    return { url, issuer, stripe, close: () => close(server, stripe, started) }
   } catch (error) {
     server.close()
     await engine?.stop()
@@ -85,18 +89,30 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     process.env[environmentNames[key as keyof typeof environmentNames]] = value
 }
 
+/** The local Stripe, unless whoever starts the service has given the test key of a real account. */
+function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void {
+  process.env[environmentNames.dashboardOrigins] = [...corsOrigins, url].join(',')
+  const key = process.env[environmentNames.stripeSecretKey]
+  if (key && key !== stripeSecretKey) return
+  process.env[environmentNames.stripeSecretKey] = stripeSecretKey
+  process.env[environmentNames.stripeWebhookSecret] = stripeWebhookSecret
+  process.env[environmentNames.stripeApiUrl] = url
+}
+
 type RequestHandler = NonNullable<Parameters<typeof createServer>[1]>
 
-function everything(issuer: Issuer, kms: RequestHandler, gateway: RequestHandler): RequestHandler {
+function everything(issuer: Issuer, stripe: LocalStripe, kms: RequestHandler, gateway: RequestHandler): RequestHandler {
   return (request, response) => {
     const { url = '/' } = request
     if (url.startsWith(issuerPath)) issuer.handle(request, response)
+    else if (stripe.serves(url)) stripe.handle(request, response)
     else if (url.startsWith(kmsPath)) kms(request, response)
     else gateway(request, response)
   }
 }
 
-async function close(server: Server, engine: Engine): Promise<void> {
+async function close(server: Server, stripe: LocalStripe, engine: Engine): Promise<void> {
+  await stripe.close()
   const closed = new Promise((resolve) => server.close(resolve))
   server.closeIdleConnections()
   // Whoever still holds a connection open has had two seconds to finish.
