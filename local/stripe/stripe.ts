@@ -9,7 +9,7 @@ import { createControl } from './control.ts'
 import { createStripeEngine, type StripeEngine } from './engine.ts'
 import { Faults } from './faults.ts'
 import { createHttpApi } from './http-api.ts'
-import { createPages } from './pages.ts'
+import { createPages } from './pages/pages.ts'
 import { keepStore } from './saved-store.ts'
 import { Webhooks } from './webhooks.ts'
 
