@@ -11,12 +11,15 @@ export interface ApiErrorBody {
 export class ApiError extends Error {
   readonly status: number
   readonly body: ApiErrorBody
+  /** A refusal that comes after something was done, like a charge that was tried and failed. */
+  readonly keepsChanges: boolean
 
-  constructor(status: number, body: ApiErrorBody) {
+  constructor(status: number, body: ApiErrorBody, { keepsChanges = false } = {}) {
     super(body.message)
     this.name = 'ApiError'
     this.status = status
     this.body = body
+    this.keepsChanges = keepsChanges
   }
 }
 
@@ -33,10 +36,14 @@ export const resourceMissing = (kind: string, id: string, param: string): ApiErr
     param,
   })
 
-export const cardDeclined = (): ApiError =>
-  new ApiError(402, {
-    type: 'card_error',
-    code: 'card_declined',
-    decline_code: 'generic_decline',
-    message: 'Your card was declined.',
-  })
+export const cardDeclined = (options?: { keepsChanges: boolean }): ApiError =>
+  new ApiError(
+    402,
+    {
+      type: 'card_error',
+      code: 'card_declined',
+      decline_code: 'generic_decline',
+      message: 'Your card was declined.',
+    },
+    options,
+  )

@@ -1,16 +1,19 @@
 /** Stripe's API as data: each route with its parameters and what it does. */
 import type * as z from 'zod'
 import { account } from './account.ts'
-import { type ApiError, invalidRequest, resourceMissing } from './api-error.ts'
-import { daySeconds } from './calendar.ts'
+import { resourceMissing } from './api-error.ts'
+import { pauseSubscription, payInvoice } from './billing-cycle.ts'
 import * as catalog from './catalog.ts'
 import * as checkout from './checkout.ts'
 import * as customers from './customers.ts'
 import { deleteCustomer } from './delete-customer.ts'
 import * as invoices from './invoices.ts'
-import { inRange, listOf, listParams, mergeMetadata, params, type Range, range, readParams, text } from './params.ts'
+import { defaultLimit, type Paging, page } from './page.ts'
+import { flag, inRange, listOf, listParams, mergeMetadata, params, range, readParams, text } from './params.ts'
 import * as portal from './portal.ts'
 import type { Collections, Kind, Store } from './store.ts'
+import { hasEnded } from './subscription-object.ts'
+import { subscriptionUpdate, updateSubscription } from './subscription-update.ts'
 import * as subscriptions from './subscriptions.ts'
 
 export interface Route {
@@ -46,37 +49,9 @@ function list<K extends Kind, Shape extends z.ZodRawShape>(
   return route(`GET ${path}`, listParams(filters), (store, _id, given) => {
     // The parameters of the page are beside the filters, which `given` has both.
     const matches = filter(store, given as unknown as z.output<z.ZodObject<Shape>>)
-    const found = store.all(kind).filter(matches).reverse()
-    return page(found, given as Paging, path, (id) => resourceMissing(kind, id, 'starting_after'))
+    const missing = (id: string) => resourceMissing(kind, id, 'starting_after')
+    return page({ all: store.all(kind).reverse(), matches, url: path, missing }, given as Paging)
   })
-}
-
-interface Paging {
-  limit?: number | undefined
-  starting_after?: string | undefined
-  ending_before?: string | undefined
-}
-
-const defaultLimit = 10
-
-export function page<T extends { id: string }>(
-  found: readonly T[],
-  paging: Paging,
-  url: string,
-  missing: (id: string) => ApiError,
-) {
-  const { limit = defaultLimit, starting_after: after, ending_before: before } = paging
-  if (after !== undefined && before !== undefined) {
-    throw invalidRequest('You may only specify one of these parameters: starting_after, ending_before.', {
-      code: 'parameters_exclusive',
-    })
-  }
-  const cursor = after ?? before
-  const place = found.findIndex(({ id }) => id === cursor)
-  if (cursor !== undefined && place === -1) throw missing(cursor)
-  const rest = before !== undefined ? found.slice(0, place) : found.slice(after === undefined ? 0 : place + 1)
-  const data = before !== undefined ? rest.slice(-limit) : rest.slice(0, limit)
-  return { object: 'list', data, has_more: rest.length > data.length, url }
 }
 
 /** Lists by a customer refuse one that never was. */
@@ -86,8 +61,6 @@ function ofCustomer(store: Store, customer: string | undefined): (object: { cust
 }
 
 const equals = <T>(wanted: T | undefined, is: T): boolean => wanted === undefined || wanted === is
-
-const eventDays = 30
 
 export const routes: readonly Route[] = [
   route('GET /v1/account', nothing, () => account),
@@ -179,9 +152,9 @@ export const routes: readonly Route[] = [
   route('POST /v1/checkout/sessions/{id}/expire', nothing, (store, id) => checkout.expireSession(store, id)),
   route('GET /v1/checkout/sessions/{id}/line_items', listParams({}), (store, id, given) => {
     store.need('checkout.session', id)
-    return page(checkout.lineItemsOf(store, id), given, `/v1/checkout/sessions/${id}/line_items`, (item) =>
-      resourceMissing('item', item, 'starting_after'),
-    )
+    const url = `/v1/checkout/sessions/${id}/line_items`
+    const missing = (item: string) => resourceMissing('item', item, 'starting_after')
+    return page({ all: checkout.lineItemsOf(store, id), url, missing }, given)
   }),
 
   route('POST /v1/billing_portal/sessions', portal.portalSessionCreate, (store, _id, given) =>
@@ -214,16 +187,16 @@ export const routes: readonly Route[] = [
     },
   ),
   retrieve('/v1/subscriptions', 'subscription'),
-  route('POST /v1/subscriptions/{id}', subscriptions.subscriptionUpdate, (store, id, given) =>
-    subscriptions.updateSubscription(store, id, given),
-  ),
+  route('POST /v1/subscriptions/{id}', subscriptionUpdate, (store, id, given) => updateSubscription(store, id, given)),
   route('DELETE /v1/subscriptions/{id}', subscriptions.subscriptionCancel, (store, id, given) =>
     subscriptions.cancelSubscription(store, id, given),
   ),
-  route('POST /v1/subscriptions/{id}/pause', params({ type: text.optional() }), (store, id) =>
-    subscriptions.pauseSubscription(store, id),
+  route('POST /v1/subscriptions/{id}/pause', subscriptions.subscriptionPause, (store, id) =>
+    pauseSubscription(store, id),
   ),
-  route('POST /v1/subscriptions/{id}/resume', nothing, (store, id) => subscriptions.resumeSubscription(store, id)),
+  route('POST /v1/subscriptions/{id}/resume', subscriptions.subscriptionResume, (store, id) =>
+    subscriptions.resumeSubscription(store, id),
+  ),
 
   list(
     '/v1/invoices',
@@ -251,7 +224,7 @@ export const routes: readonly Route[] = [
   }),
   route('POST /v1/invoices/{id}/finalize', nothing, (store, id) => invoices.finalizeInvoice(store, id)),
   route('POST /v1/invoices/{id}/pay', invoices.invoicePay, (store, id, given) =>
-    subscriptions.payInvoice(store, id, given.payment_method),
+    payInvoice(store, id, given.payment_method),
   ),
   route('POST /v1/invoices/{id}/void', nothing, (store, id) => invoices.voidInvoice(store, id)),
 
@@ -262,16 +235,14 @@ export const routes: readonly Route[] = [
       type: text.optional(),
       types: listOf(text).optional(),
       created: range.optional(),
-      delivery_success: catalog.priceFilters.active,
+      delivery_success: flag.optional(),
     },
-    (store, { type, types, created }) => {
-      const oldest = store.now() - eventDays * daySeconds
-      return (event) =>
-        event.created >= oldest &&
+    (_store, { type, types, created, delivery_success: delivered }) =>
+      (event) =>
         equals<string>(type, event.type) &&
         (types?.includes(event.type) ?? true) &&
-        inRange(event.created, created as Range | undefined)
-    },
+        inRange(event.created, created) &&
+        equals(delivered, event.pending_webhooks === 0),
   ),
   retrieve('/v1/events', 'event'),
 ]
@@ -280,5 +251,5 @@ export const routes: readonly Route[] = [
 function hasStatus(wanted: string | undefined, is: string): boolean {
   if (wanted === undefined) return is !== 'canceled'
   if (wanted === 'all') return true
-  return wanted === 'ended' ? subscriptions.hasEnded(is) : wanted === is
+  return wanted === 'ended' ? hasEnded(is) : wanted === is
 }

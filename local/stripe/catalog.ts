@@ -143,7 +143,9 @@ function takeLookupKey(store: Store, lookupKey: string | undefined, transfer = f
       { code: 'resource_already_exists', param: 'lookup_key' },
     )
   }
-  store.emit('price.updated', store.change('price', holder.id, { lookup_key: null }), holder)
+  const after = store.change('price', holder.id, { lookup_key: null })
+  showInSubscriptions(store, after)
+  store.emit('price.updated', after, holder)
 }
 
 export const priceUpdate = params({
@@ -163,8 +165,18 @@ export function updatePrice(store: Store, id: string, given: z.output<typeof pri
     metadata: mergeMetadata(before.metadata, given.metadata),
     nickname: given.nickname === undefined ? before.nickname : given.nickname,
   })
+  showInSubscriptions(store, after)
   store.emit('price.updated', after, before)
   return after
+}
+
+/** A subscription shows its prices as they are, not as they were when it was bought. */
+function showInSubscriptions(store: Store, price: Price): void {
+  for (const { id, items } of store.all('subscription')) {
+    if (!items.data.some((item) => item.price.id === price.id)) continue
+    const data = items.data.map((item) => (item.price.id === price.id ? { ...item, price } : item))
+    store.change('subscription', id, { items: { ...items, data } })
+  }
 }
 
 /** Which prices or products a list asks for. */

@@ -1,13 +1,26 @@
 /** Checkout sessions: an offer that a person accepts on a page, or that runs out. */
 import * as z from 'zod'
-import { cardDeclined, invalidRequest } from './api-error.ts'
+import { invalidRequest } from './api-error.ts'
 import { hourSeconds } from './calendar.ts'
 import { sellablePrice } from './catalog.ts'
-import { addCard, type CardNumber, createCustomer, needCustomer } from './customers.ts'
+import { addCard, type CardNumber, createCustomer, needCustomer, showTrueColours } from './customers.ts'
 import type { CheckoutSession, LineItem } from './objects.ts'
-import { flag, integer, integerIn, listOf, mergeMetadata, metadata, oneOf, params, range, text } from './params.ts'
+import {
+  flag,
+  integer,
+  integerIn,
+  listOf,
+  mergeMetadata,
+  metadata,
+  oneOf,
+  params,
+  range,
+  text,
+  webUrl,
+} from './params.ts'
 import type { Store } from './store.ts'
-import { startSubscription, trialEndOf } from './subscriptions.ts'
+import { trialEndOf } from './subscription-update.ts'
+import { startSubscription } from './subscriptions.ts'
 
 const [shortestSeconds, longestSeconds] = [hourSeconds / 2, 24 * hourSeconds]
 
@@ -22,8 +35,8 @@ export const sessionCreate = params({
         .optional(),
     }),
   ),
-  success_url: text,
-  cancel_url: text.optional(),
+  success_url: webUrl,
+  cancel_url: webUrl.optional(),
   client_reference_id: text.optional(),
   customer: text.optional(),
   customer_email: text.optional(),
@@ -45,7 +58,6 @@ export const sessionCreate = params({
     .optional(),
   locale: text.optional(),
   payment_method_collection: oneOf('always', 'if_required').optional(),
-  payment_method_types: listOf(oneOf('card')).optional(),
   tax_id_collection: z.strictObject({ enabled: flag }).optional(),
   ui_mode: oneOf('hosted_page').optional(),
 })
@@ -211,7 +223,7 @@ export function completeSession(store: Store, id: string, payer: Payer): Checkou
     missingCardAtTrialEnd: 'create_invoice',
     paymentBehavior: 'error_if_incomplete',
   })
-  if (subscription.status === 'incomplete') throw cardDeclined()
+  showTrueColours(store, card)
   const completed = store.change('checkout.session', id, {
     customer,
     customer_details: {

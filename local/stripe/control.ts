@@ -5,7 +5,7 @@ import { ApiError } from './api-error.ts'
 import { setCardsFail } from './customers.ts'
 import type { StripeEngine } from './engine.ts'
 import { type Faults, faultRequest } from './faults.ts'
-import { readBody } from './http-api.ts'
+import { readBody } from './read-body.ts'
 import type { Webhooks } from './webhooks.ts'
 
 const advance = z.union([

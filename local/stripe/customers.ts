@@ -120,13 +120,15 @@ const cardId = (reference: string | { id: string } | null): string | null =>
   typeof reference === 'string' || reference === null ? reference : reference.id
 
 /** What Stripe's test card numbers do. */
-export type CardOutcome = 'works' | 'declined' | 'declines later'
+type CardOutcome = 'works' | 'declined'
+
+const decliningLater = '0341'
 
 const testCards: Record<string, CardOutcome> = {
   '4242424242424242': 'works',
   '5555555555554444': 'works',
   '4000000000000002': 'declined',
-  '4000000000000341': 'declines later',
+  '4000000000000341': 'works',
 }
 
 /** Stripe's names for the same, for those who have no form to fill in. */
@@ -191,9 +193,13 @@ export function addCard(store: Store, customer: string, { number, expMonth, expY
     metadata: {},
     type: 'card',
   })
-  if (outcome === 'declines later') store.put('declining_card', { id: method.id })
   store.emit('payment_method.attached', method)
   return method
+}
+
+/** From here on a card does what its number says: one sort is taken and then declines every charge. */
+export function showTrueColours(store: Store, { id, card }: PaymentMethod): void {
+  if (card?.last4 === decliningLater) store.put('declining_card', { id })
 }
 
 export const paymentMethodAttach = params({ customer: text })
@@ -202,7 +208,11 @@ export const paymentMethodAttach = params({ customer: text })
 export function attachPaymentMethod(store: Store, id: string, customer: string, param = 'id'): PaymentMethod {
   needCustomer(store, customer)
   const number = testMethods[id]
-  if (number) return addCard(store, customer, { number, expMonth: 12, expYear: yearOf(store) + 5 })
+  if (number) {
+    const card = addCard(store, customer, { number, expMonth: 12, expYear: yearOf(store) + 5 })
+    showTrueColours(store, card)
+    return card
+  }
   return requireCard(store, id, customer, param)
 }
 

@@ -1,6 +1,7 @@
 /** Deleting a customer ends what it subscribed to, and leaves a mark that it was. */
+import { endSubscription } from './billing-cycle.ts'
 import type { Store } from './store.ts'
-import { endSubscription, hasEnded } from './subscriptions.ts'
+import { hasEnded } from './subscription-object.ts'
 
 export function deleteCustomer(store: Store, id: string): { id: string; object: 'customer'; deleted: true } {
   const customer = store.need('customer', id)

@@ -1,10 +1,11 @@
-/** Idempotency keys as Stripe keeps them: the first answer, whatever it was, for 24 hours. */
+/** Idempotency keys as Stripe keeps them: the first answer, whatever it was, for 24 hours; but not over a restart. */
 import { hash } from 'node:crypto'
 import { ApiError } from './api-error.ts'
 
 export interface Answer {
   status: number
   body: string
+  headers?: Record<string, string>
 }
 
 interface Entry {
@@ -24,9 +25,10 @@ export class IdempotencyKeys {
    * ended with `keep` or `forget`. Other parameters or a request that still runs are refused.
    */
   begin(key: string, request: string, requestId: string): { answer: Answer; requestId: string } | undefined {
+    this.#forgetOld()
     const fingerprint = hash('sha256', request)
     const entry = this.#entries.get(key)
-    if (!entry || entry.expiresAtMs < Date.now()) {
+    if (!entry) {
       this.#entries.set(key, { fingerprint, requestId, expiresAtMs: Date.now() + keptMs })
       return
     }
@@ -44,6 +46,13 @@ export class IdempotencyKeys {
       })
     }
     return { answer: entry.answer, requestId: entry.requestId }
+  }
+
+  #forgetOld(): void {
+    for (const [key, { expiresAtMs }] of this.#entries) {
+      if (expiresAtMs >= Date.now()) return
+      this.#entries.delete(key)
+    }
   }
 
   keep(key: string, answer: Answer): void {

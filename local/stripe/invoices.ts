@@ -17,8 +17,8 @@ export interface Draft {
   reason: 'subscription_create' | 'subscription_cycle' | 'subscription_update'
   lines: readonly InvoiceLine[]
   period: { start: number; end: number }
-  /** Finalized by itself after an hour; otherwise whoever drafts it finalizes it. */
-  advances: boolean
+  /** Whether it is finalized and collected: by itself after an hour, by whoever drafts it, or not at all. */
+  advances: 'in an hour' | 'now' | 'never'
 }
 
 /** Drafts an invoice of a subscription. */
@@ -31,8 +31,8 @@ export function draftInvoice(store: Store, subscription: Subscription, draft: Dr
   const invoice = store.put('invoice', {
     id,
     ...blankInvoice,
-    auto_advance: draft.advances,
-    automatically_finalizes_at: draft.advances ? now + draftSeconds : null,
+    auto_advance: draft.advances !== 'never',
+    automatically_finalizes_at: draft.advances === 'in an hour' ? now + draftSeconds : null,
     billing_reason: draft.reason,
     created: now,
     currency: subscription.currency,
@@ -138,7 +138,8 @@ export function finalizeInvoice(store: Store, id: string): Invoice {
     currency: draft.currency,
     next_invoice_sequence: sequence + 1,
   })
-  if (balance !== customer.balance) store.emit('customer.updated', changed, customer)
+  const isVisible = balance !== customer.balance || draft.currency !== customer.currency
+  if (isVisible) store.emit('customer.updated', changed, customer)
   const page = `${store.pagesUrl}/invoice/${id}`
   const invoice = store.change('invoice', id, {
     ...amounts,
@@ -200,6 +201,19 @@ export function voidInvoice(store: Store, id: string): Invoice {
   })
   store.emit('invoice.voided', voided)
   return voided
+}
+
+/** Gives up on an invoice without forgiving it. */
+export function markUncollectible(store: Store, id: string): Invoice {
+  const { status_transitions } = store.need('invoice', id)
+  const uncollectible = store.change('invoice', id, {
+    auto_advance: false,
+    next_payment_attempt: null,
+    status: 'uncollectible',
+    status_transitions: { ...status_transitions, marked_uncollectible_at: store.now() },
+  })
+  store.emit('invoice.marked_uncollectible', uncollectible)
+  return uncollectible
 }
 
 /** Stops collecting the invoices of a subscription that has ended. */

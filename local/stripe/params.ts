@@ -59,6 +59,15 @@ export const text = z.transform((input, context): string => {
 /** Text that an empty value clears. */
 export const clearable = z.union([z.literal('').transform(() => null), z.null(), text])
 
+/** A URL that a browser can be sent to. */
+export const webUrl = text.pipe(
+  z.transform((value: string, context): string =>
+    URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
+      ? value
+      : refuse(context, value, 'url_invalid', 'Not a valid URL'),
+  ),
+)
+
 export const oneOf = <const Values extends readonly [string, ...string[]]>(...values: Values) =>
   z.transform((input, context): Values[number] =>
     values.includes(input as Values[number])

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { invalidRequest } from './api-error.ts'
 import { needCustomer } from './customers.ts'
 import type { PortalConfiguration, PortalSession } from './objects.ts'
-import { flag, oneOf, params, text } from './params.ts'
+import { flag, oneOf, params, text, webUrl } from './params.ts'
 import type { Store } from './store.ts'
 
 const flow = z.strictObject({
@@ -15,7 +15,7 @@ const flow = z.strictObject({
 export const portalSessionCreate = params({
   customer: text,
   configuration: text.optional(),
-  return_url: text.optional(),
+  return_url: webUrl.optional(),
   locale: text.optional(),
   flow_data: flow.optional(),
 })

@@ -28,7 +28,12 @@ export function keepStore(store: Store, file: string): { flush(): void } {
 /** The fields that the package reads as decimals: text in JSON. */
 const decimals = new Set(['unit_amount_decimal', 'amount_decimal', 'quantity_decimal'])
 
-const read = (file: string): SavedStore =>
-  JSON.parse(readFileSync(file, 'utf8'), (field, value: unknown) =>
-    decimals.has(field) && typeof value === 'string' ? Stripe.Decimal.from(value) : value,
-  ) as SavedStore
+function read(file: string): SavedStore {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'), (field, value: unknown) =>
+      decimals.has(field) && typeof value === 'string' ? Stripe.Decimal.from(value) : value,
+    ) as SavedStore
+  } catch (cause) {
+    throw new Error(`${file} cannot be read; start over with: npm run dev -- --fresh`, { cause })
+  }
+}

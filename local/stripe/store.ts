@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto'
 import Stripe from 'stripe'
-import { resourceMissing } from './api-error.ts'
+import { ApiError, resourceMissing } from './api-error.ts'
 import type {
   CheckoutSession,
   Customer,
@@ -117,9 +117,11 @@ export class Store {
   #offsetSeconds = 0
   #momentSeconds: number | undefined
   #tables: Tables = emptyTables()
+  #latestEventSeconds = 0
   #undo: (() => void)[] | undefined
+  #made: Event[] = []
 
-  constructor({ now = Date.now, seed, pagesUrl }: StoreOptions) {
+  constructor({ now = () => Date.now(), seed, pagesUrl }: StoreOptions) {
     this.pagesUrl = pagesUrl
     this.#now = now
     this.#seed = seed
@@ -136,10 +138,10 @@ export class Store {
     this.onChange()
   }
 
-  /** Runs what fell due at a moment in the past as if it were then. */
+  /** Runs what fell due at a moment in the past as if it were then, but never before what has happened already. */
   at(seconds: number, run: () => void): void {
     const before = this.#momentSeconds
-    this.#momentSeconds = seconds
+    this.#momentSeconds = Math.max(seconds, this.#latestEventSeconds)
     try {
       run()
     } finally {
@@ -198,6 +200,7 @@ export class Store {
   emit(type: Event['type'], object: object, before?: object): void {
     const previous = before ? changedFields(before, object) : undefined
     if (previous && Object.keys(previous).length === 0) return
+    this.#latestEventSeconds = this.now()
     const event = {
       id: this.id('evt_1'),
       object: 'event',
@@ -210,28 +213,52 @@ export class Store {
       type,
     }
     // The package's Event is a union of several hundred; that type and object belong together is up to the caller.
-    this.put('event', event as unknown as Event)
+    this.#made.push(this.put('event', event as unknown as Event))
+  }
+
+  /** An event that was taken waits for nobody any more. */
+  noteDelivery(id: string): void {
+    if (this.get('event', id)) this.atomically(() => this.change('event', id, { pending_webhooks: 0 }))
+  }
+
+  /** Forgets what is so old that nobody can ask for it any more. */
+  forgetEvents(before: number): void {
+    for (const { id, created } of this.#tables.event.values()) {
+      if (created >= before) return
+      this.#tables.event.delete(id)
+    }
   }
 
   /** Runs a change whole or not at all, and then lets its events out. */
   atomically<T>(run: () => T): T {
     if (this.#undo) return run()
-    this.#undo = []
     const counter = this.#counter
-    const known = this.#tables.event.size
+    this.#undo = []
+    this.#made = []
     try {
       const result = run()
-      const changed = this.#undo.length > 0
-      this.#undo = undefined
-      for (const event of [...this.#tables.event.values()].slice(known)) this.onEvent(event)
-      if (changed) this.onChange()
+      this.#commit()
       return result
     } catch (error) {
-      for (const undo of (this.#undo ?? []).reverse()) undo()
-      this.#undo = undefined
-      this.#counter = counter
+      if (error instanceof ApiError && error.keepsChanges) this.#commit()
+      else this.#rollBack(counter)
       throw error
     }
+  }
+
+  #commit(): void {
+    const [changed, made] = [(this.#undo ?? []).length > 0, this.#made]
+    this.#undo = undefined
+    this.#made = []
+    for (const event of made) this.onEvent(event)
+    if (changed) this.onChange()
+  }
+
+  #rollBack(counter: number): void {
+    for (const undo of (this.#undo ?? []).reverse()) undo()
+    this.#undo = undefined
+    this.#made = []
+    this.#counter = counter
   }
 
   save(): SavedStore {
@@ -254,6 +281,7 @@ export class Store {
       const table: Map<string, { id: string }> = this.#tables[kind]
       for (const object of saved.collections[kind] ?? []) table.set(object.id, object)
     }
+    this.#latestEventSeconds = this.all('event').at(-1)?.created ?? 0
   }
 }
 

@@ -47,6 +47,9 @@ export interface LocalStripe {
   close(): Promise<void>
 }
 
+/** The API, the pages and controls, and the dashboard that people come back to when there is no other. */
+const ours = /^\/(?:v1\/|local\/stripe(?:[/?]|$)|settings\/)/
+
 /** How often what falls due by itself is looked for. */
 const tickMs = 5000
 
@@ -60,6 +63,7 @@ export function createStripe({ url, folder, webhookUrl, ...options }: StripeOpti
     url: webhookUrl,
     secret: options.webhookSecret ?? stripeWebhookSecret,
     ...(options.webhookRetryAfterMs ? { retryAfterMs: options.webhookRetryAfterMs } : {}),
+    onDelivered: (event) => engine.store.noteDelivery(event),
   })
   const kept = folder ? keepStore(engine.store, join(folder, 'stripe.json')) : undefined
   engine.onEvent((event) => webhooks.send(event))
@@ -72,7 +76,7 @@ export function createStripe({ url, folder, webhookUrl, ...options }: StripeOpti
   return {
     engine,
     webhooks,
-    serves: (path) => path.startsWith(stripeApiPath) || path === stripePath || path.startsWith(`${stripePath}/`),
+    serves: (path) => ours.test(path),
     handle: async (request, response) => {
       const path = request.url ?? '/'
       if (path.startsWith(stripeApiPath)) await api(request, response)

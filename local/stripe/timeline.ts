@@ -1,19 +1,19 @@
 /** What falls due as time passes: renewals, retries, ends of trials, cancellations, sessions that run out. */
-import { daySeconds } from './calendar.ts'
-import { expireSession } from './checkout.ts'
-import type { Invoice, Subscription } from './objects.ts'
-import type { Store } from './store.ts'
 import {
   advanceInvoice,
+  changeSubscription,
   collectInvoice,
   endSubscription,
   endTrial,
   expireIncomplete,
-  hasEnded,
   incompleteSeconds,
-  periodOf,
   renewSubscription,
-} from './subscriptions.ts'
+} from './billing-cycle.ts'
+import { daySeconds } from './calendar.ts'
+import { expireSession } from './checkout.ts'
+import type { Invoice, Subscription } from './objects.ts'
+import type { Store } from './store.ts'
+import { hasEnded, periodOf } from './subscription-object.ts'
 
 interface Due {
   at: number
@@ -23,6 +23,9 @@ interface Due {
 /** Days before its end that a trial is announced to end. */
 const trialWarningDays = 3
 
+/** How long Stripe keeps events. */
+const eventDays = 30
+
 /** A century of daily renewals; more than that is a fault of ours. */
 const mostSteps = 200_000
 
@@ -31,7 +34,10 @@ export function catchUp(store: Store): void {
   const now = store.now()
   for (let step = 0; step < mostSteps; step += 1) {
     const next = nextDue(store)
-    if (!next || next.at > now) return
+    if (!next || next.at > now) {
+      store.forgetEvents(now - eventDays * daySeconds)
+      return
+    }
     store.at(next.at, () => store.atomically(next.run))
   }
   throw new Error('the local Stripe has more to catch up with than it should')
@@ -49,6 +55,7 @@ function nextDue(store: Store): Due | undefined {
   for (const subscription of store.all('subscription')) {
     consider(endOf(store, subscription))
     consider(warningOf(store, subscription))
+    consider(resumptionOf(store, subscription))
     consider(turnOf(store, subscription))
   }
   for (const invoice of store.all('invoice')) consider(stepOf(store, invoice))
@@ -73,6 +80,12 @@ function warningOf(store: Store, subscription: Subscription): Due | undefined {
     store.emit('customer.subscription.trial_will_end', store.need('subscription', id))
   }
   return { at: Math.max(start_date, trial_end - trialWarningDays * daySeconds), run }
+}
+
+function resumptionOf(store: Store, { id, status, pause_collection }: Subscription): Due | undefined {
+  const at = pause_collection?.resumes_at ?? null
+  if (at === null || hasEnded(status)) return
+  return { at, run: () => changeSubscription(store, id, { pause_collection: null }) }
 }
 
 function turnOf(store: Store, subscription: Subscription): Due | undefined {

@@ -10,6 +10,8 @@ export interface WebhookOptions {
   secret: string
   /** Pauses before each further attempt. */
   retryAfterMs?: readonly number[]
+  /** Told of each event that was taken. */
+  onDelivered?: (event: string) => void
 }
 
 export interface Delivery {
@@ -102,7 +104,8 @@ export class Webhooks {
     } catch (error) {
       delivery.attempts.push({ at, status: null, error: String((error as Error).message) })
     }
-    if (!delivery.delivered) this.#retryLater(event, delivery)
+    if (delivery.delivered) this.#options.onDelivered?.(event.id)
+    else this.#retryLater(event, delivery)
   }
 
   /** A failed event is tried again on its own, so that it does not hold up the others. */

@@ -1,8 +1,9 @@
 /** An invoice as a page and as a PDF. */
+
+import { payInvoice } from '../billing-cycle.ts'
 import { formatDate, formatMoney } from '../money.ts'
 import type { Invoice } from '../objects.ts'
 import type { Store } from '../store.ts'
-import { payInvoice } from '../subscriptions.ts'
 import { html } from './html.ts'
 import { alert, layout } from './layout.ts'
 import type { PageAnswer } from './pages.ts'
@@ -25,8 +26,7 @@ ${invoice.invoice_pdf && html`<p><a href="${invoice.invoice_pdf}">Download PDF</
 }
 
 export function payInvoicePage(store: Store, id: string): PageAnswer {
-  const { status } = payInvoice(store, id)
-  if (status !== 'paid') return showInvoice(store, id, { message: 'Your card was declined.' })
+  payInvoice(store, id)
   return { redirect: `${new URL(store.pagesUrl).pathname}/invoice/${id}` }
 }
 

@@ -49,18 +49,22 @@ body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 s
 main { margin: 0 auto; padding: 2rem 1rem 4rem }
 main.narrow { max-width: 34rem }
 main.wide { max-width: 62rem }
+section > :first-child { margin-top: 0 }
+section > :last-child { margin-bottom: 0 }
+ul { list-style: none; margin: 0; padding: 0 }
+li + li { border-top: 1px solid var(--line) }
 h1 { font-size: 1.4rem; margin: 0 0 1rem }
 h2 { font-size: 1.05rem; margin: 0 0 .75rem }
 a { color: var(--act) }
 section, .card { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; padding: 1.25rem; margin: 0 0 1.25rem }
-.columns { display: grid; gap: 2rem; align-items: start }
+.columns { display: grid; gap: 0 2rem; align-items: start }
 @media (min-width: 50rem) { .columns { grid-template-columns: 1fr 1fr } }
 .price { font-size: 2rem; font-weight: 600; margin: 0 }
 .price small { font-size: 1rem; font-weight: 400; color: var(--soft) }
 .soft { color: var(--soft) }
-.row { display: flex; justify-content: space-between; gap: 1rem; padding: .35rem 0 }
+.row { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 1rem; padding: .35rem 0 }
 .row.total { border-top: 1px solid var(--line); margin-top: .5rem; padding-top: .75rem; font-weight: 600 }
-.row form, .actions form { margin: 0 }
+.row > span:first-child { flex: 1 1 0 }
 .actions { display: flex; flex-wrap: wrap; gap: .6rem; margin-top: 1rem }
 label { display: block; font-weight: 500; font-size: .9rem; margin: .9rem 0 .25rem }
 fieldset { border: 0; margin: 0; padding: 0 }
@@ -80,5 +84,5 @@ button.bad { background: var(--bad); border-color: var(--bad); color: var(--pape
 table { border-collapse: collapse; width: 100%; font-size: .95rem }
 th, td { text-align: left; padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line); white-space: nowrap }
 details { margin: .5rem 0 } summary { cursor: pointer; font-weight: 500 }
-code { font-size: .9em }
+code { font-size: .9em; white-space: nowrap }
 `

@@ -2,8 +2,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ApiError } from '../api-error.ts'
 import type { StripeEngine } from '../engine.ts'
-import { readBody } from '../http-api.ts'
+import { readBody } from '../read-body.ts'
 import { payCheckout, showCheckout } from './checkout-page.ts'
+import { dashboardPath, showDashboard } from './dashboard-page.ts'
 import { html } from './html.ts'
 import { invoicePdf, payInvoicePage, showInvoice } from './invoice-page.ts'
 import { layout, styleSheet } from './layout.ts'
@@ -32,10 +33,12 @@ export function createPages(engine: StripeEngine) {
     'invoice/pdf': { show: (id) => invoicePdf(store, id) },
   }
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const [, , , name = '', id = '', more] = new URL(request.url ?? '/', 'http://stripe.invalid').pathname.split('/')
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://stripe.invalid')
+    const [, , , name = '', id = '', more] = pathname.split('/')
     const page = pages[more ? `${name}/${more}` : name]
-    const form = new URLSearchParams(await readBody(request))
-    send(response, page ? answerOf(engine, page, request, id, form) : notFound())
+    if (pathname.startsWith(dashboardPath)) send(response, showDashboard(searchParams))
+    else if (!page) send(response, notFound())
+    else send(response, answerOf(engine, page, request, id, new URLSearchParams(await readBody(request))))
   }
 }
 

@@ -1,11 +1,13 @@
 /** The billing portal: a customer's plan, card and invoices, and what can be done about them. */
 import { invalidRequest } from '../api-error.ts'
-import { addCard, updateCustomer } from '../customers.ts'
+import { payInvoice } from '../billing-cycle.ts'
+import { addCard, showTrueColours, updateCustomer } from '../customers.ts'
 import { cardOf } from '../invoices.ts'
 import { formatDate, formatMoney, formatRhythm } from '../money.ts'
 import type { Customer, Invoice, PaymentMethod, PortalSession, Price, Subscription } from '../objects.ts'
 import type { Store } from '../store.ts'
-import { hasEnded, payInvoice, periodOf, totalOf, updateSubscription } from '../subscriptions.ts'
+import { hasEnded, periodOf, totalOf } from '../subscription-object.ts'
+import { updateSubscription } from '../subscription-update.ts'
 import { cardFields, readCard } from './card-form.ts'
 import { type Html, html } from './html.ts'
 import { alert, layout } from './layout.ts'
@@ -101,7 +103,7 @@ const cancelForm = (
 function cardSection(portal: Portal): Html {
   const card = cardInUse(portal)
   return html`<section aria-label="Payment method">
-<p>${card?.card ? `${card.card.brand} ending in ${card.card.last4}, expires ${card.card.exp_month}/${card.card.exp_year}` : 'No card yet.'}</p>
+<p>${card?.card ? `${card.card.brand === 'visa' ? 'Visa' : 'Mastercard'} ending in ${card.card.last4}, expires ${card.card.exp_month}/${card.card.exp_year}` : 'No card yet.'}</p>
 <details><summary>${card ? 'Change card' : 'Add a card'}</summary><form method="post">
 <input type="hidden" name="action" value="card">${cardFields}<div class="actions"><button>Save card</button></div></form></details>
 </section>`
@@ -117,17 +119,17 @@ function cardInUse({ store, customer, subscriptions }: Portal): PaymentMethod | 
 function invoiceSection({ store, customer }: Portal): Html {
   const invoices = store.all('invoice').filter((invoice) => invoice.customer === customer.id && invoice.number !== null)
   if (invoices.length === 0) return html`<section><p class="soft">No invoices yet.</p></section>`
-  return html`<section aria-label="Invoices"><div class="scroll"><table>
-<thead><tr><th scope="col">Date</th><th scope="col">Number</th><th scope="col">Amount</th><th scope="col">Status</th><th scope="col"></th></tr></thead>
-<tbody>${invoices.reverse().map(invoiceRow)}</tbody></table></div></section>`
+  return html`<section aria-label="Invoices"><ul>${invoices.reverse().map(invoiceRow)}</ul></section>`
 }
 
-const invoiceRow = (invoice: Invoice): Html => html`<tr>
-<td>${formatDate(invoice.created)}</td>
-<td><a href="${invoice.hosted_invoice_url ?? ''}">${invoice.number}</a></td>
-<td>${formatMoney(invoice.total, invoice.currency)}</td>
-<td>${invoice.status}</td>
-<td>${invoice.status === 'open' && html`<form method="post"><input type="hidden" name="action" value="pay"><input type="hidden" name="invoice" value="${invoice.id}"><button class="plain">Pay ${formatMoney(invoice.amount_due, invoice.currency)}</button></form>`}</td></tr>`
+const invoiceRow = (invoice: Invoice): Html => html`<li class="row">
+<span><a href="${invoice.hosted_invoice_url ?? ''}">${invoice.number}</a><br><small class="soft">${formatDate(invoice.created)}</small></span>
+<span>${formatMoney(invoice.total, invoice.currency)} <span class="tag ${invoice.status === 'paid' ? 'good' : 'warn'}">${invoice.status}</span></span>
+${invoice.status === 'open' && payForm(invoice)}</li>`
+
+const payForm = ({ id, amount_due, currency }: Invoice): Html => html`<form method="post">
+<input type="hidden" name="action" value="pay"><input type="hidden" name="invoice" value="${id}">
+<button class="plain">Pay ${formatMoney(amount_due, currency)}</button></form>`
 
 /** What a form of the page asks for. */
 export function actInPortal(store: Store, id: string, form: URLSearchParams): PageAnswer {
@@ -171,7 +173,9 @@ const unsold = (): never => {
 }
 
 function changeCard({ store, customer, subscriptions }: Portal, form: URLSearchParams): void {
-  const { id } = addCard(store, customer.id, readCard(form, store.now()))
+  const card = addCard(store, customer.id, readCard(form, store.now()))
+  showTrueColours(store, card)
+  const { id } = card
   updateCustomer(store, customer.id, { invoice_settings: { default_payment_method: id } })
   for (const subscription of subscriptions) {
     if (!hasEnded(subscription.status)) updateSubscription(store, subscription.id, { default_payment_method: id })
