@@ -76,6 +76,7 @@ function welcome({ url, issuer, orgs }: DevState): string {
   return `
 Octomil settings API   ${url}
 Reference              ${url}/api/v1/docs
+Local Stripe           ${url}/local/stripe
 OIDC issuer            ${issuer}
 
 ${lines.join('\n')}

@@ -93,6 +93,11 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
 function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void {
   process.env[environmentNames.dashboardOrigins] = [...corsOrigins, url].join(',')
   const key = process.env[environmentNames.stripeSecretKey]
+  if (key && !/^[rs]k_test_/.test(key)) {
+    throw new Error(
+      `${environmentNames.stripeSecretKey} must be a test key here (sk_test_…): this is no place for real money.`,
+    )
+  }
   if (key && key !== stripeSecretKey) return
   process.env[environmentNames.stripeSecretKey] = stripeSecretKey
   process.env[environmentNames.stripeWebhookSecret] = stripeWebhookSecret

@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import { account } from './account.ts'
 import { resourceMissing } from './api-error.ts'
 import { pauseSubscription, payInvoice } from './billing-cycle.ts'
+import * as cards from './cards.ts'
 import * as catalog from './catalog.ts'
 import * as checkout from './checkout.ts'
 import * as customers from './customers.ts'
@@ -96,12 +97,12 @@ export const routes: readonly Route[] = [
   ),
   route('DELETE /v1/customers/{id}', nothing, (store, id) => deleteCustomer(store, id)),
 
-  list('/v1/payment_methods', 'payment_method', customers.paymentMethodFilters, (store, { customer }) =>
+  list('/v1/payment_methods', 'payment_method', cards.paymentMethodFilters, (store, { customer }) =>
     ofCustomer(store, customer),
   ),
   retrieve('/v1/payment_methods', 'payment_method'),
-  route('POST /v1/payment_methods/{id}/attach', customers.paymentMethodAttach, (store, id, { customer }) =>
-    customers.attachPaymentMethod(store, id, customer),
+  route('POST /v1/payment_methods/{id}/attach', cards.paymentMethodAttach, (store, id, { customer }) =>
+    cards.attachPaymentMethod(store, id, customer),
   ),
 
   route('POST /v1/products', catalog.productCreate, (store, _id, given) => catalog.createProduct(store, given)),

@@ -1,7 +1,7 @@
 /** What time and payments do to subscriptions: renewals, charges, retries, ends. */
 import { cardDeclined, invalidRequest } from './api-error.ts'
 import { periodEnd } from './calendar.ts'
-import { requireCard } from './customers.ts'
+import { requireCard } from './cards.ts'
 import {
   cardOf,
   chargeInvoice,
@@ -174,7 +174,7 @@ export function pauseSubscription(store: Store, id: string): Subscription {
   return paused
 }
 
-export type EndReason = 'cancellation_requested' | 'payment_failed'
+type EndReason = 'cancellation_requested' | 'payment_failed'
 
 /** Ends a subscription now. */
 export function endSubscription(store: Store, id: string, reason: EndReason): Subscription {

@@ -3,7 +3,7 @@
 export const daySeconds = 86_400
 export const hourSeconds = 3600
 
-export interface Cadence {
+interface Cadence {
   interval: string
   interval_count: number
 }

@@ -2,8 +2,9 @@
 import * as z from 'zod'
 import { invalidRequest } from './api-error.ts'
 import { hourSeconds } from './calendar.ts'
+import { addCard, type CardNumber, showTrueColours } from './cards.ts'
 import { sellablePrice } from './catalog.ts'
-import { addCard, type CardNumber, createCustomer, needCustomer, showTrueColours } from './customers.ts'
+import { createCustomer } from './customers.ts'
 import type { CheckoutSession, LineItem } from './objects.ts'
 import {
   flag,
@@ -66,7 +67,7 @@ type SessionCreate = z.output<typeof sessionCreate>
 
 export function createSession(store: Store, given: SessionCreate): CheckoutSession {
   refuseWhatIsNotHere(store, given)
-  if (given.customer) needCustomer(store, given.customer)
+  if (given.customer) store.need('customer', given.customer, 'customer')
   const id = store.id('cs_test_', 58)
   const items = given.line_items.map((item, index) => lineItem(store, item, index))
   const total = items.reduce((sum, { amount_total }) => sum + amount_total, 0)
@@ -202,7 +203,7 @@ function lineItem(store: Store, given: SessionCreate['line_items'][number], inde
 
 export const lineItemsOf = (store: Store, id: string): LineItem[] => store.need('session_details', id).lineItems
 
-export interface Payer extends CardNumber {
+interface Payer extends CardNumber {
   email: string
   name: string | null
 }

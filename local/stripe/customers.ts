@@ -1,8 +1,9 @@
-/** Customers and the cards they pay with. */
+/** Customers. */
 import type Stripe from 'stripe'
 import * as z from 'zod'
-import { cardDeclined, invalidRequest, resourceMissing } from './api-error.ts'
-import type { Customer, PaymentMethod } from './objects.ts'
+import { invalidRequest } from './api-error.ts'
+import { attachPaymentMethod, requireCard } from './cards.ts'
+import type { Customer } from './objects.ts'
 import { clearable, integer, listOf, mergeMetadata, metadata, oneOf, params, text } from './params.ts'
 import type { Store } from './store.ts'
 
@@ -107,9 +108,14 @@ const wholeAddress = (given: z.output<typeof address> | null): Stripe.Address | 
     state: given.state ?? null,
   }
 
-/** A customer that takes part in something new; the deleted do not. */
-export function needCustomer(store: Store, id: string, param = 'customer'): Customer {
-  return store.need('customer', id, param)
+/** Makes every card of a customer fail from now on, or work again. */
+export function setCardsFail(store: Store, customer: string, fails: boolean): void {
+  store.need('customer', customer)
+  for (const { id, customer: owner } of store.all('payment_method')) {
+    if (owner !== customer) continue
+    if (fails) store.put('declining_card', { id })
+    else store.remove('declining_card', id)
+  }
 }
 
 /** What the customer would be charged by default. */
@@ -119,123 +125,6 @@ export const defaultCard = (customer: Customer): string | null =>
 const cardId = (reference: string | { id: string } | null): string | null =>
   typeof reference === 'string' || reference === null ? reference : reference.id
 
-/** What Stripe's test card numbers do. */
-type CardOutcome = 'works' | 'declined'
-
-const decliningLater = '0341'
-
-const testCards: Record<string, CardOutcome> = {
-  '4242424242424242': 'works',
-  '5555555555554444': 'works',
-  '4000000000000002': 'declined',
-  '4000000000000341': 'works',
-}
-
-/** Stripe's names for the same, for those who have no form to fill in. */
-const testMethods: Record<string, string> = {
-  pm_card_visa: '4242424242424242',
-  pm_card_mastercard: '5555555555554444',
-  pm_card_chargeDeclined: '4000000000000002',
-  pm_card_chargeCustomerFail: '4000000000000341',
-}
-
-export interface CardNumber {
-  number: string
-  expMonth: number
-  expYear: number
-}
-
-/** A new card of a customer; what is wrong with it is said as Stripe says it. */
-export function addCard(store: Store, customer: string, { number, expMonth, expYear }: CardNumber): PaymentMethod {
-  const digits = number.replaceAll(/[ -]/g, '')
-  const outcome = testCards[digits]
-  if (!outcome) {
-    throw invalidRequest('Your card number is not one of the local Stripe’s test cards.', {
-      code: 'incorrect_number',
-      param: 'number',
-    })
-  }
-  if (outcome === 'declined') throw cardDeclined()
-  const mastercard = digits.startsWith('5')
-  const brand = mastercard ? 'mastercard' : 'visa'
-  const owner = store.need('customer', customer, 'customer')
-  const method = store.put('payment_method', {
-    id: store.id('pm_1'),
-    object: 'payment_method',
-    allow_redisplay: 'limited',
-    billing_details: {
-      address: { city: null, country: null, line1: null, line2: null, postal_code: null, state: null },
-      email: owner.email,
-      name: owner.name ?? null,
-      phone: null,
-      tax_id: null,
-    },
-    card: {
-      brand,
-      checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: 'pass' },
-      country: 'US',
-      display_brand: brand,
-      exp_month: expMonth,
-      exp_year: expYear,
-      fingerprint: `local${digits.slice(-4)}`,
-      funding: 'credit',
-      generated_from: null,
-      last4: digits.slice(-4),
-      networks: { available: [brand], preferred: null },
-      regulated_status: 'unregulated',
-      three_d_secure_usage: { supported: true },
-      wallet: null,
-    },
-    created: store.now(),
-    customer,
-    customer_account: null,
-    livemode: false,
-    metadata: {},
-    type: 'card',
-  })
-  store.emit('payment_method.attached', method)
-  return method
-}
-
-/** From here on a card does what its number says: one sort is taken and then declines every charge. */
-export function showTrueColours(store: Store, { id, card }: PaymentMethod): void {
-  if (card?.last4 === decliningLater) store.put('declining_card', { id })
-}
-
-export const paymentMethodAttach = params({ customer: text })
-
-/** Attaches one of Stripe's named test cards, or answers a card that is attached already. */
-export function attachPaymentMethod(store: Store, id: string, customer: string, param = 'id'): PaymentMethod {
-  needCustomer(store, customer)
-  const number = testMethods[id]
-  if (number) {
-    const card = addCard(store, customer, { number, expMonth: 12, expYear: yearOf(store) + 5 })
-    showTrueColours(store, card)
-    return card
-  }
-  return requireCard(store, id, customer, param)
-}
-
-const yearOf = (store: Store): number => new Date(store.now() * 1000).getUTCFullYear()
-
-export function requireCard(store: Store, id: string, customer: string, param: string): PaymentMethod {
-  const method = store.get('payment_method', id)
-  if (method?.customer === customer) return method
-  if (!method) throw resourceMissing('PaymentMethod', id, param)
-  throw invalidRequest('The payment method does not belong to this customer.', { param })
-}
-
-/** Makes every card of a customer fail from now on, or work again. */
-export function setCardsFail(store: Store, customer: string, fails: boolean): void {
-  needCustomer(store, customer, 'id')
-  for (const { id, customer: owner } of store.all('payment_method')) {
-    if (owner !== customer) continue
-    if (fails) store.put('declining_card', { id })
-    else store.remove('declining_card', id)
-  }
-}
-
-export const paymentMethodFilters = { customer: text.optional(), type: oneOf('card').optional() }
 export const customerFilters = { email: text.optional() }
 export const customerSearch = params({ query: text, limit: integer.optional(), page: text.optional() })
 

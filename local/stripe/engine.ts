@@ -8,7 +8,7 @@ import { seedCatalog } from './seed.ts'
 import { Store } from './store.ts'
 import { catchUp } from './timeline.ts'
 
-export interface EngineOptions {
+interface EngineOptions {
   /** Milliseconds since the epoch; the wall clock by default. */
   now?: () => number
   /** Engines with the same seed and the same requests give the same ids. */

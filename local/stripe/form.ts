@@ -1,7 +1,7 @@
 /** Forms as Stripe's clients send them: `a[b][0][c]=d`, with numbered or empty brackets for lists. */
 import { invalidRequest } from './api-error.ts'
 
-export type FormValue = string | FormValue[] | { [field: string]: FormValue }
+type FormValue = string | FormValue[] | { [field: string]: FormValue }
 
 type Fields = Map<string, string | Fields>
 

@@ -11,9 +11,9 @@ import type { Store } from './store.ts'
 const draftSeconds = hourSeconds
 
 /** Days from each failed attempt to the next; the last failure is final. */
-export const retryDays: readonly number[] = [3, 5, 7]
+const retryDays: readonly number[] = [3, 5, 7]
 
-export interface Draft {
+interface Draft {
   reason: 'subscription_create' | 'subscription_cycle' | 'subscription_update'
   lines: readonly InvoiceLine[]
   period: { start: number; end: number }
@@ -240,7 +240,7 @@ export function cardOf(store: Store, subscription: Subscription): string | null 
   return subscription.default_payment_method ?? defaultCard(store.need('customer', subscription.customer))
 }
 
-export interface LineFacts {
+interface LineFacts {
   amount: number
   description: string
   period: { start: number; end: number }

@@ -7,7 +7,7 @@ export interface Paging {
   ending_before?: string | undefined
 }
 
-export interface Listed<T> {
+interface Listed<T> {
   /** Newest first. */
   all: readonly T[]
   /** The cursor may be any object of the kind; what is listed are those that match. */

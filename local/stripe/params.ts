@@ -84,7 +84,7 @@ export const metadata = z.union([
   z.record(z.string().max(40), z.string().max(500)),
 ])
 
-export type MetadataParam = z.output<typeof metadata>
+type MetadataParam = z.output<typeof metadata>
 
 export const mergeMetadata = (
   kept: Record<string, string>,
@@ -105,7 +105,7 @@ export const range = z.union([
   integer,
 ])
 
-export type Range = z.output<typeof range>
+type Range = z.output<typeof range>
 
 export const inRange = (value: number, wanted: Range | undefined): boolean => {
   if (wanted === undefined) return true

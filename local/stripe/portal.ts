@@ -1,7 +1,6 @@
 /** Billing portal sessions, and the one configuration they have. */
 import * as z from 'zod'
 import { invalidRequest } from './api-error.ts'
-import { needCustomer } from './customers.ts'
 import type { PortalConfiguration, PortalSession } from './objects.ts'
 import { flag, oneOf, params, text, webUrl } from './params.ts'
 import type { Store } from './store.ts'
@@ -21,7 +20,7 @@ export const portalSessionCreate = params({
 })
 
 export function createPortalSession(store: Store, given: z.output<typeof portalSessionCreate>): PortalSession {
-  needCustomer(store, given.customer)
+  store.need('customer', given.customer, 'customer')
   const id = store.id('bps_1')
   const configuration = given.configuration
     ? store.need('billing_portal.configuration', given.configuration, 'configuration')

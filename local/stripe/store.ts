@@ -40,7 +40,7 @@ export interface Collections {
 }
 
 /** What a checkout session will put on its subscription. */
-export interface SessionSubscription {
+interface SessionSubscription {
   description: string | null
   metadata: Record<string, string>
   trialDays: number
@@ -78,7 +78,7 @@ export interface Settings {
   afterRetries: 'cancel' | 'unpaid' | 'past_due'
 }
 
-export interface StoreOptions {
+interface StoreOptions {
   /** Milliseconds since the epoch; the wall clock by default. */
   now?: () => number
   /** Two stores with the same seed give the same ids to the same requests. */
@@ -286,7 +286,7 @@ export class Store {
 }
 
 /** What the fields that differ were before, nested objects by their fields, lists as a whole. */
-export function changedFields(before: object, after: object): Record<string, unknown> {
+function changedFields(before: object, after: object): Record<string, unknown> {
   const old = before as Record<string, unknown>
   const now = after as Record<string, unknown>
   const changed: Record<string, unknown> = {}

@@ -14,9 +14,9 @@ import { keepStore } from './saved-store.ts'
 import { Webhooks } from './webhooks.ts'
 
 /** Where the hosted pages and the controls are. */
-export const stripePath = '/local/stripe'
+const stripePath = '/local/stripe'
 /** Where the API is: at the root, since Stripe's client cannot be told a folder. */
-export const stripeApiPath = '/v1/'
+const stripeApiPath = '/v1/'
 
 /** Any `sk_test_…` opens the local Stripe; these are what the local service uses. */
 export const stripeSecretKey = 'sk_test_local'
@@ -78,9 +78,15 @@ export function createStripe({ url, folder, webhookUrl, ...options }: StripeOpti
     webhooks,
     serves: (path) => ours.test(path),
     handle: async (request, response) => {
-      const path = request.url ?? '/'
-      if (path.startsWith(stripeApiPath)) await api(request, response)
-      else if (!(await control(request, response))) await pages(request, response)
+      try {
+        if ((request.url ?? '/').startsWith(stripeApiPath)) await api(request, response)
+        else if (!(await control(request, response))) await pages(request, response)
+      } catch (error) {
+        // A caller that went away in the middle of its request, or a fault of ours; neither ends the service.
+        if (!request.destroyed) console.error(error)
+        if (!response.headersSent) response.writeHead(500)
+        response.end()
+      }
     },
     close: async () => {
       clearInterval(tick)

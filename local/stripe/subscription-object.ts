@@ -16,7 +16,7 @@ export interface NewSubscription {
   paymentBehavior: 'allow_incomplete' | 'default_incomplete' | 'error_if_incomplete'
 }
 
-export interface Period {
+interface Period {
   start: number
   end: number
 }

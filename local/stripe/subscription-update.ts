@@ -11,8 +11,8 @@ import {
   startPeriodNow,
 } from './billing-cycle.ts'
 import { daySeconds, isSameCadence } from './calendar.ts'
+import { requireCard } from './cards.ts'
 import { sellablePrice } from './catalog.ts'
-import { requireCard } from './customers.ts'
 import { invoiceLine } from './invoices.ts'
 import { formatDate } from './money.ts'
 import type { InvoiceLine, Price, Subscription, SubscriptionItem } from './objects.ts'

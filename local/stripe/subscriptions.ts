@@ -9,8 +9,8 @@ import {
   periodLines,
   startPeriodNow,
 } from './billing-cycle.ts'
+import { requireCard } from './cards.ts'
 import { sellablePrice } from './catalog.ts'
-import { needCustomer, requireCard } from './customers.ts'
 import { cardOf, draftInvoice, finalizeInvoice } from './invoices.ts'
 import type { Subscription } from './objects.ts'
 import { flag, integer, integerIn, listOf, mergeMetadata, metadata, oneOf, params, range, text } from './params.ts'
@@ -42,7 +42,7 @@ export const subscriptionCreate = params({
 })
 
 export function createSubscription(store: Store, given: z.output<typeof subscriptionCreate>): Subscription {
-  needCustomer(store, given.customer)
+  store.need('customer', given.customer, 'customer')
   const card = given.default_payment_method ?? null
   if (card) requireCard(store, card, given.customer, 'default_payment_method')
   const subscription = startSubscription(store, {

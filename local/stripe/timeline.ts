@@ -43,9 +43,6 @@ export function catchUp(store: Store): void {
   throw new Error('the local Stripe has more to catch up with than it should')
 }
 
-/** When something next falls due, if anything will. */
-export const nextMoment = (store: Store): number | undefined => nextDue(store)?.at
-
 function nextDue(store: Store): Due | undefined {
   let first: Due | undefined
   const consider = (due: Due | undefined): void => {

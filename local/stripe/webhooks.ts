@@ -5,7 +5,7 @@
 import { createHmac } from 'node:crypto'
 import type { Event } from './objects.ts'
 
-export interface WebhookOptions {
+interface WebhookOptions {
   url: string
   secret: string
   /** Pauses before each further attempt. */
@@ -14,7 +14,7 @@ export interface WebhookOptions {
   onDelivered?: (event: string) => void
 }
 
-export interface Delivery {
+interface Delivery {
   event: string
   type: string
   attempts: { at: string; status: number | null; error?: string }[]

@@ -1,6 +1,6 @@
 /** The fields of a card, and what a person wrote into them. */
 import { invalidRequest } from '../api-error.ts'
-import type { CardNumber } from '../customers.ts'
+import type { CardNumber } from '../cards.ts'
 import { html } from './html.ts'
 
 export const cardFields = html`

@@ -13,7 +13,7 @@ export function showDashboard(query: URLSearchParams): PageAnswer {
 <p>Your own dashboard would be here. Name its origin with <code>npm run dev -- --cors-origin</code>.</p>
 ${
   session
-    ? html`<p>The checkout is done. A dashboard now asks for the new billing state:</p><p class="scroll"><code>${request}</code></p>`
+    ? html`<p>The checkout is done. A dashboard now asks for the new billing state:</p><p><code class="long">${request}</code></p>`
     : html`<p class="soft">Nothing was bought.</p>`
 }
 </section>`

@@ -1,14 +1,14 @@
 /** The frame of every hosted page, and its stylesheet. */
 import { Html, html } from './html.ts'
 
-export interface PageParts {
+interface PageParts {
   title: string
   body: Html
   /** Wide pages are for tables and columns. */
   width?: 'narrow' | 'wide'
 }
 
-export const styleSheetPath = '/local/stripe/style.css'
+const styleSheetPath = '/local/stripe/style.css'
 
 export const layout = ({ title, body, width = 'wide' }: PageParts): string =>
   html`${new Html('<!doctype html>')}
@@ -85,4 +85,5 @@ table { border-collapse: collapse; width: 100%; font-size: .95rem }
 th, td { text-align: left; padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line); white-space: nowrap }
 details { margin: .5rem 0 } summary { cursor: pointer; font-weight: 500 }
 code { font-size: .9em; white-space: nowrap }
+code.long { white-space: normal; overflow-wrap: anywhere }
 `

@@ -1,7 +1,8 @@
 /** The billing portal: a customer's plan, card and invoices, and what can be done about them. */
 import { invalidRequest } from '../api-error.ts'
 import { payInvoice } from '../billing-cycle.ts'
-import { addCard, showTrueColours, updateCustomer } from '../customers.ts'
+import { addCard, showTrueColours } from '../cards.ts'
+import { updateCustomer } from '../customers.ts'
 import { cardOf } from '../invoices.ts'
 import { formatDate, formatMoney, formatRhythm } from '../money.ts'
 import type { Customer, Invoice, PaymentMethod, PortalSession, Price, Subscription } from '../objects.ts'
