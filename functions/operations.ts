@@ -6,10 +6,12 @@ import type { Operation } from '../shared/http/operation.ts'
 import * as apiKeys from './api-keys/contract.ts'
 import * as auditEvents from './audit-events/contract.ts'
 import * as auth from './auth/contract.ts'
+import * as billing from './billing/contract.ts'
 import * as integrations from './integrations/contract.ts'
 import * as meta from './meta/contract.ts'
 import * as orgSettings from './org-settings/contract.ts'
 import * as policies from './policies/contract.ts'
+import * as stripeEvents from './stripe-events/contract.ts'
 import * as usageLimits from './usage-limits/contract.ts'
 
 export const operations = {
@@ -23,6 +25,13 @@ export const operations = {
   'api-keys/rotate': apiKeys.rotateApiKey,
   'audit-events/list': auditEvents.listAuditEvents,
   'audit-events/verify': auditEvents.verifyAuditChain,
+  'billing/reconcile-checkout': billing.reconcileCheckout,
+  'billing/create-checkout': billing.createCheckoutSession,
+  'billing/create-portal': billing.createPortalSession,
+  'billing/get': billing.getBilling,
+  'billing/update': billing.updateBilling,
+  'billing/list-invoices': billing.listInvoices,
+  'billing/support-context': billing.getSupportContext,
   'org-settings/get': orgSettings.getOrgSettings,
   'org-settings/update': orgSettings.updateOrgSettings,
   'auth/get': auth.getOrgAuth,
@@ -37,6 +46,7 @@ export const operations = {
   'integrations/validate': integrations.validateIntegration,
   'usage-limits/get': usageLimits.getUsageLimits,
   'usage-limits/update': usageLimits.updateUsageLimits,
+  'stripe-events/receive': stripeEvents.receiveStripeEvent,
   'meta/health': meta.getHealth,
   'meta/openapi': meta.getOpenApi,
   'meta/docs': meta.getDocs,

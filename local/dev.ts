@@ -15,6 +15,8 @@ const usage = `Usage: npm run dev -- [--port 3000] [--fresh] [--cors-origin http
 const folder = join(import.meta.dirname, '..', '.local')
 const stateFile = join(folder, 'dev.json')
 
+const sweepEveryMs = 60 * 60 * 1000
+
 async function main(): Promise<void> {
   const options = readOptions()
   if (options.fresh)
@@ -22,7 +24,7 @@ async function main(): Promise<void> {
       rmSync(join(folder, name), { force: true })
   readableLogs(process.stdout)
   writePrivateFile(join(folder, '.gitignore'), '*\n')
-  const service = await startService({ port: options.port, folder, corsOrigins: options.corsOrigins })
+  const service = await startService({ port: options.port, folder, corsOrigins: options.corsOrigins, sweepEveryMs })
   endOnSignal(service)
   const state: DevState = { url: service.url, issuer: service.issuer.url, orgs: await orgsToTry(service) }
   writePrivateFile(stateFile, `${JSON.stringify(state, null, 2)}\n`)

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
+import { runBackground } from './background.ts'
 import { createTable, type Engine, startEngine } from './engine.ts'
+import { createEventBridge, eventsPath, type LocalEventBridge, localBusName } from './eventbridge.ts'
 import { createGateway } from './gateway.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
 import { createKms, kmsKeyId, kmsPath } from './kms.ts'
@@ -20,12 +22,15 @@ export interface ServiceOptions {
   folder?: string
   tableName?: string
   corsOrigins?: readonly string[]
+  /** How often the sweep of billing runs by itself; never without it. */
+  sweepEveryMs?: number
 }
 
 export interface Service {
   url: string
   issuer: Issuer
   stripe: LocalStripe
+  events: LocalEventBridge
   close(): Promise<void>
 }
 
@@ -35,6 +40,7 @@ export async function startService({
   folder,
   tableName = 'octomil-settings-local',
   corsOrigins = [],
+  sweepEveryMs,
 }: ServiceOptions): Promise<Service> {
   const inFolder = (name: string) => (folder ? join(folder, name) : undefined)
   // Who comes before everything is up waits for it: the port is taken first, since the issuer's URL has it in it.
@@ -52,9 +58,14 @@ export async function startService({
     setServiceEnvironment(tableName, issuer.url)
     setStripeEnvironment(url, corsOrigins)
     const stripe = createStripe({ url, webhookUrl: `${url}/api/v1/webhooks/stripe`, ...(folder ? { folder } : {}) })
-    ready.resolve(everything(issuer, stripe, createKms(inFolder('kms-key')), createGateway({ corsOrigins })))
+    const events = createEventBridge({
+      project: (envelope) => runBackground('stripe-events/project', envelope),
+      sweep: () => runBackground('stripe-events/sweep', { thorough: true }),
+      ...(sweepEveryMs ? { sweepEveryMs } : {}),
+    })
+    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), createGateway({ corsOrigins })))
     const started = engine
-    return { url, issuer, stripe, close: () => close(server, stripe, started) }
+    return { url, issuer, stripe, events, close: () => close(server, stripe, events, started) }
   } catch (error) {
     server.close()
     await engine?.stop()
@@ -73,6 +84,7 @@ function setAwsEnvironment(url: string): void {
   process.env.AWS_ACCESS_KEY_ID = 'local'
   process.env.AWS_SECRET_ACCESS_KEY = 'local'
   process.env.AWS_ENDPOINT_URL_KMS = url + kmsPath
+  process.env.AWS_ENDPOINT_URL_EVENTBRIDGE = url + eventsPath
 }
 
 function setServiceEnvironment(tableName: string, issuerUrl: string): void {
@@ -84,6 +96,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     signInProviders: 'google,github',
     oidcIssuer: issuerUrl,
     oidcAudience: audience,
+    eventBusName: localBusName,
   }
   for (const [key, value] of Object.entries(values))
     process.env[environmentNames[key as keyof typeof environmentNames]] = value
@@ -106,18 +119,26 @@ function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void
 
 type RequestHandler = NonNullable<Parameters<typeof createServer>[1]>
 
-function everything(issuer: Issuer, stripe: LocalStripe, kms: RequestHandler, gateway: RequestHandler): RequestHandler {
+function everything(
+  issuer: Issuer,
+  stripe: LocalStripe,
+  events: LocalEventBridge,
+  kms: RequestHandler,
+  gateway: RequestHandler,
+): RequestHandler {
   return (request, response) => {
     const { url = '/' } = request
     if (url.startsWith(issuerPath)) issuer.handle(request, response)
     else if (stripe.serves(url)) stripe.handle(request, response)
+    else if (events.serves(url)) events.handle(request, response)
     else if (url.startsWith(kmsPath)) kms(request, response)
     else gateway(request, response)
   }
 }
 
-async function close(server: Server, stripe: LocalStripe, engine: Engine): Promise<void> {
+async function close(server: Server, stripe: LocalStripe, events: LocalEventBridge, engine: Engine): Promise<void> {
   await stripe.close()
+  await events.close()
   const closed = new Promise((resolve) => server.close(resolve))
   server.closeIdleConnections()
   // Whoever still holds a connection open has had two seconds to finish.

@@ -3,11 +3,15 @@
  * statement that is missing fails here and not after a deploy, and one that nobody needs is known.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import Stripe from 'stripe'
 import type { Operation, TableAction } from '../../shared/http/operation.ts'
 import { kms } from '../../shared/secrets/seal.ts'
 import { table } from '../../shared/storage/table.ts'
+import { eventBridge } from '../../shared/stripe-events/bus.ts'
 
-const running = new AsyncLocalStorage<Operation>()
+/** Whatever declares what it may touch: an operation, or a background function. */
+type Accessing = Pick<Operation, 'id' | 'access'>
+const running = new AsyncLocalStorage<Accessing>()
 /** The actions that each operation was seen to use, by operation id. */
 export const usedActions = new Map<string, Set<TableAction>>()
 
@@ -60,11 +64,47 @@ function watchSecrets(): void {
   )
 }
 
+/** Ids of what was seen to put events on the bus. */
+export const putsEvents = new Set<string>()
+
+function watchEvents(): void {
+  eventBridge().middlewareStack.add(
+    (next) => (args) => {
+      const operation = running.getStore()
+      if (operation) {
+        putsEvents.add(operation.id)
+        if (operation.access.events !== 'put') {
+          throw Object.assign(new Error(`${operation.id} may not put events`), { name: 'AccessDeniedException' })
+        }
+      }
+      return next(args)
+    },
+    { step: 'initialize', name: 'accessOfContract' },
+  )
+}
+
+/** Ids of what was seen to call Stripe. */
+export const callsStripe = new Set<string>()
+
+/** Every request of Stripe's client passes here, and still in the context of the handler that made it. */
+function watchStripe(): void {
+  const http = Object.getPrototypeOf(Stripe.createNodeHttpClient()) as ReturnType<typeof Stripe.createNodeHttpClient>
+  const { makeRequest } = http
+  http.makeRequest = function (...request) {
+    const operation = running.getStore()
+    if (operation) callsStripe.add(operation.id)
+    if (operation && !operation.access.stripe) throw new Error(`${operation.id} may not call Stripe`)
+    return makeRequest.apply(this, request)
+  }
+}
+
 let watching = false
 function watch(): void {
   if (watching) return
   watching = true
   watchSecrets()
+  watchEvents()
+  watchStripe()
   table().middlewareStack.add(
     (next, context) => (args) => {
       const operation = running.getStore()
@@ -86,7 +126,7 @@ function watch(): void {
 }
 
 /** Runs a handler under its contract's access. */
-export function withAccessOf<T>(operation: Operation, run: () => Promise<T>): Promise<T> {
+export function withAccessOf<T>(operation: Accessing, run: () => Promise<T>): Promise<T> {
   watch()
   return running.run(operation, run)
 }

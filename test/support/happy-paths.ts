@@ -1,10 +1,12 @@
 /** For each operation a request that succeeds, so that suites that walk the operations can reach their handlers. */
 import type { OperationName } from '../../functions/operations.ts'
+import { billingOf } from './billing.ts'
 import { invoke, type Request } from './invoke.ts'
 import { makeKey, type TestOrg } from './orgs.ts'
+import { delivery, stripeEvent } from './stripe-events.ts'
 
 /** Makes what the request needs, and the request; whoever sends it adds the token. */
-type HappyPath = (org: TestOrg) => Promise<Pick<Request, 'params' | 'query' | 'body'>>
+type HappyPath = (org: TestOrg) => Promise<Pick<Request, 'params' | 'query' | 'body' | 'rawBody' | 'headers'>>
 
 const nothingNeeded: HappyPath = async () => ({})
 const onNewKey: HappyPath = async (org) => ({ params: { key_id: (await makeKey(org)).id } })
@@ -19,6 +21,15 @@ const onNewIntegration: HappyPath = async ({ adminKey }) => {
   return { params: { integration_id: body.id } }
 }
 
+const checkout = { plan: 'team', interval: 'monthly' }
+/** A checkout makes the customer that the rest of billing is about. */
+const onCheckout =
+  (body?: (sessionId: string) => object): HappyPath =>
+  async (org) => {
+    const started = await billingOf(org).checkout(checkout)
+    return body ? { body: body(started.body.session_id) } : {}
+  }
+
 export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/create': async () => ({ body: { name: 'server', scopes: ['keys:read'] } }),
   'api-keys/create-app-key': async () => ({ body: { name: 'app', app_id: 'app-1' } }),
@@ -30,6 +41,13 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/rotate': onNewKey,
   'audit-events/list': nothingNeeded,
   'audit-events/verify': nothingNeeded,
+  'billing/reconcile-checkout': onCheckout((session_id) => ({ session_id })),
+  'billing/create-checkout': async () => ({ body: checkout }),
+  'billing/create-portal': onCheckout(() => ({})),
+  'billing/get': nothingNeeded,
+  'billing/update': async () => ({ body: { plan: 'team', reason: `for a test at ${Date.now()}` } }),
+  'billing/list-invoices': onCheckout(),
+  'billing/support-context': onCheckout(),
   'org-settings/get': nothingNeeded,
   'org-settings/update': async () => ({ body: { auto_rollback_enabled: true } }),
   'auth/get': nothingNeeded,
@@ -47,6 +65,7 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'integrations/validate': onNewIntegration,
   'usage-limits/get': nothingNeeded,
   'usage-limits/update': async () => ({ body: { limits: { max_devices: { limit: 7, mode: 'alert_only' } } } }),
+  'stripe-events/receive': async () => delivery(stripeEvent()),
   'meta/health': nothingNeeded,
   'meta/openapi': nothingNeeded,
   'meta/docs': nothingNeeded,
