@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   process.env[environmentNames.tableName] = await tableOf(stage)
   const maker: Maker = { name: 'bootstrap', requestId: randomUUID(), deadline: new Date(Date.now() + budgetMs) }
   const orgId = anotherKeyFor ? await existing(anotherKeyFor) : await make(orgName, owner, maker)
-  if (plan) await setPlan(orgId, plan, maker)
+  if (plan) await setPlan(orgId, plan, maker, 'npm run bootstrap -- --plan')
   const rawKey = await createOrgKey(orgId, 'Bootstrap key', 'full_admin', maker)
   console.log(JSON.stringify({ org_id: orgId, api_key: rawKey }, null, 2))
   console.error('This key is shown once. Store it now, and rotate it when you have signed in.')

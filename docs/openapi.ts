@@ -43,7 +43,7 @@ const errorResponses = (operation: Operation): ZodOpenApiResponsesObject => {
   )
 }
 
-function refusalsOf({ scope, method, body, refusals = [], query }: Operation): ProblemCode[] {
+function refusalsOf({ scope, method, body, rawBody, refusals = [], query }: Operation): ProblemCode[] {
   const codes = new Set<ProblemCode>(refusals)
   if (scope !== 'public') {
     for (const code of [
@@ -58,8 +58,9 @@ function refusalsOf({ scope, method, body, refusals = [], query }: Operation): P
     codes.add('invalid_input').add('service_unavailable')
   }
   if (body) codes.add('invalid_input').add('payload_too_large').add('unsupported_media_type')
+  if (rawBody) codes.add('invalid_input').add('payload_too_large')
   if (Object.keys(query.shape).length > 0) codes.add('invalid_input')
-  if (method === 'POST') codes.add('idempotency_in_progress').add('idempotency_mismatch')
+  if (method === 'POST' && scope !== 'public') codes.add('idempotency_in_progress').add('idempotency_mismatch')
   if (method === 'PUT' || method === 'PATCH' || method === 'DELETE') codes.add('precondition_failed')
   codes.add('server_error').add('request_timeout')
   return problemCodes.filter((code) => codes.has(code))
@@ -93,7 +94,7 @@ const scopeSentence = ({ scope }: Operation): string => {
 }
 
 function describe(operation: Operation): ZodOpenApiOperationObject {
-  const { id, tag, summary, description, scope, params, query, body, bodyMayBeAbsent, method } = operation
+  const { id, tag, summary, description, scope, params, query, body, bodyMayBeAbsent, rawBody, method } = operation
   const header = method === 'POST' ? idempotencyHeader : method === 'GET' ? undefined : ifMatchHeader
   return {
     operationId: id,
@@ -107,9 +108,16 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
       ...(header && scope !== 'public' ? { header } : {}),
     },
     ...(body ? { requestBody: { required: !bodyMayBeAbsent, content: { 'application/json': { schema: body } } } } : {}),
+    ...(rawBody ? { requestBody: rawRequestBody(rawBody) } : {}),
     responses: { ...successResponses(operation), ...errorResponses(operation) },
   }
 }
+
+const rawRequestBody = (description: string) => ({
+  required: true,
+  description,
+  content: { 'application/json': { schema: { type: 'object' as const } } },
+})
 
 /** The OpenAPI 3.1 document of all operations. */
 export function openApiDocument() {

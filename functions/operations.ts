@@ -6,6 +6,7 @@ import type { Operation } from '../shared/http/operation.ts'
 import * as apiKeys from './api-keys/contract.ts'
 import * as auditEvents from './audit-events/contract.ts'
 import * as auth from './auth/contract.ts'
+import * as billing from './billing/contract.ts'
 import * as cloudConnections from './cloud-connections/contract.ts'
 import * as cloudCredentials from './cloud-credentials/contract.ts'
 import * as cloudPolicy from './cloud-policy/contract.ts'
@@ -14,6 +15,7 @@ import * as integrations from './integrations/contract.ts'
 import * as meta from './meta/contract.ts'
 import * as orgSettings from './org-settings/contract.ts'
 import * as policies from './policies/contract.ts'
+import * as stripeEvents from './stripe-events/contract.ts'
 import * as usageLimits from './usage-limits/contract.ts'
 
 export const operations = {
@@ -52,6 +54,13 @@ export const operations = {
   'execution/test-local-target': execution.testLocalTarget,
   'execution/get-routing': execution.getRouting,
   'execution/update-routing': execution.updateRouting,
+  'billing/reconcile-checkout': billing.reconcileCheckout,
+  'billing/create-checkout': billing.createCheckoutSession,
+  'billing/create-portal': billing.createPortalSession,
+  'billing/get': billing.getBilling,
+  'billing/update': billing.updateBilling,
+  'billing/list-invoices': billing.listInvoices,
+  'billing/support-context': billing.getSupportContext,
   'org-settings/get': orgSettings.getOrgSettings,
   'org-settings/update': orgSettings.updateOrgSettings,
   'auth/get': auth.getOrgAuth,
@@ -66,6 +75,7 @@ export const operations = {
   'integrations/validate': integrations.validateIntegration,
   'usage-limits/get': usageLimits.getUsageLimits,
   'usage-limits/update': usageLimits.updateUsageLimits,
+  'stripe-events/receive': stripeEvents.receiveStripeEvent,
   'meta/health': meta.getHealth,
   'meta/openapi': meta.getOpenApi,
   'meta/docs': meta.getDocs,

@@ -1,10 +1,11 @@
-/** The whole app: stacks that keep, the API, and a stack for each resource folder. */
+/** The whole app: stacks that keep, Stripe's events, the API, and a stack for each resource folder. */
 import type { App } from 'aws-cdk-lib'
 import { Tags } from 'aws-cdk-lib'
 import { catchAll, operationList } from '../functions/operations.ts'
 import type { Operation } from '../shared/http/operation.ts'
 import { ApiStack } from './api-stack.ts'
 import { bundle } from './bundle.ts'
+import { EventsStack } from './events-stack.ts'
 import { ResourceStack } from './resource-stack.ts'
 import type { StageSettings } from './stage.ts'
 import { StorageStack } from './storage-stack.ts'
@@ -12,11 +13,13 @@ import { StorageStack } from './storage-stack.ts'
 /** Adds the stacks of a stage to an app. */
 export function addStacks(app: App, settings: StageSettings): void {
   const { folderOf } = bundle()
-  const { table, secretsKey } = new StorageStack(app, settings)
+  const { table, secretsKey, stripeSecretArn } = new StorageStack(app, settings)
+  const kept = { table, secretsKey, stripeSecretArn, settings }
+  const { eventBus } = new EventsStack(app, { ...kept, codeFolderOf: folderOf })
   const { httpApi } = new ApiStack(app, settings)
   for (const [folder, operations] of byFolder()) {
     const codeFolderOf = (file: string) => folderOf(`${folder}/${file}`)
-    new ResourceStack(app, folder, { operations, codeFolderOf, table, secretsKey, httpApi, settings })
+    new ResourceStack(app, folder, { ...kept, operations, codeFolderOf, eventBus, httpApi })
   }
   Tags.of(app).add('service', 'octomil-settings')
   Tags.of(app).add('stage', settings.stage)

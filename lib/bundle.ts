@@ -6,6 +6,7 @@
 import { globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type BuildOptions, buildSync } from 'esbuild'
+import { backgroundList } from '../functions/background.ts'
 import { catchAll, operationList } from '../functions/operations.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -38,7 +39,7 @@ const docsPackage = 'node_modules/@scalar/api-reference'
 const docsFiles = ['package.json', 'dist/browser/standalone.js']
 
 export interface Bundle {
-  /** The folder of a function's code, by the name of its operation. */
+  /** The folder of a function's code, by the name of its handler's file. */
   folderOf(name: string): string
   /** The size of each function's `index.mjs`. */
   bytes: Record<string, number>
@@ -46,7 +47,7 @@ export interface Bundle {
 
 /** Bundles all handlers into `build/<name>/index.mjs`. */
 export function bundle(): Bundle {
-  const names: readonly string[] = [...operationList.map(([name]) => name), catchAll.name]
+  const names: readonly string[] = [...[...operationList, ...backgroundList].map(([name]) => name), catchAll.name]
   const { outputFiles } = buildSync({
     ...bundleSettings,
     entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `functions/${name}.ts`])),

@@ -1,11 +1,14 @@
 /** The functions of one resource folder. A stack each, so that none comes near CloudFormation's limit of resources. */
 import { Stack } from 'aws-cdk-lib'
+import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import type { Construct } from 'constructs'
 import type { Operation } from '../shared/http/operation.ts'
-import { OperationFunction, type OperationFunctionProps } from './operation-function.ts'
+import { OperationFunction } from './operation-function.ts'
+import type { Surroundings } from './service-function.ts'
 import { stackName } from './stage.ts'
 
-interface ResourceStackProps extends Pick<OperationFunctionProps, 'table' | 'secretsKey' | 'httpApi' | 'settings'> {
+interface ResourceStackProps extends Surroundings {
+  httpApi: HttpApi
   /** The operations by the name of their handler file. */
   operations: readonly (readonly [file: string, Operation])[]
   codeFolderOf(file: string): string

@@ -16,6 +16,18 @@ export interface OidcSettings {
   roleClaim: string
 }
 
+/** What a stage knows of Stripe beside the secret, which is filled in after the deploy. */
+export interface StripeSettings {
+  /** The Secrets Manager secret that holds Stripe's; without it one is made, to be filled after the deploy. */
+  secretArn?: string
+  /** The partner event source whose events are taken beside the webhook's. */
+  partnerSource?: string
+  /** The account that events of connected accounts must be of. */
+  account?: string
+  /** Where Stripe's API is when it is not Stripe's: on loopback, for tests of a deploy. */
+  apiUrl?: string
+}
+
 export interface StageSettings extends OutboundSettings {
   stage: string
   /** Whether data outlives the stacks: retained on removal and protected from deletion. */
@@ -27,8 +39,11 @@ export interface StageSettings extends OutboundSettings {
   corsOrigins: readonly string[]
   /** Whose tokens people sign in with; without it only API keys work. */
   oidc: OidcSettings | undefined
+  stripe: StripeSettings
   /** Which of google, apple and github the deployment has credentials for; organizations only read this. */
   signInProviders: readonly SignInProvider[]
+  /** Whether owners may put their organization on any plan, whatever it pays. */
+  billingOverride: boolean
 }
 
 type StageDefaults = Pick<StageSettings, 'retainData' | 'logRetention' | 'throttle'>
@@ -66,6 +81,48 @@ export function readStageSettings(context: (name: string) => unknown): StageSett
     oidc: readOidc(text),
     signInProviders: readSignInProviders(text('sign_in_providers')),
     ...readOutboundSettings(text),
+    stripe: readStripe(text),
+    billingOverride: readSwitch('billing_override', text('billing_override')) ?? stage !== 'prod',
+  }
+}
+
+function readSwitch(name: string, value: string | undefined): boolean | undefined {
+  if (value === undefined) return undefined
+  if (value !== 'on' && value !== 'off') throw new StageSettingsError(`-c ${name}=${value}: must be on or off`)
+  return value === 'on'
+}
+
+/** IAM needs the whole of it, with the six characters that Secrets Manager has added to the name. */
+const secretArnPattern = /^arn:aws[\w-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
+
+function readStripe(text: (name: string) => string | undefined): StripeSettings {
+  const secretArn = text('stripe_secret_arn')
+  const partnerSource = text('stripe_partner_source')
+  const account = text('stripe_account')
+  const apiUrl = text('stripe_api_url')
+  if (secretArn !== undefined && !secretArnPattern.test(secretArn)) {
+    throw new StageSettingsError(
+      `-c stripe_secret_arn=${secretArn}: must be the whole ARN of a Secrets Manager secret, with the six characters at its end`,
+    )
+  }
+  if (partnerSource !== undefined && !/^aws\.partner\/stripe\.com\/ed_\w+$/.test(partnerSource)) {
+    throw new StageSettingsError(
+      `-c stripe_partner_source=${partnerSource}: must be the name of the event source, aws.partner/stripe.com/ed_…`,
+    )
+  }
+  if (account !== undefined && !/^acct_\w+$/.test(account)) {
+    throw new StageSettingsError(`-c stripe_account=${account}: must be the id of an account, acct_…`)
+  }
+  if (apiUrl !== undefined && !isLoopback(apiUrl)) {
+    throw new StageSettingsError(
+      `-c stripe_api_url=${apiUrl}: only a double of Stripe on loopback, for tests of a deploy; leave it out otherwise`,
+    )
+  }
+  return {
+    ...(secretArn ? { secretArn } : {}),
+    ...(partnerSource ? { partnerSource } : {}),
+    ...(account ? { account } : {}),
+    ...(apiUrl ? { apiUrl } : {}),
   }
 }
 
@@ -125,10 +182,12 @@ function readOidc(text: (name: string) => string | undefined): OidcSettings | un
 }
 
 /** Keys fetched over plain http could be anybody's; on loopback there is nobody else. */
-function isSafeUrl(url: string): boolean {
+const isSafeUrl = (url: string): boolean => (URL.canParse(url) && new URL(url).protocol === 'https:') || isLoopback(url)
+
+function isLoopback(url: string): boolean {
   if (!URL.canParse(url)) return false
   const { protocol, hostname } = new URL(url)
-  return protocol === 'https:' || (protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
+  return protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
 }
 
 /** The name of a stack, for people and for scripts that read its outputs. */
@@ -140,4 +199,6 @@ export const outputNames = {
   apiUrl: 'ApiUrl',
   docsUrl: 'DocsUrl',
   secretsKeyArn: 'SecretsKeyArn',
+  stripeSecretArn: 'StripeSecretArn',
+  alarmTopicArn: 'AlarmTopicArn',
 } as const

@@ -15,14 +15,16 @@ const usage = `Usage: npm run dev -- [--port 3000] [--fresh] [--cors-origin http
 const folder = join(import.meta.dirname, '..', '.local')
 const stateFile = join(folder, 'dev.json')
 
+const sweepEveryMs = 60 * 60 * 1000
+
 async function main(): Promise<void> {
   const options = readOptions()
   if (options.fresh)
-    for (const name of ['dev.json', 'dynamodb.sqlite', 'dynamodb.sqlite-wal', 'dynamodb.sqlite-shm'])
+    for (const name of ['dev.json', 'stripe.json', 'dynamodb.sqlite', 'dynamodb.sqlite-wal', 'dynamodb.sqlite-shm'])
       rmSync(join(folder, name), { force: true })
   readableLogs(process.stdout)
   writePrivateFile(join(folder, '.gitignore'), '*\n')
-  const service = await startService({ port: options.port, folder, corsOrigins: options.corsOrigins })
+  const service = await startService({ port: options.port, folder, corsOrigins: options.corsOrigins, sweepEveryMs })
   endOnSignal(service)
   const state: DevState = { url: service.url, issuer: service.issuer.url, orgs: await orgsToTry(service) }
   writePrivateFile(stateFile, `${JSON.stringify(state, null, 2)}\n`)
@@ -76,6 +78,7 @@ function welcome({ url, issuer, orgs }: DevState): string {
   return `
 Octomil settings API   ${url}
 Reference              ${url}/api/v1/docs
+Local Stripe           ${url}/local/stripe
 OIDC issuer            ${issuer}
 
 ${lines.join('\n')}

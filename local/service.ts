@@ -6,12 +6,15 @@ import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
+import { runBackground } from './background.ts'
 import { createTable, type Engine, startEngine } from './engine.ts'
+import { createEventBridge, eventsPath, type LocalEventBridge, localBusName } from './eventbridge.ts'
 import { createGateway } from './gateway.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
 import { createKms, kmsKeyId, kmsPath } from './kms.ts'
 import { answerAsProvider, providerPath } from './provider.ts'
 import type { DevState } from './state.ts'
+import { createStripe, type LocalStripe, stripeSecretKey, stripeWebhookSecret } from './stripe/stripe.ts'
 
 export interface ServiceOptions {
   /** 0 for any free port. */
@@ -20,11 +23,15 @@ export interface ServiceOptions {
   folder?: string
   tableName?: string
   corsOrigins?: readonly string[]
+  /** How often the sweep of billing runs by itself; never without it. */
+  sweepEveryMs?: number
 }
 
 export interface Service {
   url: string
   issuer: Issuer
+  stripe: LocalStripe
+  events: LocalEventBridge
   close(): Promise<void>
 }
 
@@ -34,6 +41,7 @@ export async function startService({
   folder,
   tableName = 'octomil-settings-local',
   corsOrigins = [],
+  sweepEveryMs,
 }: ServiceOptions): Promise<Service> {
   const inFolder = (name: string) => (folder ? join(folder, name) : undefined)
   // Who comes before everything is up waits for it: the port is taken first, since the issuer's URL has it in it.
@@ -49,9 +57,16 @@ export async function startService({
     await createTable(engine.endpoint, tableName)
     const issuer = await createIssuer(url, inFolder('issuer-key.json'))
     setServiceEnvironment(tableName, issuer.url)
-    ready.resolve(everything(issuer, createKms(inFolder('kms-key')), createGateway({ corsOrigins })))
+    setStripeEnvironment(url, corsOrigins)
+    const stripe = createStripe({ url, webhookUrl: `${url}/api/v1/webhooks/stripe`, ...(folder ? { folder } : {}) })
+    const events = createEventBridge({
+      project: (envelope) => runBackground('stripe-events/project', envelope),
+      sweep: () => runBackground('stripe-events/sweep', { thorough: true }),
+      ...(sweepEveryMs ? { sweepEveryMs } : {}),
+    })
+    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), createGateway({ corsOrigins })))
     const started = engine
-    return { url, issuer, close: () => close(server, started) }
+    return { url, issuer, stripe, events, close: () => close(server, stripe, events, started) }
   } catch (error) {
     server.close()
     await engine?.stop()
@@ -70,6 +85,7 @@ function setAwsEnvironment(url: string): void {
   process.env.AWS_ACCESS_KEY_ID = 'local'
   process.env.AWS_SECRET_ACCESS_KEY = 'local'
   process.env.AWS_ENDPOINT_URL_KMS = url + kmsPath
+  process.env.AWS_ENDPOINT_URL_EVENTBRIDGE = url + eventsPath
 }
 
 function setServiceEnvironment(tableName: string, issuerUrl: string): void {
@@ -83,24 +99,50 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     outboundAllowedCidrs: '127.0.0.0/8,::1/128',
     oidcIssuer: issuerUrl,
     oidcAudience: audience,
+    eventBusName: localBusName,
   }
   for (const [key, value] of Object.entries(values))
     process.env[environmentNames[key as keyof typeof environmentNames]] = value
 }
 
+/** The local Stripe, unless whoever starts the service has given the test key of a real account. */
+function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void {
+  process.env[environmentNames.dashboardOrigins] = [...corsOrigins, url].join(',')
+  const key = process.env[environmentNames.stripeSecretKey]
+  if (key && !/^[rs]k_test_/.test(key)) {
+    throw new Error(
+      `${environmentNames.stripeSecretKey} must be a test key here (sk_test_…): this is no place for real money.`,
+    )
+  }
+  if (key && key !== stripeSecretKey) return
+  process.env[environmentNames.stripeSecretKey] = stripeSecretKey
+  process.env[environmentNames.stripeWebhookSecret] = stripeWebhookSecret
+  process.env[environmentNames.stripeApiUrl] = url
+}
+
 type RequestHandler = NonNullable<Parameters<typeof createServer>[1]>
 
-function everything(issuer: Issuer, kms: RequestHandler, gateway: RequestHandler): RequestHandler {
+function everything(
+  issuer: Issuer,
+  stripe: LocalStripe,
+  events: LocalEventBridge,
+  kms: RequestHandler,
+  gateway: RequestHandler,
+): RequestHandler {
   return (request, response) => {
     const { url = '/' } = request
     if (url.startsWith(issuerPath)) issuer.handle(request, response)
+    else if (stripe.serves(url)) stripe.handle(request, response)
+    else if (events.serves(url)) events.handle(request, response)
     else if (url.startsWith(kmsPath)) kms(request, response)
     else if (url.startsWith(providerPath)) answerAsProvider(request, response)
     else gateway(request, response)
   }
 }
 
-async function close(server: Server, engine: Engine): Promise<void> {
+async function close(server: Server, stripe: LocalStripe, events: LocalEventBridge, engine: Engine): Promise<void> {
+  await stripe.close()
+  await events.close()
   const closed = new Promise((resolve) => server.close(resolve))
   server.closeIdleConnections()
   // Whoever still holds a connection open has had two seconds to finish.

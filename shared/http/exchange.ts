@@ -48,9 +48,9 @@ export function openExchange(event: unknown, context: unknown): Exchange {
   const { method, sourceIp, userAgent } = object(http)
   const now = new Date()
   return {
-    requestId: text(requestId) ?? text(object(context).awsRequestId) ?? randomUUID(),
+    requestId: text(requestId) ?? requestIdOf(context) ?? randomUUID(),
     now,
-    deadline: new Date(now.getTime() + remainingMs(context) - answerMarginMs),
+    deadline: deadlineOf(context, now),
     method: text(method) ?? 'GET',
     path: withoutKeys(text(rawPath) ?? '/'),
     headers: texts(headers, (name) => name.toLowerCase()),
@@ -66,11 +66,17 @@ export function openExchange(event: unknown, context: unknown): Exchange {
   }
 }
 
+/** When work must be over, as Lambda's context tells: some time before the end, so that the end is ours. */
+export const deadlineOf = (context: unknown, now: Date): Date =>
+  new Date(now.getTime() + remainingMs(context) - answerMarginMs)
+
 function remainingMs(context: unknown): number {
   const { getRemainingTimeInMillis } = object(context)
   const remaining: unknown = typeof getRemainingTimeInMillis === 'function' ? getRemainingTimeInMillis() : undefined
   return typeof remaining === 'number' && Number.isFinite(remaining) ? remaining : defaultBudgetMs
 }
+
+export const requestIdOf = (context: unknown): string | undefined => text(object(context).awsRequestId)
 
 const object = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}

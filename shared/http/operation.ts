@@ -28,6 +28,10 @@ export interface Access {
   secrets?: { action: 'encrypt' | 'decrypt'; purpose: SecretPurpose }
   /** Whether it calls hosts that customers name, through the outbound guard. */
   internet?: true
+  /** It calls Stripe: it may read the secret that holds Stripe's key, and knows where dashboards are. */
+  stripe?: true
+  /** It puts events on the service's bus. */
+  events?: 'put'
 }
 
 type Nothing = z.ZodObject<Record<never, never>>
@@ -51,6 +55,8 @@ interface Description {
   description: string
   /** The scope that a caller needs; `any`: any valid token; `public`: no token. */
   scope: Scope | 'any' | 'public'
+  /** What the body is, where the handler is given it as it came, unread: its sender signs the bytes. */
+  rawBody?: string
   /** Whether the body may be left out; it is then read as `{}`. */
   bodyMayBeAbsent?: boolean
   /** Problems beyond those that every operation of its kind can answer. */

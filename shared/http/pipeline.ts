@@ -26,6 +26,8 @@ export interface RequestOf<Op extends Operation> {
   method: string
   path: string
   headers: Exchange['headers']
+  /** For an operation that takes its body as it came. */
+  rawBody: Uint8Array
   ip: string | undefined
   requestId: string
   now: Date
@@ -54,8 +56,9 @@ export function pipeline(
 
 /** The request as the handler of `Op` is given it; `validate` has parsed it with that operation's schemas. */
 export const requestOf = <Op extends Operation>(exchange: Exchange): RequestOf<Op> => {
-  const { input, method, path, headers, ip, requestId, now } = exchange
-  return { ...(input as Pick<RequestOf<Op>, 'params' | 'query' | 'body'>), method, path, headers, ip, requestId, now }
+  const { input, method, path, headers, rawBody, ip, requestId, now } = exchange
+  const validated = input as Pick<RequestOf<Op>, 'params' | 'query' | 'body'>
+  return { ...validated, method, path, headers, rawBody, ip, requestId, now }
 }
 
 /** A GET whose caller has the answer already is told so, without the body (RFC 9110, section 13.1.2). */

@@ -17,7 +17,9 @@ import { enforceRateLimit } from './rate-limit.ts'
 /** What a handler is given: the validated request, who asks, and the way to write. */
 export interface Call<Op extends Operation> extends RequestOf<Op> {
   caller: Caller
-  /** When all work must be over. */
+  /** Who asks, from where and in which request, for what is committed beside the answer. */
+  circumstances: Circumstances
+  /** When work must be over. */
   deadline: Date
   /** Writes a change with its audit event, and hands back the answer. Its `once` is not kept for replays. */
   commit(change: Change, answer: Answer): Promise<Answer>
@@ -105,11 +107,14 @@ async function tell<Op extends Operation>(
   caller: Caller,
   lease: IdempotencyLease | undefined,
 ): Promise<Answer> {
+  const circumstances = circumstancesOf(exchange, caller)
+  const { deadline } = exchange
   const done = new Map<string, Promise<unknown>>()
   const call: Call<Op> = {
     ...requestOf<Op>(exchange),
     caller,
-    deadline: exchange.deadline,
+    circumstances,
+    deadline,
     once: <T>(dependsOn: readonly unknown[], work: () => Promise<T>) => {
       const key = JSON.stringify(dependsOn)
       const result = (done.get(key) as Promise<T> | undefined) ?? work()
@@ -118,7 +123,7 @@ async function tell<Op extends Operation>(
     },
     commit: async (change, answer) => {
       const writes = lease ? [...change.writes, lease.keepWith(answer)] : change.writes
-      await commit({ ...change, writes }, circumstancesOf(exchange, caller), exchange.deadline)
+      await commit({ ...change, writes }, circumstances, deadline)
       lease?.kept()
       return answer
     },
@@ -128,7 +133,7 @@ async function tell<Op extends Operation>(
       return await story(call)
     } catch (error) {
       if (!(error instanceof StaleReadError)) throw error
-      await pauseBeforeNext(attempt, exchange.deadline, error)
+      await pauseBeforeNext(attempt, deadline, error)
     }
   }
 }

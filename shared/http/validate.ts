@@ -38,9 +38,10 @@ export function validate(operation: Operation, exchange: Exchange): void {
 
 const idempotencyKeyPattern = /^[\x20-\x7e]{1,255}$/
 
-function idempotencyKeyFaults({ method }: Operation, { headers }: Exchange): InputFault[] {
+function idempotencyKeyFaults({ method, scope }: Operation, { headers }: Exchange): InputFault[] {
   const key = headers['idempotency-key']
-  if (method !== 'POST' || key === undefined || idempotencyKeyPattern.test(key)) return []
+  // Keys are kept per principal; where there is none the header means nothing.
+  if (method !== 'POST' || scope === 'public' || key === undefined || idempotencyKeyPattern.test(key)) return []
   return [{ path: 'Idempotency-Key', code: 'invalid_header', message: 'must be 1 to 255 printable ASCII characters' }]
 }
 

@@ -2,7 +2,7 @@
 import { issueKey, keyCreated } from '../api-keys/entity.ts'
 import { type Actor, createdFields } from '../audit/event.ts'
 import { templateScopes } from '../auth/scopes.ts'
-import { planOverridden } from '../billing/entity.ts'
+import { overrideChanged, readBilling } from '../billing/entity.ts'
 import type { PlanCode } from '../billing/plans.ts'
 import { ProblemError } from '../http/problem.ts'
 import { newId } from '../ids.ts'
@@ -74,8 +74,11 @@ export async function createOrgKey(orgId: string, name: string, template: string
 }
 
 /** Puts an org on a plan until further notice, whatever it pays: for plans that are sold by contract, and for trying. */
-export async function setPlan(orgId: string, plan: PlanCode, maker: Maker): Promise<void> {
-  await commit(planOverridden(orgId, plan, maker.name), circumstances(orgId, maker, new Date()), maker.deadline)
+export async function setPlan(orgId: string, plan: PlanCode, maker: Maker, reason = maker.name): Promise<void> {
+  const now = new Date()
+  const override = { plan, reason, expires_at: null, set_at: now.toISOString(), set_by: maker.name }
+  const change = overrideChanged(orgId, await readBilling(orgId), override, now)
+  if (change.changes.length > 0) await commit(change, circumstances(orgId, maker, now), maker.deadline)
 }
 
 const circumstances = (orgId: string, { name, requestId }: Maker, now: Date) => ({

@@ -18,6 +18,19 @@ export const environmentNames = {
   oidcJwksUri: 'OIDC_JWKS_URI',
   oidcOrgClaim: 'OIDC_ORG_CLAIM',
   oidcRoleClaim: 'OIDC_ROLE_CLAIM',
+  /** Stripe's secrets themselves, several webhook secrets separated by commas; or the Secrets Manager secret that holds them. */
+  stripeSecretKey: 'STRIPE_SECRET_KEY',
+  stripeWebhookSecret: 'STRIPE_WEBHOOK_SECRET',
+  stripeSecretArn: 'STRIPE_SECRET_ARN',
+  /** Where Stripe's API is when it is not Stripe. */
+  stripeApiUrl: 'STRIPE_API_URL',
+  /** The account that partner events must be of. */
+  stripeAccount: 'STRIPE_ACCOUNT',
+  /** The partner event source whose events are taken beside our own webhook's. */
+  stripePartnerSource: 'STRIPE_PARTNER_SOURCE',
+  dashboardOrigins: 'DASHBOARD_ORIGINS',
+  eventBusName: 'EVENT_BUS_NAME',
+  billingOverride: 'BILLING_OVERRIDE',
 } as const
 
 type EnvironmentKey = keyof typeof environmentNames

@@ -12,6 +12,7 @@ import { unmarshall } from '@aws-sdk/util-dynamodb'
 import type { Actor, AuditDraft, AuditEvent } from '../audit/event.ts'
 import { append, type Circumstances, readHead } from '../audit/trail.ts'
 import { ProblemError } from '../http/problem.ts'
+import { realTiming, type Timing } from '../runtime/timing.ts'
 import { table, type Write } from './table.ts'
 
 /** What an operation wants done: its writes, and the event that tells of them. */
@@ -38,7 +39,12 @@ const longestPauseMs = 2000
  * @throws what the failed write's `refuse` makes, when a condition of the change itself does not hold
  * @throws ProblemError `service_unavailable` when the races are still being lost at the deadline
  */
-export async function commit(change: Change, where: Circumstances, deadline: Date): Promise<AuditEvent> {
+export async function commit(
+  change: Change,
+  where: Circumstances,
+  deadline: Date,
+  timing: Timing = realTiming,
+): Promise<AuditEvent> {
   const { writes, actor, auditRetentionDays, ...draft } = change
   for (let attempt = 0; ; attempt++) {
     const head = await readHead(where.orgId)
@@ -51,7 +57,7 @@ export async function commit(change: Change, where: Circumstances, deadline: Dat
     } catch (error) {
       if (!(error instanceof TransactionCanceledException)) throw error
       refuseFailedConditions(error, all)
-      await pauseBeforeNext(attempt, deadline, error)
+      await pauseBeforeNext(attempt, deadline, error, timing)
     }
   }
 }
@@ -111,13 +117,18 @@ function refuseFailedConditions(error: TransactionCanceledException, writes: rea
  *
  * @throws ProblemError `service_unavailable` when the wait would end past the deadline
  */
-export async function pauseBeforeNext(attempt: number, deadline: Date, cause: Error): Promise<void> {
-  const pauseMs = Math.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt)
-  if (Date.now() + pauseMs >= deadline.getTime()) {
+export async function pauseBeforeNext(
+  attempt: number,
+  deadline: Date,
+  cause: Error,
+  timing: Timing = realTiming,
+): Promise<void> {
+  const pauseMs = timing.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt)
+  if (timing.now().getTime() + pauseMs >= deadline.getTime()) {
     throw new ProblemError('service_unavailable', 'Too many changes of this organization at once; try again.', {
       headers: { 'retry-after': '1' },
       cause,
     })
   }
-  await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  await timing.sleep(pauseMs)
 }

@@ -1,19 +1,23 @@
 /**
- * `npm run test:deploy`: the stock CDK CLI deploys the whole app into the emulator with IAM enforced, bootstraps two
- * orgs, runs the HTTP suite through the API Gateway it made, destroys everything, and leaves nothing running.
+ * `npm run test:deploy`: the stock CDK CLI deploys the whole app into the emulator with IAM enforced, connects it to a
+ * local Stripe, bootstraps two orgs, runs the HTTP suite through the API Gateway it made, has the schedule start a
+ * sweep, destroys everything, and leaves nothing running.
  */
 import { spawn } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CloudWatchLogsClient, DescribeLogGroupsCommand, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs'
-import { stackName } from '../../lib/stage.ts'
+import { EventBridgeClient, ListRulesCommand, PutRuleCommand } from '@aws-sdk/client-eventbridge'
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { outputNames, stackName } from '../../lib/stage.ts'
 import { audience, createIssuer, type Issuer } from '../../local/issuer.ts'
 import { mintTokens, seededOrgs } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
-import type { Target } from '../http/target.ts'
+import { createStripe, stripeSecretKey, stripeWebhookSecret } from '../../local/stripe/stripe.ts'
+import { mintBuyers, type Target } from '../http/target.ts'
 import { clientOf, type Emulator, localFolder, startEmulator } from './emulator.ts'
 import { proveKeyRoles } from './key-roles.ts'
 
@@ -25,20 +29,27 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'octomil-deploy-'))
   const emulator = await startEmulator()
   writeFileSync(logFile, '')
-  const { issuer, close } = await startIssuer()
+  const { issuer, stripeUrl, close } = await startOutside()
+  const outside = { issuer, stripeUrl }
   try {
     await step('bootstrap the environment', () => bootstrapEnvironment(emulator, folder))
-    const apiUrl = await step('deploy', () => deploy(emulator, issuer, folder))
+    const { apiUrl, stripeSecretArn } = await step('deploy', () => deploy(emulator, outside, folder))
+    await step('connect to Stripe', () => connectStripe(emulator, stripeSecretArn))
+    await step('have the schedule start a sweep every minute', () => hastenSweep(emulator))
     const orgs = await step('bootstrap two orgs', () => bootstrapOrgs(emulator, issuer))
-    const target: Target = { url: emulator.endpoint, host: new URL(apiUrl).host, orgs, deployed: true }
+    const stripe = { url: stripeUrl, secretKey: stripeSecretKey, webhookSecret: stripeWebhookSecret }
+    const buyers = await mintBuyers(issuer)
+    const host = new URL(apiUrl).host
+    const target: Target = { url: emulator.endpoint, host, orgs, buyers, stripe, deployed: true }
     const targetFile = join(folder, 'target.json')
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
     await step('HTTP suite', () => runSuite(emulator, targetFile))
     await step('who may seal and who may open', () => proveKeyRoles(emulator, stage))
-    await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments(issuer)]))
+    await step('sweep', () => seeSweep(emulator))
+    await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments(outside)]))
     console.log('deploy test: passed')
   } finally {
-    close()
+    await close()
     await emulator.stop()
     rmSync(folder, { recursive: true, force: true })
   }
@@ -99,7 +110,13 @@ const cdk = (emulator: Emulator, folder: string, commandArguments: string[]): Pr
     true,
   )
 
-const appArguments = (issuer: Issuer): string[] => [
+/** What the deployed app reaches out to, on loopback. */
+interface Outside {
+  issuer: Issuer
+  stripeUrl: string
+}
+
+const appArguments = ({ issuer, stripeUrl }: Outside): string[] => [
   '--app',
   `${process.execPath} test/deploy/app.ts`,
   ...['-c', `stage=${stage}`],
@@ -108,6 +125,8 @@ const appArguments = (issuer: Issuer): string[] => [
   ...['-c', 'sign_in_providers=google,github'],
   // The suite's provider is on loopback.
   ...['-c', 'allowed_cidrs=127.0.0.0/8'],
+  ...['-c', 'cors_origins=https://dashboard.example.com'],
+  ...['-c', `stripe_api_url=${stripeUrl}`],
 ]
 
 /** The standard bootstrap template less two parts that the emulator enforces without knowing what they rest on. */
@@ -132,15 +151,53 @@ async function bootstrapEnvironment(emulator: Emulator, folder: string): Promise
   ])
 }
 
-async function deploy(emulator: Emulator, issuer: Issuer, folder: string): Promise<string> {
+interface Deployed {
+  apiUrl: string
+  stripeSecretArn: string
+}
+
+async function deploy(emulator: Emulator, outside: Outside, folder: string): Promise<Deployed> {
   const outputs = join(folder, 'outputs.json')
   const options = ['--all', '--require-approval', 'never', '--outputs-file', outputs, '--progress', 'events']
-  await cdk(emulator, folder, ['deploy', ...options, ...appArguments(issuer)])
+  await cdk(emulator, folder, ['deploy', ...options, ...appArguments(outside)])
   const notProved = readFileSync(logFile, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('NOT PROVED'))
   console.log(notProved.length > 0 ? notProved.join('\n') : 'every resource of the app was deployed')
-  return JSON.parse(readFileSync(outputs, 'utf8'))[stackName(stage, 'Api')].ApiUrl
+  const written: Record<string, Record<string, string>> = JSON.parse(readFileSync(outputs, 'utf8'))
+  return {
+    apiUrl: written[stackName(stage, 'Api')]?.[outputNames.apiUrl] ?? '',
+    stripeSecretArn: written[stackName(stage, 'Storage')]?.[outputNames.stripeSecretArn] ?? '',
+  }
+}
+
+/** Fills in the secret as an operator does after the first deploy. */
+async function connectStripe(emulator: Emulator, stripeSecretArn: string): Promise<void> {
+  const SecretString = JSON.stringify({ secret_key: stripeSecretKey, webhook_secrets: [stripeWebhookSecret] })
+  await clientOf(SecretsManagerClient, emulator).send(
+    new PutSecretValueCommand({ SecretId: stripeSecretArn, SecretString }),
+  )
+}
+
+/** The rule stays as it was deployed but for its hour, which no test waits for. */
+async function hastenSweep(emulator: Emulator): Promise<void> {
+  const events = clientOf(EventBridgeClient, emulator)
+  const { Rules = [] } = await events.send(new ListRulesCommand({}))
+  const hourly = Rules.filter(({ ScheduleExpression }) => ScheduleExpression === 'rate(1 hour)')
+  if (hourly.length !== 1) throw new Error(`one rule should be hourly, and not ${hourly.length}`)
+  await events.send(new PutRuleCommand({ Name: hourly[0]?.Name, ScheduleExpression: 'rate(1 minute)' }))
+}
+
+/** Waits until a sweep has, under its own role, brought in the customer that the suite has left without any event. */
+async function seeSweep(emulator: Emulator): Promise<void> {
+  for (const giveUp = Date.now() + 150_000; Date.now() < giveUp; ) {
+    const sweeps = await loggedLines(emulator, '"billing sweep"')
+    const swept = sweeps.find((line) => /"synced":[1-9].*"failed":0/.test(line))
+    if (swept) return console.log(swept)
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+  }
+  for (const line of await loggedErrors(emulator)) console.error(`logged by a function: ${line}`)
+  throw new Error('no sweep has brought a customer in')
 }
 
 async function bootstrapOrgs(emulator: Emulator, issuer: Issuer): Promise<DevState['orgs']> {
@@ -172,31 +229,43 @@ async function runSuite(emulator: Emulator, targetFile: string): Promise<void> {
 }
 
 /** What the deployed functions logged as errors: where a missing permission says which action of which role. */
-async function loggedErrors(emulator: Emulator): Promise<string[]> {
+const loggedErrors = async (emulator: Emulator): Promise<string[]> =>
+  (await loggedLines(emulator, '"ERROR"')).filter((line) => line.startsWith('{"level":"ERROR"'))
+
+async function loggedLines(emulator: Emulator, filterPattern: string): Promise<string[]> {
   const logs = clientOf(CloudWatchLogsClient, emulator)
   const { logGroups = [] } = await logs.send(new DescribeLogGroupsCommand({}))
   const found = await Promise.all(
-    logGroups.map(({ logGroupName }) =>
-      logs.send(new FilterLogEventsCommand({ logGroupName, filterPattern: '"ERROR"' })),
-    ),
+    logGroups.map(({ logGroupName }) => logs.send(new FilterLogEventsCommand({ logGroupName, filterPattern }))),
   )
-  return found
-    .flatMap(({ events = [] }) => events.map(({ message = '' }) => message.trim()))
-    .filter((line) => line.startsWith('{"level":"ERROR"'))
+  return found.flatMap(({ events = [] }) => events.map(({ message = '' }) => message.trim()))
 }
 
-async function startIssuer(): Promise<{ issuer: Issuer; close(): void }> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const issuer = await createIssuer(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-  server.on('request', issuer.handle)
+/** An issuer, and a Stripe that sends no events by itself: the suite delivers them. */
+async function startOutside(): Promise<Outside & { close(): Promise<void> }> {
+  const [issuerServer, stripeServer] = [createServer(), createServer()]
+  const [issuerUrl, stripeUrl] = [await listen(issuerServer), await listen(stripeServer)]
+  const issuer = await createIssuer(issuerUrl)
+  issuerServer.on('request', issuer.handle)
+  const stripe = createStripe({ url: stripeUrl, webhookUrl: stripeUrl })
+  stripe.webhooks.pause()
+  stripeServer.on('request', stripe.handle)
   return {
     issuer,
-    close: () => {
-      server.close()
-      server.closeAllConnections()
+    stripeUrl,
+    close: async () => {
+      await stripe.close()
+      for (const server of [issuerServer, stripeServer]) {
+        server.close()
+        server.closeAllConnections()
+      }
     },
   }
+}
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 main().catch((error: unknown) => {

@@ -5,10 +5,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type OperationName, operationList } from '../../functions/operations.ts'
 import type { Operation } from '../../shared/http/operation.ts'
-import { calledOut, usedActions, usedSecrets } from '../support/access.ts'
+import { calledOut, callsStripe, putsEvents, usedActions, usedSecrets } from '../support/access.ts'
 import { happyPaths, happyRequest } from '../support/happy-paths.ts'
 import { invoke } from '../support/invoke.ts'
-import { makeBusyOrg, makeKey, type TestOrg } from '../support/orgs.ts'
+import { credentialFor, makeBusyOrg, makeKey, type TestOrg } from '../support/orgs.ts'
 import { sampleParams } from '../support/sample-ids.ts'
 
 let org: TestOrg
@@ -30,8 +30,9 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
       scopes: [scope === 'evals:write' ? 'models:read' : 'evals:write'],
     })
     usedActions.delete(id)
-    const headers = method === 'POST' ? { 'idempotency-key': `access of ${id}` } : {}
-    const happy = await invoke(name, { ...request, headers, ...(guarded ? { token: org.adminKey } : {}) })
+    const headers = { ...request.headers, ...(method === 'POST' ? { 'idempotency-key': `access of ${id}` } : {}) }
+    const token = guarded ? await credentialFor(operation, org) : undefined
+    const happy = await invoke(name, { ...request, headers, token })
     expect(happy.status, happy.text).toBeLessThan(400)
     if (audit) {
       const refused = await invoke(name, { ...request, params: sampleParams(operation), token: denied })
@@ -39,6 +40,9 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     }
     expect([...(usedActions.get(id) ?? [])].sort()).toEqual([...access.table].sort())
     expect(calledOut.has(id)).toBe(access.internet ?? false)
+    expect(putsEvents.has(id)).toBe(access.events === 'put')
+    // The webhook reads Stripe's secrets, and calls nobody.
+    if (!access.events) expect(callsStripe.has(id)).toBe(access.stripe === true)
     const { secrets } = access
     expect([...(usedSecrets.get(id) ?? [])]).toEqual(secrets ? [`${secrets.action} ${secrets.purpose}`] : [])
   })

@@ -112,6 +112,7 @@ const bodyMutation = fc.record({
   field: fc.oneof(
     fc.constantFrom('name', 'scopes', 'environment', 'expires_at', 'federation_id', 'model_id', 'app_id', 'reason'),
     fc.constantFrom('allowed_origins', 'rate_limit_per_minute', 'overlap_seconds'),
+    fc.constantFrom('plan', 'interval', 'quantity', 'success_url', 'return_url', 'session_id'),
     nastyText,
   ),
   value: fc.oneof(fc.jsonValue(), nastyText, fc.array(nastyText), fc.date({ noInvalidDate: false }), fc.integer()),

@@ -9,7 +9,7 @@ import type { Scope } from '../../shared/auth/scopes.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { happyRequest } from '../support/happy-paths.ts'
 import { eventFor, invoke, invokeEvent, type Request, type Response } from '../support/invoke.ts'
-import { makeBusyOrg, makeKey, type TestOrg, testIssuer, tokenFor } from '../support/orgs.ts'
+import { credentialFor, isForKeys, makeBusyOrg, makeKey, type TestOrg, testIssuer, tokenFor } from '../support/orgs.ts'
 import { bareProblem, type Code, expectProblem, expectWellFormedProblem, faultPaths } from '../support/problems.ts'
 import { malformedIds, sampleParams } from '../support/sample-ids.ts'
 
@@ -141,12 +141,13 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
   const params = sampleParams(operation)
   const idNames = Object.keys(params)
 
-  /** A request on something that does not exist, by the org's admin unless said otherwise. */
-  const ask = (request: Request = {}): Promise<Response> =>
-    invoke(name, { ...(guarded ? { token: org.adminKey } : {}), params, ...request })
+  /** A request on something that does not exist, by the org's admin or owner unless said otherwise. */
+  const ask = async (request: Request = {}): Promise<Response> =>
+    invoke(name, { ...(guarded ? { token: await credentialFor(operation, org) } : {}), params, ...request })
   const askHappily = async (request: Request = {}): Promise<Response> =>
     ask({ ...(await happyRequest(name, org)), ...request })
-  const askInBytes = (bytes: Uint8Array, token = org.adminKey): Promise<Response> => {
+  const askInBytes = async (bytes: Uint8Array): Promise<Response> => {
+    const token = await credentialFor(operation, org)
     const event = eventFor(operation, { token, params, rawBody: Buffer.from(bytes).toString('base64') })
     return invokeEvent(name, { ...event, isBase64Encoded: true })
   }
@@ -219,11 +220,12 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
   })
 
   test('a key is taken as bearer token and as X-API-Key alike', async () => {
-    const bearer = await ask()
+    const bearer = await ask({ token: org.adminKey })
     const header = await ask({ token: undefined, headers: { 'x-api-key': org.adminKey } })
-    const both = await ask({ headers: { 'x-api-key': org.adminKey } })
+    const both = await ask({ token: org.adminKey, headers: { 'x-api-key': org.adminKey } })
     expect([header.status, both.status]).toEqual([bearer.status, bearer.status])
     expect(bearer.status).not.toBe(401)
+    expect(bearer.status === 403).toBe(!isForKeys(operation))
   })
 
   if (scoped) {
@@ -259,7 +261,9 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
         const event = trail.body.data.find(
           ({ request_id }: { request_id: string }) => request_id === denial.body.request_id,
         )
-        expect(event).toMatchObject({ action: audit.action, result: 'denied', changes: [], actor: { type: 'api_key' } })
+        expect(event).toMatchObject({ action: audit.action, result: 'denied', changes: [] })
+        const isOfKey = isForKeys(operation) || denial === denials[0]
+        expect(event.actor.type).toBe(isOfKey ? 'api_key' : 'user')
         expect(event.resource).toEqual({
           type: audit.resource,
           ...(audit.param ? { id: params[audit.param] } : {}),

@@ -2,15 +2,22 @@
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { operationList } from '../../functions/operations.ts'
+import type { Issuer } from '../../local/issuer.ts'
 import { seed, startService } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
+import { stripeSecretKey, stripeWebhookSecret } from '../../local/stripe/stripe.ts'
 import { matchPath } from '../../shared/http/route.ts'
+import { newId } from '../../shared/ids.ts'
 
 export interface Target {
   url: string
   /** Sent as the Host header, which says to an emulator which API is meant. */
   host?: string
   orgs: DevState['orgs']
+  /** Tokens of two owners whose organizations no other file of the suite uses, so that they may buy. */
+  buyers: readonly [string, string]
+  /** The account at Stripe that the target is connected to. */
+  stripe: { url: string; secretKey: string; webhookSecret: string }
   deployed: boolean
 }
 
@@ -30,7 +37,15 @@ async function startLocal(): Promise<Target> {
     corsOrigins: ['https://dashboard.example.com'],
   })
   const orgs = await seed(service)
-  return { url: service.url, orgs, deployed: false }
+  const stripe = { url: service.url, secretKey: stripeSecretKey, webhookSecret: stripeWebhookSecret }
+  return { url: service.url, orgs, buyers: await mintBuyers(service.issuer), stripe, deployed: false }
+}
+
+/** Who belongs to which organization is for the issuer to say; nobody needs to have made it. */
+export async function mintBuyers(issuer: Issuer): Promise<Target['buyers']> {
+  const mint = () =>
+    issuer.mint({ sub: 'buyer', org_id: newId('org'), role: 'owner', email: 'buyer@example.com' }, 3600)
+  return [await mint(), await mint()]
 }
 
 export interface HttpResponse {
@@ -59,6 +74,7 @@ export const notYetSucceeded = (folders: readonly string[]): string[] =>
 /** Which file of the suite exercises which resource folders; together, all of them. */
 export const suites = {
   service: ['api-keys', 'audit-events', 'meta'],
+  billing: ['billing', 'stripe-events'],
   governance: ['org-settings', 'auth', 'policies', 'usage-limits', 'integrations'],
   cloud: ['cloud-connections', 'cloud-credentials', 'cloud-policy', 'execution'],
 } as const satisfies Record<string, readonly string[]>

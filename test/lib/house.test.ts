@@ -2,6 +2,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { backgroundList } from '../../functions/background.ts'
 import { catchAll, operationList } from '../../functions/operations.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -35,7 +36,7 @@ describe('who may import whom', () => {
   })
 
   test('what is deployed imports contracts, never handlers', () => {
-    expect(offenders(/^(lib|bin)\//, /^functions\/(?!operations\.ts|.*\/contract\.ts)/)).toEqual([])
+    expect(offenders(/^(lib|bin)\//, /^functions\/(?!(operations|background)\.ts|.*\/contract\.ts)/)).toEqual([])
   })
 
   test('nothing imports the local service or tests', () => {
@@ -50,6 +51,7 @@ describe('who may import whom', () => {
       for (const next of localImports(file)) visit(next)
     }
     visit('functions/operations.ts')
+    visit('functions/background.ts')
     const reached = [...reachable].filter((file) =>
       (imports.get(file) ?? []).some((name) => name.startsWith('@aws-sdk/')),
     )
@@ -74,8 +76,8 @@ describe('who may import whom', () => {
   })
 })
 
-describe('operations', () => {
-  const named = [...operationList.map(([name]) => name as string), catchAll.name]
+describe('operations and background functions', () => {
+  const named = [...operationList, ...backgroundList].map(([name]) => name as string).concat(catchAll.name)
 
   test('every contract has its handler, and every handler its contract', () => {
     const handlers = globSync('functions/*/*.ts', { cwd: root }).filter((file) =>
@@ -86,7 +88,7 @@ describe('operations', () => {
   })
 
   test('ids and routes are unique', () => {
-    const ids = operationList.map(([, { id }]) => id)
+    const ids = [...operationList, ...backgroundList].map(([, { id }]) => id)
     const routes = operationList.map(([, { route }]) => route.replaceAll(/\{\w+\}/g, '{}'))
     expect(new Set(ids).size).toBe(ids.length)
     expect(new Set(routes).size).toBe(routes.length)

@@ -1,33 +1,15 @@
 /** The synthesized templates, held against the contracts and the promises of the architecture. */
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { App, type Stack } from 'aws-cdk-lib'
-import { Template } from 'aws-cdk-lib/assertions'
+import type { Template } from 'aws-cdk-lib/assertions'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { backgroundList } from '../../functions/background.ts'
 import { catchAll, operationList } from '../../functions/operations.ts'
-import { addStacks } from '../../lib/app.ts'
 import { readStageSettings, stackName } from '../../lib/stage.ts'
 import { StageSettingsError } from '../../lib/stage-error.ts'
-
-// biome-ignore lint/suspicious/noExplicitAny: templates are read as they come
-type Resource = { Type: string; Properties: any; DeletionPolicy?: string }
+import { ofType, type Resource, resourcesOf, synthesize } from './synthesize.ts'
 
 const everyOperation = [...operationList, [catchAll.name, catchAll.operation] as const]
-
-/** The templates of a stage, by stack name. */
-function synthesize(context: Record<string, string>): Map<string, Template> {
-  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'octomil-synth-')), context })
-  addStacks(
-    app,
-    readStageSettings((name) => app.node.tryGetContext(name)),
-  )
-  const stacks = app.node.children.filter((child): child is Stack => 'stackName' in child)
-  return new Map(stacks.map((stack) => [stack.stackName, Template.fromStack(stack)]))
-}
-
-const resourcesOf = (templates: Iterable<Template>): Resource[] =>
-  [...templates].flatMap((template) => Object.values(template.toJSON().Resources ?? {}) as Resource[])
+/** Whatever is deployed as a function. */
+const everyFunction = [...everyOperation, ...backgroundList].map(([, declared]) => declared)
 
 let dev: Map<string, Template>
 let prod: Map<string, Template>
@@ -39,13 +21,12 @@ beforeAll(() => {
   all = resourcesOf(dev.values())
 })
 
-const ofType = (resources: Resource[], type: string) => resources.filter(({ Type }) => Type === type)
-
 describe('functions and their permissions', () => {
-  test.each(everyOperation.map(([, operation]) => operation))(
+  test.each(everyFunction)(
     '$id: the statements of its role are its log stream and the access of its contract, no more',
-    (operation) => {
-      const { resources, id } = findFunction(operation.id)
+    (declared) => {
+      const { access } = declared
+      const { resources, id } = findFunction(declared.id)
       const [roleId] = resources[id]?.Properties.Role['Fn::GetAtt'] ?? []
       const role = resources[roleId]
       expect(role?.Properties.ManagedPolicyArns).toBeUndefined()
@@ -57,24 +38,36 @@ describe('functions and their permissions', () => {
         Effect: 'Allow',
         Resource: expect.anything(),
       }
-      const actions = operation.access.table.map((action) => `dynamodb:${action}`)
+      const actions = access.table.map((action) => `dynamodb:${action}`)
       const table = {
         Action: actions.length === 1 ? actions[0] : actions,
         Effect: 'Allow',
-        Resource: expect.anything(),
+        Resource: imported('Table'),
       }
-      const { secrets } = operation.access
+      const { secrets } = access
       const sealing = {
         Action: secrets?.action === 'decrypt' ? 'kms:Decrypt' : 'kms:Encrypt',
         Effect: 'Allow',
-        Resource: expect.anything(),
+        Resource: imported('SecretsKey'),
         Condition: { StringEquals: { 'kms:EncryptionContext:purpose': secrets?.purpose } },
       }
-      expect(statements).toEqual([logs, ...(actions.length > 0 ? [table] : []), ...(secrets ? [sealing] : [])])
-      if (actions.length > 0) expect(JSON.stringify(statements[1].Resource)).toMatch(/Fn::ImportValue.*Table/)
-      if (secrets) expect(JSON.stringify(statements[2].Resource)).toMatch(/Fn::ImportValue.*SecretsKey/)
+      const stripe = { Action: 'secretsmanager:GetSecretValue', Effect: 'Allow', Resource: imported('StripeSecret') }
+      const bus = { Action: 'events:PutEvents', Effect: 'Allow', Resource: imported('Bus') }
+      const ownDeadLetters = { Action: 'sqs:SendMessage', Effect: 'Allow', Resource: inStack('DeadLetters') }
+      expect(statements).toEqual([
+        logs,
+        ...(actions.length > 0 ? [table] : []),
+        ...(secrets ? [sealing] : []),
+        ...(access.stripe ? [stripe] : []),
+        ...(access.events ? [bus] : []),
+        // Lambda sends what a background function could not do in the function's name.
+        ...('trigger' in declared ? [ownDeadLetters] : []),
+      ])
     },
   )
+
+  const imported = (part: string) => ({ 'Fn::ImportValue': expect.stringContaining(part) })
+  const inStack = (part: string) => ({ 'Fn::GetAtt': [expect.stringContaining(part), 'Arn'] })
 
   test('no statement anywhere allows every action or every resource, or a scan', () => {
     const policies = all.flatMap(({ Type, Properties }) =>
@@ -84,7 +77,7 @@ describe('functions and their permissions', () => {
           ? (Properties.Policies ?? []).map((policy: { PolicyDocument: object }) => policy.PolicyDocument)
           : [],
     )
-    expect(policies.length).toBeGreaterThan(everyOperation.length - 1)
+    expect(policies.length).toBeGreaterThanOrEqual(everyFunction.length)
     for (const { Statement } of policies) {
       for (const { Action, Resource } of Statement) {
         for (const action of [Action].flat()) expect(action).not.toMatch(/\*|Scan/)
@@ -93,36 +86,53 @@ describe('functions and their permissions', () => {
     }
   })
 
-  test('every function answers before API Gateway gives up, runs on Node 24, and keeps its logs for a time', () => {
-    const functions = ofType(all, 'AWS::Lambda::Function')
-    expect(functions).toHaveLength(everyOperation.length)
-    for (const { Properties } of functions) {
-      expect(Properties.Timeout).toBeLessThan(30)
+  test('every function runs on Node 24 and ARM, ends in time, and keeps its logs for a time', () => {
+    expect(ofType(all, 'AWS::Lambda::Function')).toHaveLength(everyFunction.length)
+    for (const declared of everyFunction) {
+      const { Properties } = propertiesOf(declared.id)
+      // Operations answer before API Gateway gives up.
+      if ('trigger' in declared) expect(Properties.Timeout).toBe(declared.timeoutSeconds)
+      else expect(Properties.Timeout).toBeLessThan(30)
       expect(Properties.Runtime).toBe('nodejs24.x')
+      expect(Properties.Architectures).toEqual(['arm64'])
       expect(Properties.LoggingConfig.LogGroup).toBeDefined()
     }
     for (const { Properties } of ofType(all, 'AWS::Logs::LogGroup'))
       expect(Properties.RetentionInDays).toBeGreaterThan(0)
   })
 
-  test('only functions that authenticate know the table', () => {
-    for (const [, operation] of everyOperation) {
-      const { resources, id } = findFunction(operation.id)
-      const variables = resources[id]?.Properties.Environment.Variables
-      expect('TABLE_NAME' in variables, operation.id).toBe(operation.scope !== 'public')
+  test('only functions that may touch the table, Stripe or the bus know which', () => {
+    for (const { id, access } of everyFunction) {
+      const variables = propertiesOf(id).Properties.Environment.Variables
+      expect('TABLE_NAME' in variables, id).toBe(access.table.length > 0)
+      expect('STRIPE_SECRET_ARN' in variables, id).toBe(access.stripe === true)
+      expect('EVENT_BUS_NAME' in variables, id).toBe(access.events === 'put')
     }
   })
 
-  function findFunction(operationId: string): { resources: Record<string, Resource>; id: string } {
+  test('no template holds a secret of Stripe: it is made empty and filled in after the deploy', () => {
+    const [secret, ...more] = ofType(all, 'AWS::SecretsManager::Secret')
+    expect(more).toEqual([])
+    expect(Object.keys(secret?.Properties).sort()).toEqual(['Description', 'Tags'])
+    const templates = JSON.stringify([...dev.values()].map((template) => template.toJSON()))
+    expect(templates).not.toMatch(/(sk|rk)_(test|live)_\w|whsec_\w/)
+  })
+
+  function propertiesOf(functionId: string): Resource {
+    const { resources, id } = findFunction(functionId)
+    return resources[id] as Resource
+  }
+
+  function findFunction(functionId: string): { resources: Record<string, Resource>; id: string } {
     for (const template of dev.values()) {
       const resources = template.toJSON().Resources as Record<string, Resource>
       const found = Object.entries(resources).find(
         ([, { Type, Properties }]) =>
-          Type === 'AWS::Lambda::Function' && Properties.Description.startsWith(`${operationId}: `),
+          Type === 'AWS::Lambda::Function' && Properties.Description.startsWith(`${functionId}: `),
       )
       if (found) return { resources, id: found[0] }
     }
-    throw new Error(`no function for ${operationId}`)
+    throw new Error(`no function for ${functionId}`)
   }
 })
 
@@ -158,6 +168,8 @@ describe('what is kept', () => {
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
     })
     expect(table?.Properties.TimeToLiveSpecification).toEqual({ AttributeName: 'expires_at_epoch', Enabled: true })
+    const [secret] = ofType(kept, 'AWS::SecretsManager::Secret')
+    expect(secret?.DeletionPolicy).toBe('Retain')
     const [key] = ofType(kept, 'AWS::KMS::Key')
     expect(key).toMatchObject({ DeletionPolicy: 'Retain', Properties: { EnableKeyRotation: true } })
   })
@@ -190,6 +202,12 @@ describe('stage settings', () => {
     [{ local_runtime_url: 'https://r.example.com', local_runtime: 'lama' }, /local_runtime=lama.*ollama/],
     [{ sign_in_providers: 'google,myspace' }, /sign_in_providers.*myspace.*github/],
     [{ oidc_issuer: 'https://id.example.com', oidc_audience: 'x', oidc_jwks_uri: 'ftp://x' }, /oidc_jwks_uri=/],
+    [{ stripe_partner_source: 'ed_1' }, /stripe_partner_source=ed_1.*aws\.partner/],
+    [{ stripe_partner_source: 'aws.partner/stripe.com/ed_1/x' }, /stripe_partner_source=/],
+    [{ stripe_account: '7' }, /stripe_account=7.*acct_/],
+    [{ stripe_api_url: 'https://stripe.example.com' }, /stripe_api_url=.*loopback/],
+    [{ stripe_api_url: 'http://127.0.0.1.example.com' }, /stripe_api_url=.*loopback/],
+    [{ stripe_api_url: 'localhost:1' }, /stripe_api_url=.*loopback/],
   ])('%j is refused at synth with a message that names the value', (context, message) => {
     expect(read(context)).toThrow(StageSettingsError)
     expect(read(context)).toThrow(message)

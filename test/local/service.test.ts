@@ -78,6 +78,42 @@ describe('the local service', () => {
     expect(read.headers.get('access-control-expose-headers')).toContain('ratelimit')
   })
 
+  test('a purchase comes in by the event of the local Stripe, or by a sweep when its events are held back', async () => {
+    const { url, stripe, events, ...service } = await start()
+    const orgs = await seed({ url, stripe, events, ...service })
+    const ask = async (token: string | undefined, method: string, path: string, body?: object) => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const sent = { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) }
+      return (await (await fetch(`${url}/api/v1/settings/billing${path}`, sent)).json()) as Record<string, unknown>
+    }
+    const buy = async (token: string | undefined) => {
+      const session = await ask(token, 'POST', '/checkout', { plan: 'team', interval: 'monthly' })
+      const card = { number: '4242424242424242', expiry: '12/40', cvc: '123', email: 'buyer@example.com' }
+      const paid = await fetch(String(session.url), {
+        method: 'POST',
+        body: new URLSearchParams(card),
+        redirect: 'manual',
+      })
+      expect(paid.status).toBe(303)
+    }
+    const subscriptionOf = async (token: string | undefined) => (await ask(token, 'GET', '')).subscription
+    const [acme, globex] = orgs.map(({ tokens }) => tokens.owner)
+
+    await buy(acme)
+    await stripe.webhooks.idle()
+    await events.idle()
+    expect(await subscriptionOf(acme)).toMatchObject({ status: 'active' })
+
+    stripe.webhooks.pause()
+    await buy(globex)
+    await stripe.webhooks.idle()
+    expect(await subscriptionOf(globex)).toBeNull()
+    const swept = await fetch(`${url}/local/events/sweep`, { method: 'POST' })
+    expect([swept.status, await swept.json()]).toEqual([200, { swept: true }])
+    expect(await subscriptionOf(globex)).toMatchObject({ status: 'active' })
+    expect(events.deadLetters).toEqual([])
+  })
+
   test('what it writes of keys and tokens only its owner can read', () => {
     const file = join(folder, 'private.json')
     writePrivateFile(file, '{}')

@@ -5,11 +5,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
+import Stripe from 'stripe'
 import type { Operation, TableAction } from '../../shared/http/operation.ts'
 import { kms } from '../../shared/secrets/kms.ts'
 import { table } from '../../shared/storage/table.ts'
+import { eventBridge } from '../../shared/stripe-events/bus.ts'
 
-const running = new AsyncLocalStorage<Operation>()
+/** Whatever declares what it may touch: an operation, or a background function. */
+type Accessing = Pick<Operation, 'id' | 'access'>
+const running = new AsyncLocalStorage<Accessing>()
 /** The actions that each operation was seen to use, by operation id. */
 export const usedActions = new Map<string, Set<TableAction>>()
 
@@ -63,12 +67,12 @@ function watchSecrets(): void {
   )
 }
 
-/** The operations that were seen to call a host that is none of AWS's. */
+/** The operations that were seen to call a host that is none of AWS's nor Stripe's. */
 export const calledOut = new Set<string>()
 
-const ofAws = (host: string, port: string): boolean =>
+const isOurs = (host: string, port: string): boolean =>
   Object.entries(process.env).some(
-    ([name, url]) => name.startsWith('AWS_ENDPOINT_URL_') && url && new URL(url).host === `${host}:${port}`,
+    ([name, url]) => /^AWS_ENDPOINT_URL_|^STRIPE_API_URL$/.test(name) && url && new URL(url).host === `${host}:${port}`,
   )
 
 function watchOutbound(): void {
@@ -76,10 +80,44 @@ function watchOutbound(): void {
     const { request } = message as { request: ClientRequest }
     const operation = running.getStore()
     const [, port = ''] = String(request.getHeader('host')).split(':')
-    if (!operation || ofAws(request.host, port)) return
+    if (!operation || isOurs(request.host, port)) return
     calledOut.add(operation.id)
     if (!operation.access.internet) throw new Error(`${operation.id} may not call ${request.host}`)
   })
+}
+
+/** Ids of what was seen to put events on the bus. */
+export const putsEvents = new Set<string>()
+
+function watchEvents(): void {
+  eventBridge().middlewareStack.add(
+    (next) => (args) => {
+      const operation = running.getStore()
+      if (operation) {
+        putsEvents.add(operation.id)
+        if (operation.access.events !== 'put') {
+          throw Object.assign(new Error(`${operation.id} may not put events`), { name: 'AccessDeniedException' })
+        }
+      }
+      return next(args)
+    },
+    { step: 'initialize', name: 'accessOfContract' },
+  )
+}
+
+/** Ids of what was seen to call Stripe. */
+export const callsStripe = new Set<string>()
+
+/** Every request of Stripe's client passes here, and still in the context of the handler that made it. */
+function watchStripe(): void {
+  const http = Object.getPrototypeOf(Stripe.createNodeHttpClient()) as ReturnType<typeof Stripe.createNodeHttpClient>
+  const { makeRequest } = http
+  http.makeRequest = function (...request) {
+    const operation = running.getStore()
+    if (operation) callsStripe.add(operation.id)
+    if (operation && !operation.access.stripe) throw new Error(`${operation.id} may not call Stripe`)
+    return makeRequest.apply(this, request)
+  }
 }
 
 let watching = false
@@ -88,6 +126,8 @@ function watch(): void {
   watching = true
   watchSecrets()
   watchOutbound()
+  watchEvents()
+  watchStripe()
   table().middlewareStack.add(
     (next, context) => (args) => {
       const operation = running.getStore()
@@ -109,7 +149,7 @@ function watch(): void {
 }
 
 /** Runs a handler under its contract's access. */
-export function withAccessOf<T>(operation: Operation, run: () => Promise<T>): Promise<T> {
+export function withAccessOf<T>(operation: Accessing, run: () => Promise<T>): Promise<T> {
   watch()
   return running.run(operation, run)
 }

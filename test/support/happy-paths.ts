@@ -1,11 +1,13 @@
 /** For each operation a request that succeeds, so that suites that walk the operations can reach their handlers. */
 import type { OperationName } from '../../functions/operations.ts'
+import { billingOf } from './billing.ts'
 import { invoke, type Request } from './invoke.ts'
 import { makeKey, type TestOrg } from './orgs.ts'
 import { startProvider, type TestProvider } from './provider.ts'
+import { delivery, stripeEvent } from './stripe-events.ts'
 
 /** Makes what the request needs, and the request; whoever sends it adds the token. */
-type HappyPath = (org: TestOrg) => Promise<Pick<Request, 'params' | 'query' | 'body'>>
+type HappyPath = (org: TestOrg) => Promise<Pick<Request, 'params' | 'query' | 'body' | 'rawBody' | 'headers'>>
 
 const nothingNeeded: HappyPath = async () => ({})
 const onNewKey: HappyPath = async (org) => ({ params: { key_id: (await makeKey(org)).id } })
@@ -47,6 +49,14 @@ const onNew =
 const onNewConnection = onNew('cloud-connections/create', 'connection_id', connection)
 const onNewCredential = onNew('cloud-credentials/create', 'credential_id', () => credential)
 const onNewTarget = onNew('execution/create-local-target', 'target_id', localTarget)
+const checkout = { plan: 'team', interval: 'monthly' }
+/** A checkout makes the customer that the rest of billing is about. */
+const onCheckout =
+  (body?: (sessionId: string) => object): HappyPath =>
+  async (org) => {
+    const started = await billingOf(org).checkout(checkout)
+    return body ? { body: body(started.body.session_id) } : {}
+  }
 
 export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/create': async () => ({ body: { name: 'server', scopes: ['keys:read'] } }),
@@ -59,6 +69,13 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/rotate': onNewKey,
   'audit-events/list': nothingNeeded,
   'audit-events/verify': nothingNeeded,
+  'billing/reconcile-checkout': onCheckout((session_id) => ({ session_id })),
+  'billing/create-checkout': async () => ({ body: checkout }),
+  'billing/create-portal': onCheckout(() => ({})),
+  'billing/get': nothingNeeded,
+  'billing/update': async () => ({ body: { plan: 'team', reason: `for a test at ${Date.now()}` } }),
+  'billing/list-invoices': onCheckout(),
+  'billing/support-context': onCheckout(),
   'org-settings/get': nothingNeeded,
   'org-settings/update': async () => ({ body: { auto_rollback_enabled: true } }),
   'cloud-connections/create': async () => ({ body: await connection() }),
@@ -114,6 +131,7 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'integrations/validate': onNewIntegration,
   'usage-limits/get': nothingNeeded,
   'usage-limits/update': async () => ({ body: { limits: { max_devices: { limit: 7, mode: 'alert_only' } } } }),
+  'stripe-events/receive': async () => delivery(stripeEvent()),
   'meta/health': nothingNeeded,
   'meta/openapi': nothingNeeded,
   'meta/docs': nothingNeeded,

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createIssuer, type Issuer, issuerPath } from '../../local/issuer.ts'
 import { type Role, templateScopes } from '../../shared/auth/scopes.ts'
+import type { Operation } from '../../shared/http/operation.ts'
 import { createOrg, createOrgKey } from '../../shared/orgs/entity.ts'
 import { invoke } from './invoke.ts'
 
@@ -89,6 +90,21 @@ export async function tokenFor(
 ): Promise<string> {
   const { mint } = await testIssuer()
   return mint({ sub: `user-${role}`, org_id: orgId, role, email: `${role}@example.com` }, ttlSeconds, claims)
+}
+
+/** Whether some key can be given the scope of an operation; the others are for people. */
+export const isForKeys = ({ scope }: Pick<Operation, 'scope'>): boolean => scope !== 'billing:override'
+
+/** A credential that may call an operation: the org's admin key, or where no key can hold the scope, a new owner's token. */
+export const credentialFor = async (
+  operation: Pick<Operation, 'scope'>,
+  { orgId, adminKey }: Pick<TestOrg, 'orgId' | 'adminKey'>,
+): Promise<string> => (isForKeys(operation) ? adminKey : newOwner(orgId))
+
+/** A token of an owner whom nobody has seen before, so that the rate limit is whole. */
+export async function newOwner(orgId: string): Promise<string> {
+  const { mint } = await testIssuer()
+  return mint({ sub: `owner-${randomUUID()}`, org_id: orgId, role: 'owner' }, 600)
 }
 
 export { issuerPath }

@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { beforeAll } from 'vitest'
 import { createTable } from '../../local/engine.ts'
 import { createKms, kmsKeyId } from '../../local/kms.ts'
+import { startEventBus } from './event-bus.ts'
 import { catchLogs } from './logs.ts'
+import { startStripe } from './stripe.ts'
 
 const endpoint = process.env.DYNAMODB_ENDPOINT ?? ''
 const tableName = `test-${randomUUID()}`
@@ -21,12 +23,17 @@ Object.assign(process.env, {
   SECRETS_KEY_ID: kmsKeyId,
   SIGN_IN_PROVIDERS: 'google,github',
   OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8,::1/128',
+  STRIPE_SECRET_KEY: 'sk_test_local',
+  STRIPE_WEBHOOK_SECRET: 'whsec_local',
+  DASHBOARD_ORIGINS: 'https://dashboard.example.com,https://console.example.com',
 })
 
 catchLogs()
 beforeAll(async () => {
   await createTable(endpoint, tableName)
   await startKms()
+  await startStripe()
+  await startEventBus()
 })
 
 /** A KMS of this test file's own, with a key that nobody else has. */

@@ -1,0 +1,19 @@
+/**
+ * Every function that is no operation of the API: what a rule or a schedule starts. As in `operations.ts`, the name of an
+ * entry is the file of its handler.
+ */
+import type { BackgroundFunction } from '../shared/runtime/background.ts'
+import * as stripeEvents from './stripe-events/contract.ts'
+
+export const backgroundFunctions = {
+  'stripe-events/project': stripeEvents.projectStripeEvent,
+  'stripe-events/sweep': stripeEvents.sweepBilling,
+} as const satisfies Record<`${string}/${string}`, BackgroundFunction>
+
+export type BackgroundName = keyof typeof backgroundFunctions
+
+/** The background functions with their names, as a list. */
+export const backgroundList = Object.entries(backgroundFunctions) as unknown as readonly [
+  BackgroundName,
+  BackgroundFunction,
+][]

@@ -1,0 +1,18 @@
+import { ageHeader } from '../../shared/billing/cached.ts'
+import { readBilling } from '../../shared/billing/entity.ts'
+import { recentInvoices } from '../../shared/billing/invoices.ts'
+import { ok } from '../../shared/http/answer.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { listInvoices } from './contract.ts'
+
+/** The latest invoices; an org without a customer has none, and Stripe is not asked. */
+export const handler = serve(listInvoices, async ({ caller, query }) => {
+  const { customerId } = await readBilling(caller.orgId)
+  if (customerId === undefined) return ok({ data: [], next_cursor: null, cached_at: null, stale: false })
+  const copy = await recentInvoices({ orgId: caller.orgId, customerId })
+  const data = copy.value.slice(0, query.limit)
+  return {
+    ...ok({ data, next_cursor: null, cached_at: copy.cachedAt.toISOString(), stale: copy.stale }),
+    headers: ageHeader(copy),
+  }
+})

@@ -1,0 +1,19 @@
+import { activeOverride } from '../../shared/billing/current-plan.ts'
+import { overrideChanged, readBilling } from '../../shared/billing/entity.ts'
+import { patchedOverride, requireOverridesOn } from '../../shared/billing/override.ts'
+import { toBillingRecord } from '../../shared/billing/record.ts'
+import { resource } from '../../shared/http/answer.ts'
+import { commitIfChanged, requireMatch } from '../../shared/http/patch.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { updateBilling } from './contract.ts'
+
+/** Sets, changes or clears the override of the plan. */
+export const handler = serve(updateBilling, async ({ caller, body, headers, circumstances, now, commit }) => {
+  requireOverridesOn()
+  const before = await readBilling(caller.orgId)
+  const override = patchedOverride(body, activeOverride(before, now), circumstances)
+  requireMatch(headers, toBillingRecord(before, now))
+  const change = overrideChanged(caller.orgId, before, override, now)
+  const after = change.changes.length === 0 ? before : { ...before, override: override ?? undefined }
+  return commitIfChanged(commit, change, resource(toBillingRecord(after, now)))
+})

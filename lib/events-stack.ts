@@ -1,0 +1,175 @@
+/**
+ * Stripe's events: the bus that the webhook puts them on, the partner bus where the stage names one, the rules that hand
+ * them to the projector, the sweep's schedule; and what tells somebody when any of it does not get through.
+ */
+import { CfnOutput, Duration, Stack } from 'aws-cdk-lib'
+import { Alarm, ComparisonOperator, type IMetric, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import { EventBus, type EventPattern, Match, Rule, Schedule } from 'aws-cdk-lib/aws-events'
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { EventInvokeConfig, type Function as Lambda } from 'aws-cdk-lib/aws-lambda'
+import { Topic } from 'aws-cdk-lib/aws-sns'
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import type { Construct } from 'constructs'
+import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
+import { type MetricName, metricNamespace } from '../shared/runtime/metrics.ts'
+import { partnerSourcePrefix, webhookSource } from '../shared/stripe-events/event.ts'
+import { pascalCase } from './resource-stack.ts'
+import { allow, ServiceFunction, type Surroundings } from './service-function.ts'
+import { outputNames, stackName } from './stage.ts'
+
+interface EventsStackProps extends Omit<Surroundings, 'eventBus'> {
+  codeFolderOf(name: string): string
+}
+
+/** How often something is tried again, and for how long, before it is a dead letter. */
+interface Patience {
+  retryAttempts: number
+  maxEventAge: Duration
+}
+
+/** For a rule that cannot start its function: EventBridge's most, within the time of the function's own. */
+const toStart: Patience = { retryAttempts: 185, maxEventAge: Duration.hours(6) }
+/** For an event that could not be projected: all that Lambda offers. */
+const toProject: Patience = { retryAttempts: 2, maxEventAge: Duration.hours(6) }
+/** For a sweep that failed: the next one is an hour away, and finds what this one has left. */
+const toSweep: Patience = { retryAttempts: 0, maxEventAge: Duration.hours(1) }
+
+/** An event of this age has been in trouble for longer than a passing fault lasts. */
+const oldestEventSeconds = 15 * 60
+
+export class EventsStack extends Stack {
+  readonly eventBus: EventBus
+  /** Where alarms go; whoever is to be told subscribes to it. */
+  readonly alarmTopic: Topic
+  readonly #props: EventsStackProps
+
+  constructor(scope: Construct, props: EventsStackProps) {
+    const { stage, stripe } = props.settings
+    super(scope, stackName(stage, 'Events'))
+    this.#props = props
+    this.alarmTopic = alarmTopic(this)
+    this.eventBus = new EventBus(this, 'Bus', { eventBusName: `octomil-settings-${stage}` })
+    const projector = this.#function('stripe-events/project', toProject)
+    this.#route('Webhook', this.eventBus, { source: [webhookSource] }, projector)
+    if (stripe.partnerSource) {
+      const partnerBus = new EventBus(this, 'PartnerBus', { eventSourceName: stripe.partnerSource })
+      this.#route('Partner', partnerBus, { source: Match.prefix(partnerSourcePrefix) }, projector)
+    }
+    const sweep = this.#function('stripe-events/sweep', toSweep)
+    const { everyMinutes } = backgroundFunctions['stripe-events/sweep'].trigger
+    new Rule(this, 'SweepSchedule', {
+      description: 'Starts the sweep of billing',
+      schedule: Schedule.rate(Duration.minutes(everyMinutes)),
+      targets: [sweep.target()],
+    })
+    this.#alarms(projector, sweep)
+    new CfnOutput(this, outputNames.alarmTopicArn, { value: this.alarmTopic.topicArn })
+  }
+
+  /** Hands a bus's events to the projector, and keeps them for a month to be replayed. */
+  #route(id: string, eventBus: EventBus, eventPattern: EventPattern, projector: Background): void {
+    new Rule(this, `${id}Events`, { eventBus, eventPattern, targets: [projector.target()] })
+    eventBus.archive(`${id}Archive`, { eventPattern, retention: Duration.days(30) })
+  }
+
+  /** A background function, and the queue of what it could not do, whether it failed or could not even be started. */
+  #function(name: BackgroundName, patience: Patience): Background {
+    const { id, summary, access, timeoutSeconds } = backgroundFunctions[name]
+    const scopeId = pascalCase(name.replace(/^.*\//, ''))
+    const deadLetters = new Queue(this, `${scopeId}DeadLetters`, {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    })
+    const { function: lambda } = new ServiceFunction(this, scopeId, {
+      ...this.#props,
+      eventBus: this.eventBus,
+      description: `${id}: ${summary}`,
+      codeFolder: this.#props.codeFolderOf(name),
+      timeout: Duration.seconds(timeoutSeconds),
+      access,
+      // Lambda sends a dead letter in the function's own name.
+      statements: [allow(['sqs:SendMessage'], deadLetters.queueArn)],
+    })
+    new EventInvokeConfig(this, `${scopeId}Invocation`, {
+      function: lambda,
+      ...patience,
+      onFailure: { bind: () => ({ destination: deadLetters.queueArn }) },
+    })
+    const target = () => new LambdaFunction(lambda, { deadLetterQueue: deadLetters, ...toStart })
+    return { lambda, deadLetters, target }
+  }
+
+  #alarms(projector: Background, sweep: Background): void {
+    for (const [name, { deadLetters }] of Object.entries({ Project: projector, Sweep: sweep })) {
+      this.#alarm(`${name}DeadLettersNotEmpty`, {
+        metric: deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: minutes(1) }),
+        meaning: `what stripe-events.${name.toLowerCase()} could not do waits in its dead-letter queue`,
+      })
+    }
+    this.#alarm('ProjectErrors', {
+      metric: projector.lambda.metricErrors({ statistic: 'Sum', period: minutes(5) }),
+      // One is tried again; several are more than bad luck.
+      threshold: 3,
+      meaning: 'events of Stripe fail to be projected',
+    })
+    this.#alarm('ProjectAge', {
+      metric: this.#metric('StripeEventAgeSeconds', 'Maximum'),
+      threshold: oldestEventSeconds,
+      meaning: 'events of Stripe are projected long after they happened',
+    })
+    this.#alarm('SweepFailures', {
+      metric: this.#metric('SweepFailures', 'Sum'),
+      meaning: 'the sweep could not bring a customer up to date',
+    })
+    this.#alarm('SweepErrors', {
+      metric: sweep.lambda.metricErrors({ statistic: 'Sum', period: minutes(5) }),
+      meaning: 'a run of the sweep has failed or was cut off',
+    })
+  }
+
+  #metric(metricName: MetricName, statistic: string): Metric {
+    const dimensionsMap = { stage: this.#props.settings.stage }
+    return new Metric({ namespace: metricNamespace, metricName, dimensionsMap, statistic, period: minutes(5) })
+  }
+
+  #alarm(
+    id: string,
+    { metric, threshold = 1, meaning }: { metric: IMetric; threshold?: number; meaning: string },
+  ): void {
+    const alarm = new Alarm(this, id, {
+      alarmDescription: `${stackName(this.#props.settings.stage, 'Events')}: ${meaning}`,
+      metric,
+      threshold,
+      evaluationPeriods: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    })
+    alarm.addAlarmAction(new SnsAction(this.alarmTopic))
+  }
+}
+
+interface Background {
+  lambda: Lambda
+  deadLetters: Queue
+  /** The function as a rule's target. */
+  target(): LambdaFunction
+}
+
+const minutes = (count: number): Duration => Duration.minutes(count)
+
+/** A topic with a policy of its own has none that lets CloudWatch in unless it says so. */
+function alarmTopic(stack: Stack): Topic {
+  const topic = new Topic(stack, 'Alarms', { displayName: 'Alarms of the Octomil settings API', enforceSSL: true })
+  topic.addToResourcePolicy(
+    new PolicyStatement({
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+      actions: ['sns:Publish'],
+      resources: [topic.topicArn],
+      conditions: { StringEquals: { 'aws:SourceAccount': stack.account } },
+    }),
+  )
+  return topic
+}

@@ -1,0 +1,14 @@
+/** Background functions on one machine: started as Lambda starts them, with the time that their contract gives them. */
+import { ulid } from 'ulid'
+import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
+
+type Handler = (event: unknown, context: unknown) => Promise<void>
+
+/** Runs a background function on an event. What it throws is thrown. */
+export async function runBackground(name: BackgroundName, event: unknown): Promise<void> {
+  const module: { handler: Handler } = await import(
+    /* @vite-ignore */ new URL(`../functions/${name}.ts`, import.meta.url).href
+  )
+  const end = Date.now() + backgroundFunctions[name].timeoutSeconds * 1000
+  await module.handler(event, { awsRequestId: ulid(), getRemainingTimeInMillis: () => end - Date.now() })
+}

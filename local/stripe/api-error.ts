@@ -1,0 +1,49 @@
+/** A refusal in the shape of Stripe's: what is thrown anywhere in the local Stripe, and answered as it is. */
+
+export interface ApiErrorBody {
+  type: 'api_error' | 'card_error' | 'idempotency_error' | 'invalid_request_error'
+  message: string
+  code?: string
+  decline_code?: string
+  param?: string
+}
+
+export class ApiError extends Error {
+  readonly status: number
+  readonly body: ApiErrorBody
+  /** A refusal that comes after something was done, like a charge that was tried and failed. */
+  readonly keepsChanges: boolean
+
+  constructor(status: number, body: ApiErrorBody, { keepsChanges = false } = {}) {
+    super(body.message)
+    this.name = 'ApiError'
+    this.status = status
+    this.body = body
+    this.keepsChanges = keepsChanges
+  }
+}
+
+/** A request that cannot be done as it was asked. */
+export const invalidRequest = (message: string, more: Pick<ApiErrorBody, 'code' | 'param'> = {}): ApiError =>
+  new ApiError(400, { type: 'invalid_request_error', message, ...more })
+
+/** What is not there: 404 when the path names it, 400 when a parameter does. */
+export const resourceMissing = (kind: string, id: string, param: string): ApiError =>
+  new ApiError(param === 'id' ? 404 : 400, {
+    type: 'invalid_request_error',
+    code: 'resource_missing',
+    message: `No such ${kind}: '${id}'`,
+    param,
+  })
+
+export const cardDeclined = (options?: { keepsChanges: boolean }): ApiError =>
+  new ApiError(
+    402,
+    {
+      type: 'card_error',
+      code: 'card_declined',
+      decline_code: 'generic_decline',
+      message: 'Your card was declined.',
+    },
+    options,
+  )

@@ -1,0 +1,113 @@
+/** The cards that customers pay with: Stripe's test numbers, and what becomes of them. */
+import type Stripe from 'stripe'
+import { cardDeclined, invalidRequest, resourceMissing } from './api-error.ts'
+import type { PaymentMethod } from './objects.ts'
+import { oneOf, params, text } from './params.ts'
+import type { Store } from './store.ts'
+
+/** What Stripe's test card numbers do. */
+type CardOutcome = 'works' | 'declined'
+
+const decliningLater = '0341'
+
+const testCards: Record<string, CardOutcome> = {
+  '4242424242424242': 'works',
+  '5555555555554444': 'works',
+  '4000000000000002': 'declined',
+  '4000000000000341': 'works',
+}
+
+/** Stripe's names for the same, for those who have no form to fill in. */
+const testMethods: Record<string, string> = {
+  pm_card_visa: '4242424242424242',
+  pm_card_mastercard: '5555555555554444',
+  pm_card_chargeDeclined: '4000000000000002',
+  pm_card_chargeCustomerFail: '4000000000000341',
+}
+
+export interface CardNumber {
+  number: string
+  expMonth: number
+  expYear: number
+}
+
+/** A new card of a customer; what is wrong with it is said as Stripe says it. */
+export function addCard(store: Store, customer: string, given: CardNumber): PaymentMethod {
+  const digits = given.number.replaceAll(/[ -]/g, '')
+  const outcome = testCards[digits]
+  if (!outcome) {
+    throw invalidRequest('Your card number is not one of the local Stripe’s test cards.', {
+      code: 'incorrect_number',
+      param: 'number',
+    })
+  }
+  if (outcome === 'declined') throw cardDeclined()
+  const { email, name = null } = store.need('customer', customer, 'customer')
+  const method = store.put('payment_method', {
+    id: store.id('pm_1'),
+    object: 'payment_method',
+    allow_redisplay: 'limited',
+    billing_details: { address: noAddress, email, name, phone: null, tax_id: null },
+    card: cardOf(digits, given),
+    created: store.now(),
+    customer,
+    customer_account: null,
+    livemode: false,
+    metadata: {},
+    type: 'card',
+  })
+  store.emit('payment_method.attached', method)
+  return method
+}
+
+const noAddress = { city: null, country: null, line1: null, line2: null, postal_code: null, state: null }
+
+function cardOf(digits: string, { expMonth, expYear }: CardNumber): Stripe.PaymentMethod.Card {
+  const brand = digits.startsWith('5') ? 'mastercard' : 'visa'
+  const last4 = digits.slice(-4)
+  return {
+    brand,
+    checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: 'pass' },
+    country: 'US',
+    display_brand: brand,
+    exp_month: expMonth,
+    exp_year: expYear,
+    fingerprint: `local${last4}`,
+    funding: 'credit',
+    generated_from: null,
+    last4,
+    networks: { available: [brand], preferred: null },
+    regulated_status: 'unregulated',
+    three_d_secure_usage: { supported: true },
+    wallet: null,
+  }
+}
+
+/** From here on a card does what its number says: one sort is taken and then declines every charge. */
+export function showTrueColours(store: Store, { id, card }: PaymentMethod): void {
+  if (card?.last4 === decliningLater) store.put('declining_card', { id })
+}
+
+export const paymentMethodAttach = params({ customer: text })
+
+/** Attaches one of Stripe's named test cards, or answers a card that is attached already. */
+export function attachPaymentMethod(store: Store, id: string, customer: string, param = 'id'): PaymentMethod {
+  store.need('customer', customer, 'customer')
+  const number = testMethods[id]
+  if (!number) return requireCard(store, id, customer, param)
+  const card = addCard(store, customer, { number, expMonth: 12, expYear: yearOf(store) + 5 })
+  showTrueColours(store, card)
+  return card
+}
+
+const yearOf = (store: Store): number => new Date(store.now() * 1000).getUTCFullYear()
+
+/** A card that is this customer's. */
+export function requireCard(store: Store, id: string, customer: string, param: string): PaymentMethod {
+  const method = store.get('payment_method', id)
+  if (method?.customer === customer) return method
+  if (!method) throw resourceMissing('PaymentMethod', id, param)
+  throw invalidRequest('The payment method does not belong to this customer.', { param })
+}
+
+export const paymentMethodFilters = { customer: text.optional(), type: oneOf('card').optional() }

@@ -1,0 +1,25 @@
+/** The fields of a card, and what a person wrote into them. */
+import { invalidRequest } from '../api-error.ts'
+import type { CardNumber } from '../cards.ts'
+import { html } from './html.ts'
+
+export const cardFields = html`
+<label for="number">Card number</label>
+<input id="number" name="number" inputmode="numeric" autocomplete="off" required placeholder="4242 4242 4242 4242" aria-describedby="cards">
+<div class="pair">
+  <div><label for="expiry">Expiry (MM / YY)</label><input id="expiry" name="expiry" inputmode="numeric" autocomplete="off" required placeholder="12 / 34"></div>
+  <div><label for="cvc">CVC</label><input id="cvc" name="cvc" inputmode="numeric" autocomplete="off" required placeholder="123"></div>
+</div>
+<details id="cards"><summary>Test cards</summary>
+<p class="soft"><code>4242 4242 4242 4242</code> works · <code>4000 0000 0000 0002</code> is declined · <code>4000 0000 0000 0341</code> is taken now and fails at the first renewal. Any expiry in the future, any CVC.</p></details>`
+
+/** Reads the card of a form, or says what is wrong with it as Stripe's page does. */
+export function readCard(form: URLSearchParams, nowSeconds: number): CardNumber {
+  const expiry = /^\s*(\d{1,2})\s*\/?\s*(?:20)?(\d{2})\s*$/.exec(form.get('expiry') ?? '')
+  const [expMonth, expYear] = [Number(expiry?.[1]), 2000 + Number(expiry?.[2])]
+  if (!expiry || expMonth < 1 || expMonth > 12) throw invalidRequest('Your card’s expiration date is incomplete.')
+  if (Date.UTC(expYear, expMonth) / 1000 <= nowSeconds)
+    throw invalidRequest('Your card’s expiration date is in the past.')
+  if (!/^\s*\d{3,4}\s*$/.test(form.get('cvc') ?? '')) throw invalidRequest('Your card’s security code is incomplete.')
+  return { number: form.get('number') ?? '', expMonth, expYear }
+}

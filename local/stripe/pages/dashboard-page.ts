@@ -1,0 +1,21 @@
+/** Where people come back to when no dashboard is configured: it says what a dashboard would do now. */
+import { html } from './html.ts'
+import { layout } from './layout.ts'
+import type { PageAnswer } from './pages.ts'
+
+/** The default return addresses of checkout and portal lead here. */
+export const dashboardPath = '/settings/'
+
+export function showDashboard(query: URLSearchParams): PageAnswer {
+  const session = query.get('session_id')
+  const request = `curl -s -X POST $API/billing/checkout/reconcile -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' -d '{"session_id":"${session}"}'`
+  const body = html`<section><h1>Back at the dashboard</h1>
+<p>Your own dashboard would be here. Name its origin with <code>npm run dev -- --cors-origin</code>.</p>
+${
+  session
+    ? html`<p>The checkout is done. A dashboard now asks for the new billing state:</p><p><code class="long">${request}</code></p>`
+    : html`<p class="soft">Nothing was bought.</p>`
+}
+</section>`
+  return { status: 200, body: layout({ title: 'Back at the dashboard', body, width: 'narrow' }) }
+}

@@ -1,0 +1,142 @@
+/**
+ * What is asked of Stripe often and may be a minute old: kept in the table for all instances, refreshed by one caller at
+ * a time, and served past its time when Stripe fails.
+ */
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
+import { ProblemError } from '../http/problem.ts'
+import { log } from '../runtime/log.ts'
+import { realTiming, type Timing } from '../runtime/timing.ts'
+import { getRow, orgPartition, type RowKey, updateRow } from '../storage/table.ts'
+import { pauseMs, tryLease } from './lease.ts'
+
+export interface CacheEntry {
+  orgId: string
+  /** What is kept, and whose: `INVOICES#cus_…`. */
+  name: string
+  ttlSeconds: number
+}
+
+export interface Copy<T> {
+  value: T
+  cachedAt: Date
+  /** Past its time, and served because Stripe could not be asked. */
+  stale: boolean
+}
+
+/** Longer than one refresh takes with its retry. */
+const leaseMs = 15_000
+const waitMs = 12_000
+/** After a failure nobody asks again for so long: those who wait must not fail one after the other. */
+const failurePauseMs = 3000
+/** How long a copy is kept for the case that Stripe fails. */
+const keepSeconds = 7 * 24 * 60 * 60
+
+/**
+ * A copy that is at most so old, or a stale one when `refresh` fails.
+ *
+ * @throws what `refresh` throws, when there is no copy at all
+ */
+export async function cached<T>(
+  entry: CacheEntry,
+  refresh: () => Promise<T>,
+  timing: Timing = realTiming,
+): Promise<Copy<T>> {
+  const lock = { ...keyOf(entry), sk: `LOCK#${keyOf(entry).sk}` }
+  let waitedMs = 0
+  for (let attempt = 0; ; attempt++) {
+    const known = await settled<T>(entry, timing)
+    if (known) return known
+    const lease = await tryLease(lock, leaseMs, timing)
+    if (lease) return refreshed(entry, refresh, timing).finally(() => lease.release())
+    const pause = pauseMs(attempt, timing)
+    waitedMs += pause
+    if (waitedMs > waitMs) return lastGood<T>(await readEntry(entry), busy())
+    await timing.sleep(pause)
+  }
+}
+
+const busy = () =>
+  new ProblemError('service_unavailable', 'Stripe is being asked already and does not answer; try again.', {
+    headers: { 'retry-after': '2' },
+  })
+
+const failedLately = () =>
+  new ProblemError('service_unavailable', 'Stripe does not answer at the moment; try again.', {
+    headers: { 'retry-after': '3' },
+  })
+
+interface Stored {
+  /** As JSON: a table does not keep the order of fields. */
+  content: string | undefined
+  cachedAtMs: number
+  failedAtMs: number
+}
+
+const keyOf = ({ orgId, name }: CacheEntry): RowKey => ({ pk: orgPartition(orgId), sk: `CACHE#${name}` })
+
+async function readEntry(entry: CacheEntry): Promise<Stored> {
+  const row = await getRow(keyOf(entry))
+  return {
+    content: row?.content_json as string | undefined,
+    cachedAtMs: (row?.cached_at_ms as number | undefined) ?? 0,
+    failedAtMs: (row?.failed_at_ms as number | undefined) ?? 0,
+  }
+}
+
+/** A copy that needs no refresh: it is fresh, or it has just been tried in vain. */
+async function settled<T>(entry: CacheEntry, timing: Timing): Promise<Copy<T> | undefined> {
+  const stored = await readEntry(entry)
+  const nowMs = timing.now().getTime()
+  if (stored.content !== undefined && nowMs - stored.cachedAtMs < entry.ttlSeconds * 1000) {
+    return toCopy(stored.content, stored.cachedAtMs, false)
+  }
+  return nowMs - stored.failedAtMs < failurePauseMs ? lastGood(stored, failedLately()) : undefined
+}
+
+function lastGood<T>({ content, cachedAtMs }: Stored, otherwise: Error): Copy<T> {
+  if (content === undefined) throw otherwise
+  return toCopy(content, cachedAtMs, true)
+}
+
+const toCopy = <T>(content: string, cachedAtMs: number, stale: boolean): Copy<T> => ({
+  // What `refresh` made and `refreshed` wrote.
+  value: JSON.parse(content) as T,
+  cachedAt: new Date(cachedAtMs),
+  stale,
+})
+
+async function refreshed<T>(entry: CacheEntry, refresh: () => Promise<T>, timing: Timing): Promise<Copy<T>> {
+  // Between the look and the lease somebody may have done it.
+  const known = await settled<T>(entry, timing)
+  if (known) return known
+  // As old as the question, not as the answer.
+  const askedAtMs = timing.now().getTime()
+  try {
+    const content = JSON.stringify(await refresh())
+    await keep(entry, 'SET content_json = :content, cached_at_ms = :at REMOVE failed_at_ms', askedAtMs, {
+      ':content': content,
+    })
+    return toCopy(content, askedAtMs, false)
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.status < 500) throw error
+    await keep(entry, 'SET failed_at_ms = :at', timing.now().getTime(), {})
+    return lastGood(await readEntry(entry), error)
+  }
+}
+
+/** The answer goes out even when it cannot be kept; what is newer is never replaced. */
+async function keep(entry: CacheEntry, update: string, atMs: number, values: Record<string, unknown>): Promise<void> {
+  await updateRow(keyOf(entry), {
+    UpdateExpression: update.replace('SET ', 'SET expires_at_epoch = :expiry, '),
+    ConditionExpression: 'attribute_not_exists(cached_at_ms) OR cached_at_ms <= :at',
+    ExpressionAttributeValues: { ...values, ':at': atMs, ':expiry': Math.floor(atMs / 1000) + keepSeconds },
+  }).catch((error: unknown) => {
+    if (error instanceof ConditionalCheckFailedException) return
+    log.warn('what Stripe answered could not be kept', { error: error as Error })
+  })
+}
+
+/** How many seconds ago Stripe was asked, for the answer's headers. */
+export const ageHeader = ({ cachedAt }: Pick<Copy<unknown>, 'cachedAt'>): { age: string } => ({
+  age: String(Math.max(0, Math.floor((Date.now() - cachedAt.getTime()) / 1000))),
+})

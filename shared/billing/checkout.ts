@@ -1,0 +1,219 @@
+/**
+ * Checkout sessions of an org: at most one is open at a time, and none while the org has a subscription. A lease per org
+ * stands around finding and making one; what Stripe has decides, not what we remember.
+ */
+import type Stripe from 'stripe'
+import { notFound, ProblemError } from '../http/problem.ts'
+import { orgPartition } from '../storage/table.ts'
+import { isMissing, isRefusal } from '../stripe/client.ts'
+import { type Binding, ensureCustomer } from './customer.ts'
+import { withLease } from './lease.ts'
+import { type BillingPorts, realPorts } from './ports.ts'
+import type { BillingInterval } from './projection.ts'
+import { returnUrls } from './return-url.ts'
+import { liveSubscription } from './subscriptions.ts'
+
+export interface CheckoutWish {
+  plan: 'team'
+  interval: BillingInterval
+  quantity: number
+  successUrl: string
+  cancelUrl: string
+  /** The return addresses that the request names itself; an open session must lead there too. */
+  asked: { success_url?: string | undefined; cancel_url?: string | undefined }
+}
+
+interface OpenCheckout {
+  session: Stripe.Checkout.Session
+  url: string
+  reused: boolean
+}
+
+interface CheckoutRequest extends Pick<CheckoutWish, 'plan' | 'interval' | 'quantity'> {
+  success_url?: string | undefined
+  cancel_url?: string | undefined
+}
+
+/**
+ * What a request asks for, return addresses filled in.
+ *
+ * @throws ProblemError `invalid_input`
+ */
+export function wishOf({ plan, interval, quantity, success_url, cancel_url }: CheckoutRequest): CheckoutWish {
+  const urls = returnUrls(
+    { success_url, cancel_url },
+    {
+      success_url: '/settings/billing?checkout=success&session_id={CHECKOUT_SESSION_ID}',
+      cancel_url: '/settings/billing?checkout=cancelled',
+    },
+  )
+  const asked = { success_url, cancel_url }
+  return { plan, interval, quantity, successUrl: urls.success_url, cancelUrl: urls.cancel_url, asked }
+}
+
+/** The session as the API serves it. */
+export const toCheckoutRecord = ({ session, url }: OpenCheckout, { plan, interval, quantity }: CheckoutWish) => ({
+  session_id: session.id,
+  url,
+  expires_at: new Date(session.expires_at * 1000).toISOString(),
+  plan,
+  interval,
+  quantity,
+})
+
+/** No shorter than a function lives, so that no second one finds or makes a session beside it. */
+const leaseMs = 30_000
+const waitMs = 12_000
+
+/** Runs `work` while no other checkout of the org is being opened. */
+export const whileNoOtherCheckout = <T>(
+  orgId: string,
+  work: () => Promise<T>,
+  { timing }: Pick<BillingPorts, 'timing'> = realPorts,
+): Promise<T> =>
+  withLease(
+    { pk: orgPartition(orgId), sk: 'LOCK#CHECKOUT' },
+    { ttlMs: leaseMs, waitMs, busy: otherCheckout },
+    timing,
+    work,
+  )
+
+const otherCheckout = () =>
+  new ProblemError('conflict', 'Another checkout of this organization is being opened; try again.', {
+    headers: { 'retry-after': '2' },
+    retryable: true,
+  })
+
+/**
+ * The session to send the buyer to: the open one for the same purchase, or a new one. Others are expired.
+ *
+ * @throws ProblemError `conflict` when the org has a live subscription, `service_unavailable` when there is no such price
+ */
+export async function openCheckout(
+  wish: CheckoutWish,
+  binding: Binding,
+  ports: BillingPorts = realPorts,
+): Promise<OpenCheckout> {
+  const { orgId, requestId, now } = binding.circumstances
+  const customerId = await ensureCustomer(binding, ports)
+  return ports.callStripe(async (stripe) => {
+    const [price, open] = await Promise.all([priceOf(stripe, wish), listOpen(stripe, customerId)])
+    const same = open.find((session) => serves(session, wish, price, now))
+    await Promise.all(open.filter((session) => session !== same).map(({ id }) => expire(stripe, id)))
+    await refuseSecond(stripe, customerId, same)
+    if (same) return opened(same, true)
+    const params = sessionParams(wish, { orgId, customerId, price })
+    const idempotencyKey = `octomil:checkout:${orgId}:${customerId}:${price.id}:${requestId}`
+    return opened(await stripe.checkout.sessions.create(params, { idempotencyKey }), false)
+  })
+}
+
+/** @throws ProblemError `service_unavailable`, saying which price to make */
+async function priceOf(stripe: Stripe, { plan, interval }: CheckoutWish): Promise<Stripe.Price> {
+  const lookupKey = `octomil_${plan}_${interval}`
+  const { data } = await stripe.prices.list({ lookup_keys: [lookupKey], active: true, limit: 1 })
+  const [price] = data
+  if (price) return price
+  const detail = `This plan is not on sale yet: Stripe has no active price with the lookup key ${lookupKey}. Create one.`
+  throw new ProblemError('service_unavailable', detail, { retryable: false })
+}
+
+/** Sessions of other kinds than subscriptions are none of our business. */
+async function listOpen(stripe: Stripe, customer: string): Promise<Stripe.Checkout.Session[]> {
+  const { data } = await stripe.checkout.sessions.list({ customer, status: 'open', limit: 100 })
+  return data.filter(({ mode }) => mode === 'subscription')
+}
+
+/** A session that is about to run out would end under the buyer's hands. */
+const leastLifeSeconds = 300
+
+function serves(session: Stripe.Checkout.Session, wish: CheckoutWish, price: Stripe.Price, now: Date): boolean {
+  const { metadata, expires_at } = session
+  const { success_url = session.success_url, cancel_url = session.cancel_url } = wish.asked
+  return (
+    metadata?.price_id === price.id &&
+    metadata.quantity === String(wish.quantity) &&
+    expires_at > now.getTime() / 1000 + leastLifeSeconds &&
+    session.success_url === success_url &&
+    session.cancel_url === cancel_url
+  )
+}
+
+/** One that was completed a moment ago cannot be expired; the look at the subscriptions that follows finds it. */
+async function expire(stripe: Stripe, sessionId: string): Promise<void> {
+  try {
+    await stripe.checkout.sessions.expire(sessionId, {}, { idempotencyKey: `octomil:expire:${sessionId}` })
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+  }
+}
+
+async function refuseSecond(stripe: Stripe, customerId: string, open: Stripe.Checkout.Session | undefined) {
+  const live = await liveSubscription(stripe, customerId)
+  if (!live) return
+  if (open) await expire(stripe, open.id)
+  throw new ProblemError(
+    'conflict',
+    `This organization has a subscription already (${live.id}, ${live.status}); change it in the billing portal.`,
+  )
+}
+
+interface Purchase {
+  orgId: string
+  customerId: string
+  price: Stripe.Price
+}
+
+function sessionParams(
+  { plan, interval, quantity, successUrl, cancelUrl }: CheckoutWish,
+  { orgId, customerId, price }: Purchase,
+): Stripe.Checkout.SessionCreateParams {
+  return {
+    mode: 'subscription',
+    customer: customerId,
+    client_reference_id: orgId,
+    line_items: [{ price: price.id, quantity }],
+    metadata: { org_id: orgId, price_id: price.id, plan, interval, quantity: String(quantity) },
+    subscription_data: { metadata: { org_id: orgId } },
+    success_url: successUrl,
+    cancel_url: cancelUrl,
+  }
+}
+
+function opened(session: Stripe.Checkout.Session, reused: boolean): OpenCheckout {
+  if (!session.url) throw new ProblemError('upstream_error', 'Stripe made a session without a page; try again.')
+  return { session, url: session.url, reused }
+}
+
+/**
+ * A session of this org and of no other, as Stripe has it now.
+ *
+ * @throws ProblemError `not_found`
+ */
+export async function findCheckout(
+  sessionId: string,
+  { orgId, customerId }: { orgId: string; customerId: string | undefined },
+  { callStripe }: Pick<BillingPorts, 'callStripe'> = realPorts,
+): Promise<{ session: Stripe.Checkout.Session; customer: string }> {
+  if (customerId === undefined || !/^cs_\w+$/.test(sessionId)) throw notFound()
+  const session = await callStripe((stripe) =>
+    stripe.checkout.sessions.retrieve(sessionId).catch((error: unknown) => {
+      if (isMissing(error)) return undefined
+      throw error
+    }),
+  )
+  const isOurs =
+    session !== undefined &&
+    session.client_reference_id === orgId &&
+    session.metadata?.org_id === orgId &&
+    idOf(session.customer) === customerId
+  if (!isOurs) throw notFound()
+  return { session, customer: customerId }
+}
+
+const idOf = (customer: Stripe.Checkout.Session['customer']): string | undefined =>
+  typeof customer === 'string' ? customer : customer?.id
+
+/** Whether it has led to a subscription; a trial needs no payment. */
+export const isPaid = ({ status, payment_status }: Stripe.Checkout.Session): boolean =>
+  status === 'complete' && payment_status !== 'unpaid'

@@ -1,0 +1,91 @@
+/** The Stripe customer of an org: made once, bound once, replaced only when Stripe has it no more. */
+import type Stripe from 'stripe'
+import type { Circumstances } from '../audit/trail.ts'
+import { ProblemError } from '../http/problem.ts'
+import { findOrg } from '../orgs/entity.ts'
+import { log } from '../runtime/log.ts'
+import { commit, StaleReadError } from '../storage/commit.ts'
+import { isMissing } from '../stripe/client.ts'
+import type { Billing } from './current-plan.ts'
+import { customerBound, readBilling } from './entity.ts'
+import type { BillingPorts } from './ports.ts'
+import { isLive } from './projection.ts'
+
+/** On whose behalf it is bound, and until when that may take. */
+export interface Binding {
+  circumstances: Circumstances
+  deadline: Date
+}
+
+/** Whoever loses a race finds the winner's customer in the next round. */
+const maxRounds = 4
+
+/** The customer that the org is bound to, made and bound when there is none, or when Stripe has deleted it. */
+export async function ensureCustomer({ circumstances, deadline }: Binding, ports: BillingPorts): Promise<string> {
+  const { orgId } = circumstances
+  for (let round = 1; ; round++) {
+    const billing = await readBilling(orgId)
+    if (billing.customerId !== undefined && (await isKept(billing.customerId, billing, ports)))
+      return billing.customerId
+    const customerId = await createCustomer(orgId, billing.customerId, ports)
+    try {
+      await commit(customerBound(orgId, billing, customerId), circumstances, deadline, ports.timing)
+      await nameCustomer(orgId, customerId, ports)
+      return customerId
+    } catch (error) {
+      if (!(error instanceof StaleReadError) || round === maxRounds) throw error
+    }
+  }
+}
+
+/**
+ * Whether Stripe still has a customer. One that it deleted is to be replaced. One that it never heard of is, most likely,
+ * of another account: it is replaced too, but not while a subscription hangs on it.
+ *
+ * @throws ProblemError `conflict`
+ */
+async function isKept(customerId: string, { projection }: Billing, { callStripe }: BillingPorts): Promise<boolean> {
+  const state = await callStripe((stripe) =>
+    stripe.customers.retrieve(customerId).then(
+      ({ deleted }) => (deleted ? 'deleted' : 'kept'),
+      (error: unknown) => {
+        if (isMissing(error)) return 'unknown'
+        throw error
+      },
+    ),
+  )
+  if (state === 'unknown' && projection?.subscription && isLive(projection.subscription)) {
+    throw new ProblemError(
+      'conflict',
+      `Stripe does not know the customer ${customerId}, whose subscription this organization has. Is the key that of another account or mode?`,
+    )
+  }
+  return state === 'kept'
+}
+
+/**
+ * One customer per org and binding, however often this runs: whoever comes with the same key is given the same customer.
+ * So nothing may be sent that could differ the next time.
+ */
+function createCustomer(orgId: string, replaced: string | undefined, { callStripe }: BillingPorts): Promise<string> {
+  const params: Stripe.CustomerCreateParams = {
+    description: `Organization ${orgId}`,
+    metadata: { org_id: orgId, ...(replaced ? { replaces: replaced } : {}) },
+  }
+  const idempotencyKey = `octomil:customer:${orgId}:${replaced ?? 'first'}`
+  return callStripe(async (stripe) => (await stripe.customers.create(params, { idempotencyKey })).id)
+}
+
+/** For people who look at the customer in Stripe; a checkout does not wait for it to succeed. */
+async function nameCustomer(orgId: string, customerId: string, { callStripe }: BillingPorts): Promise<void> {
+  try {
+    const org = await findOrg(orgId)
+    if (!org) return
+    const { name, owner_email: email } = org
+    await callStripe((stripe) =>
+      stripe.customers.update(customerId, { name, email }, { idempotencyKey: `octomil:name:${customerId}` }),
+    )
+  } catch (error) {
+    log.warn('the customer could not be named', { org_id: orgId, error: error as Error })
+  }
+}

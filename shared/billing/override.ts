@@ -1,0 +1,61 @@
+/** The override of an org's plan, as a patch changes it. */
+import type { Circumstances } from '../audit/trail.ts'
+import { type InputFault, invalidInput, ProblemError } from '../http/problem.ts'
+import { environment } from '../runtime/environment.ts'
+import type { PlanOverride } from './current-plan.ts'
+import type { PlanCode } from './plans.ts'
+
+/**
+ * Production stages sell plans and do not give them away, unless they say so.
+ *
+ * @throws ProblemError `forbidden`
+ */
+export function requireOverridesOn(): void {
+  const isOn = environment('billingOverride') ?? (environment('stage') === 'prod' ? 'off' : 'on')
+  if (isOn === 'on') return
+  throw new ProblemError(
+    'forbidden',
+    'This stage does not allow plans to be overridden; its operator can: -c billing_override=on.',
+  )
+}
+
+interface OverridePatch {
+  plan?: PlanCode | null | undefined
+  reason?: string | undefined
+  expires_at?: string | null | undefined
+}
+
+/**
+ * The override after a patch; null when it is cleared.
+ *
+ * @throws ProblemError `invalid_input`
+ */
+export function patchedOverride(
+  patch: OverridePatch,
+  before: PlanOverride | undefined,
+  { actor, now }: Pick<Circumstances, 'actor' | 'now'>,
+): PlanOverride | null {
+  const faults = faultsOf(patch, before)
+  if (faults.length > 0) throw invalidInput(faults)
+  const plan = patch.plan === undefined ? before?.plan : patch.plan
+  if (!plan) return null
+  return {
+    plan,
+    reason: patch.reason ?? before?.reason ?? '',
+    expires_at: patch.expires_at === undefined ? (before?.expires_at ?? null) : patch.expires_at,
+    set_at: now.toISOString(),
+    set_by: actor.id,
+  }
+}
+
+function faultsOf({ plan, reason, expires_at }: OverridePatch, before: PlanOverride | undefined): InputFault[] {
+  if (plan === null) {
+    const message = 'is of no use when the override is cleared'
+    return expires_at ? [{ path: 'expires_at', code: 'invalid_value', message }] : []
+  }
+  if (plan === undefined) {
+    const message = 'is required, since there is no override that the other fields could change'
+    return before ? [] : [{ path: 'plan', code: 'missing_field', message }]
+  }
+  return reason === undefined ? [{ path: 'reason', code: 'missing_field', message: 'is required with a plan' }] : []
+}

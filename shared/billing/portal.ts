@@ -1,0 +1,31 @@
+/** Stripe's billing portal. */
+import { ProblemError } from '../http/problem.ts'
+import { callStripe, isMissing } from '../stripe/client.ts'
+
+interface PortalWish {
+  orgId: string
+  customerId: string | undefined
+  returnUrl: string
+  requestId: string
+}
+
+/**
+ * The URL of a new session of the portal.
+ *
+ * @throws ProblemError `conflict` when there is no customer to open it for
+ */
+export async function openPortal({ orgId, customerId, returnUrl, requestId }: PortalWish): Promise<string> {
+  if (customerId === undefined) throw noCustomer('This organization has no customer at Stripe yet')
+  const params = { customer: customerId, return_url: returnUrl }
+  const idempotencyKey = `octomil:portal:${orgId}:${requestId}`
+  return callStripe(async (stripe) => {
+    try {
+      return (await stripe.billingPortal.sessions.create(params, { idempotencyKey })).url
+    } catch (error) {
+      if (!isMissing(error)) throw error
+      throw noCustomer('Stripe does not have the customer of this organization any more')
+    }
+  })
+}
+
+const noCustomer = (why: string) => new ProblemError('conflict', `${why}; start a checkout, which makes one.`)

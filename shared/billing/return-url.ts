@@ -1,0 +1,56 @@
+/** Where Stripe's pages send people back to: a dashboard of this deployment and nowhere else. */
+import * as z from 'zod'
+import { type InputFault, invalidInput, ProblemError } from '../http/problem.ts'
+import { lazy } from '../lazy.ts'
+import { environment } from '../runtime/environment.ts'
+
+export const returnUrlField = lazy(() =>
+  z.string().min(1).max(2048).optional().meta({
+    description: 'Its origin must be one of the dashboards of this deployment. Default: the first of them.',
+  }),
+)
+
+const dashboardOrigins = (): string[] =>
+  (environment('dashboardOrigins') ?? '')
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '')
+
+/**
+ * The URLs to use: those of the request, and where it names none the given path of the first dashboard.
+ *
+ * @throws ProblemError `invalid_input` naming each URL that leads elsewhere, `service_unavailable` without any dashboard
+ */
+export function returnUrls<Field extends string>(
+  wanted: Record<Field, string | undefined>,
+  defaultPaths: Record<Field, string>,
+): Record<Field, string> {
+  const origins = dashboardOrigins()
+  const fields = Object.keys(defaultPaths) as Field[]
+  const faults = fields.flatMap((field) => faultOf(field, wanted[field], origins))
+  if (faults.length > 0) throw invalidInput(faults)
+  const urls = fields.map((field) => [field, wanted[field] ?? firstOf(origins) + defaultPaths[field]])
+  return Object.fromEntries(urls) as Record<Field, string>
+}
+
+function faultOf(field: string, url: string | undefined, origins: readonly string[]): InputFault[] {
+  if (url === undefined || leadsTo(url, origins)) return []
+  const message = `must be a URL of one of the configured origins: ${origins.join(', ') || 'there is none yet'}`
+  return [{ path: field, code: 'origin_not_allowed', message }]
+}
+
+/** A backslash or a blank is read in more than one way; whoever reads it next may not read it as we do. */
+function leadsTo(url: string, origins: readonly string[]): boolean {
+  if (/[\s\\]|\p{Cc}/u.test(url) || !URL.canParse(url)) return false
+  const { origin, username, password } = new URL(url)
+  return username === '' && password === '' && origins.includes(origin)
+}
+
+function firstOf([first]: readonly string[]): string {
+  if (first !== undefined) return first
+  throw new ProblemError(
+    'service_unavailable',
+    'This deployment has no dashboard to come back to. Name one: -c cors_origins=https://… (DASHBOARD_ORIGINS).',
+    { retryable: false },
+  )
+}

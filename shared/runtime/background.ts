@@ -1,0 +1,34 @@
+/** Functions that nobody waits for: what a rule or a schedule starts. What they throw is for Lambda to try again. */
+import { randomUUID } from 'node:crypto'
+import { deadlineOf, requestIdOf } from '../http/exchange.ts'
+import type { Access } from '../http/operation.ts'
+import { log } from './log.ts'
+
+/** A background function as plain data, as operations are: its role, its trigger and the bundle come from it. */
+export interface BackgroundFunction {
+  id: string
+  summary: string
+  /** What starts it: Stripe's events on the bus, or the clock. */
+  trigger: { events: 'stripe' } | { everyMinutes: number }
+  timeoutSeconds: number
+  access: Access
+}
+
+/** One run, and when its work must be over. */
+export interface Run {
+  requestId: string
+  deadline: Date
+}
+
+/** The Lambda handler of a background function. */
+export const inBackground =
+  ({ id }: BackgroundFunction, story: (event: unknown, run: Run) => Promise<unknown>) =>
+  async (event: unknown, context: unknown): Promise<void> => {
+    const run = { requestId: requestIdOf(context) ?? randomUUID(), deadline: deadlineOf(context, new Date()) }
+    try {
+      await story(event, run)
+    } catch (error) {
+      log.error('a background function failed', { operation: id, request_id: run.requestId, error: error as Error })
+      throw error
+    }
+  }

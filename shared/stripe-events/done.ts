@@ -1,0 +1,16 @@
+/** Which events of Stripe are done. One is marked only when what it led to is committed, so that a death between the two loses nothing. */
+import { getRow, type RowKey, updateRow } from '../storage/table.ts'
+
+/** Stripe sends an event again for 3 days and lists it for 30. */
+const keepSeconds = 30 * 24 * 60 * 60
+
+const doneKey = (eventId: string): RowKey => ({ pk: `STRIPEEVENT#${eventId}`, sk: 'STRIPEEVENT' })
+
+export const isDone = async (eventId: string): Promise<boolean> => (await getRow(doneKey(eventId))) !== undefined
+
+export async function markDone(eventId: string, now: Date): Promise<void> {
+  await updateRow(doneKey(eventId), {
+    UpdateExpression: 'SET expires_at_epoch = :expiry',
+    ExpressionAttributeValues: { ':expiry': Math.floor(now.getTime() / 1000) + keepSeconds },
+  })
+}

@@ -1,0 +1,42 @@
+/** The sweep: what events have not brought is found by asking, first for lost events, then customer by customer. */
+import * as z from 'zod'
+import { syncCustomer } from '../billing/sync.ts'
+import { lazy } from '../lazy.ts'
+import type { Run } from '../runtime/background.ts'
+import { log } from '../runtime/log.ts'
+import { realTiming } from '../runtime/timing.ts'
+import { compareEvents } from './compare-events.ts'
+import { listStripeEvents } from './list.ts'
+import { asUsual, atOnce, type SweepPorts, SweepRun, type SweepSummary } from './sweep-run.ts'
+import { readSweepState } from './sweep-state.ts'
+import { walkCustomers } from './walk-customers.ts'
+
+const realPorts: SweepPorts = {
+  timing: realTiming,
+  sync: (request) => syncCustomer(request),
+  listEvents: listStripeEvents,
+}
+
+/** What somebody who starts a sweep by hand may ask for; the schedule asks for nothing. */
+const requestSchema = lazy(() => z.object({ thorough: z.boolean() }).catch({ thorough: false }))
+
+/** A run that was started by the schedule, or by hand with `{"thorough": true}`. */
+export const sweepAsAsked = (event: unknown, run: Run): Promise<SweepSummary> => {
+  const { thorough } = requestSchema().parse(event)
+  return sweep(run, realPorts, thorough ? atOnce : asUsual)
+}
+
+/**
+ * One run of the sweep.
+ *
+ * @throws Error at the end, when a part has failed; the others were done
+ */
+export async function sweep(run: Run, ports: SweepPorts = realPorts, patience = asUsual): Promise<SweepSummary> {
+  const sweeping = new SweepRun(run, ports, patience)
+  const state = await compareEvents(sweeping, await readSweepState())
+  await walkCustomers(sweeping, state)
+  const { summary } = sweeping
+  log.info('billing sweep', { request_id: run.requestId, ...summary })
+  if (summary.failed > 0) throw new Error(`${summary.failed} parts of the sweep have failed; each is logged`)
+  return summary
+}

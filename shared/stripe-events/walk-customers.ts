@@ -1,0 +1,98 @@
+/**
+ * Walks through all customers, from where the last run stopped. Those whose time has come (a period or a trial has ended,
+ * or nothing was ever read) are asked about at once; of the others, at the end, those that nobody has asked about for
+ * the longest.
+ */
+import { listCustomers, readBilling, sweepShards } from '../billing/entity.ts'
+import { type BillingProjection, isLive } from '../billing/projection.ts'
+import { concurrently } from '../runtime/concurrently.ts'
+import type { Customer, SweepRun } from './sweep-run.ts'
+import { type Position, type SweepState, saveSweepState } from './sweep-state.ts'
+
+/** How many of the longest unasked are asked about in one run. */
+export const mostStale = 200
+const pageSize = 100
+const readsAtOnce = 8
+/** How much of the time may be over when the walk ends, and when the last one is asked about. */
+const walkShare = 0.8
+const endShare = 0.95
+
+interface Stale extends Customer {
+  syncedAt: string
+}
+
+/** Goes once round all customers, or as far as the time allows. */
+export async function walkCustomers(sweep: SweepRun, before: SweepState): Promise<void> {
+  if (sweep.mustStop(walkShare)) return
+  let stale: Stale[] = []
+  for await (const { customers, next } of pagesFrom(before.position)) {
+    const judged = await judge(sweep, customers)
+    const isComplete = await sweep.syncAll(judged.due, walkShare)
+    // A page for which the time was too short is the next run's first. One whose customers all fail must not block the way.
+    if (!isComplete && !sweep.isHopeless) break
+    stale = longestUnasked([...stale, ...judged.stale])
+    await saveSweepState({ ...before, position: next })
+    if (sweep.mustStop(walkShare)) break
+  }
+  await sweep.syncAll(stale, endShare)
+}
+
+const longestUnasked = (stale: readonly Stale[]): Stale[] =>
+  stale.toSorted((a, b) => (a.syncedAt < b.syncedAt ? -1 : 1)).slice(0, mostStale)
+
+interface CustomerPage {
+  customers: readonly Customer[]
+  /** Where the walk goes on after this page. */
+  next: Position
+}
+
+/** All shards, beginning with the rest of the one that the walk stopped in and ending with its beginning. */
+async function* pagesFrom({ shard, after }: Position): AsyncGenerator<CustomerPage> {
+  yield* pagesOf(shard, { after })
+  for (let step = 1; step < sweepShards; step++) yield* pagesOf((shard + step) % sweepShards, {})
+  if (after !== undefined) yield* pagesOf(shard, { upTo: after })
+}
+
+async function* pagesOf(
+  shard: number,
+  { after, upTo }: { after?: string | undefined; upTo?: string },
+): AsyncGenerator<CustomerPage> {
+  let from = after
+  do {
+    const { customers, next } = await listCustomers(shard, { limit: pageSize, after: from })
+    from = next
+    const isLast = next === undefined || (upTo !== undefined && next >= upTo)
+    if (isLast) from = undefined
+    yield {
+      customers: customers.filter(({ customerId }) => upTo === undefined || customerId <= upTo),
+      next: from === undefined ? afterShard(shard, upTo) : { shard, after: from },
+    }
+  } while (from !== undefined)
+}
+
+const afterShard = (shard: number, upTo: string | undefined): Position =>
+  upTo === undefined ? { shard: (shard + 1) % sweepShards } : { shard, after: upTo }
+
+/** Reads what is stored of each, and says who is due, and who could be asked about. */
+async function judge({ ports, patience, summary }: SweepRun, customers: readonly Customer[]) {
+  const now = ports.timing.now()
+  const [due, stale]: [Customer[], Stale[]] = [[], []]
+  summary.customersSeen += customers.length
+  await concurrently(readsAtOnce, customers, async (customer) => {
+    const { customerId: bound, projection } = await readBilling(customer.orgId)
+    if (bound !== customer.customerId) return
+    if (!projection || isDue(projection, now)) due.push(customer)
+    else if (Date.parse(projection.synced_at) <= now.getTime() - patience.restMs) {
+      stale.push({ ...customer, syncedAt: projection.synced_at })
+    }
+  })
+  return { due, stale }
+}
+
+/** Whether something that the projection announces has come since it was read. */
+function isDue({ subscription, synced_at }: BillingProjection, now: Date): boolean {
+  if (!subscription || !isLive(subscription)) return false
+  const { current_period_end, trial_end, cancel_at } = subscription
+  const turns = [current_period_end, trial_end, cancel_at]
+  return turns.some((turn) => turn !== null && turn > synced_at && turn <= now.toISOString())
+}

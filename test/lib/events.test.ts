@@ -1,0 +1,181 @@
+/** The Events stack: no event of Stripe is lost on its way without somebody being told. */
+import type { Template } from 'aws-cdk-lib/assertions'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { backgroundFunctions } from '../../functions/background.ts'
+import { stackName } from '../../lib/stage.ts'
+import { ofType, type Resource, resourcesOf, synthesize } from './synthesize.ts'
+
+const partnerSource = 'aws.partner/stripe.com/ed_test_61PgtRTG5aTCIz98516PLsRGLISQK0Otk6FWKjBrcDia'
+
+let app: Map<string, Template>
+let template: Record<string, Resource>
+let events: Resource[]
+let withPartner: Resource[]
+
+beforeAll(() => {
+  app = synthesize({ stage: 'dev' })
+  template = app.get(stackName('dev', 'Events'))?.toJSON().Resources
+  events = Object.values(template)
+  const context = { stage: 'dev', stripe_partner_source: partnerSource, stripe_account: 'acct_1' }
+  withPartner = resourcesOf([synthesize(context).get(stackName('dev', 'Events')) as Template])
+})
+
+/** The logical id of the function that a description begins with. */
+function functionId({ id }: { id: string }): string {
+  const found = Object.entries(template).find(
+    ([, { Type, Properties }]) => Type === 'AWS::Lambda::Function' && Properties.Description.startsWith(`${id}: `),
+  )
+  if (!found) throw new Error(`no function ${id}`)
+  return found[0]
+}
+const projector = () => functionId(backgroundFunctions['stripe-events/project'])
+const sweeper = () => functionId(backgroundFunctions['stripe-events/sweep'])
+const arnOf = (id: unknown) => ({ 'Fn::GetAtt': [id, 'Arn'] })
+
+describe('the bus', () => {
+  test('has one rule: our own events, to the projector, tried for hours and then a dead letter', () => {
+    const [bus, ...moreBuses] = ofType(events, 'AWS::Events::EventBus')
+    expect([bus?.Properties.Name, moreBuses]).toEqual(['octomil-settings-dev', []])
+    const rules = ofType(events, 'AWS::Events::Rule').filter(({ Properties }) => Properties.EventPattern)
+    expect(rules).toHaveLength(1)
+    expect(rules[0]?.Properties).toMatchObject({
+      EventBusName: { Ref: expect.stringContaining('Bus') },
+      EventPattern: { source: ['octomil.stripe'] },
+      State: 'ENABLED',
+      Targets: [
+        {
+          Arn: arnOf(projector()),
+          DeadLetterConfig: { Arn: arnOf(expect.stringContaining('ProjectDeadLetters')) },
+          RetryPolicy: { MaximumEventAgeInSeconds: 6 * 3600, MaximumRetryAttempts: 185 },
+        },
+      ],
+    })
+  })
+
+  test('is archived for 30 days, so that events can be replayed', () => {
+    const archives = ofType(events, 'AWS::Events::Archive')
+    expect(archives).toHaveLength(1)
+    expect(archives[0]?.Properties).toMatchObject({
+      EventPattern: { source: ['octomil.stripe'] },
+      RetentionDays: 30,
+      SourceArn: arnOf(expect.stringContaining('Bus')),
+    })
+  })
+
+  test('takes events from the webhook’s function and from no other', () => {
+    const putting = resourcesOf(app.values())
+      .filter(({ Type }) => Type === 'AWS::IAM::Role' || Type === 'AWS::IAM::Policy')
+      .filter((role) => JSON.stringify(role).includes('events:PutEvents'))
+    expect(putting).toHaveLength(1)
+    expect(ofType(resourcesOf(app.values()), 'AWS::Events::EventBusPolicy')).toEqual([])
+  })
+})
+
+describe('a partner event source', () => {
+  test('is not there unless the stage names it', () => {
+    expect(JSON.stringify([...app.values()].map((stack) => stack.toJSON()))).not.toContain('aws.partner')
+  })
+
+  test('that the stage names has a bus of its own whose rule feeds the same projector, and an archive', () => {
+    const partnerBus = ofType(withPartner, 'AWS::Events::EventBus').find(({ Properties }) => Properties.EventSourceName)
+    expect(partnerBus?.Properties).toMatchObject({ Name: partnerSource, EventSourceName: partnerSource })
+    const rules = ofType(withPartner, 'AWS::Events::Rule').filter(({ Properties }) => Properties.EventPattern)
+    expect(rules.map(({ Properties }) => Properties.EventPattern.source)).toEqual([
+      ['octomil.stripe'],
+      [{ prefix: 'aws.partner/stripe.com/' }],
+    ])
+    const [own, partner] = rules.map(({ Properties }) => Properties.Targets)
+    expect(partner).toEqual(own)
+    expect(ofType(withPartner, 'AWS::Events::Archive')).toHaveLength(2)
+    expect(ofType(withPartner, 'AWS::Lambda::Permission')).toHaveLength(3)
+  })
+
+  test('is told to the projector, with the account, so that no other is taken for it', () => {
+    const knowing = ofType(withPartner, 'AWS::Lambda::Function').map(
+      ({ Properties }) => Properties.Environment.Variables,
+    )
+    for (const variables of knowing)
+      expect(variables).toMatchObject({ STRIPE_PARTNER_SOURCE: partnerSource, STRIPE_ACCOUNT: 'acct_1' })
+  })
+})
+
+describe('what fails', () => {
+  test.each([
+    ['an event that cannot be projected', projector, { MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 6 * 3600 }],
+    ['a sweep', sweeper, { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 3600 }],
+  ])('%s is tried again as often as it makes sense, and then is a dead letter', (_what, id, patience) => {
+    const configs = ofType(events, 'AWS::Lambda::EventInvokeConfig')
+    const config = configs.find(({ Properties }) => Properties.FunctionName.Ref === id())
+    expect(config?.Properties).toMatchObject({
+      ...patience,
+      DestinationConfig: { OnFailure: { Destination: arnOf(expect.stringContaining('DeadLetters')) } },
+    })
+  })
+
+  test('every dead letter is encrypted and kept for 14 days, and only rules and functions of this stack can send one', () => {
+    const queues = ofType(events, 'AWS::SQS::Queue')
+    expect(queues).toHaveLength(2)
+    for (const { Properties } of queues) {
+      expect(Properties).toMatchObject({ SqsManagedSseEnabled: true, MessageRetentionPeriod: 14 * 86_400 })
+    }
+    const statements = ofType(events, 'AWS::SQS::QueuePolicy').flatMap(
+      ({ Properties }) => Properties.PolicyDocument.Statement,
+    )
+    for (const { Effect, Action, Principal, Condition } of statements) {
+      if (Effect === 'Deny') continue
+      expect([Action, Principal]).toEqual(['sqs:SendMessage', { Service: 'events.amazonaws.com' }])
+      expect(Condition).toEqual({ ArnEquals: { 'aws:SourceArn': { 'Fn::GetAtt': [expect.any(String), 'Arn'] } } })
+    }
+  })
+
+  test('raises an alarm that somebody can subscribe to', () => {
+    const alarms = ofType(events, 'AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
+    const watched = alarms.map(({ Namespace, MetricName, Dimensions }) => [
+      Namespace,
+      MetricName,
+      Dimensions[0].Value['Fn::GetAtt']?.[0] ?? Dimensions[0].Value.Ref ?? Dimensions[0].Value,
+    ])
+    const queueIds = Object.keys(template).filter((id) => template[id]?.Type === 'AWS::SQS::Queue')
+    expect(watched.sort()).toEqual(
+      [
+        ...queueIds.map((id) => ['AWS/SQS', 'ApproximateNumberOfMessagesVisible', id]),
+        ['AWS/Lambda', 'Errors', projector()],
+        ['AWS/Lambda', 'Errors', sweeper()],
+        ['Octomil/Settings', 'StripeEventAgeSeconds', 'dev'],
+        ['Octomil/Settings', 'SweepFailures', 'dev'],
+      ].sort(),
+    )
+    const [topicId] = Object.keys(template).filter((id) => template[id]?.Type === 'AWS::SNS::Topic')
+    for (const { AlarmActions, TreatMissingData, AlarmDescription } of alarms) {
+      expect([AlarmActions, TreatMissingData]).toEqual([[{ Ref: topicId }], 'notBreaching'])
+      expect(AlarmDescription).toMatch(/^OctomilSettings-dev-Events: ./)
+    }
+    expect(app.get(stackName('dev', 'Events'))?.toJSON().Outputs.AlarmTopicArn.Value).toEqual({ Ref: topicId })
+  })
+
+  test('can be told by CloudWatch of this account and nobody else', () => {
+    const [policy] = ofType(events, 'AWS::SNS::TopicPolicy')
+    const allowed = policy?.Properties.PolicyDocument.Statement.filter(
+      ({ Effect }: { Effect: string }) => Effect === 'Allow',
+    )
+    expect(allowed).toEqual([
+      expect.objectContaining({
+        Action: 'sns:Publish',
+        Principal: { Service: 'cloudwatch.amazonaws.com' },
+        Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+      }),
+    ])
+  })
+})
+
+test('the sweep runs every hour, and what could not be started is a dead letter too', () => {
+  const [schedule, ...more] = ofType(events, 'AWS::Events::Rule').filter(
+    ({ Properties }) => Properties.ScheduleExpression,
+  )
+  expect(more).toEqual([])
+  expect(schedule?.Properties).toMatchObject({
+    ScheduleExpression: 'rate(1 hour)',
+    State: 'ENABLED',
+    Targets: [{ Arn: arnOf(sweeper()), DeadLetterConfig: { Arn: arnOf(expect.stringContaining('SweepDeadLetters')) } }],
+  })
+})

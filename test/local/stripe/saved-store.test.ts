@@ -1,0 +1,43 @@
+/** The local Stripe in a folder: it survives a restart, and nobody else can read it. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { startTestStripe, subscriber } from './local-stripe.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'octomil-stripe-'))
+const file = join(folder, 'stripe.json')
+afterAll(() => rmSync(folder, { recursive: true }))
+
+test('what was there before a restart is there after it, with its clock, and goes on', async () => {
+  const first = await startTestStripe({ folder })
+  const { customer, subscription } = await subscriber(first)
+  await first.control('POST', 'card', { customer, fails: true })
+  await first.control('POST', 'advance', { days: 10 })
+  const kept = await first.client.subscriptions.retrieve(subscription)
+  await first.close()
+  const second = await startTestStripe({ folder, seed: 'another' })
+  expect(await second.client.subscriptions.retrieve(subscription)).toEqual(kept)
+  expect(kept.items.data[0]?.price.unit_amount_decimal?.toString()).toBe('120000')
+  const { body } = await second.control('GET', 'clock')
+  expect(body.now).toBe('2026-02-10T12:00:00.000Z')
+  // Its ids go on where they were: a new one is no old one.
+  const { id } = await second.client.customers.create()
+  expect(id).not.toBe(customer)
+  await second.control('POST', 'advance', { days: 20 })
+  expect(await second.client.subscriptions.retrieve(subscription)).toMatchObject({ status: 'past_due' })
+})
+
+test('its file is its owner’s alone, whole, and written soon after a change', async () => {
+  const stripe = await startTestStripe({ folder })
+  await stripe.client.customers.create({ name: 'Kept' })
+  await new Promise((resolve) => setTimeout(resolve, 400))
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(readdirSync(folder)).toEqual(['stripe.json'])
+  expect(readFileSync(file, 'utf8')).toContain('"Kept"')
+})
+
+test('a file that cannot be read is an error that says how to go on', async () => {
+  writeFileSync(file, '{"half":')
+  await expect(startTestStripe({ folder })).rejects.toThrow('--fresh')
+})

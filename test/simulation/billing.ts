@@ -1,0 +1,409 @@
+/**
+ * One story of billing: buyers who press twice, time that passes at Stripe, events that come late, twice, in any order or
+ * never, reconciles and sweeps beside them, functions that die or stand still at any wait, and a Stripe and a table that
+ * fail. Whatever happens, in the end the service must think what Stripe thinks.
+ */
+import { completeSession } from '../../local/stripe/checkout.ts'
+import { setCardsFail } from '../../local/stripe/customers.ts'
+import type { Event, Subscription } from '../../local/stripe/objects.ts'
+import {
+  findCheckout,
+  isPaid,
+  openCheckout,
+  toCheckoutRecord,
+  whileNoOtherCheckout,
+} from '../../shared/billing/checkout.ts'
+import { checkoutStarted, overrideChanged, readBilling } from '../../shared/billing/entity.ts'
+import type { BillingPorts } from '../../shared/billing/ports.ts'
+import type { BillingInterval } from '../../shared/billing/projection.ts'
+import { readSubscriptions } from '../../shared/billing/subscriptions.ts'
+import { type SyncPorts, syncCustomer } from '../../shared/billing/sync.ts'
+import { ProblemError } from '../../shared/http/problem.ts'
+import { commit } from '../../shared/storage/commit.ts'
+import { table } from '../../shared/storage/table.ts'
+import { stripeEventTypes, webhookSource } from '../../shared/stripe-events/event.ts'
+import { project } from '../../shared/stripe-events/project.ts'
+import { sweep } from '../../shared/stripe-events/sweep.ts'
+import { ModelStripe } from './model-stripe.ts'
+import { ModelTable } from './model-table.ts'
+import { Oracle } from './oracle.ts'
+import { type Outcome, type Roughness, World } from './world.ts'
+
+/** What kind of story a seed tells. */
+interface Plot {
+  orgs: readonly string[]
+  roughness: Roughness
+  /** The share of events that never arrive; without any, events alone must keep the projection right. */
+  loss: number
+  /** How many things happen at Stripe after somebody has paid. */
+  turns: number
+  deletesCustomers: boolean
+  overrides: boolean
+}
+
+const apiLifeMs = 28_000
+const projectorLifeMs = 60_000
+const sweepLifeMs = 600_000
+const minute = 60_000
+const day = 24 * 60 * minute
+
+function plotOf(world: World): Plot {
+  const { chance, between, pick } = world
+  return {
+    orgs: ['org_01jd3v7k3q9x5m2n8r4t6w0y1a', 'org_01jd3v7k3q9x5m2n8r4t6w0y1b'].slice(0, chance(0.2) ? 2 : 1),
+    roughness: {
+      death: pick([0, 0.003, 0.01]),
+      stall: pick([0, 0, 0.01, 0.03]),
+      stripeFault: pick([0, 0.05, 0.15]),
+      tableFault: pick([0, 0.01, 0.04]),
+    },
+    loss: pick([0, 0, 0.3, 1]),
+    turns: between(0, 6),
+    deletesCustomers: chance(0.1),
+    overrides: chance(0.3),
+  }
+}
+
+export interface Telling {
+  /** Is told every step. */
+  listener?: (line: string) => void
+  /** What the service is given in the place of what Stripe says: to see that a fault is found. */
+  distort?: (read: SyncPorts['readSubscriptions'], world: World) => SyncPorts['readSubscriptions']
+}
+
+/** Tells the story of a seed, and throws where it comes out wrong. */
+export async function simulate(
+  seed: number,
+  { listener, distort = (read) => read }: Telling = {},
+): Promise<{ steps: number; events: number }> {
+  const world = new World(seed)
+  world.listener = listener
+  const stripe = new ModelStripe(world)
+  const oracle = new Oracle(world, stripe)
+  const model = new ModelTable(world, (before, after, writer) => oracle.watch(before, after, writer))
+  model.install(table())
+  const story = new Story(world, stripe, oracle, distort)
+  await story.tell()
+  return { steps: world.steps, events: oracle.eventsSeen }
+}
+
+class Story {
+  readonly #world: World
+  readonly #stripe: ModelStripe
+  readonly #oracle: Oracle
+  readonly #plot: Plot
+  readonly #ports: BillingPorts
+  readonly #syncPorts: SyncPorts
+  #requests = 0
+
+  constructor(world: World, stripe: ModelStripe, oracle: Oracle, distort: NonNullable<Telling['distort']>) {
+    this.#world = world
+    this.#stripe = stripe
+    this.#oracle = oracle
+    this.#plot = plotOf(world)
+    this.#ports = stripe.ports
+    this.#syncPorts = {
+      timing: world.timing,
+      readSubscriptions: distort((customerId) => readSubscriptions(customerId, this.#ports), world),
+    }
+  }
+
+  async tell(): Promise<void> {
+    const world = this.#world
+    world.note(JSON.stringify(this.#plot))
+    await this.#prologue()
+    world.roughness = this.#plot.roughness
+    this.#stripe.engine.onEvent((event) => this.#deliver(event))
+    for (const orgId of this.#plot.orgs) this.#enact(orgId)
+    await this.#settle()
+    if (this.#plot.loss === 0) await this.#oracle.judge('events alone', this.#plot.orgs)
+    await this.#epilogue()
+  }
+
+  async #prologue(): Promise<void> {
+    if (!this.#plot.overrides) return
+    const world = this.#world
+    for (const orgId of this.#plot.orgs) {
+      world.act('override', async () => {
+        const now = world.timing.now()
+        const override = {
+          plan: 'enterprise',
+          reason: 'a story',
+          expires_at: null,
+          set_at: now.toISOString(),
+          set_by: 'x',
+        } as const
+        await commit(
+          overrideChanged(orgId, await readBilling(orgId), override, now),
+          this.#circumstances(orgId),
+          this.#until(apiLifeMs),
+          world.timing,
+        )
+      })
+    }
+    await world.untilIdle()
+  }
+
+  /** Everything that happens to one org, at its own pace. */
+  #enact(orgId: string): void {
+    const world = this.#world
+    const buyers = world.between(1, 4)
+    for (let buyer = 0; buyer < buyers; buyer++) world.act('buyer', () => this.#buy(orgId))
+    for (let sweeps = world.between(0, 2); sweeps > 0; sweeps--) {
+      world.act('schedule', async () => {
+        await world.pause(world.between(0, 20 * minute))
+        await this.#sweep()
+      })
+    }
+    world.act('time', () => this.#turn(orgId))
+  }
+
+  async #buy(orgId: string): Promise<void> {
+    const world = this.#world
+    await world.pause(world.between(0, world.pick([10, 2000, 5 * minute])))
+    const interval = world.pick(['monthly', 'monthly', 'annual'] as const)
+    const session = await this.#checkOut(orgId, interval)
+    if (session === undefined) return
+    await world.pause(world.between(0, 2 * minute))
+    if (!this.#pay(session)) return
+    for (let times = world.between(0, 2); times > 0; times--) {
+      world.act('buyer comes back', async () => {
+        await world.pause(world.between(0, 5000))
+        await this.#insist(() => world.spawn('reconcile', apiLifeMs, () => this.#reconcile(orgId, session)), 3)
+      })
+    }
+  }
+
+  /** Presses until there is a session, or until it is told that there is nothing to buy. */
+  async #checkOut(orgId: string, interval: BillingInterval): Promise<string | undefined> {
+    const outcome = await this.#insist(
+      () => this.#world.spawn('checkout', apiLifeMs, () => this.#requestCheckout(orgId, interval)),
+      4,
+    )
+    return outcome.ended === 'well' ? outcome.value : undefined
+  }
+
+  /** As the handler does it; its `commit` keeps an answer besides. */
+  #requestCheckout(orgId: string, interval: BillingInterval): Promise<string> {
+    const binding = { circumstances: this.#circumstances(orgId), deadline: this.#until(apiLifeMs - 1000) }
+    const [successUrl, cancelUrl] = ['https://dashboard.example/ok', 'https://dashboard.example/no']
+    const wish = { plan: 'team', interval, quantity: 1, successUrl, cancelUrl, asked: {} } as const
+    return whileNoOtherCheckout(
+      orgId,
+      async () => {
+        const checkout = await openCheckout(wish, binding, this.#ports)
+        const record = toCheckoutRecord(checkout, wish)
+        this.#oracle.opened(orgId)
+        const { checkoutSessionId: told } = await readBilling(orgId)
+        if (told !== record.session_id) {
+          await commit(checkoutStarted(orgId, record), binding.circumstances, binding.deadline, this.#world.timing)
+        }
+        return record.session_id
+      },
+      this.#ports,
+    )
+  }
+
+  /** As the handler does it. */
+  async #reconcile(orgId: string, sessionId: string): Promise<void> {
+    const { customerId } = await readBilling(orgId)
+    const { customer, session } = await findCheckout(sessionId, { orgId, customerId }, this.#ports)
+    if (!isPaid(session)) return
+    const { actor, requestId } = this.#circumstances(orgId)
+    const deadline = this.#until(apiLifeMs - 1000)
+    const circumstances = { actor, requestId }
+    await syncCustomer({ orgId, customerId: customer, source: 'reconcile', circumstances, deadline }, this.#syncPorts)
+  }
+
+  /** Whether the session could still be paid. */
+  #pay(sessionId: string): boolean {
+    const { store } = this.#stripe.engine
+    const buyer = { number: '4242424242424242', expMonth: 12, expYear: 2099, email: 'buyer@example.com', name: null }
+    return this.#atStripe(() => completeSession(store, sessionId, buyer))
+  }
+
+  /** What time and people do at Stripe. */
+  async #turn(orgId: string): Promise<void> {
+    const world = this.#world
+    await world.pause(world.between(30_000, 8 * minute))
+    for (let turn = 0; turn < this.#plot.turns; turn++) {
+      const [subscription] = this.#subscriptionsOf(orgId)
+      if (subscription) await this.#change(orgId, subscription)
+      await world.pause(world.between(0, world.pick([10, 3000, 4 * minute])))
+    }
+    if (this.#plot.deletesCustomers) await this.#startOver(orgId)
+  }
+
+  async #change(orgId: string, { id, items, customer, default_payment_method }: Subscription): Promise<void> {
+    const { engine } = this.#stripe
+    const world = this.#world
+    const item = items.data[0]?.id
+    const path = `/v1/subscriptions/${id}`
+    const price = (key: string) => engine.store.all('price').find(({ lookup_key }) => lookup_key === key)?.id
+    const contract = engine.store.all('price').find(({ metadata }) => metadata.octomil_plan === 'enterprise')?.id
+    const atStripe = (run: () => unknown) => async () => void this.#atStripe(run)
+    const happen = world.pick([
+      atStripe(() => engine.request('POST', path, { cancel_at_period_end: true })),
+      atStripe(() => engine.request('POST', path, { cancel_at_period_end: false })),
+      atStripe(() => engine.request('POST', path, { items: [{ id: item, quantity: world.between(1, 9) }] })),
+      atStripe(() => engine.request('POST', path, { items: [{ id: item, price: price('octomil_team_annual') }] })),
+      atStripe(() =>
+        engine.request('POST', '/v1/subscriptions', { customer, items: [{ price: contract }], default_payment_method }),
+      ),
+      atStripe(() => engine.request('DELETE', path)),
+      atStripe(() => setCardsFail(engine.store, customer, world.chance(0.7))),
+      () => this.#monthPasses(),
+      () => this.#monthPasses(),
+      () => this.#sweep(),
+      () => this.#buy(orgId),
+    ])
+    await happen()
+  }
+
+  async #monthPasses(): Promise<void> {
+    await this.#world.pause(31 * day)
+    this.#stripe.engine.catchUp()
+  }
+
+  /** Somebody deletes the customer in Stripe's dashboard, and somebody else buys again. */
+  async #startOver(orgId: string): Promise<void> {
+    const customer = this.#stripe.engine.store.all('customer').find(({ metadata }) => metadata.org_id === orgId)
+    if (!customer) return
+    this.#oracle.deleted(customer.id)
+    this.#atStripe(() => this.#stripe.engine.request('DELETE', `/v1/customers/${customer.id}`))
+    await this.#world.pause(this.#world.between(0, minute))
+    await this.#buy(orgId)
+  }
+
+  /** An event on its way to the projector: some copies of it, none of them at once, or nothing at all. */
+  #deliver(event: Event): void {
+    this.#oracle.happened(event)
+    this.#world.note(`${event.type} ${event.id}`)
+    const world = this.#world
+    if (world.chance(this.#plot.loss)) return
+    const detail = hintOf(event)
+    for (let copies = world.chance(0.2) ? world.between(2, 3) : 1; copies > 0; copies--) {
+      world.act('bus', async () => {
+        await world.pause(world.between(1, world.pick([50, 5000, 3 * minute])))
+        await this.#insist(() => this.#project(detail), Infinity)
+      })
+    }
+  }
+
+  #project(detail: unknown): Promise<Outcome<unknown>> {
+    const run = { requestId: this.#requestId(), deadline: this.#until(projectorLifeMs - 1000) }
+    return this.#world.spawn('projector', projectorLifeMs, () =>
+      project({ source: webhookSource, detail }, run, this.#syncPorts),
+    )
+  }
+
+  async #sweep(): Promise<void> {
+    const run = { requestId: this.#requestId(), deadline: this.#until(sweepLifeMs - 1000) }
+    const outcome = await this.#world.spawn('sweep', sweepLifeMs, () =>
+      sweep(run, {
+        timing: this.#world.timing,
+        sync: (request) => syncCustomer(request, this.#syncPorts),
+        listEvents: (query) => this.#listEvents(query),
+      }),
+    )
+    this.#oracle.expected(outcome)
+  }
+
+  #listEvents({
+    from,
+    until,
+    limit,
+    after,
+  }: {
+    from: number
+    until: number
+    limit: number
+    after?: string | undefined
+  }) {
+    return this.#ports.callStripe(async (client) => {
+      const created = { gte: from, lte: until }
+      const params = { created, types: [...stripeEventTypes], limit, ...(after ? { starting_after: after } : {}) }
+      const { data, has_more } = await client.events.list(params)
+      return { events: data, next: has_more ? data.at(-1)?.id : undefined }
+    })
+  }
+
+  /** An hour later, when nothing fails any more, the sweep comes once. */
+  async #epilogue(): Promise<void> {
+    const world = this.#world
+    world.calmDown()
+    world.act('an hour passes', async () => {
+      await world.pause(61 * minute)
+    })
+    await this.#settle()
+    world.act('the last sweep', async () => {
+      await this.#sweep()
+      await this.#oracle.judge('one sweep', this.#plot.orgs)
+    })
+    await world.untilIdle()
+  }
+
+  /** Until nothing goes on any more, and nothing that has fallen due meanwhile is left to happen at Stripe. */
+  async #settle(): Promise<void> {
+    for (let seen = -1; seen < this.#oracle.eventsSeen; ) {
+      await this.#world.untilIdle()
+      seen = this.#oracle.eventsSeen
+      this.#stripe.engine.catchUp()
+    }
+  }
+
+  /** Again after every failure and death, as callers and AWS do, but not when told that it makes no sense. */
+  async #insist<T>(run: () => Promise<Outcome<T>>, times: number): Promise<Outcome<T>> {
+    const world = this.#world
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await run()
+      this.#oracle.expected(outcome)
+      if (outcome.ended === 'well' || attempt >= times || isRefusal(outcome)) return outcome
+      // However rough the story, it ends: what is tried in vain for so long is let through.
+      if (attempt === mostRoughAttempts) world.calmDown()
+      await world.pause(world.between(500, 20_000))
+    }
+  }
+
+  #subscriptionsOf(orgId: string): Subscription[] {
+    return this.#stripe.engine.store
+      .all('subscription')
+      .filter(({ metadata, status }) => metadata.org_id === orgId && status !== 'canceled')
+  }
+
+  /** Runs what Stripe may refuse. */
+  #atStripe(run: () => unknown): boolean {
+    try {
+      this.#stripe.engine.store.atomically(run)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  #circumstances(orgId: string) {
+    const requestId = this.#requestId()
+    return { orgId, actor: { type: 'user', id: 'owner' }, now: this.#world.timing.now(), requestId } as const
+  }
+
+  #requestId(): string {
+    this.#requests += 1
+    return `req-${this.#requests}`
+  }
+
+  #until = (ms: number): Date => new Date(this.#world.nowMs + ms)
+}
+
+/** As much of an event as anybody reads. */
+function hintOf({ id, type, created, livemode, data }: Event): object {
+  const { id: about, object, customer } = data.object as { id?: string; object: string; customer?: string | null }
+  return { id, object: 'event', type, created, livemode, data: { object: { id: about, object, customer } } }
+}
+
+const mostRoughAttempts = 12
+
+/** What is no passing fault: to try again would not help. */
+const isRefusal = (outcome: Outcome<unknown>): boolean =>
+  outcome.ended === 'badly' &&
+  outcome.error instanceof ProblemError &&
+  (outcome.error.code === 'not_found' || (outcome.error.code === 'conflict' && !outcome.error.details.retryable))

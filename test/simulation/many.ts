@@ -1,0 +1,53 @@
+/** Many stories, one after the other. */
+import type { Telling } from './billing.ts'
+
+/** The environment of a function, as far as the stories need one, and no logs: they would be millions. */
+export async function prepare(): Promise<void> {
+  Object.assign(process.env, {
+    AWS_REGION: 'us-east-1',
+    TABLE_NAME: 'a model',
+    STAGE: 'simulation',
+    STRIPE_SECRET_KEY: 'sk_test_simulation',
+  })
+  const { log } = await import('../../shared/runtime/log.ts')
+  log.setLogLevel('SILENT')
+  // Most errors of a story are part of it, and a stack is what an error costs.
+  Error.stackTraceLimit = 3
+}
+
+export const replayCommand = (seed: number): string => `node test/simulation/run.ts --seed ${seed}`
+
+export interface Result {
+  stories: number
+  steps: number
+  events: number
+  failure?: { seed: number; error: unknown }
+}
+
+/** Tells the stories of `count` seeds from `first` on, up to the first that comes out wrong. */
+export async function simulateMany(first: number, count: number, telling: Telling = {}): Promise<Result> {
+  const { simulate } = await import('./billing.ts')
+  const result: Result = { stories: 0, steps: 0, events: 0 }
+  for (let seed = first; seed < first + count; seed++) {
+    try {
+      const { steps, events } = await simulate(seed, telling)
+      result.stories += 1
+      result.steps += steps
+      result.events += events
+    } catch (error) {
+      return { ...result, failure: { seed, error } }
+    }
+  }
+  return result
+}
+
+/** For a machine that has more to do. */
+export const longestMs = 240_000
+
+/** Fails with the command that tells the first wrong story again. */
+export async function expectStories(first: number, count: number): Promise<void> {
+  await prepare()
+  const { stories, failure } = await simulateMany(first, count)
+  if (failure) throw new Error(`seed ${failure.seed}; again: ${replayCommand(failure.seed)}`, { cause: failure.error })
+  if (stories !== count) throw new Error(`only ${stories} of ${count} stories were told`)
+}

@@ -1,0 +1,186 @@
+/**
+ * DynamoDB as this service sees it, in memory and in the world's time: conditions, transactions, and what can befall a
+ * request on its way there and back.
+ */
+import {
+  ConditionalCheckFailedException,
+  InternalServerError,
+  TransactionCanceledException,
+} from '@aws-sdk/client-dynamodb'
+import {
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+  TransactWriteCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb'
+import { marshall } from '@aws-sdk/util-dynamodb'
+import { type Bindings, holds, type Item, updated } from './expressions.ts'
+import type { Process, World } from './world.ts'
+
+interface KeyedWrite extends Bindings {
+  Key?: Item
+  Item?: Item
+  ConditionExpression?: string
+  UpdateExpression?: string
+  ReturnValues?: string
+}
+type Kind = 'Put' | 'Update' | 'Delete' | 'ConditionCheck'
+
+/** Told of every row that is written, and by whom. */
+export type Watcher = (before: Item | undefined, after: Item, writer: Process | undefined) => void
+
+export class ModelTable {
+  readonly rows = new Map<string, Item>()
+  readonly #world: World
+  readonly #watch: Watcher
+  #sender: Process | undefined
+
+  constructor(world: World, watch: Watcher) {
+    this.#world = world
+    this.#watch = watch
+  }
+
+  /** Takes the place of the client's `send`. */
+  install(client: DynamoDBDocumentClient): void {
+    Object.assign(client, { send: (command: unknown) => this.#send(command) })
+  }
+
+  /** The request goes out, is served whether or not its sender is still alive, and the answer comes back, or does not. */
+  async #send(command: unknown): Promise<unknown> {
+    const world = this.#world
+    const sender = world.process
+    const answer = new Promise<() => unknown>((resolve) => {
+      world.schedule(world.latencyMs(), () => {
+        this.#sender = sender
+        resolve(this.#served(command))
+      })
+    })
+    const open = await answer
+    await world.pause(world.latencyMs())
+    return open()
+  }
+
+  #served(command: unknown): () => unknown {
+    const { chance, roughness } = this.#world
+    const fault = () => {
+      throw new InternalServerError({ message: 'a fault of the story', $metadata: {} })
+    }
+    if (chance(roughness.tableFault)) return fault
+    const lost = chance(roughness.tableFault)
+    const first = this.#attempt(command)
+    if (!lost) return first
+    // The SDK sends a request again when its answer was lost. A transaction carries a token and happens once.
+    if (command instanceof TransactWriteCommand) return first
+    return chance(0.5) ? this.#attempt(command) : fault
+  }
+
+  #attempt(command: unknown): () => unknown {
+    try {
+      const result = this.#run(command)
+      this.#world.note(told(command), this.#sender)
+      return () => result
+    } catch (error) {
+      this.#world.note(`${told(command)}: ${error}`, this.#sender)
+      return () => {
+        throw error
+      }
+    }
+  }
+
+  #run(command: unknown): unknown {
+    if (command instanceof GetCommand) return { Item: copy(this.rows.get(keyOf(command.input.Key as Item))) }
+    if (command instanceof QueryCommand) return this.#query(command)
+    if (command instanceof UpdateCommand) return this.#update(command.input as KeyedWrite)
+    if (command instanceof PutCommand) return this.#write('Put', command.input as KeyedWrite)
+    if (command instanceof TransactWriteCommand) return this.#transact(command)
+    throw new Error(`this model does not know the command ${(command as object).constructor.name}`)
+  }
+
+  #query({ input }: QueryCommand) {
+    const values = input.ExpressionAttributeValues ?? {}
+    const [pk, from, to] = [':pk', ':from', ':to'].map((name) => String(values[name])) as [string, string, string]
+    const start = input.ExclusiveStartKey?.sk as string | undefined
+    const found = [...this.rows.values()]
+      .filter((row) => row.pk === pk && String(row.sk) >= from && String(row.sk) <= to)
+      .sort((a, b) => (String(a.sk) < String(b.sk) ? -1 : 1))
+    if (input.ScanIndexForward === false) found.reverse()
+    const rest = found.filter(({ sk }) =>
+      start === undefined ? true : input.ScanIndexForward === false ? String(sk) < start : String(sk) > start,
+    )
+    const page = rest.slice(0, input.Limit)
+    const last = page.at(-1)
+    return {
+      Items: page.map(copy),
+      ...(page.length < rest.length && last ? { LastEvaluatedKey: { pk: last.pk, sk: last.sk } } : {}),
+    }
+  }
+
+  #update(input: KeyedWrite): object {
+    this.#write('Update', input)
+    const row = this.rows.get(keyOf(input.Key ?? {}))
+    return input.ReturnValues === undefined ? {} : { Attributes: copy(row) }
+  }
+
+  #write(kind: Kind, write: KeyedWrite): void {
+    if (!this.#allows(write)) throw new ConditionalCheckFailedException({ message: 'condition', $metadata: {} })
+    this.#apply(kind, write)
+  }
+
+  #transact({ input }: TransactWriteCommand): object {
+    const { chance, roughness } = this.#world
+    const writes = (input.TransactItems ?? []).flatMap((item) => Object.entries(item) as [Kind, KeyedWrite][])
+    const conflict = chance(roughness.tableFault)
+    const reasons = writes.map(([, write]) => {
+      if (conflict) return { Code: 'TransactionConflict' }
+      if (this.#allows(write)) return { Code: 'None' }
+      const row = this.rows.get(keyOf(write.Key ?? write.Item ?? {}))
+      return { Code: 'ConditionalCheckFailed', ...(row ? { Item: marshall(row) } : {}) }
+    })
+    if (reasons.some(({ Code }) => Code !== 'None')) {
+      throw new TransactionCanceledException({ message: 'canceled', CancellationReasons: reasons, $metadata: {} })
+    }
+    for (const [kind, write] of writes) this.#apply(kind, write)
+    return {}
+  }
+
+  #allows(write: KeyedWrite): boolean {
+    return holds(write.ConditionExpression, this.rows.get(keyOf(write.Key ?? write.Item ?? {})), write)
+  }
+
+  #apply(kind: Kind, write: KeyedWrite): void {
+    const key = keyOf(write.Key ?? write.Item ?? {})
+    const before = this.rows.get(key)
+    if (kind === 'ConditionCheck') return
+    if (kind === 'Delete') {
+      this.rows.delete(key)
+      return
+    }
+    const after =
+      kind === 'Put' ? write.Item : updated(write.UpdateExpression ?? '', { ...before, ...write.Key }, write)
+    const stored = copy(after) as Item
+    this.rows.set(key, stored)
+    try {
+      this.#watch(before, stored, this.#sender)
+    } catch (error) {
+      this.#world.failure ??= error
+    }
+  }
+}
+
+/** A command in a word or two, for whoever listens. */
+function told(command: unknown): string {
+  const sent = command as {
+    input: KeyedWrite & { TransactItems?: Record<string, KeyedWrite>[] }
+    constructor: { name: string }
+  }
+  const writes = sent.input.TransactItems?.flatMap((item) => Object.values(item)) ?? [sent.input]
+  return `${sent.constructor.name} ${writes.map(({ Key, Item }) => (Key ?? Item)?.sk).join(' ')}`
+}
+
+const keyOf = ({ pk, sk }: Item): string => `${pk} ${sk}`
+
+/** As it comes back from the wire: nothing that is undefined, nothing shared. */
+const copy = (item: Item | undefined): Item | undefined =>
+  item === undefined ? undefined : JSON.parse(JSON.stringify(item))

@@ -1,0 +1,43 @@
+/** The event bus of a test file, on loopback: what the service puts on it is kept, and handed on when a test says to whom. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  createEventBridge,
+  type Envelope,
+  eventsPath,
+  type LocalEventBridge,
+  localBusName,
+} from '../../local/eventbridge.ts'
+
+/** What was put on the bus, in order. */
+export const busEvents: Envelope[] = []
+
+type Target = (envelope: Envelope) => Promise<void>
+let target: Target = async () => {}
+
+export const eventBus: LocalEventBridge = createEventBridge({
+  project: (envelope) => target(envelope),
+  sweep: async () => {},
+  retryAfterMs: [5, 10],
+})
+
+/** Starts listening, and tells the service where. */
+export async function startEventBus(): Promise<void> {
+  const server = createServer((request, response) => void eventBus.handle(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  server.unref()
+  const { port } = server.address() as AddressInfo
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_EVENTBRIDGE: `http://127.0.0.1:${port}${eventsPath}`,
+    EVENT_BUS_NAME: localBusName,
+  })
+  onBusEvent(async () => {})
+}
+
+/** Hands every event from now on to `next`. */
+export function onBusEvent(next: Target): void {
+  target = (envelope) => {
+    busEvents.push(envelope)
+    return next(envelope)
+  }
+}
