@@ -2,6 +2,7 @@
 import { Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import type { Operation } from '../shared/http/operation.ts'
+import { acknowledgeOpenRoute } from './open-route.ts'
 import { OperationFunction, type OperationFunctionProps } from './operation-function.ts'
 import { stackName } from './stage.ts'
 
@@ -15,7 +16,9 @@ export class ResourceStack extends Stack {
   constructor(scope: Construct, folder: string, { operations, codeFolderOf, ...shared }: ResourceStackProps) {
     super(scope, stackName(shared.settings.stage, pascalCase(folder)))
     for (const [file, operation] of operations) {
-      new OperationFunction(this, pascalCase(file), { ...shared, operation, codeFolder: codeFolderOf(file) })
+      const codeFolder = codeFolderOf(file)
+      const made = new OperationFunction(this, pascalCase(file), { ...shared, operation, codeFolder })
+      acknowledgeOpenRoute(made, operation)
     }
   }
 }
