@@ -14,8 +14,11 @@ import { audience, createIssuer, type Issuer } from '../../local/issuer.ts'
 import { mintTokens, seededOrgs } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
 import type { Target } from '../http/target.ts'
+import { type StackOutputs, signInThroughCognito } from './cognito.ts'
 import { clientOf, type Emulator, localFolder, startEmulator } from './emulator.ts'
 import { proveKeyRoles } from './key-roles.ts'
+import { lintTemplates } from './lint.ts'
+import { proveNothingLost } from './update.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const binary = (name: string) => join(root, 'node_modules', '.bin', name)
@@ -27,6 +30,7 @@ async function main(): Promise<void> {
   writeFileSync(logFile, '')
   const { issuer, close } = await startIssuer()
   try {
+    await step('lint the templates', () => lintTemplates(folder))
     await step('bootstrap the environment', () => bootstrapEnvironment(emulator, folder))
     const apiUrl = await step('deploy', () => deploy(emulator, issuer, folder))
     const orgs = await step('bootstrap two orgs', () => bootstrapOrgs(emulator, issuer))
@@ -34,8 +38,11 @@ async function main(): Promise<void> {
     const targetFile = join(folder, 'target.json')
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
     await step('HTTP suite', () => runSuite(emulator, targetFile))
+    const outputs = await step('update: people sign in with a user pool', () => addUserPool(emulator, folder))
+    await step('nothing is lost', () => proveNothingLost(target))
+    await step('sign in through Cognito', () => signInThroughCognito(emulator, stage, outputs))
     await step('who may seal and who may open', () => proveKeyRoles(emulator, stage))
-    await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments(issuer)]))
+    await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments()]))
     console.log('deploy test: passed')
   } finally {
     close()
@@ -99,12 +106,12 @@ const cdk = (emulator: Emulator, folder: string, commandArguments: string[]): Pr
     true,
   )
 
-const appArguments = (issuer: Issuer): string[] => [
+/** Without an issuer, the stage has a user pool. */
+const appArguments = (issuer?: Issuer): string[] => [
   '--app',
   `${process.execPath} test/deploy/app.ts`,
   ...['-c', `stage=${stage}`],
-  ...['-c', `oidc_issuer=${issuer.url}`],
-  ...['-c', `oidc_audience=${audience}`],
+  ...(issuer ? ['-c', `oidc_issuer=${issuer.url}`, '-c', `oidc_audience=${audience}`] : []),
   ...['-c', 'sign_in_providers=google,github'],
   // The suite's provider is on loopback.
   ...['-c', 'allowed_cidrs=127.0.0.0/8'],
@@ -133,14 +140,23 @@ async function bootstrapEnvironment(emulator: Emulator, folder: string): Promise
 }
 
 async function deploy(emulator: Emulator, issuer: Issuer, folder: string): Promise<string> {
-  const outputs = join(folder, 'outputs.json')
-  const options = ['--all', '--require-approval', 'never', '--outputs-file', outputs, '--progress', 'events']
-  await cdk(emulator, folder, ['deploy', ...options, ...appArguments(issuer)])
+  const outputs = await deployAll(emulator, folder, appArguments(issuer))
   const notProved = readFileSync(logFile, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('NOT PROVED'))
   console.log(notProved.length > 0 ? notProved.join('\n') : 'every resource of the app was deployed')
-  return JSON.parse(readFileSync(outputs, 'utf8'))[stackName(stage, 'Api')].ApiUrl
+  return outputs[stackName(stage, 'Api')]?.ApiUrl ?? ''
+}
+
+/** Deploys over what is there: every function learns of another issuer, and the table has rows. */
+const addUserPool = (emulator: Emulator, folder: string): Promise<StackOutputs> =>
+  deployAll(emulator, folder, appArguments())
+
+async function deployAll(emulator: Emulator, folder: string, commandArguments: string[]): Promise<StackOutputs> {
+  const outputs = join(folder, 'outputs.json')
+  const options = ['--all', '--require-approval', 'never', '--outputs-file', outputs, '--progress', 'events']
+  await cdk(emulator, folder, ['deploy', ...options, ...commandArguments])
+  return JSON.parse(readFileSync(outputs, 'utf8')) as StackOutputs
 }
 
 async function bootstrapOrgs(emulator: Emulator, issuer: Issuer): Promise<DevState['orgs']> {
