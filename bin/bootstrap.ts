@@ -1,37 +1,46 @@
 /**
  * `npm run bootstrap`: writes the first organization of a deployed stage with the caller's own AWS credentials, and
- * prints one org key that holds everything an org key may hold, once.
+ * prints one org key that holds everything an org key may hold, once. Where the stage has a user pool, the owner is
+ * added to it. The organization comes first and the owner last, so that what fails on the way can be made up for.
  */
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
+import { isEmailAddress } from '../lib/email-address.ts'
 import { outputNames, stackName } from '../lib/stage.ts'
+import { isRole, roleScopes } from '../shared/auth/scopes.ts'
 import { type PlanCode, planCodes } from '../shared/billing/plans.ts'
-import { ProblemError } from '../shared/http/problem.ts'
 import { createOrg, createOrgKey, findOrg, findOrgIdByName, type Maker, setPlan } from '../shared/orgs/entity.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
+import { outputsOf, runCommand, UsageError } from './command.ts'
+import { addPerson, findUserPool, type Person, type PoolIds, requireUnknown } from './user-pool.ts'
+
+const roles = Object.keys(roleScopes)
 
 const usage = `Usage: npm run bootstrap -- --stage dev --org "Acme" --owner you@example.com [--plan enterprise]
        npm run bootstrap -- --stage dev --another-key org_…
+       npm run bootstrap -- --stage dev --another-person org_… --email you@example.com [--role member]
 
-  --stage        the stage that was deployed (default dev)
-  --org          the name of the organization to make
-  --owner        the e-mail address of its owner
-  --plan         the plan that the organization is on, whatever it pays (default: what it pays for)
-  --another-key  issue one more key for an organization that is there already, when the first was lost`
-
-class UsageError extends Error {}
+  --stage           the stage that was deployed (default dev)
+  --org             the name of the organization to make
+  --owner           the e-mail address of its owner, who can then sign in if the stage has a user pool
+  --plan            the plan that the organization is on, whatever it pays (default: what it pays for)
+  --another-key     issue one more key for an organization that is there already, when the first was lost
+  --another-person  add somebody to an organization that is there already, or renew a first password that was lost
+  --email, --role   who that is, and as what: ${roles.join(', ')} (default member)`
 
 const budgetMs = 30_000
 
 async function main(): Promise<void> {
-  const { stage, orgName, owner, plan, anotherKeyFor } = readOptions()
+  const { stage, orgName, owner, plan, anotherKeyFor, person } = readOptions()
   process.env[environmentNames.tableName] = await tableOf(stage)
+  const pool = await findUserPool(stage)
+  if (person) return await addAnother(stage, pool, person)
   const maker: Maker = { name: 'bootstrap', requestId: randomUUID(), deadline: new Date(Date.now() + budgetMs) }
-  const orgId = anotherKeyFor ? await existing(anotherKeyFor) : await make(orgName, owner, maker)
+  const orgId = anotherKeyFor ? await existing(anotherKeyFor) : await make(orgName, owner, pool, maker)
   if (plan) await setPlan(orgId, plan, maker, 'npm run bootstrap -- --plan')
   const rawKey = await createOrgKey(orgId, 'Bootstrap key', 'full_admin', maker)
-  console.log(JSON.stringify({ org_id: orgId, api_key: rawKey }, null, 2))
+  const signIn = pool && !anotherKeyFor ? await addOwner(stage, pool, { email: owner, orgId, role: 'owner' }) : {}
+  console.log(JSON.stringify({ org_id: orgId, api_key: rawKey, ...signIn }, null, 2))
   console.error('This key is shown once. Store it now, and rotate it when you have signed in.')
 }
 
@@ -43,40 +52,78 @@ function readOptions() {
       owner: { type: 'string', default: '' },
       plan: { type: 'string' },
       'another-key': { type: 'string' },
+      'another-person': { type: 'string' },
+      email: { type: 'string', default: '' },
+      role: { type: 'string', default: 'member' },
     },
   })
-  const { stage, org, owner, plan, 'another-key': anotherKeyFor } = values
+  const { stage, org, owner, plan, email, role, 'another-key': anotherKeyFor, 'another-person': personFor } = values
   if (plan !== undefined && !isPlanCode(plan)) throw new UsageError(`--plan must be one of ${planCodes.join(', ')}.`)
-  if (anotherKeyFor === undefined) {
+  const person = personFor === undefined ? undefined : readPerson(personFor, email, role)
+  if (anotherKeyFor === undefined && !person) {
     if (!/\S/.test(org) || org.length > 100) throw new UsageError('--org must be a name of 1 to 100 characters.')
-    if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(owner)) throw new UsageError('--owner must be an e-mail address.')
+    if (!isEmailAddress(owner)) throw new UsageError('--owner must be an e-mail address.')
   }
-  return { stage, orgName: org.trim(), owner, plan, anotherKeyFor }
+  return { stage, orgName: org.trim(), owner, plan, anotherKeyFor, person }
+}
+
+function readPerson(orgId: string, email: string, role: string): Person {
+  if (!isEmailAddress(email)) throw new UsageError('--email must be an e-mail address.')
+  if (!isRole(role)) throw new UsageError(`--role must be one of ${roles.join(', ')}.`)
+  return { orgId, email, role }
 }
 
 const isPlanCode = (text: string): text is PlanCode => (planCodes as readonly string[]).includes(text)
 
 /** The name of the stage's table, from the outputs of its Storage stack. */
 async function tableOf(stage: string): Promise<string> {
-  const name = stackName(stage, 'Storage')
-  const client = new CloudFormationClient({})
-  try {
-    const { Stacks = [] } = await client.send(new DescribeStacksCommand({ StackName: name }))
-    const output = Stacks[0]?.Outputs?.find(({ OutputKey }) => OutputKey === outputNames.tableName)
-    if (output?.OutputValue) return output.OutputValue
-  } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'ValidationError') throw error
-  }
+  const tableName = (await outputsOf(stage, 'Storage'))?.[outputNames.tableName]
+  if (tableName) return tableName
   throw new UsageError(
-    `The stack ${name} is not deployed here. Deploy it first: npx cdk deploy --all -c stage=${stage}`,
+    `The stack ${stackName(stage, 'Storage')} is not deployed here. Deploy it first: npx cdk deploy --all -c stage=${stage}`,
   )
 }
 
-async function make(name: string, owner_email: string, maker: Maker): Promise<string> {
+async function make(name: string, owner_email: string, pool: PoolIds | undefined, maker: Maker): Promise<string> {
   const taken = await findOrgIdByName(name)
   if (taken)
     throw new UsageError(`An organization of that name exists: ${taken}. If its key was lost: --another-key ${taken}`)
+  if (pool) await requireUnknown(pool, owner_email)
   return (await createOrg({ name, owner_email }, maker)).id
+}
+
+/** The owner's first password. A failure is told and not thrown: the key that was just made must still be shown. */
+async function addOwner(stage: string, pool: PoolIds, owner: Person): Promise<{ owner?: SignIn }> {
+  try {
+    return { owner: await signInOf(stage, pool, owner) }
+  } catch (error) {
+    console.error(
+      `The organization and its key are made, but ${owner.email} could not be added: ${error instanceof Error ? error.message : error}\n` +
+        `Once that is mended: npm run bootstrap -- --stage ${stage} --another-person ${owner.orgId} --email ${owner.email} --role owner`,
+    )
+    process.exitCode = 1
+    return {}
+  }
+}
+
+async function addAnother(stage: string, pool: PoolIds | undefined, person: Person): Promise<void> {
+  if (!pool) throw new UsageError(`Stage ${stage} has no user pool: its people are added where its issuer has them.`)
+  await existing(person.orgId)
+  const { email, temporary_password } = await signInOf(stage, pool, person)
+  console.log(JSON.stringify({ org_id: person.orgId, role: person.role, email, temporary_password }, null, 2))
+}
+
+interface SignIn {
+  email: string
+  temporary_password: string
+}
+
+async function signInOf(stage: string, pool: PoolIds, person: Person): Promise<SignIn> {
+  const temporary_password = await addPerson(pool, person)
+  console.error(
+    `${person.email} signs in within three days, with the temporary password and then one of their own: npm run -s sign-in -- --stage ${stage} --email ${person.email}`,
+  )
+  return { email: person.email, temporary_password }
 }
 
 async function existing(orgId: string): Promise<string> {
@@ -84,13 +131,4 @@ async function existing(orgId: string): Promise<string> {
   throw new UsageError(`There is no organization ${orgId} in this stage.`)
 }
 
-main().catch((error: unknown) => {
-  const { name, message, code } = error as Error & { code?: string }
-  const isUsage = error instanceof UsageError || String(code).startsWith('ERR_PARSE_ARGS')
-  if (isUsage) console.error(`${message}\n\n${usage}`)
-  else if (error instanceof ProblemError) console.error(message)
-  else if (name === 'CredentialsProviderError') {
-    console.error('No AWS credentials were found. Set AWS_PROFILE, or sign in as you do for cdk deploy.')
-  } else console.error(error)
-  process.exit(1)
-})
+runCommand(main, usage)

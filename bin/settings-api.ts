@@ -1,15 +1,12 @@
 /** The CDK app, run by Node itself: `npx cdk deploy --all -c stage=dev`. */
 import { App } from 'aws-cdk-lib'
 import { addStacks } from '../lib/app.ts'
-import { readStageSettings } from '../lib/stage.ts'
+import { stageSettingsOf } from '../lib/stage-context.ts'
 import { StageSettingsError } from '../lib/stage-error.ts'
 
 const app = new App()
 try {
-  addStacks(
-    app,
-    readStageSettings((name) => app.node.tryGetContext(name)),
-  )
+  addStacks(app, stageSettingsOf(app))
 } catch (error) {
   if (!(error instanceof StageSettingsError)) throw error
   console.error(error.message)

@@ -5,6 +5,7 @@ import { CorsHttpMethod, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
 import { cors } from '../shared/http/cors.ts'
+import { customDomain } from './custom-domain.ts'
 import { outputNames, type StageSettings, stackName } from './stage.ts'
 
 export class ApiStack extends Stack {
@@ -22,15 +23,18 @@ export class ApiStack extends Stack {
       retention: settings.logRetention,
       removalPolicy: settings.retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
+    const domainName = settings.customDomain && customDomain(this, settings.customDomain)
     new HttpStage(this, 'Stage', {
       httpApi: this.httpApi,
       stageName: '$default',
       autoDeploy: true,
       throttle: settings.throttle,
+      ...(domainName ? { domainMapping: { domainName } } : {}),
       accessLogSettings: { destination: new LogGroupLogDestination(accessLog), format: accessLogFormat },
     })
-    new CfnOutput(this, outputNames.apiUrl, { value: this.httpApi.apiEndpoint })
-    new CfnOutput(this, outputNames.docsUrl, { value: `${this.httpApi.apiEndpoint}/api/v1/docs` })
+    const url = settings.customDomain ? `https://${settings.customDomain.domainName}` : this.httpApi.apiEndpoint
+    new CfnOutput(this, outputNames.apiUrl, { value: url })
+    new CfnOutput(this, outputNames.docsUrl, { value: `${url}/api/v1/docs` })
   }
 }
 

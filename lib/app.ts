@@ -1,4 +1,4 @@
-/** The whole app: stacks that keep, Stripe's events, the API, and a stack for each resource folder. */
+/** The whole app: stacks that keep, sign-in, Stripe's events, the API, and a stack for each resource folder. */
 import type { App } from 'aws-cdk-lib'
 import { Tags } from 'aws-cdk-lib'
 import { catchAll, operationList } from '../functions/operations.ts'
@@ -6,12 +6,14 @@ import type { Operation } from '../shared/http/operation.ts'
 import { ApiStack } from './api-stack.ts'
 import { bundle } from './bundle.ts'
 import { EventsStack } from './events-stack.ts'
+import { withIdentity } from './identity-stack.ts'
 import { ResourceStack } from './resource-stack.ts'
 import type { StageSettings } from './stage.ts'
 import { StorageStack } from './storage-stack.ts'
 
 /** Adds the stacks of a stage to an app. */
-export function addStacks(app: App, settings: StageSettings): void {
+export function addStacks(app: App, named: StageSettings): void {
+  const settings = withIdentity(app, named)
   const { folderOf } = bundle()
   const { table, secretsKey, stripeSecretArn } = new StorageStack(app, settings)
   const kept = { table, secretsKey, stripeSecretArn, settings }

@@ -2,7 +2,7 @@
  * Stripe's events: the bus that the webhook puts them on, the partner bus where the stage names one, the rules that hand
  * them to the projector, the sweep's schedule; and what tells somebody when any of it does not get through.
  */
-import { CfnOutput, Duration, Stack } from 'aws-cdk-lib'
+import { CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib'
 import { Alarm, ComparisonOperator, type IMetric, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { EventBus, type EventPattern, Match, Rule, Schedule } from 'aws-cdk-lib/aws-events'
@@ -15,6 +15,7 @@ import type { Construct } from 'constructs'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
 import { type MetricName, metricNamespace } from '../shared/runtime/metrics.ts'
 import { partnerSourcePrefix, webhookSource } from '../shared/stripe-events/event.ts'
+import { tellByEmail } from './alarm-email.ts'
 import { pascalCase } from './resource-stack.ts'
 import { allow, ServiceFunction, type Surroundings } from './service-function.ts'
 import { outputNames, stackName } from './stage.ts'
@@ -50,6 +51,7 @@ export class EventsStack extends Stack {
     super(scope, stackName(stage, 'Events'))
     this.#props = props
     this.alarmTopic = alarmTopic(this)
+    tellByEmail(this.alarmTopic, props.settings)
     this.eventBus = new EventBus(this, 'Bus', { eventBusName: `octomil-settings-${stage}` })
     const projector = this.#function('stripe-events/project', toProject)
     this.#route('Webhook', this.eventBus, { source: [webhookSource] }, projector)
@@ -82,6 +84,10 @@ export class EventsStack extends Stack {
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       retentionPeriod: Duration.days(14),
+    })
+    Validations.of(deadLetters).acknowledge({
+      id: 'AwsSolutions-SQS3',
+      reason: 'It is a dead-letter queue itself, of a function and of the rules that start it.',
     })
     const { function: lambda } = new ServiceFunction(this, scopeId, {
       ...this.#props,

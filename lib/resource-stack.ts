@@ -3,6 +3,7 @@ import { Stack } from 'aws-cdk-lib'
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import type { Construct } from 'constructs'
 import type { Operation } from '../shared/http/operation.ts'
+import { acknowledgeOpenRoute } from './open-route.ts'
 import { OperationFunction } from './operation-function.ts'
 import type { Surroundings } from './service-function.ts'
 import { stackName } from './stage.ts'
@@ -18,7 +19,9 @@ export class ResourceStack extends Stack {
   constructor(scope: Construct, folder: string, { operations, codeFolderOf, ...shared }: ResourceStackProps) {
     super(scope, stackName(shared.settings.stage, pascalCase(folder)))
     for (const [file, operation] of operations) {
-      new OperationFunction(this, pascalCase(file), { ...shared, operation, codeFolder: codeFolderOf(file) })
+      const codeFolder = codeFolderOf(file)
+      const made = new OperationFunction(this, pascalCase(file), { ...shared, operation, codeFolder })
+      acknowledgeOpenRoute(made, operation)
     }
   }
 }

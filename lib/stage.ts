@@ -4,6 +4,8 @@
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { type SignInProvider, signInProviders } from '../shared/org-auth/record.ts'
+import { readAlarmEmail } from './alarm-email.ts'
+import { type CustomDomain, readCustomDomain } from './custom-domain.ts'
 import { type OutboundSettings, readOutboundSettings } from './outbound-settings.ts'
 import { StageSettingsError } from './stage-error.ts'
 
@@ -37,7 +39,13 @@ export interface StageSettings extends OutboundSettings {
   throttle: { rateLimit: number; burstLimit: number }
   /** Origins of dashboards that browsers may call from. */
   corsOrigins: readonly string[]
-  /** Whose tokens people sign in with; without it only API keys work. */
+  /** Whether the stage gets a user pool of its own, since it names no issuer. */
+  makesUserPool: boolean
+  /** The API's name beside that which AWS gives it. */
+  customDomain: CustomDomain | undefined
+  /** Who is told of alarms. */
+  alarmEmail: string | undefined
+  /** Whose tokens people sign in with, once the user pool is made where it is; without it only API keys work. */
   oidc: OidcSettings | undefined
   stripe: StripeSettings
   /** Which of google, apple and github the deployment has credentials for; organizations only read this. */
@@ -77,6 +85,9 @@ export function readStageSettings(context: (name: string) => unknown): StageSett
   return {
     stage,
     ...(stage === 'prod' ? prod : dev),
+    makesUserPool: text('oidc_issuer') === undefined,
+    customDomain: readCustomDomain(text),
+    alarmEmail: readAlarmEmail(text('alarm_email')),
     corsOrigins: readOrigins(text('cors_origins')),
     oidc: readOidc(text),
     signInProviders: readSignInProviders(text('sign_in_providers')),
@@ -149,11 +160,14 @@ function readSignInProviders(list: string | undefined): SignInProvider[] {
   return signInProviders.filter((provider) => named.includes(provider))
 }
 
+/** The issuer of a stage where only API keys work. */
+const noIssuer = 'none'
+
 function readOidc(text: (name: string) => string | undefined): OidcSettings | undefined {
   const issuer = text('oidc_issuer')
   const audience = text('oidc_audience')
   const jwksUri = text('oidc_jwks_uri')
-  if (!issuer) {
+  if (!issuer || issuer === noIssuer) {
     for (const name of ['oidc_audience', 'oidc_jwks_uri', 'oidc_org_claim', 'oidc_role_claim']) {
       if (text(name)) throw new StageSettingsError(`-c ${name} is of no use without -c oidc_issuer=<URL>`)
     }
@@ -195,6 +209,9 @@ export const stackName = (stage: string, part: string): string => `OctomilSettin
 
 /** Outputs that scripts read. */
 export const outputNames = {
+  userPoolId: 'UserPoolId',
+  userPoolClientId: 'UserPoolClientId',
+  signInIssuer: 'SignInIssuer',
   tableName: 'TableName',
   apiUrl: 'ApiUrl',
   docsUrl: 'DocsUrl',

@@ -25,7 +25,9 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   const issuer = environment('oidcIssuer')
   if (!issuer) throw refused('This stage has no sign-in configured; use an API key.')
   const payload = await verifyToken(token, issuer)
-  const { sub, email, iat, auth_time, amr } = payload
+  const { sub, email, iat, auth_time, amr, token_use } = payload
+  // Cognito says what a token is for; one for its own API is no proof of identity to ours.
+  if (token_use !== undefined && token_use !== 'id') throw refused('The token is not an ID token.')
   const orgId = payload[environment('oidcOrgClaim') ?? 'org_id']
   const role = payload[environment('oidcRoleClaim') ?? 'role']
   if (typeof sub !== 'string' || !subjectPattern.test(sub)) throw refused('The token has no valid sub claim.')

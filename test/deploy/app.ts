@@ -3,24 +3,32 @@
  * What is left out is named in the test's output, since it is not proved by it.
  */
 import { App, CfnResource, Stack } from 'aws-cdk-lib'
+import { UserPool } from 'aws-cdk-lib/aws-cognito'
 import { CfnRole } from 'aws-cdk-lib/aws-iam'
+import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import { addStacks } from '../../lib/app.ts'
-import { readStageSettings } from '../../lib/stage.ts'
+import { stageSettingsOf } from '../../lib/stage-context.ts'
+import { environmentNames } from '../../shared/runtime/environment.ts'
 
 const unknownTypes = new Set(['AWS::Events::Archive'])
 /** A condition on a key that it does not know is never met there: the action would be refused to everybody. */
 const unknownConditionKey = 'kms:EncryptionContext:'
 
 const app = new App()
-addStacks(
-  app,
-  readStageSettings((name) => app.node.tryGetContext(name)),
-)
+addStacks(app, stageSettingsOf(app))
+const userPool = app.node.findAll().find((construct) => construct instanceof UserPool)
 for (const construct of app.node.findAll()) {
+  if (userPool && construct instanceof LambdaFunction) readKeysFromEmulator(construct, userPool)
   if (construct instanceof CfnRole) dropUnknownConditions(construct)
   if (!CfnResource.isCfnResource(construct) || !unknownTypes.has(construct.cfnResourceType)) continue
   console.error(`NOT PROVED: ${construct.cfnResourceType} ${construct.node.path} is left out`)
   construct.node.scope?.node.tryRemoveChild(construct.node.id)
+}
+
+/** The emulator's tokens name AWS's own address as their issuer, as AWS's do; the keys to check them by are with it. */
+function readKeysFromEmulator(lambda: LambdaFunction, { userPoolId }: UserPool): void {
+  const jwksUri = `${process.env.AWS_ENDPOINT_URL}/${userPoolId}/.well-known/jwks.json`
+  lambda.addEnvironment(environmentNames.oidcJwksUri, jwksUri)
 }
 
 function dropUnknownConditions(role: CfnRole): void {

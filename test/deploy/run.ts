@@ -18,8 +18,11 @@ import { mintTokens, seededOrgs } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
 import { createStripe, stripeSecretKey, stripeWebhookSecret } from '../../local/stripe/stripe.ts'
 import { mintBuyers, type Target } from '../http/target.ts'
+import { type StackOutputs, signInThroughCognito } from './cognito.ts'
 import { clientOf, type Emulator, localFolder, startEmulator } from './emulator.ts'
 import { proveKeyRoles } from './key-roles.ts'
+import { lintTemplates } from './lint.ts'
+import { proveNothingLost } from './update.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const binary = (name: string) => join(root, 'node_modules', '.bin', name)
@@ -32,6 +35,7 @@ async function main(): Promise<void> {
   const { issuer, stripeUrl, close } = await startOutside()
   const outside = { issuer, stripeUrl }
   try {
+    await step('lint the templates', () => lintTemplates(folder))
     await step('bootstrap the environment', () => bootstrapEnvironment(emulator, folder))
     const { apiUrl, stripeSecretArn } = await step('deploy', () => deploy(emulator, outside, folder))
     await step('connect to Stripe', () => connectStripe(emulator, stripeSecretArn))
@@ -44,9 +48,14 @@ async function main(): Promise<void> {
     const targetFile = join(folder, 'target.json')
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
     await step('HTTP suite', () => runSuite(emulator, targetFile))
-    await step('who may seal and who may open', () => proveKeyRoles(emulator, stage))
     await step('sweep', () => seeSweep(emulator))
-    await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments(outside)]))
+    const outputs = await step('update: people sign in with a user pool', () =>
+      addUserPool(emulator, stripeUrl, folder),
+    )
+    await step('nothing is lost', () => proveNothingLost(target))
+    await step('sign in through Cognito', () => signInThroughCognito(emulator, stage, outputs))
+    await step('who may seal and who may open', () => proveKeyRoles(emulator, stage))
+    await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments({ stripeUrl })]))
     console.log('deploy test: passed')
   } finally {
     await close()
@@ -116,12 +125,12 @@ interface Outside {
   stripeUrl: string
 }
 
-const appArguments = ({ issuer, stripeUrl }: Outside): string[] => [
+/** Without an issuer, the stage has a user pool. */
+const appArguments = ({ issuer, stripeUrl }: Partial<Outside>): string[] => [
   '--app',
   `${process.execPath} test/deploy/app.ts`,
   ...['-c', `stage=${stage}`],
-  ...['-c', `oidc_issuer=${issuer.url}`],
-  ...['-c', `oidc_audience=${audience}`],
+  ...(issuer ? ['-c', `oidc_issuer=${issuer.url}`, '-c', `oidc_audience=${audience}`] : []),
   ...['-c', 'sign_in_providers=google,github'],
   // The suite's provider is on loopback.
   ...['-c', 'allowed_cidrs=127.0.0.0/8'],
@@ -157,17 +166,14 @@ interface Deployed {
 }
 
 async function deploy(emulator: Emulator, outside: Outside, folder: string): Promise<Deployed> {
-  const outputs = join(folder, 'outputs.json')
-  const options = ['--all', '--require-approval', 'never', '--outputs-file', outputs, '--progress', 'events']
-  await cdk(emulator, folder, ['deploy', ...options, ...appArguments(outside)])
+  const outputs = await deployAll(emulator, folder, appArguments(outside))
   const notProved = readFileSync(logFile, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('NOT PROVED'))
   console.log(notProved.length > 0 ? notProved.join('\n') : 'every resource of the app was deployed')
-  const written: Record<string, Record<string, string>> = JSON.parse(readFileSync(outputs, 'utf8'))
   return {
-    apiUrl: written[stackName(stage, 'Api')]?.[outputNames.apiUrl] ?? '',
-    stripeSecretArn: written[stackName(stage, 'Storage')]?.[outputNames.stripeSecretArn] ?? '',
+    apiUrl: outputs[stackName(stage, 'Api')]?.[outputNames.apiUrl] ?? '',
+    stripeSecretArn: outputs[stackName(stage, 'Storage')]?.[outputNames.stripeSecretArn] ?? '',
   }
 }
 
@@ -198,6 +204,17 @@ async function seeSweep(emulator: Emulator): Promise<void> {
   }
   for (const line of await loggedErrors(emulator)) console.error(`logged by a function: ${line}`)
   throw new Error('no sweep has brought a customer in')
+}
+
+/** Deploys over what is there: every function learns of another issuer, and the table has rows. */
+const addUserPool = (emulator: Emulator, stripeUrl: string, folder: string): Promise<StackOutputs> =>
+  deployAll(emulator, folder, appArguments({ stripeUrl }))
+
+async function deployAll(emulator: Emulator, folder: string, commandArguments: string[]): Promise<StackOutputs> {
+  const outputs = join(folder, 'outputs.json')
+  const options = ['--all', '--require-approval', 'never', '--outputs-file', outputs, '--progress', 'events']
+  await cdk(emulator, folder, ['deploy', ...options, ...commandArguments])
+  return JSON.parse(readFileSync(outputs, 'utf8')) as StackOutputs
 }
 
 async function bootstrapOrgs(emulator: Emulator, issuer: Issuer): Promise<DevState['orgs']> {

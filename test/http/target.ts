@@ -80,14 +80,21 @@ export const suites = {
 } as const satisfies Record<string, readonly string[]>
 
 /** One HTTP request, e.g. `http('GET', '/api/v1/health')`. */
-export async function http(
+export async function http(method: string, path: string, options: HttpOptions = {}): Promise<HttpResponse> {
+  const response = await httpTo(await openTarget(), method, path, options)
+  note(method, path, response.status)
+  return response
+}
+
+/** One HTTP request to a target that is at hand. */
+export function httpTo(
+  { url, host }: Pick<Target, 'url' | 'host'>,
   method: string,
   path: string,
   { token, body, headers = {} }: HttpOptions = {},
 ): Promise<HttpResponse> {
-  const { url, host } = await openTarget()
   const content = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
-  const response = await send(new URL(path, url), method, content, {
+  return send(new URL(path, url), method, content, {
     ...(host ? { host } : {}),
     ...(token ? { authorization: `Bearer ${token}` } : {}),
     ...(content === undefined
@@ -95,8 +102,6 @@ export async function http(
       : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(content)) }),
     ...headers,
   })
-  note(method, path, response.status)
-  return response
 }
 
 // Not fetch: it does not let the Host header be set.

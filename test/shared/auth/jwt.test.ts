@@ -110,6 +110,8 @@ describe('a token of the configured issuer', () => {
     ['an unknown role', { role: 'root' }, 'authentication_failed'],
     ['a role by its inheritance', { role: 'constructor' }, 'authentication_failed'],
     ['several roles', { role: ['owner'] }, 'authentication_failed'],
+    ['the use of an access token', { token_use: 'access' }, 'authentication_failed'],
+    ['an unknown use', { token_use: ['id'] }, 'authentication_failed'],
   ])('with %s is refused', async (_what, changes, code) => {
     const given = Object.fromEntries(
       Object.entries(changes).map(([name, value]) => [
@@ -118,6 +120,10 @@ describe('a token of the configured issuer', () => {
       ]),
     )
     expectProblem(await use(await sign(claims(given))), code)
+  })
+
+  test('that says that it is an ID token is taken', async () => {
+    expect((await use(await sign(claims({ token_use: 'id' })))).status).toBe(200)
   })
 
   test('with several audiences is taken when ours is among them', async () => {

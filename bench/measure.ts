@@ -1,0 +1,86 @@
+/** Runs requests of a kind through the real handlers and the real engine, and says what one of them uses. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createKms, kmsKeyId } from '../local/kms.ts'
+import { log } from '../shared/runtime/log.ts'
+import type { Response } from '../test/support/invoke.ts'
+import { logLineOverheadBytes, platformLogBytes, waitMs } from './assumptions.ts'
+import type { Sample } from './bill.ts'
+import { consumedBy } from './consumed.ts'
+import { makeOrg } from './fixture.ts'
+import { run, type Step } from './steps.ts'
+import { waitsOf } from './waits.ts'
+
+const warmUps = 20
+const samples = 60
+
+/** What the functions need beside the table: a KMS, and leave to call the provider that plays along. */
+export async function startDoubles(): Promise<void> {
+  const handle = createKms()
+  const server = createServer((request, response) => void handle(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  server.unref()
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_KMS: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    SECRETS_KEY_ID: kmsKeyId,
+    OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8',
+  })
+}
+
+/** The mean of a kind of request. The doubles share its process, so that calls of KMS and of a provider look a little dearer. */
+export async function measure(step: Step): Promise<Sample> {
+  const org = await makeOrg()
+  const requests = await step.requests(org, warmUps + samples + 1)
+  for (const request of requests.slice(0, warmUps)) await run(step.operation, org, request)
+  const logged = captureLog()
+  const answers: Response[] = []
+  let cpuMicroseconds = 0
+  const waits = await waitsOf(async () => {
+    const before = process.cpuUsage()
+    for (const request of requests.slice(warmUps, -1)) answers.push(await run(step.operation, org, request))
+    const { user, system } = process.cpuUsage(before)
+    cpuMicroseconds = user + system
+  }).finally(logged.stop)
+  const { readUnits, writeUnits } = await consumedBy(() => run(step.operation, org, requests.at(-1) ?? {}))
+  return {
+    apiRequests: 1,
+    invocations: 1,
+    readUnits,
+    writeUnits,
+    kmsCalls: waits.kmsCalls / samples,
+    cpuMs: cpuMicroseconds / 1000 / samples,
+    waitMs: waits.totalMs / samples + (step.callsProvider ? waitMs.provider : 0),
+    logBytes: platformLogBytes + logged.bytes() / samples,
+    egressBytes: answers.reduce((sum, answer) => sum + bytesOf(answer), 0) / samples,
+    events: 0,
+    eventBytes: 0,
+  }
+}
+
+/** Read units of what a process remembers of a key and its org for a while, when it has neither yet. */
+export async function missedReadUnits(): Promise<number> {
+  const org = await makeOrg()
+  const call = () => run('api-keys/get', org, { params: { key_id: org.keyId } })
+  const first = await consumedBy(call)
+  return first.readUnits - (await consumedBy(call)).readUnits
+}
+
+const bytesOf = ({ text, headers }: Response): number => Buffer.byteLength(text + JSON.stringify(headers))
+
+/** Keeps the log from the terminal and counts it. */
+function captureLog() {
+  const write = process.stdout.write.bind(process.stdout)
+  let bytes = 0
+  log.setLogLevel('INFO')
+  process.stdout.write = ((chunk: string | Uint8Array) => {
+    bytes += Buffer.byteLength(chunk) + logLineOverheadBytes
+    return true
+  }) as typeof process.stdout.write
+  return {
+    bytes: () => bytes,
+    stop: () => {
+      process.stdout.write = write
+      log.setLogLevel('SILENT')
+    },
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * AWS list prices of us-east-1, in US dollars, without free tiers and without discounts for volume. They were copied by
+ * hand and they change: look at the page of each before a figure is relied on, correct it here, and run `npm run cost`.
+ */
+export const pricesAsOf = 'the first half of 2026'
+
+export interface Price {
+  /** The column of the bill. */
+  service: Service
+  dollars: number
+  /** So many units cost `dollars`. */
+  per: number
+  unit: string
+  /** The page under https://aws.amazon.com/ that lists it. */
+  page: string
+  /** What the page says beside it, and this leaves out. */
+  beside: string
+}
+
+const million = 1_000_000
+
+const price = (service: Service, dollars: number, per: number, unit: string, page: string, beside = ''): Price => ({
+  ...{ service, dollars, per, unit, beside },
+  page: page.includes('/') ? page : `${page}/pricing/`,
+})
+
+export const services = ['API', 'Lambda', 'Table', 'KMS', 'Logs', 'Events', 'Network', 'Monitoring', 'Other'] as const
+export type Service = (typeof services)[number]
+
+export const prices = {
+  apiRequests: price('API', 1, million, 'HTTP API requests, of up to 512 KB', 'api-gateway', '0.90 above 300 million'),
+  lambdaRequests: price('Lambda', 0.2, million, 'invocations', 'lambda'),
+  lambdaGbSeconds: price('Lambda', 0.0000133334, 1, 'GB-seconds on ARM', 'lambda', 'less above 7.5 billion'),
+  readUnits: price('Table', 0.125, million, 'read request units, on demand', 'dynamodb'),
+  writeUnits: price('Table', 0.625, million, 'write request units, on demand', 'dynamodb'),
+  tableGbMonths: price('Table', 0.25, 1, 'GB-months', 'dynamodb', 'the first 25 are free'),
+  backupGbMonths: price('Table', 0.2, 1, 'GB-months of point-in-time recovery', 'dynamodb'),
+  kmsCalls: price('KMS', 0.03, 10_000, 'calls with a symmetric key', 'kms', 'the first 20,000 are free'),
+  keyMonths: price('KMS', 1, 1, 'key-months', 'kms', '1.00 more after each of the first two rotations'),
+  logGb: price('Logs', 0.5, 1, 'GB taken in', 'cloudwatch', 'the first 5 are free; less above 10 TB'),
+  logGbMonths: price('Logs', 0.03, 1, 'GB-months kept, compressed', 'cloudwatch'),
+  alarmMonths: price('Monitoring', 0.1, 1, 'metrics that an alarm watches', 'cloudwatch', 'the first 10 are free'),
+  compositeAlarmMonths: price('Monitoring', 0.5, 1, 'composite alarms', 'cloudwatch'),
+  dashboardMonths: price('Monitoring', 3, 1, 'dashboards', 'cloudwatch', 'the first 3 are free, of up to 50 metrics'),
+  metricMonths: price('Monitoring', 0.3, 1, 'custom metrics, as EMF makes them', 'cloudwatch', 'the first 10 are free'),
+  events: price('Events', 1, million, 'EventBridge events of up to 64 KB, custom or of a partner', 'eventbridge'),
+  archiveGb: price('Events', 0.1, 1, 'GB put into an archive', 'eventbridge'),
+  archiveGbMonths: price('Events', 0.023, 1, 'GB-months of an archive', 'eventbridge'),
+  queueRequests: price('Events', 0.4, million, 'SQS requests: dead letters only', 'sqs', 'the first million is free'),
+  secretMonths: price('Other', 0.4, 1, 'secrets', 'secrets-manager'),
+  secretCalls: price('Other', 0.05, 10_000, 'reads of a secret', 'secrets-manager'),
+  signedInUsers: price(
+    'Other',
+    0.015,
+    1,
+    'Cognito users who sign in (Essentials)',
+    'cognito',
+    'the first 10,000 are free',
+  ),
+  egressGb: price('Network', 0.09, 1, 'GB out to the internet', 'ec2/pricing/on-demand/', 'the first 100 are free'),
+} satisfies Record<string, Price>
+
+export type PriceName = keyof typeof prices

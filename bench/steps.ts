@@ -1,0 +1,166 @@
+/** The kinds of requests whose cost is told, and what must be there for each to succeed. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { OperationName } from '../functions/operations.ts'
+import { generateRawKey } from '../shared/auth/api-key.ts'
+import { windowMinutes } from '../shared/execution/health.ts'
+import { countReports } from '../shared/execution/health-entity.ts'
+import { reporterNamed } from '../shared/execution/report-entity.ts'
+import { invoke, type Request, type Response } from '../test/support/invoke.ts'
+import { startProvider } from '../test/support/provider.ts'
+import type { estimates } from './assumptions.ts'
+import { type BenchOrg, deadline, seedKeys } from './fixture.ts'
+
+export interface Step {
+  operation: OperationName
+  /** Prepares an org, and makes that many requests. */
+  requests(org: BenchOrg, count: number): Promise<Request[]>
+  callsProvider?: true
+}
+
+const same = (request: Request) => async (_: BenchOrg, count: number) => Array.from({ length: count }, () => request)
+const numbered = (count: number, request: (index: number) => Request) =>
+  Array.from({ length: count }, (_, index) => request(index))
+
+const orgKey = { name: 'Bench key', scopes: ['models:read'] }
+const pageLength = 50
+
+/** Reports of, and health with, so many targets. */
+const reportOf = (targets: number): Step => ({
+  operation: 'execution/report',
+  requests: async (org, count) => {
+    const ids = await seedTargets(org, targets)
+    const reports = ids.map((target_id) => ({ target_id, started: 20, succeeded: 20, failed: 0, inflight: 2 }))
+    return numbered(count, () => ({ body: { reports } }))
+  },
+})
+
+const healthOf = (targets: number): Step => ({
+  operation: 'execution/health',
+  requests: async (org, count) => {
+    const ids = await seedTargets(org, targets)
+    await untilMinuteHasRoom()
+    await seedMinutes(org.orgId, ids)
+    return numbered(count, () => ({}))
+  },
+})
+
+export const steps = {
+  'refused, unknown key': {
+    operation: 'api-keys/get',
+    requests: async ({ keyId }, count) =>
+      numbered(count, () => ({ params: { key_id: keyId }, token: generateRawKey('org', 'live').rawKey })),
+  },
+  'read one': {
+    operation: 'api-keys/get',
+    requests: async ({ keyId }, count) => numbered(count, () => ({ params: { key_id: keyId } })),
+  },
+  [`list, a page of ${pageLength}`]: {
+    operation: 'api-keys/list',
+    requests: async ({ orgId }, count) => {
+      await seedKeys(orgId, pageLength)
+      return numbered(count, () => ({ query: { limit: String(pageLength) } }))
+    },
+  },
+  create: { operation: 'api-keys/create', requests: same({ body: orgKey }) },
+  'create with an Idempotency-Key': {
+    operation: 'api-keys/create',
+    requests: async (_, count) =>
+      numbered(count, (index) => ({ body: orgKey, headers: { 'idempotency-key': `bench-${index}` } })),
+  },
+  'connect a provider': {
+    operation: 'cloud-connections/create',
+    requests: async (_, count) => {
+      const body = await connection()
+      return numbered(count, () => ({ body }))
+    },
+    callsProvider: true,
+  },
+  update: {
+    operation: 'org-settings/update',
+    requests: async (_, count) => numbered(count, (index) => ({ body: { auto_rollback_enabled: index % 2 === 0 } })),
+  },
+  delete: {
+    operation: 'integrations/delete',
+    requests: async (org, count) => {
+      const ids = await made(org, 'integrations/create', count, { type: 'slack', name: 'alerts' })
+      return ids.map((integration_id) => ({ params: { integration_id } }))
+    },
+  },
+  'test a connection': {
+    operation: 'cloud-connections/test',
+    requests: async (org, count) => {
+      const [connection_id = ''] = await made(org, 'cloud-connections/create', 1, await connection())
+      return numbered(count, () => ({ params: { connection_id } }))
+    },
+    callsProvider: true,
+  },
+  'report, 1 target': reportOf(1),
+  'report, 3 targets': reportOf(3),
+  'report, 100 targets': reportOf(100),
+  'health, 1 target': healthOf(1),
+  'health, 3 targets': healthOf(3),
+  'health, 200 targets': healthOf(200),
+  'read execution, 3 targets': {
+    operation: 'execution/get',
+    requests: async (org, count) => {
+      await seedTargets(org, 3)
+      return numbered(count, () => ({}))
+    },
+  },
+} as const satisfies Record<string, Step>
+
+export type StepName = keyof typeof steps | keyof typeof estimates
+
+/** One request with the org's key, or with the token that it brings. */
+export async function run(operation: OperationName, { rawKey }: BenchOrg, request: Request): Promise<Response> {
+  const response = await invoke(operation, { token: rawKey, ...request })
+  if (response.status >= 400 && request.token === undefined)
+    throw new Error(`${operation} answered ${response.status}: ${response.text}`)
+  return response
+}
+
+/** Makes things of a kind, and hands back their ids. */
+async function made(org: BenchOrg, operation: OperationName, count: number, body: object): Promise<string[]> {
+  const ids: string[] = []
+  for (let index = 0; index < count; index++) ids.push((await run(operation, org, { body })).body.id as string)
+  return ids
+}
+
+const seedTargets = (org: BenchOrg, count: number): Promise<string[]> =>
+  made(org, 'execution/create-local-target', count, {
+    ...{ name: 'gpu box', endpoint: 'https://inference.example.com/v1', runtime: 'vllm' },
+  })
+
+/** A transaction takes at most this many rows. */
+const batchLimit = 100
+
+/** A report in each minute of the window, of each target. */
+async function seedMinutes(orgId: string, ids: readonly string[]): Promise<void> {
+  const counts = { started: 20, succeeded: 20, failed: 0, inflight: 2, latencySumMs: 2400, latencyCount: 20 }
+  for (let minute = 0; minute < windowMinutes; minute++) {
+    const now = new Date(Date.now() - minute * 60_000)
+    for (let from = 0; from < ids.length; from += batchLimit) {
+      const reports = ids.slice(from, from + batchLimit).map((targetId) => ({ targetId, ...counts }))
+      await countReports(orgId, reporterNamed('server-1'), reports, {
+        requestId: `${now.getTime()}`,
+        now,
+        deadline: deadline(),
+      })
+    }
+  }
+}
+
+/** What is read depends on how many minutes the window holds: none may end between seeding and measuring. */
+async function untilMinuteHasRoom(): Promise<void> {
+  const leftMs = 60_000 - (Date.now() % 60_000)
+  if (leftMs < neededMs) await pause(leftMs)
+}
+const neededMs = 15_000
+
+let provider: ReturnType<typeof startProvider> | undefined
+
+async function connection() {
+  provider ??= startProvider()
+  const base_url = `${(await provider).url}/v1`
+  return { provider: 'openai_compatible', name: 'gateway', api_key: 'sk-bench-0123456789abcdef', base_url }
+}

@@ -1,0 +1,68 @@
+/** How long a request would wait for AWS: its calls with the latency that each is assumed to have, side by side or in turn. */
+import { kms } from '../shared/secrets/kms.ts'
+import { table } from '../shared/storage/table.ts'
+import { waitMs } from './assumptions.ts'
+
+export interface Waits {
+  totalMs: number
+  kmsCalls: number
+}
+
+let counting: Waits | undefined
+let underWay = 0
+/** The longest wait of those that are under way together. */
+let longestMs = 0
+let watching = false
+
+/** Runs `work`, one request after another, and sums up what they wait for. */
+export async function waitsOf(work: () => Promise<unknown>): Promise<Waits> {
+  watch()
+  const waits: Waits = { totalMs: 0, kmsCalls: 0 }
+  counting = waits
+  try {
+    await work()
+  } finally {
+    counting = undefined
+  }
+  return waits
+}
+
+function watch(): void {
+  if (watching) return
+  watching = true
+  const options = { step: 'initialize', name: 'waits' } as const
+  table().middlewareStack.add(
+    (next, { commandName }) =>
+      (args) =>
+        during(commandName, () => next(args)),
+    options,
+  )
+  kms().middlewareStack.add(
+    (next, { commandName }) =>
+      (args) =>
+        during(commandName, () => next(args)),
+    options,
+  )
+}
+
+async function during<T>(commandName: string | undefined, send: () => Promise<T>): Promise<T> {
+  const call = String(commandName).replace('Command', '')
+  if (counting && isKms(call)) counting.kmsCalls++
+  longestMs = Math.max(longestMs, latencyOf(call))
+  underWay++
+  return send().finally(end)
+}
+
+function end(): void {
+  if (--underWay > 0) return
+  if (counting) counting.totalMs += longestMs
+  longestMs = 0
+}
+
+const isKms = (call: string): boolean => call === 'Encrypt' || call === 'Decrypt'
+
+function latencyOf(call: string): number {
+  if (isKms(call)) return waitMs.kms
+  if (call === 'TransactWriteItems') return waitMs.transaction
+  return /^(Get|Query|BatchGet)/.test(call) ? waitMs.read : waitMs.write
+}

@@ -1,0 +1,116 @@
+/** The people of a stage's user pool, found and added with the caller's own AWS credentials. */
+import { randomBytes } from 'node:crypto'
+import {
+  AdminCreateUserCommand,
+  AdminGetUserCommand,
+  type AdminGetUserCommandOutput,
+  AdminSetUserPasswordCommand,
+  CognitoIdentityProviderClient,
+  UserNotFoundException,
+  UsernameExistsException,
+} from '@aws-sdk/client-cognito-identity-provider'
+import { outputNames } from '../lib/stage.ts'
+import { userAttributes } from '../lib/user-attributes.ts'
+import type { Role } from '../shared/auth/scopes.ts'
+import { outputsOf, UsageError } from './command.ts'
+
+export interface PoolIds {
+  UserPoolId: string
+  ClientId: string
+}
+
+export interface Person {
+  email: string
+  orgId: string
+  role: Role
+}
+
+/** The user pool of a stage, or undefined where its people sign in elsewhere or not at all. */
+export async function findUserPool(stage: string): Promise<PoolIds | undefined> {
+  const outputs = await outputsOf(stage, 'Identity')
+  const UserPoolId = outputs?.[outputNames.userPoolId]
+  const ClientId = outputs?.[outputNames.userPoolClientId]
+  return UserPoolId && ClientId ? { UserPoolId, ClientId } : undefined
+}
+
+/** @throws UsageError when somebody of that address is in the pool already */
+export async function requireUnknown(pool: PoolIds, email: string): Promise<void> {
+  const known = await find(pool, email)
+  if (known) throw belongsElsewhere(email, known)
+}
+
+/**
+ * Adds a person, and hands back the password of the first sign-in. Doing it again for somebody who has not signed in
+ * yet makes a new one, so that a lost or expired password is no dead end.
+ *
+ * @throws UsageError for a person of another organization or role, and for one who has signed in
+ */
+export async function addPerson(pool: PoolIds, person: Person): Promise<string> {
+  const { email, orgId, role } = person
+  const TemporaryPassword = newPassword()
+  try {
+    await new CognitoIdentityProviderClient({}).send(
+      new AdminCreateUserCommand({
+        UserPoolId: pool.UserPoolId,
+        Username: email,
+        TemporaryPassword,
+        // Cognito's own mails are few a day and look like nobody's; who runs this hands the password on.
+        MessageAction: 'SUPPRESS',
+        UserAttributes: [
+          { Name: 'email', Value: email },
+          // Vouched for by who runs this; without it a forgotten password could not be reset.
+          { Name: 'email_verified', Value: 'true' },
+          { Name: userAttributes.org, Value: orgId },
+          { Name: userAttributes.role, Value: role },
+        ],
+      }),
+    )
+    return TemporaryPassword
+  } catch (error) {
+    if (!(error instanceof UsernameExistsException)) throw error
+    return await renew(pool, person)
+  }
+}
+
+async function renew(pool: PoolIds, { email, orgId, role }: Person): Promise<string> {
+  const known = await find(pool, email)
+  if (!known || known.orgId !== orgId || known.role !== role) throw belongsElsewhere(email, known)
+  if (known.status !== 'FORCE_CHANGE_PASSWORD') {
+    throw new UsageError(`${email} has signed in before, as ${role} of ${orgId}: nothing was changed.`)
+  }
+  const Password = newPassword()
+  await new CognitoIdentityProviderClient({}).send(
+    new AdminSetUserPasswordCommand({ UserPoolId: pool.UserPoolId, Username: email, Password, Permanent: false }),
+  )
+  return Password
+}
+
+interface Known {
+  orgId: string
+  role: string
+  status: string | undefined
+}
+
+async function find({ UserPoolId }: PoolIds, email: string): Promise<Known | undefined> {
+  try {
+    return known(
+      await new CognitoIdentityProviderClient({}).send(new AdminGetUserCommand({ UserPoolId, Username: email })),
+    )
+  } catch (error) {
+    if (error instanceof UserNotFoundException) return undefined
+    throw error
+  }
+}
+
+function known({ UserAttributes = [], UserStatus }: AdminGetUserCommandOutput): Known {
+  const attribute = (name: string) => UserAttributes.find(({ Name }) => Name === name)?.Value ?? ''
+  return { orgId: attribute(userAttributes.org), role: attribute(userAttributes.role), status: UserStatus }
+}
+
+const belongsElsewhere = (email: string, { role, orgId }: Partial<Known> = {}) =>
+  new UsageError(
+    `${email} is in this stage's user pool already, as ${role || 'nobody'} of ${orgId || 'no organization'}. One address belongs to one organization: use another (you+acme@example.com works with most providers).`,
+  )
+
+/** 144 random bits, and one character of each kind that the pool asks for. */
+const newPassword = (): string => `${randomBytes(18).toString('base64url')}aA1-`

@@ -1,0 +1,46 @@
+/** What a change costs at the next deploy: a function's asset moves with what is bundled into it, and with nothing else. */
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FileSystem } from 'aws-cdk-lib'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { operationList } from '../../functions/operations.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const copy = mkdtempSync(join(tmpdir(), 'octomil-assets-'))
+let before: Map<string, string>
+
+beforeAll(() => {
+  for (const part of ['functions', 'shared', 'lib', 'docs/openapi.json', 'package.json', 'tsconfig.json'])
+    cpSync(join(root, part), join(copy, part), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  before = hashes()
+})
+afterAll(() => rmSync(copy, { recursive: true, force: true }))
+
+/** Bundles the copy, and hands back the hash that CDK gives to each function's asset. */
+function hashes(): Map<string, string> {
+  const program = "import('./lib/bundle.ts').then(({ bundle }) => bundle())"
+  execFileSync(process.execPath, ['--input-type=module', '--eval', program], { cwd: copy })
+  return new Map(operationList.map(([name]) => [name, FileSystem.fingerprint(join(copy, 'build', name))]))
+}
+
+const changed = () => {
+  const after = hashes()
+  return [...before.keys()].filter((name) => after.get(name) !== before.get(name))
+}
+
+test('changing one handler changes one function’s asset only', () => {
+  const handler = join(copy, 'functions/api-keys/rotate.ts')
+  const text = readFileSync(handler, 'utf8')
+  appendFileSync(handler, '\nconsole.info("changed")\n')
+  expect(changed()).toEqual(['api-keys/rotate'])
+  writeFileSync(handler, text)
+  expect(changed()).toEqual([])
+})
+
+test('what all functions share moves all of those that have it', () => {
+  appendFileSync(join(copy, 'shared/http/serve.ts'), '\nconsole.info("changed")\n')
+  expect(changed().length).toBeGreaterThan(operationList.length / 2)
+})
