@@ -21,8 +21,9 @@ export default defineConfig({
           name: 'templates',
           include: ['test/lib/**/*.test.ts'],
           pool: 'forks',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // A synthesis takes 3 s of a core, and many times that of a busy machine.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],

@@ -8,6 +8,7 @@ import { dirname, join, relative } from 'node:path'
 import { type BuildOptions, buildSync } from 'esbuild'
 import { backgroundList } from '../functions/background.ts'
 import { catchAll, operationList } from '../functions/operations.ts'
+import { lazy } from '../shared/lazy.ts'
 
 const root = join(import.meta.dirname, '..')
 const outFolder = join(root, 'build')
@@ -45,8 +46,10 @@ export interface Bundle {
   bytes: Record<string, number>
 }
 
-/** Bundles all handlers into `build/<name>/index.mjs`. */
-export function bundle(): Bundle {
+/** Bundles all handlers into `build/<name>/index.mjs`, once a process: sources do not change under it. */
+export const bundle = lazy(bundleAll)
+
+function bundleAll(): Bundle {
   const names: readonly string[] = [...[...operationList, ...backgroundList].map(([name]) => name), catchAll.name]
   const { outputFiles } = buildSync({
     ...bundleSettings,

@@ -129,14 +129,21 @@ function everything(
   kms: RequestHandler,
   gateway: RequestHandler,
 ): RequestHandler {
-  return (request, response) => {
-    const { url = '/' } = request
-    if (url.startsWith(issuerPath)) issuer.handle(request, response)
-    else if (stripe.serves(url)) stripe.handle(request, response)
-    else if (events.serves(url)) events.handle(request, response)
-    else if (url.startsWith(kmsPath)) kms(request, response)
-    else if (url.startsWith(providerPath)) answerAsProvider(request, response)
-    else gateway(request, response)
+  const handlerOf = (url: string): RequestHandler => {
+    if (url.startsWith(issuerPath)) return issuer.handle
+    if (stripe.serves(url)) return stripe.handle
+    if (events.serves(url)) return events.handle
+    if (url.startsWith(kmsPath)) return kms
+    if (url.startsWith(providerPath)) return answerAsProvider
+    return gateway
+  }
+  return async (request, response) => {
+    try {
+      await handlerOf(request.url ?? '/')(request, response)
+    } catch {
+      // Whoever hung up in the middle of a body: nobody is there to be answered.
+      response.destroy()
+    }
   }
 }
 

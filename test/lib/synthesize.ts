@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { App, type Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
+import cdkJson from '../../cdk.json' with { type: 'json' }
 import { addStacks } from '../../lib/app.ts'
 import { readStageSettings } from '../../lib/stage.ts'
 
@@ -12,7 +13,10 @@ export type Resource = { Type: string; Properties: any; DeletionPolicy?: string 
 
 /** The templates of a stage, by stack name. */
 export function synthesize(context: Record<string, string>): Map<string, Template> {
-  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'octomil-synth-')), context })
+  const app = new App({
+    outdir: mkdtempSync(join(tmpdir(), 'octomil-synth-')),
+    context: { ...cdkJson.context, ...context },
+  })
   addStacks(
     app,
     readStageSettings((name) => app.node.tryGetContext(name)),
