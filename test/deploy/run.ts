@@ -212,7 +212,7 @@ async function seeSweep(emulator: Emulator): Promise<void> {
 /** Compares templates alone: the emulator's change sets do not say what differs. */
 async function seeNoDifference(emulator: Emulator, outside: Outside, folder: string): Promise<void> {
   const options = ['--fail', '--no-change-set', ...appArguments(outside)]
-  const output = await cdk(emulator, folder, ['diff', '--all', ...options])
+  const output = await cdk(emulator, folder, ['diff', ...options])
   console.log(output.trim().split('\n').at(-1))
 }
 
