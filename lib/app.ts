@@ -1,4 +1,4 @@
-/** The whole app: stacks that keep, sign-in, Stripe's events, the API, and a stack for each resource folder. */
+/** The whole app: stacks that keep, sign-in, Stripe's events, the API, a stack for each resource folder, and what watches. */
 import type { App } from 'aws-cdk-lib'
 import { Tags } from 'aws-cdk-lib'
 import { catchAll, operationList } from '../functions/operations.ts'
@@ -7,6 +7,7 @@ import { ApiStack } from './api-stack.ts'
 import { bundle } from './bundle.ts'
 import { EventsStack } from './events-stack.ts'
 import { withIdentity } from './identity-stack.ts'
+import { MonitoringStack } from './monitoring-stack.ts'
 import { ResourceStack } from './resource-stack.ts'
 import type { StageSettings } from './stage.ts'
 import { StorageStack } from './storage-stack.ts'
@@ -17,12 +18,14 @@ export function addStacks(app: App, named: StageSettings): void {
   const { folderOf } = bundle()
   const { table, secretsKey, stripeSecretArn } = new StorageStack(app, settings)
   const kept = { table, secretsKey, stripeSecretArn, settings }
-  const { eventBus } = new EventsStack(app, { ...kept, codeFolderOf: folderOf })
+  const events = new EventsStack(app, { ...kept, codeFolderOf: folderOf })
   const { httpApi } = new ApiStack(app, settings)
-  for (const [folder, operations] of byFolder()) {
+  const folders = byFolder()
+  for (const [folder, operations] of folders) {
     const codeFolderOf = (file: string) => folderOf(`${folder}/${file}`)
-    new ResourceStack(app, folder, { ...kept, operations, codeFolderOf, eventBus, httpApi })
+    new ResourceStack(app, folder, { ...kept, operations, codeFolderOf, eventBus: events.eventBus, httpApi })
   }
+  new MonitoringStack(app, { stage: settings.stage, httpApi, table, events, folders: [...folders.keys()] })
   Tags.of(app).add('service', 'octomil-settings')
   Tags.of(app).add('stage', settings.stage)
 }

@@ -1,24 +1,22 @@
 /**
  * Stripe's events: the bus that the webhook puts them on, the partner bus where the stage names one, the rules that hand
- * them to the projector, the sweep's schedule; and what tells somebody when any of it does not get through.
+ * them to the projector, the sweep's schedule; the queues of what does not get through, and the topic of alarms.
  */
 import { CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib'
-import { Alarm, ComparisonOperator, type IMetric, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { EventBus, type EventPattern, Match, Rule, Schedule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { EventInvokeConfig, type Function as Lambda } from 'aws-cdk-lib/aws-lambda'
+import { EventInvokeConfig } from 'aws-cdk-lib/aws-lambda'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
-import { type MetricName, metricNamespace } from '../shared/runtime/metrics.ts'
-import { partnerSourcePrefix, webhookSource } from '../shared/stripe-events/event.ts'
+import { operatorSource, partnerSourcePrefix, sweepRequested, webhookSource } from '../shared/stripe-events/event.ts'
 import { tellByEmail } from './alarm-email.ts'
 import { pascalCase } from './resource-stack.ts'
 import { allow, ServiceFunction, type Surroundings } from './service-function.ts'
 import { outputNames, stackName } from './stage.ts'
+import type { Watched } from './stage-metrics.ts'
 
 interface EventsStackProps extends Omit<Surroundings, 'eventBus'> {
   codeFolderOf(name: string): string
@@ -37,13 +35,12 @@ const toProject: Patience = { retryAttempts: 2, maxEventAge: Duration.hours(6) }
 /** For a sweep that failed: the next one is an hour away, and finds what this one has left. */
 const toSweep: Patience = { retryAttempts: 0, maxEventAge: Duration.hours(1) }
 
-/** An event of this age has been in trouble for longer than a passing fault lasts. */
-const oldestEventSeconds = 15 * 60
-
 export class EventsStack extends Stack {
   readonly eventBus: EventBus
   /** Where alarms go; whoever is to be told subscribes to it. */
   readonly alarmTopic: Topic
+  readonly projector: Watched
+  readonly sweep: Watched
   readonly #props: EventsStackProps
 
   constructor(scope: Construct, props: EventsStackProps) {
@@ -66,8 +63,18 @@ export class EventsStack extends Stack {
       schedule: Schedule.rate(Duration.minutes(everyMinutes)),
       targets: [sweep.target()],
     })
-    this.#alarms(projector, sweep)
+    new Rule(this, 'SweepRequests', {
+      description: 'Starts the sweep of billing when an operator asks for it',
+      eventBus: this.eventBus,
+      eventPattern: { source: [operatorSource], detailType: [sweepRequested] },
+      targets: [sweep.target()],
+    })
+    this.projector = projector
+    this.sweep = sweep
     new CfnOutput(this, outputNames.alarmTopicArn, { value: this.alarmTopic.topicArn })
+    new CfnOutput(this, outputNames.eventBusName, { value: this.eventBus.eventBusName })
+    new CfnOutput(this, outputNames.projectDeadLettersUrl, { value: projector.deadLetters.queueUrl })
+    new CfnOutput(this, outputNames.sweepDeadLettersUrl, { value: sweep.deadLetters.queueUrl })
   }
 
   /** Hands a bus's events to the projector, and keeps them for a month to be replayed. */
@@ -107,64 +114,12 @@ export class EventsStack extends Stack {
     const target = () => new LambdaFunction(lambda, { deadLetterQueue: deadLetters, ...toStart })
     return { lambda, deadLetters, target }
   }
-
-  #alarms(projector: Background, sweep: Background): void {
-    for (const [name, { deadLetters }] of Object.entries({ Project: projector, Sweep: sweep })) {
-      this.#alarm(`${name}DeadLettersNotEmpty`, {
-        metric: deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: minutes(1) }),
-        meaning: `what stripe-events.${name.toLowerCase()} could not do waits in its dead-letter queue`,
-      })
-    }
-    this.#alarm('ProjectErrors', {
-      metric: projector.lambda.metricErrors({ statistic: 'Sum', period: minutes(5) }),
-      // One is tried again; several are more than bad luck.
-      threshold: 3,
-      meaning: 'events of Stripe fail to be projected',
-    })
-    this.#alarm('ProjectAge', {
-      metric: this.#metric('StripeEventAgeSeconds', 'Maximum'),
-      threshold: oldestEventSeconds,
-      meaning: 'events of Stripe are projected long after they happened',
-    })
-    this.#alarm('SweepFailures', {
-      metric: this.#metric('SweepFailures', 'Sum'),
-      meaning: 'the sweep could not bring a customer up to date',
-    })
-    this.#alarm('SweepErrors', {
-      metric: sweep.lambda.metricErrors({ statistic: 'Sum', period: minutes(5) }),
-      meaning: 'a run of the sweep has failed or was cut off',
-    })
-  }
-
-  #metric(metricName: MetricName, statistic: string): Metric {
-    const dimensionsMap = { stage: this.#props.settings.stage }
-    return new Metric({ namespace: metricNamespace, metricName, dimensionsMap, statistic, period: minutes(5) })
-  }
-
-  #alarm(
-    id: string,
-    { metric, threshold = 1, meaning }: { metric: IMetric; threshold?: number; meaning: string },
-  ): void {
-    const alarm = new Alarm(this, id, {
-      alarmDescription: `${stackName(this.#props.settings.stage, 'Events')}: ${meaning}`,
-      metric,
-      threshold,
-      evaluationPeriods: 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-    })
-    alarm.addAlarmAction(new SnsAction(this.alarmTopic))
-  }
 }
 
-interface Background {
-  lambda: Lambda
-  deadLetters: Queue
+interface Background extends Watched {
   /** The function as a rule's target. */
   target(): LambdaFunction
 }
-
-const minutes = (count: number): Duration => Duration.minutes(count)
 
 /** A topic with a policy of its own has none that lets CloudWatch in unless it says so. */
 function alarmTopic(stack: Stack): Topic {

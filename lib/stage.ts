@@ -218,4 +218,7 @@ export const outputNames = {
   secretsKeyArn: 'SecretsKeyArn',
   stripeSecretArn: 'StripeSecretArn',
   alarmTopicArn: 'AlarmTopicArn',
+  eventBusName: 'EventBusName',
+  projectDeadLettersUrl: 'ProjectDeadLettersUrl',
+  sweepDeadLettersUrl: 'SweepDeadLettersUrl',
 } as const

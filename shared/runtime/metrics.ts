@@ -17,6 +17,7 @@ const units = {
   StripeEventAgeSeconds: 'Seconds',
   BillingDriftCorrected: 'Count',
   SweepFailures: 'Count',
+  AuditConflicts: 'Count',
 } as const
 
 export type MetricName = keyof typeof units

@@ -12,6 +12,7 @@ import { unmarshall } from '@aws-sdk/util-dynamodb'
 import type { Actor, AuditDraft, AuditEvent } from '../audit/event.ts'
 import { append, type Circumstances, readHead } from '../audit/trail.ts'
 import { ProblemError } from '../http/problem.ts'
+import { measure } from '../runtime/metrics.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { table, type Write } from './table.ts'
 
@@ -53,14 +54,22 @@ export async function commit(
     const all = [...writes, ...appended.writes]
     try {
       await table().send(new TransactWriteCommand({ TransactItems: all.map(({ item }) => item) }))
+      if (attempt > 0) countConflicts(attempt, where)
       return appended.event
     } catch (error) {
       if (!(error instanceof TransactionCanceledException)) throw error
       refuseFailedConditions(error, all)
-      await pauseBeforeNext(attempt, deadline, error, timing)
+      await pauseBeforeNext(attempt, deadline, error, timing).catch((tooLate: unknown) => {
+        countConflicts(attempt + 1, where)
+        throw tooLate
+      })
     }
   }
 }
+
+/** One line for all the races that a change has lost; a change that loses none costs nothing. */
+const countConflicts = (AuditConflicts: number, { orgId, requestId }: Circumstances): void =>
+  measure('lost races for the audit chain', { AuditConflicts }, { org_id: orgId, request_id: requestId })
 
 /**
  * Changes rows that are no state of an org (counters, gauges), all or none and without an event. Lost races are run again

@@ -36,6 +36,9 @@ export const isKnownType = (type: string): boolean => (stripeEventTypes as reado
 
 /** The source of our own webhook's events on the bus. */
 export const webhookSource = 'octomil.stripe'
+/** What an operator puts on the bus, and the one thing that can be asked for so: a run of the sweep. */
+export const operatorSource = 'octomil.operator'
+export const sweepRequested = 'Sweep requested'
 /** Sources of Stripe's own on a partner bus start so; nobody but AWS's partners can put events with one. */
 export const partnerSourcePrefix = 'aws.partner/stripe.com/'
 

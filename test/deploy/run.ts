@@ -22,6 +22,7 @@ import { type StackOutputs, signInThroughCognito } from './cognito.ts'
 import { clientOf, type Emulator, localFolder, startEmulator } from './emulator.ts'
 import { proveKeyRoles } from './key-roles.ts'
 import { lintTemplates } from './lint.ts'
+import { proveRedrive } from './redrive.ts'
 import { proveNothingLost } from './update.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -38,6 +39,7 @@ async function main(): Promise<void> {
     await step('lint the templates', () => lintTemplates(folder))
     await step('bootstrap the environment', () => bootstrapEnvironment(emulator, folder))
     const { apiUrl, stripeSecretArn } = await step('deploy', () => deploy(emulator, outside, folder))
+    await step('nothing differs from what is deployed', () => seeNoDifference(emulator, outside, folder))
     await step('connect to Stripe', () => connectStripe(emulator, stripeSecretArn))
     await step('have the schedule start a sweep every minute', () => hastenSweep(emulator))
     const orgs = await step('bootstrap two orgs', () => bootstrapOrgs(emulator, issuer))
@@ -49,6 +51,7 @@ async function main(): Promise<void> {
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
     await step('HTTP suite', () => runSuite(emulator, targetFile))
     await step('sweep', () => seeSweep(emulator))
+    await step('replay dead letters', () => replayDeadLetters(emulator, stripeUrl))
     const outputs = await step('update: people sign in with a user pool', () =>
       addUserPool(emulator, stripeUrl, folder),
     )
@@ -205,6 +208,20 @@ async function seeSweep(emulator: Emulator): Promise<void> {
   for (const line of await loggedErrors(emulator)) console.error(`logged by a function: ${line}`)
   throw new Error('no sweep has brought a customer in')
 }
+
+/** Compares templates alone: the emulator's change sets do not say what differs. */
+async function seeNoDifference(emulator: Emulator, outside: Outside, folder: string): Promise<void> {
+  const options = ['--fail', '--no-change-set', ...appArguments(outside)]
+  const output = await cdk(emulator, folder, ['diff', ...options])
+  console.log(output.trim().split('\n').at(-1))
+}
+
+const replayDeadLetters = (emulator: Emulator, stripeUrl: string): Promise<void> =>
+  proveRedrive({
+    ...{ emulator, stage, stripeUrl },
+    redrive: (options) => run(process.execPath, ['bin/redrive.ts', ...options], emulator.environment),
+    logged: (message) => loggedLines(emulator, `"${message}"`),
+  })
 
 /** Deploys over what is there: every function learns of another issuer, and the table has rows. */
 const addUserPool = (emulator: Emulator, stripeUrl: string, folder: string): Promise<StackOutputs> =>

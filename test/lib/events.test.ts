@@ -30,13 +30,18 @@ function functionId({ id }: { id: string }): string {
 }
 const projector = () => functionId(backgroundFunctions['stripe-events/project'])
 const sweeper = () => functionId(backgroundFunctions['stripe-events/sweep'])
+/** The rules for events of Stripe. */
+const eventRules = (resources: readonly Resource[]): Resource[] =>
+  ofType(resources, 'AWS::Events::Rule').filter(
+    ({ Properties: { EventPattern } }) => EventPattern && !EventPattern['detail-type'],
+  )
 const arnOf = (id: unknown) => ({ 'Fn::GetAtt': [id, 'Arn'] })
 
 describe('the bus', () => {
-  test('has one rule: our own events, to the projector, tried for hours and then a dead letter', () => {
+  test('has one rule for events: our own, to the projector, tried for hours and then a dead letter', () => {
     const [bus, ...moreBuses] = ofType(events, 'AWS::Events::EventBus')
     expect([bus?.Properties.Name, moreBuses]).toEqual(['octomil-settings-dev', []])
-    const rules = ofType(events, 'AWS::Events::Rule').filter(({ Properties }) => Properties.EventPattern)
+    const rules = eventRules(events)
     expect(rules).toHaveLength(1)
     expect(rules[0]?.Properties).toMatchObject({
       EventBusName: { Ref: expect.stringContaining('Bus') },
@@ -79,7 +84,7 @@ describe('a partner event source', () => {
   test('that the stage names has a bus of its own whose rule feeds the same projector, and an archive', () => {
     const partnerBus = ofType(withPartner, 'AWS::Events::EventBus').find(({ Properties }) => Properties.EventSourceName)
     expect(partnerBus?.Properties).toMatchObject({ Name: partnerSource, EventSourceName: partnerSource })
-    const rules = ofType(withPartner, 'AWS::Events::Rule').filter(({ Properties }) => Properties.EventPattern)
+    const rules = eventRules(withPartner)
     expect(rules.map(({ Properties }) => Properties.EventPattern.source)).toEqual([
       ['octomil.stripe'],
       [{ prefix: 'aws.partner/stripe.com/' }],
@@ -87,7 +92,7 @@ describe('a partner event source', () => {
     const [own, partner] = rules.map(({ Properties }) => Properties.Targets)
     expect(partner).toEqual(own)
     expect(ofType(withPartner, 'AWS::Events::Archive')).toHaveLength(2)
-    expect(ofType(withPartner, 'AWS::Lambda::Permission')).toHaveLength(3)
+    expect(ofType(withPartner, 'AWS::Lambda::Permission')).toHaveLength(4)
   })
 
   test('is told to the projector, with the account, so that no other is taken for it', () => {
@@ -128,32 +133,12 @@ describe('what fails', () => {
     }
   })
 
-  test('raises an alarm that somebody can subscribe to', () => {
-    const alarms = ofType(events, 'AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
-    const watched = alarms.map(({ Namespace, MetricName, Dimensions }) => [
-      Namespace,
-      MetricName,
-      Dimensions[0].Value['Fn::GetAtt']?.[0] ?? Dimensions[0].Value.Ref ?? Dimensions[0].Value,
-    ])
-    const queueIds = Object.keys(template).filter((id) => template[id]?.Type === 'AWS::SQS::Queue')
-    expect(watched.sort()).toEqual(
-      [
-        ...queueIds.map((id) => ['AWS/SQS', 'ApproximateNumberOfMessagesVisible', id]),
-        ['AWS/Lambda', 'Errors', projector()],
-        ['AWS/Lambda', 'Errors', sweeper()],
-        ['Octomil/Settings', 'StripeEventAgeSeconds', 'dev'],
-        ['Octomil/Settings', 'SweepFailures', 'dev'],
-      ].sort(),
-    )
+  test('can be told to whoever subscribes to the topic of alarms', () => {
     const [topicId] = Object.keys(template).filter((id) => template[id]?.Type === 'AWS::SNS::Topic')
-    for (const { AlarmActions, TreatMissingData, AlarmDescription } of alarms) {
-      expect([AlarmActions, TreatMissingData]).toEqual([[{ Ref: topicId }], 'notBreaching'])
-      expect(AlarmDescription).toMatch(/^OctomilSettings-dev-Events: ./)
-    }
     expect(app.get(stackName('dev', 'Events'))?.toJSON().Outputs.AlarmTopicArn.Value).toEqual({ Ref: topicId })
   })
 
-  test('can be told by CloudWatch of this account and nobody else', () => {
+  test('can be put on that topic by CloudWatch of this account and nobody else', () => {
     const [policy] = ofType(events, 'AWS::SNS::TopicPolicy')
     const allowed = policy?.Properties.PolicyDocument.Statement.filter(
       ({ Effect }: { Effect: string }) => Effect === 'Allow',
@@ -178,4 +163,13 @@ test('the sweep runs every hour, and what could not be started is a dead letter 
     State: 'ENABLED',
     Targets: [{ Arn: arnOf(sweeper()), DeadLetterConfig: { Arn: arnOf(expect.stringContaining('SweepDeadLetters')) } }],
   })
+})
+
+test('an operator can ask for a sweep through the bus, and for nothing else', () => {
+  const requests = ofType(events, 'AWS::Events::Rule').filter(
+    ({ Properties }) => Properties.EventPattern?.['detail-type'],
+  )
+  expect(requests.map(({ Properties: { EventPattern, Targets } }) => [EventPattern, Targets[0].Arn])).toEqual([
+    [{ source: ['octomil.operator'], 'detail-type': ['Sweep requested'] }, arnOf(sweeper())],
+  ])
 })

@@ -1,0 +1,86 @@
+/**
+ * `npm run redrive`: lists the dead letters of a deployed stage with the caller's own AWS credentials, and replays them.
+ * What is replayed twice is done once; what is not taken stays in its queue, and the exit code says so.
+ */
+import { createInterface } from 'node:readline/promises'
+import { parseArgs } from 'node:util'
+import { outputNames, stackName } from '../lib/stage.ts'
+import { outputsOf, runCommand, UsageError } from './command.ts'
+import { type DeadLetter, giveBack, type QueueName, queueNames, replay, takeDeadLetters } from './dead-letters.ts'
+
+const usage = `Usage: npm run redrive -- --stage dev [--queue project] [--list | --yes]
+
+  --stage  the stage that was deployed (default dev)
+  --queue  one of ${queueNames.join(', ')}: events that could not be projected, sweeps that failed (default: both)
+  --list   only tell what is there
+  --yes    replay without asking
+
+It ends with 0 when nothing is left that was to be replayed, and with 1 otherwise.`
+
+interface Stage {
+  busName: string
+  queueUrls: Record<QueueName, string>
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      stage: { type: 'string', default: 'dev' },
+      queue: { type: 'string' },
+      list: { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false },
+    },
+  })
+  const queues = queueNames.filter((name) => values.queue === undefined || values.queue === name)
+  if (queues.length === 0) throw new UsageError(`--queue must be one of ${queueNames.join(', ')}.`)
+  if (values.list && values.yes) throw new UsageError('--list and --yes exclude each other.')
+  const stage = await findStage(values.stage)
+  for (const queue of queues) {
+    const queueUrl = stage.queueUrls[queue]
+    const letters = await takeDeadLetters(queueUrl)
+    tell(queue, letters)
+    const isWanted = letters.length > 0 && !values.list && (values.yes || (await isConfirmed(letters.length)))
+    const left = isWanted ? await replayAll(letters, queue, stage) : letters
+    await giveBack(queueUrl, left)
+  }
+}
+
+async function replayAll(letters: DeadLetter[], queue: QueueName, stage: Stage): Promise<DeadLetter[]> {
+  const left = await replay(letters, { queue, queueUrl: stage.queueUrls[queue], busName: stage.busName })
+  console.log(`${queue}: ${letters.length - left.length} replayed, ${left.length} left in the queue`)
+  if (left.length > 0) process.exitCode = 1
+  return left
+}
+
+function tell(queue: QueueName, letters: readonly DeadLetter[]): void {
+  console.log(`${queue}: ${letters.length} dead letters`)
+  for (const { buriedAt, what, attempts, why } of letters) {
+    console.log(`  ${buriedAt}  ${what}  ${attempts} attempts  ${why}`)
+  }
+}
+
+/** Without a terminal there is nobody to ask, and nothing is replayed by mistake. */
+async function isConfirmed(count: number): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    console.error('Nothing was replayed: say --yes, or --list to only look.')
+    process.exitCode = 1
+    return false
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await terminal.question(`Replay ${count === 1 ? 'it' : `these ${count}`}? [y/N] `)
+  terminal.close()
+  return /^y(es)?$/i.test(answer.trim())
+}
+
+async function findStage(stage: string): Promise<Stage> {
+  const outputs = await outputsOf(stage, 'Events')
+  const busName = outputs?.[outputNames.eventBusName]
+  const project = outputs?.[outputNames.projectDeadLettersUrl]
+  const sweep = outputs?.[outputNames.sweepDeadLettersUrl]
+  if (busName && project && sweep) return { busName, queueUrls: { project, sweep } }
+  throw new UsageError(
+    `The stack ${stackName(stage, 'Events')} is not deployed here, or is older than this command: npx cdk deploy --all -c stage=${stage}`,
+  )
+}
+
+runCommand(main, usage)

@@ -1,0 +1,158 @@
+/**
+ * Every alarm of a stage. Each tells the topic of the Events stack, says in its name and its description how urgent it is,
+ * and has a section of its name in `docs/runbook.md`.
+ */
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  Metric,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import type { Topic } from 'aws-cdk-lib/aws-sns'
+import type { Construct } from 'constructs'
+import { pascalCase } from './resource-stack.ts'
+import { fiveMinutes, hour, type StageMetrics } from './stage-metrics.ts'
+
+/** `page`: customers are affected now. `ticket`: within a working day. */
+export type Severity = 'page' | 'ticket'
+
+/** When an alarm is raised: in every one of the last `periods` the metric was at the threshold or above it. */
+interface Rule {
+  severity: Severity
+  meaning: string
+  metric: IMetric
+  threshold?: number
+  periods?: number
+  /** Where it is silence that is to be told. */
+  whenSilent?: boolean
+}
+
+export const runbook = 'docs/runbook.md'
+
+/** Adds all alarms; the keys of the rules are the names of the runbook's sections. */
+export function addAlarms(scope: Construct, stage: string, metrics: StageMetrics, topic: Topic): Alarm[] {
+  const action = new SnsAction(topic)
+  return Object.entries({ ...requestRules(metrics), ...eventRules(metrics) }).map(([name, rule]) => {
+    const alarm = new Alarm(scope, pascalCase(name), {
+      alarmName: `octomil-settings-${stage}-${rule.severity}-${name}`,
+      alarmDescription: `${rule.severity}: ${rule.meaning}. ${runbook}#${name}`,
+      metric: rule.metric,
+      threshold: rule.threshold ?? 1,
+      evaluationPeriods: rule.periods ?? 1,
+      comparisonOperator: rule.whenSilent
+        ? ComparisonOperator.LESS_THAN_THRESHOLD
+        : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: rule.whenSilent ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+    })
+    alarm.addAlarmAction(action)
+    return alarm
+  })
+}
+
+/** Of few requests, one that failed would be a large share. */
+const errorShare = 'IF(requests >= 20, 100 * errors / requests, 0)'
+
+const requestRules = (metrics: StageMetrics): Record<string, Rule> => ({
+  'api-errors': {
+    severity: 'page',
+    meaning: 'more than 5 % of requests are answered with a 5xx',
+    metric: new MathExpression({
+      expression: errorShare,
+      usingMetrics: { requests: metrics.api('Count', 'Sum'), errors: metrics.api('5xx', 'Sum') },
+      label: '5xx, %',
+      period: fiveMinutes,
+    }),
+    threshold: 5,
+    periods: 2,
+  },
+  'api-latency': {
+    severity: 'ticket',
+    meaning: 'one request in a hundred takes 5 s or longer, for a quarter of an hour',
+    metric: metrics.api('Latency', 'p99'),
+    threshold: 5000,
+    periods: 3,
+  },
+  'function-throttles': {
+    severity: 'page',
+    meaning: 'Lambda refuses to start functions: the concurrency of the account is used up',
+    // Of the whole account in this region, as the limit is.
+    metric: new Metric({ namespace: 'AWS/Lambda', metricName: 'Throttles', statistic: 'Sum', period: fiveMinutes }),
+    periods: 2,
+  },
+  'table-throttles': {
+    severity: 'ticket',
+    meaning: 'the table throttles reads or writes',
+    metric: new MathExpression({
+      expression: 'reads + writes',
+      usingMetrics: { reads: metrics.table('ReadThrottleEvents'), writes: metrics.table('WriteThrottleEvents') },
+      label: 'throttled',
+      period: fiveMinutes,
+    }),
+    // The SDK tries again; a few are how a partition that grows splits.
+    threshold: 20,
+    periods: 2,
+  },
+  'audit-conflicts': {
+    severity: 'ticket',
+    meaning: 'changes of one organization keep losing races for the head of its audit chain',
+    // One a second: 200 writers at once lose some 1,800 races, but only for 6 s.
+    metric: metrics.own('AuditConflicts'),
+    threshold: 300,
+    periods: 3,
+  },
+})
+
+const eventRules = (metrics: StageMetrics): Record<string, Rule> => ({
+  'dead-letters': {
+    severity: 'ticket',
+    meaning: 'events of Stripe or a sweep have failed for good, and wait in a dead-letter queue',
+    metric: new MathExpression({
+      expression: 'events + sweeps',
+      usingMetrics: { events: metrics.deadLetters('projector'), sweeps: metrics.deadLetters('sweep') },
+      label: 'dead letters',
+      period: fiveMinutes,
+    }),
+  },
+  'project-errors': {
+    severity: 'ticket',
+    meaning: 'events of Stripe fail to be projected',
+    metric: metrics.background('projector', 'Errors'),
+    // One is tried again; several are more than bad luck.
+    threshold: 3,
+  },
+  'project-age': {
+    severity: 'page',
+    meaning: 'events of Stripe are projected a quarter of an hour after they happened, or later',
+    metric: metrics.own('StripeEventAgeSeconds', 'Maximum'),
+    // For longer than a passing fault lasts.
+    threshold: 15 * 60,
+  },
+  'webhook-refusals': {
+    severity: 'ticket',
+    meaning: 'deliveries to the webhook are refused',
+    // Anybody can send a few. Stripe, after a secret was changed on one side only, goes on.
+    metric: metrics.own('StripeEventsRefused', 'Sum', hour),
+    threshold: 10,
+  },
+  'sweep-failed': {
+    severity: 'ticket',
+    meaning: 'a run of the sweep has failed in a part, or was cut off',
+    metric: metrics.background('sweep', 'Errors'),
+  },
+  'sweep-missing': {
+    severity: 'ticket',
+    meaning: 'the sweep has not run for three hours',
+    metric: metrics.background('sweep', 'Invocations', hour),
+    periods: 3,
+    whenSilent: true,
+  },
+  'billing-drift': {
+    severity: 'ticket',
+    meaning: 'the sweep corrects customers whose events have not brought what Stripe says',
+    metric: metrics.own('BillingDriftCorrected', 'Sum', hour),
+    threshold: 5,
+  },
+})
