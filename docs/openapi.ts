@@ -125,7 +125,7 @@ export function openApiDocument() {
   for (const [, operation] of operationList) {
     paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: describe(operation) }
   }
-  return createDocument({
+  const document = createDocument({
     openapi: '3.1.1',
     info: {
       title: 'Octomil settings API',
@@ -148,6 +148,24 @@ export function openApiDocument() {
       },
     },
   })
+  return withAnyJson(document)
+}
+
+/** `z.json()` is a schema that contains itself, under a made-up name; `{}` says the same, and type generators can read it. */
+function withAnyJson<T extends { components?: { schemas?: object } }>(document: T): T {
+  const { schemas = {} } = document.components ?? {}
+  const madeUp = (name: string): boolean => /^__schema\d+$/.test(name)
+  const named = Object.fromEntries(Object.entries(schemas).filter(([name]) => !madeUp(name)))
+  const isMadeUpRef = (value: unknown): boolean =>
+    typeof value === 'object' &&
+    value !== null &&
+    '$ref' in value &&
+    madeUp(String(value.$ref).replace('#/components/schemas/', ''))
+  const text = JSON.stringify({ ...document, components: { ...document.components, schemas: named } }, (_key, value) =>
+    isMadeUpRef(value) ? {} : value,
+  )
+  // The same document but for those references.
+  return JSON.parse(text) as T
 }
 
 /** The README's table of operations. */
