@@ -149,6 +149,14 @@ const rawRequestBody = (description: string, example: unknown) => ({
   content: { 'application/json': { schema: { type: 'object' as const }, ...exampleOf(example) } },
 })
 
+const introduction = `The settings and billing control plane of the Octomil AI inference platform.
+
+- **Credentials.** An API key, or a token of the service's issuer: \`Authorization: Bearer …\`. Each operation says which scope it needs.
+- **Errors.** Every answer that is not 2xx is \`application/problem+json\` (RFC 9457), with a \`code\`, the \`request_id\`, whether it is \`retryable\`, and each fault of the input in \`errors\`.
+- **Repeating.** A POST that is repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. \`If-Match\` with an \`ETag\` guards every other change.
+- **Lists.** \`limit\`, and \`cursor\` from \`next_cursor\` of the page before; null is the end.
+- **Limits.** \`RateLimit\` on every answer says where a credential stands; a 429 says in \`Retry-After\` when to come back.`
+
 /** The OpenAPI 3.1 document of all operations. */
 export function openApiDocument() {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
@@ -160,7 +168,7 @@ export function openApiDocument() {
     info: {
       title: 'Octomil settings API',
       version: packageJson.version,
-      description: packageJson.description,
+      description: introduction,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
