@@ -2,10 +2,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import * as z from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi'
-import { operationList } from '../functions/operations.ts'
+import { type OperationName, operationList } from '../functions/operations.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Operation } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
+import writtenExamples from './examples.json' with { type: 'json' }
+import { problemExamples } from './problem-examples.ts'
 
 const problemCodes = Object.keys(problemKinds) as ProblemCode[]
 
@@ -28,6 +30,16 @@ const problemSchema = z
   })
   .meta({ id: 'Problem', description: 'An error, as RFC 9457 problem details.' })
 
+/** What a request and its answers may look like. Beside the contracts, not in them: functions carry those with them. */
+export interface OperationExamples {
+  params?: Record<string, string>
+  body?: unknown
+  /** By status. */
+  answers: Record<string, unknown>
+}
+
+export const examples: Partial<Record<OperationName, OperationExamples>> = writtenExamples
+
 const statusTexts: Record<number, string> = { 200: 'Success', 201: 'Created', 202: 'Accepted', 204: 'Done, no content' }
 
 const errorResponses = (operation: Operation): ZodOpenApiResponsesObject => {
@@ -37,7 +49,12 @@ const errorResponses = (operation: Operation): ZodOpenApiResponsesObject => {
       status,
       {
         description: codes.map((code) => `\`${code}\`: ${problemKinds[code].title}`).join('; '),
-        content: { 'application/problem+json': { schema: problemSchema } },
+        content: {
+          'application/problem+json': {
+            schema: problemSchema,
+            examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
+          },
+        },
       },
     ]),
   )
@@ -66,13 +83,18 @@ function refusalsOf({ scope, method, body, rawBody, refusals = [], query }: Oper
   return problemCodes.filter((code) => codes.has(code))
 }
 
-const successResponses = ({ answers, mediaType }: Operation): ZodOpenApiResponsesObject =>
+const exampleOf = (value: unknown) => (value === undefined ? {} : { examples: { example: { value } } })
+
+const successResponses = (
+  { answers, mediaType }: Operation,
+  example: OperationExamples | undefined,
+): ZodOpenApiResponsesObject =>
   Object.fromEntries(
     Object.entries(answers).map(([status, schema]) => [
       status,
       {
         description: statusTexts[Number(status)] ?? 'Success',
-        ...(schema ? { content: { 'application/json': { schema } } } : {}),
+        ...(schema ? { content: { 'application/json': { schema, ...exampleOf(example?.answers[status]) } } } : {}),
         ...(mediaType ? { content: { [mediaType]: { schema: z.string() } } } : {}),
       },
     ]),
@@ -93,7 +115,8 @@ const scopeSentence = ({ scope }: Operation): string => {
   return scope === 'any' ? 'Needs any valid credential.' : `Needs the scope \`${scope}\`.`
 }
 
-function describe(operation: Operation): ZodOpenApiOperationObject {
+function describe(name: OperationName, operation: Operation): ZodOpenApiOperationObject {
+  const example = examples[name]
   const { id, tag, summary, description, scope, params, query, body, bodyMayBeAbsent, rawBody, method } = operation
   const header = method === 'POST' ? idempotencyHeader : method === 'GET' ? undefined : ifMatchHeader
   return {
@@ -107,30 +130,45 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
       query: scope === 'public' ? query : z.object({ ...query.shape, ...orgQuery }),
       ...(header && scope !== 'public' ? { header } : {}),
     },
-    ...(body ? { requestBody: { required: !bodyMayBeAbsent, content: { 'application/json': { schema: body } } } } : {}),
-    ...(rawBody ? { requestBody: rawRequestBody(rawBody) } : {}),
-    responses: { ...successResponses(operation), ...errorResponses(operation) },
+    ...(body
+      ? {
+          requestBody: {
+            required: !bodyMayBeAbsent,
+            content: { 'application/json': { schema: body, ...exampleOf(example?.body) } },
+          },
+        }
+      : {}),
+    ...(rawBody ? { requestBody: rawRequestBody(rawBody, example?.body) } : {}),
+    responses: { ...successResponses(operation, example), ...errorResponses(operation) },
   }
 }
 
-const rawRequestBody = (description: string) => ({
+const rawRequestBody = (description: string, example: unknown) => ({
   required: true,
   description,
-  content: { 'application/json': { schema: { type: 'object' as const } } },
+  content: { 'application/json': { schema: { type: 'object' as const }, ...exampleOf(example) } },
 })
+
+const introduction = `The settings and billing control plane of the Octomil AI inference platform.
+
+- **Credentials.** An API key, or a token of the service's issuer: \`Authorization: Bearer …\`. Each operation says which scope it needs.
+- **Errors.** Every answer that is not 2xx is \`application/problem+json\` (RFC 9457), with a \`code\`, the \`request_id\`, whether it is \`retryable\`, and each fault of the input in \`errors\`.
+- **Repeating.** A POST that is repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. \`If-Match\` with an \`ETag\` guards every other change.
+- **Lists.** \`limit\`, and \`cursor\` from \`next_cursor\` of the page before; null is the end.
+- **Limits.** \`RateLimit\` on every answer says where a credential stands; a 429 says in \`Retry-After\` when to come back.`
 
 /** The OpenAPI 3.1 document of all operations. */
 export function openApiDocument() {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
-  for (const [, operation] of operationList) {
-    paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: describe(operation) }
+  for (const [name, operation] of operationList) {
+    paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: describe(name, operation) }
   }
-  return createDocument({
+  const document = createDocument({
     openapi: '3.1.1',
     info: {
       title: 'Octomil settings API',
       version: packageJson.version,
-      description: packageJson.description,
+      description: introduction,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -138,6 +176,9 @@ export function openApiDocument() {
     tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({ name })),
     paths,
     components: {
+      examples: Object.fromEntries(
+        Object.entries(problemExamples).map(([code, value]) => [code, { summary: value.title, value }]),
+      ),
       securitySchemes: {
         bearer: {
           type: 'http',
@@ -148,6 +189,24 @@ export function openApiDocument() {
       },
     },
   })
+  return withAnyJson(document)
+}
+
+/** `z.json()` is a schema that contains itself, under a made-up name; `{}` says the same, and type generators can read it. */
+function withAnyJson<T extends { components?: { schemas?: object } }>(document: T): T {
+  const { schemas = {} } = document.components ?? {}
+  const madeUp = (name: string): boolean => /^__schema\d+$/.test(name)
+  const named = Object.fromEntries(Object.entries(schemas).filter(([name]) => !madeUp(name)))
+  const isMadeUpRef = (value: unknown): boolean =>
+    typeof value === 'object' &&
+    value !== null &&
+    '$ref' in value &&
+    madeUp(String(value.$ref).replace('#/components/schemas/', ''))
+  const text = JSON.stringify({ ...document, components: { ...document.components, schemas: named } }, (_key, value) =>
+    isMadeUpRef(value) ? {} : value,
+  )
+  // The same document but for those references.
+  return JSON.parse(text) as T
 }
 
 /** The README's table of operations. */

@@ -1,6 +1,6 @@
 /** Governance over HTTP: settings, sign-in, policies, usage limits and integrations, as dashboards and clients use them. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type HttpOptions, http, notYetSucceeded, openTarget, suites, type Target } from './target.ts'
+import { clientOf, type HttpOptions, http, notYetSucceeded, openTarget, suites, type Target } from './target.ts'
 
 const settings = '/api/v1/settings'
 let target: Target
@@ -95,24 +95,27 @@ describe('policies', () => {
 describe('the calls that published clients make', () => {
   const org = () => `?org_id=${target.orgs[0]?.org_id}`
 
-  test('GET and PUT usage-limits', async () => {
-    const before = await http('GET', `${settings}/usage-limits${org()}`, { token: free })
-    expect(before.body.limits.max_devices).toEqual({
+  test('GET and PUT usage-limits, through the typed client', async () => {
+    const client = clientOf(target, free)
+    const limits = `${settings}/usage-limits` as const
+    const params = { query: { org_id: target.orgs[0]?.org_id ?? '' } }
+    const before = await client.GET(limits, { params })
+    expect(before.data.limits.max_devices).toEqual({
       limit: 25,
       mode: 'enforce',
       plan_ceiling: 25,
       source: 'plan',
       updated_at: null,
     })
-    const limits = { max_devices: { limit: 10, mode: 'alert_only' } }
-    const after = await http('PUT', `${settings}/usage-limits${org()}`, { token: free, body: { limits } })
-    expect(after.body.limits.max_devices).toMatchObject({ limit: 10, mode: 'alert_only', source: 'org' })
-    const over = await http('PUT', `${settings}/usage-limits${org()}`, {
-      token: free,
-      body: { limits: { max_devices: { limit: 26, mode: 'enforce' } } },
+    const put = (limit: number) =>
+      client.PUT(limits, { params, body: { limits: { max_devices: { limit, mode: 'alert_only' } } } })
+    expect((await put(10)).data.limits.max_devices).toMatchObject({ limit: 10, mode: 'alert_only', source: 'org' })
+    await expect(put(26)).rejects.toMatchObject({
+      code: 'plan_limit_reached',
+      status: 402,
+      message: expect.stringContaining('team'),
+      errors: [{ path: 'limits.max_devices.limit' }],
     })
-    expect([over.status, over.body.errors[0].path]).toEqual([402, 'limits.max_devices.limit'])
-    expect(over.body.detail).toContain('team')
   })
 
   test('GET, PATCH, validate with {} and DELETE of an integration', async () => {

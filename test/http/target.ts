@@ -1,6 +1,7 @@
 /** What the HTTP suite talks to: the local gateway, or a deployed API that `OCTOMIL_TARGET` names a file about. */
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
+import { createSettingsClient, type SettingsClient } from '../../client/src/index.ts'
 import { operationList } from '../../functions/operations.ts'
 import type { Issuer } from '../../local/issuer.ts'
 import { seed, startService } from '../../local/service.ts'
@@ -84,6 +85,20 @@ export async function http(method: string, path: string, options: HttpOptions = 
   const response = await httpTo(await openTarget(), method, path, options)
   note(method, path, response.status)
   return response
+}
+
+/** The published client, which sends what it sends through `http`. */
+export const clientOf = ({ url }: Target, credential: string): SettingsClient =>
+  createSettingsClient({ baseUrl: url, credential, retries: { attempts: 1 }, fetch: viaHttp })
+
+async function viaHttp(request: Request): Promise<Response> {
+  const { pathname, search } = new URL(request.url)
+  const content = await request.text()
+  const { status, headers, text } = await http(request.method, pathname + search, {
+    headers: Object.fromEntries(request.headers),
+    ...(content === '' ? {} : { body: content }),
+  })
+  return new Response(text === '' ? null : text, { status, headers })
 }
 
 /** One HTTP request to a target that is at hand. */

@@ -6,7 +6,7 @@ import { backgroundList } from '../../functions/background.ts'
 import { catchAll, operationList } from '../../functions/operations.ts'
 
 const root = join(import.meta.dirname, '..', '..')
-const sources = globSync('{bin,lib,functions,shared,local,docs}/**/*.ts', { cwd: root })
+const sources = globSync('{bin,lib,functions,shared,local,docs,client/src}/**/*.ts', { cwd: root })
 
 /** The files of the repository that each source imports, types apart. */
 const imports = new Map(
@@ -41,6 +41,10 @@ describe('who may import whom', () => {
 
   test('nothing imports the local service or tests', () => {
     expect(offenders(/^(bin|lib|functions|shared|docs)\//, /^(local|test)\//)).toEqual([])
+  })
+
+  test('the client, which is published by itself, imports nothing of the service', () => {
+    expect(offenders(/^client\//, /^(bin|lib|functions|shared|local|docs|test)\//)).toEqual([])
   })
 
   test('contracts import no AWS client', () => {

@@ -1,0 +1,77 @@
+/** The types of calls, from the types of the API: what one takes, what it answers, and which ones answer in pages. */
+import type { ParamsOption, RequestBodyOption } from 'openapi-fetch'
+import type {
+  FilterKeys,
+  HttpMethod,
+  MediaType,
+  PathsWithMethod,
+  RequiredKeysOf,
+  ResponseObjectMap,
+  SuccessResponse,
+} from 'openapi-typescript-helpers'
+import type { paths } from './schema.ts'
+
+/** The paths that take a method. */
+export type PathOf<Method extends HttpMethod> = PathsWithMethod<paths, Method>
+
+type OperationOf<Path extends keyof paths, Method extends HttpMethod> = FilterKeys<paths[Path], Method>
+
+/** What a call takes: parameters and body as the API declares them, and what is the caller's own. */
+export type CallOptions<Path extends keyof paths, Method extends HttpMethod> = ParamsOption<OperationOf<Path, Method>> &
+  RequestBodyOption<OperationOf<Path, Method>> & {
+    /** Gives the call up, its pauses and repetitions too. */
+    signal?: AbortSignal
+  }
+
+/** The options of a call as its last argument, which may be left out where nothing in them is needed. */
+export type OptionsArgument<Path extends keyof paths, Method extends HttpMethod> =
+  RequiredKeysOf<CallOptions<Path, Method>> extends never
+    ? [options?: CallOptions<Path, Method>]
+    : [options: CallOptions<Path, Method>]
+
+type DataOf<Path extends keyof paths, Method extends HttpMethod> =
+  OperationOf<Path, Method> extends infer Operation extends Record<string | number, unknown>
+    ? SuccessResponse<ResponseObjectMap<Operation>, MediaType>
+    : never
+
+/**
+ * A raw key leaves the service once. If that answer was lost on the way, the repeated request is answered with the record
+ * alone; so whoever takes a key has to say what happens without it (revoke or rotate what was made).
+ */
+type WithKeyOnce<Data> = Data extends { api_key: string } ? Omit<Data, 'api_key'> & { api_key?: Data['api_key'] } : Data
+
+/** A call that succeeded. */
+export interface Answer<Data> {
+  /** The body; undefined where there is none. */
+  data: Data
+  status: number
+  /** For a later `If-Match`. */
+  etag: string | undefined
+  /** The answer is that of an earlier request with the same `Idempotency-Key`. */
+  replayed: boolean
+  headers: Headers
+}
+
+export type AnswerOf<Path extends keyof paths, Method extends HttpMethod> = Answer<WithKeyOnce<DataOf<Path, Method>>>
+
+/** A method of the API as a function: `GET('/api/v1/settings')`. */
+export type Call<Method extends HttpMethod> = <Path extends PathOf<Method>>(
+  path: Path,
+  ...options: OptionsArgument<Path, Method>
+) => Promise<AnswerOf<Path, Method>>
+
+type QueryOf<Path extends PathOf<'get'>> = NonNullable<paths[Path]['get']['parameters']['query']>
+
+/** The paths that answer in pages. */
+export type PagedPath = {
+  [Path in PathOf<'get'>]: 'cursor' extends keyof QueryOf<Path> ? Path : never
+}[PathOf<'get'>]
+
+/** Those whose pages are lists of entries. */
+export type ListPath = {
+  [Path in PagedPath]: DataOf<Path, 'get'> extends { data: readonly unknown[] } ? Path : never
+}[PagedPath]
+
+export type PageOf<Path extends PagedPath> = DataOf<Path, 'get'>
+export type EntryOf<Path extends ListPath> =
+  DataOf<Path, 'get'> extends { data: readonly (infer Entry)[] } ? Entry : never

@@ -1,0 +1,105 @@
+/** What a call can fail with: an answer that is a problem, or no answer at all. */
+import type { components } from './schema.ts'
+
+type Problem = components['schemas']['Problem']
+
+/** The codes of the API; `unexpected_answer` is whatever else stood between: a gateway, a proxy. */
+export type ProblemCode = Problem['code'] | 'unexpected_answer'
+
+/** One fault of the input, by dotted path: `limits.max_devices.limit`. */
+export type InputFault = NonNullable<Problem['errors']>[number]
+
+/** The service answered, and the answer is a problem (RFC 9457). */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError'
+  readonly code: ProblemCode
+  readonly status: number
+  readonly title: string
+  /** Each fault of the input; empty when the input is not what is wrong. */
+  readonly errors: readonly InputFault[]
+  /** What the service knows the request by; name it when you ask for help. */
+  readonly requestId: string | undefined
+  /** Whether the same request may succeed later. It was repeated as often as the rules allow. */
+  readonly retryable: boolean
+  /** How long the service asked to wait, if it did. */
+  readonly retryAfterMs: number | undefined
+  /**
+   * How often the request was sent. Above 1, an earlier one may have taken effect: a DELETE is then told that there is
+   * nothing left (404), a change with `If-Match` that its version is gone (412).
+   */
+  readonly attempts: number
+
+  constructor(fields: ProblemFields, attempts: number) {
+    super(fields.detail)
+    this.code = fields.code
+    this.status = fields.status
+    this.title = fields.title
+    this.errors = fields.errors
+    this.requestId = fields.requestId
+    this.retryable = fields.retryable
+    this.retryAfterMs = fields.retryAfterMs
+    this.attempts = attempts
+  }
+}
+
+/** No answer came: the network failed, or the time of an attempt was up. The request may still have taken effect. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError'
+  readonly attempts: number
+
+  constructor(cause: unknown, attempts: number) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    super(`No answer after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}: ${reason}`, { cause })
+    this.attempts = attempts
+  }
+}
+
+export interface ProblemFields {
+  code: ProblemCode
+  status: number
+  title: string
+  detail: string
+  errors: readonly InputFault[]
+  requestId: string | undefined
+  retryable: boolean
+  retryAfterMs: number | undefined
+}
+
+/** The problem that an answer is, its body read already. */
+export function problemFieldsOf(response: Response, text: string, now: number): ProblemFields {
+  const retryAfterMs = retryAfterMsOf(response.headers.get('retry-after'), now)
+  const problem = parsedProblem(response, text)
+  if (!problem) {
+    const { status } = response
+    return {
+      code: 'unexpected_answer',
+      status,
+      title: 'Unexpected answer',
+      detail: `The answer ${status} is none of this API's.`,
+      errors: [],
+      requestId: response.headers.get('x-request-id') ?? undefined,
+      // A gateway's own throttling and outages.
+      retryable: status === 429 || status >= 500,
+      retryAfterMs,
+    }
+  }
+  const { code, status, title, detail, errors = [], request_id, retryable } = problem
+  return { code, status, title, detail, errors, requestId: request_id, retryable, retryAfterMs }
+}
+
+function parsedProblem(response: Response, text: string): Problem | undefined {
+  if (!response.headers.get('content-type')?.startsWith('application/problem+json')) return undefined
+  try {
+    // The media type is the service's promise of what is inside.
+    return JSON.parse(text) as Problem
+  } catch {
+    return undefined
+  }
+}
+
+/** `Retry-After` is seconds, or a date. */
+function retryAfterMsOf(header: string | null, now: number): number | undefined {
+  if (header === null) return undefined
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
+}

@@ -1,0 +1,152 @@
+/** What the client makes of faults between it and the service. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  createSettingsClient,
+  NoAnswerError,
+  ProblemError,
+  type RetryRules,
+  type SettingsClient,
+} from '../../client/src/index.ts'
+import { openTarget } from '../http/target.ts'
+import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
+
+const apiKeys = '/api/v1/settings/api-keys'
+const integrations = '/api/v1/settings/integrations'
+let proxy: FaultProxy
+let admin: string
+let settings: SettingsClient
+
+const clientWith = (retries: Partial<RetryRules> = {}) =>
+  createSettingsClient({ baseUrl: proxy.url, credential: admin, retries: { baseDelayMs: 10, ...retries } })
+
+beforeAll(async () => {
+  const target = await openTarget()
+  admin = target.orgs[0]?.api_keys.full_admin ?? ''
+  proxy = await startFaultProxy(target.url)
+  settings = clientWith()
+})
+afterAll(() => proxy.close())
+
+const failureOf = async (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+const keysSent = () => proxy.requests.map(({ headers }) => headers['idempotency-key'])
+const unavailable = (headers: Record<string, string> = {}) => ({
+  status: 503,
+  headers: { 'content-type': 'application/problem+json', ...headers },
+  body: JSON.stringify({
+    ...{ type: 'urn:octomil:problem:service_unavailable', title: 'Service unavailable', status: 503 },
+    ...{ detail: 'A part is away.', message: 'A part is away.', instance: apiKeys, code: 'service_unavailable' },
+    ...{ request_id: '01JD3V7K3Q9X5M2N8R4T6W0Y1Z', retryable: true, category: 'server' },
+  }),
+})
+
+test('a create whose answer is lost has happened once, and the repetition says that the key has left already', async () => {
+  proxy.inject('answer lost')
+  const { data, replayed, status } = await settings.POST(apiKeys, { body: { name: 'lost', scopes: ['keys:read'] } })
+  expect([status, replayed, data.api_key]).toEqual([201, true, undefined])
+  expect(new Set(keysSent()).size).toBe(1)
+  expect(keysSent()).toHaveLength(2)
+  const made: string[] = []
+  for await (const { name, id } of settings.entries(apiKeys)) if (name === 'lost') made.push(id)
+  expect(made).toEqual([data.id])
+})
+
+test('each call has an idempotency key of its own, and the one that the caller names is kept', async () => {
+  proxy.inject()
+  const body = { name: 'own', scopes: ['keys:read' as const] }
+  await settings.POST(apiKeys, { body })
+  await settings.POST(apiKeys, { body })
+  expect(new Set(keysSent()).size).toBe(2)
+  proxy.inject('request lost')
+  await settings.POST(apiKeys, { body, params: { header: { 'Idempotency-Key': 'mine' } } })
+  expect(keysSent()).toEqual(['mine', 'mine'])
+})
+
+test.each([
+  ['a request that is lost', 'request lost' as const],
+  ['an answer that is lost', 'answer lost' as const],
+  ['an answer that breaks off', 'answer cut' as const],
+  ['a problem that is worth a retry', unavailable()],
+  ["a gateway's own outage", { status: 502, body: '<html>Bad Gateway</html>' }],
+  ["a gateway's own throttling", { status: 429, body: '{"message":"Too Many Requests"}' }],
+])('%s is made good by the next attempt', async (_what, fault) => {
+  proxy.inject(fault)
+  expect((await settings.GET(apiKeys)).data.data.length).toBeGreaterThan(0)
+  expect(proxy.requests).toHaveLength(2)
+})
+
+test('a change is sent whole with each attempt, under the credential', async () => {
+  proxy.inject('request lost', 'answer cut')
+  const { data } = await settings.PATCH('/api/v1/settings/policies', { body: { serving_policy: 'cloud_first' } })
+  expect(data.serving_policy).toBe('cloud_first')
+  expect(proxy.requests.map(({ headers }) => headers.authorization)).toEqual(Array(3).fill(`Bearer ${admin}`))
+})
+
+test('what is of no use to repeat is not repeated', async () => {
+  proxy.inject()
+  await failureOf(settings.POST(apiKeys, { body: { name: '', scopes: [] } }))
+  await failureOf(settings.GET(`${apiKeys}/{key_id}`, { params: { path: { key_id: 'key_none' } } }))
+  await failureOf(createSettingsClient({ baseUrl: proxy.url, credential: 'no-key' }).GET(apiKeys))
+  expect(proxy.requests).toHaveLength(3)
+})
+
+test('a redirect is not followed', async () => {
+  proxy.inject({ status: 302, headers: { location: `${proxy.url}${apiKeys}` } })
+  expect(await failureOf(settings.GET(apiKeys))).toMatchObject({ code: 'unexpected_answer', status: 302 })
+  expect(proxy.requests).toHaveLength(1)
+})
+
+test('attempts are bounded, and the error says how many there were', async () => {
+  proxy.inject('request lost', 'answer lost', 'answer cut', 'request lost')
+  const failure = await failureOf(settings.GET(apiKeys))
+  expect(failure).toBeInstanceOf(NoAnswerError)
+  expect(failure).toMatchObject({ attempts: 4, cause: expect.any(Error) })
+  expect(proxy.requests).toHaveLength(4)
+  proxy.inject(unavailable(), unavailable())
+  const problem = await failureOf(clientWith({ attempts: 2 }).GET(apiKeys))
+  expect(problem).toBeInstanceOf(ProblemError)
+  expect(problem).toMatchObject({ code: 'service_unavailable', attempts: 2, requestId: '01JD3V7K3Q9X5M2N8R4T6W0Y1Z' })
+})
+
+test('no attempt comes sooner than Retry-After asks', async () => {
+  proxy.inject(unavailable({ 'retry-after': '1' }))
+  await settings.GET(apiKeys)
+  const [first, second] = proxy.requests
+  expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(990)
+})
+
+test('a Retry-After that is a date is understood, and one beyond the bound is not waited for', async () => {
+  proxy.inject(unavailable({ 'retry-after': new Date(Date.now() + 3_600_000).toUTCString() }))
+  const problem = (await failureOf(settings.GET(apiKeys))) as ProblemError
+  expect(problem.attempts).toBe(1)
+  expect(problem.retryAfterMs).toBeGreaterThan(3_500_000)
+})
+
+test('a service that says nothing is given up, and asked again', async () => {
+  proxy.inject('silence')
+  expect((await clientWith({ attemptTimeoutMs: 1_000 }).GET(apiKeys)).status).toBe(200)
+  proxy.inject('silence')
+  const failure = await failureOf(clientWith({ attemptTimeoutMs: 50, attempts: 1 }).GET(apiKeys))
+  expect(failure).toBeInstanceOf(NoAnswerError)
+})
+
+test('a caller who gives up is not kept waiting by a pause, and nothing more is sent', async () => {
+  proxy.inject(unavailable({ 'retry-after': '30' }))
+  const giveUp = new AbortController()
+  const call = failureOf(settings.GET(apiKeys, { signal: giveUp.signal }))
+  await expect.poll(() => proxy.requests.length).toBe(1)
+  giveUp.abort(new Error('enough'))
+  expect(await call).toEqual(new Error('enough'))
+  expect(proxy.requests).toHaveLength(1)
+})
+
+test('a DELETE whose answer is lost is told that nothing is left, and after how many attempts', async () => {
+  const { data } = await settings.POST(integrations, { body: { type: 'slack', name: 'once' } })
+  proxy.inject('answer lost')
+  const params = { path: { integration_id: data.id } }
+  const failure = await failureOf(settings.DELETE(`${integrations}/{integration_id}`, { params }))
+  expect(failure).toMatchObject({ code: 'not_found', attempts: 2 })
+})

@@ -1,0 +1,50 @@
+/** What the compiler must accept and refuse of calls; never run, only checked. */
+import { createSettingsClient, type ProblemError } from '../../client/src/index.ts'
+
+const settings = createSettingsClient({ baseUrl: 'http://127.0.0.1', credential: async () => 'token' })
+const apiKeys = '/api/v1/settings/api-keys'
+
+export async function acceptedAndRefused(problem: ProblemError) {
+  const { data } = await settings.POST(apiKeys, { body: { name: 'typed', scopes: ['keys:read'] } })
+  const id: string = data.id
+  const rawKey: string | undefined = data.api_key
+  // @ts-expect-error a raw key is missing from a replay
+  const certainKey: string = data.api_key
+  // @ts-expect-error a field that no key has
+  data.colour
+
+  // @ts-expect-error no such path
+  await settings.GET('/api/v1/settings/api-kyes')
+  // @ts-expect-error no such method on this path
+  await settings.DELETE(apiKeys)
+  // @ts-expect-error the body is needed
+  await settings.POST(apiKeys)
+  // @ts-expect-error no such scope
+  await settings.POST(apiKeys, { body: { name: 'typed', scopes: ['keys:raed'] } })
+  // @ts-expect-error a misspelled field
+  await settings.POST(apiKeys, { body: { nmae: 'typed', name: 'typed', scopes: ['keys:read'] } })
+  // @ts-expect-error a misspelled option
+  await settings.POST(apiKeys, { body: { name: 'typed', scopes: ['keys:read'] }, parms: {} })
+  // @ts-expect-error the parameter of the path is needed
+  await settings.GET(`${apiKeys}/{key_id}`)
+  // @ts-expect-error no such filter
+  await settings.GET(apiKeys, { params: { query: { color: 'red' } } })
+  // A body that may be absent may be left out.
+  await settings.POST(`${apiKeys}/{key_id}/revoke`, { params: { path: { key_id: id } } })
+  const nothing: undefined = (
+    await settings.DELETE('/api/v1/settings/integrations/{integration_id}', {
+      params: { path: { integration_id: id } },
+    })
+  ).data
+
+  for await (const key of settings.entries(apiKeys)) key.state satisfies 'active' | 'retiring' | 'revoked' | 'expired'
+  // @ts-expect-error one resource is no list
+  settings.entries('/api/v1/settings/policies')
+  // @ts-expect-error the verification of a chain has pages, but no entries
+  settings.entries('/api/v1/settings/audit-events/verify')
+  for await (const page of settings.pages('/api/v1/settings/audit-events/verify')) page.valid satisfies boolean
+
+  // @ts-expect-error no such code
+  const isTypo = problem.code === 'rate_limted'
+  return [rawKey, certainKey, nothing, isTypo]
+}

@@ -1,0 +1,65 @@
+/**
+ * The reference in a real browser: it shows examples, sends requests, and asks no other host. Needs a Chromium (`CHROMIUM`,
+ * or one where Linux puts it); where there is none it is skipped, and its title says so.
+ */
+import { existsSync } from 'node:fs'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Service, seed, startService } from '../../local/service.ts'
+
+const executablePath = [
+  process.env.CHROMIUM ?? '',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== '' && existsSync(path))
+
+const title = executablePath ? 'the reference' : 'the reference (SKIPPED: no Chromium here, set CHROMIUM to one)'
+
+describe.skipIf(!executablePath)(title, () => {
+  let service: Service
+  let browser: Browser
+  let page: Page
+  let key = ''
+  const foreign: string[] = []
+
+  beforeAll(async () => {
+    service = await startService({ port: 0, tableName: process.env.TABLE_NAME ?? '' })
+    const [org] = await seed(service)
+    key = org?.api_keys.full_admin ?? ''
+    browser = await chromium.launch({ ...(executablePath ? { executablePath } : {}), args: ['--no-sandbox'] })
+    page = await browser.newPage({ viewport: { width: 1280, height: 1400 } })
+    page.on('request', (request) => {
+      const url = new URL(request.url())
+      if (url.hostname !== '127.0.0.1' && !/^(data|blob):/.test(url.protocol)) foreign.push(request.url())
+    })
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await service?.close()
+  })
+
+  const createKey = () => `${service.url}/api/v1/docs#tag/api-keys/POST/api/v1/settings/api-keys`
+
+  test('shows the example of a problem, and tries an operation with the example of its request', async () => {
+    await page.goto(createKey())
+    await page.getByRole('tab', { name: /401/ }).first().click()
+    await page.getByText('urn:octomil:problem:authentication_failed').first().waitFor()
+    await page
+      .getByRole('button', { name: /Test Request/ })
+      .first()
+      .click()
+    await page.getByPlaceholder(/token/i).first().fill(key)
+    const answered = page.waitForResponse((response) => response.url() === `${service.url}/api/v1/settings/api-keys`)
+    await page.getByRole('button', { name: /^Send/ }).first().click()
+    expect((await answered).status()).toBe(201)
+  })
+
+  test('fits a phone, and asks no other host', async () => {
+    await page.setViewportSize({ width: 390, height: 844 })
+    await page.goto(`${service.url}/api/v1/docs`)
+    await page.getByRole('heading', { name: 'Create an org key' }).first().waitFor()
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
+    expect(foreign).toEqual([])
+  })
+})
