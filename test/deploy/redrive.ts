@@ -26,7 +26,9 @@ export async function proveRedrive({ emulator, stage, stripeUrl, redrive, logged
   const { project, sweep } = await queuesOf(emulator, stage)
   const event = await eventOfKnownCustomer(stripeUrl)
   const envelope = { version: '0', source: 'octomil.stripe', 'detail-type': event.type, detail: event }
-  const seen = async (message: string) => (await logged(message)).filter((line) => line.includes(event.id)).length
+  // The emulator's logs are searched by words, so that one message is found for another that holds all of its words.
+  const isTold = (line: string, message: string) => line.includes(`"message":"${message}"`) && line.includes(event.id)
+  const seen = async (message: string) => (await logged(message)).filter((line) => isTold(line, message)).length
   const options = ['--stage', stage, '--queue', 'project']
 
   await send(emulator, project, envelope)
