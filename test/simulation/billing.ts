@@ -53,7 +53,7 @@ function plotOf(world: World): Plot {
     orgs: ['org_01jd3v7k3q9x5m2n8r4t6w0y1a', 'org_01jd3v7k3q9x5m2n8r4t6w0y1b'].slice(0, chance(0.2) ? 2 : 1),
     roughness: {
       death: pick([0, 0.003, 0.01]),
-      stall: pick([0, 0, 0.01, 0.03]),
+      stall: pick([0, 0.01, 0.04, 0.1]),
       stripeFault: pick([0, 0.05, 0.15]),
       tableFault: pick([0, 0.01, 0.04]),
     },

@@ -1,9 +1,9 @@
 /**
- * `node test/simulation/run.ts --seeds 50000` tells so many stories, `--from` a seed on; `--seed 1234` tells one again, step by step.
- * The first that comes out wrong ends it, with the command that tells it again.
+ * `node test/simulation/run.ts --seeds 50000` tells so many stories, `--from` a seed on; `--seed 1234` tells one again,
+ * step by step. The first that comes out wrong ends it, with the command that tells it again.
  */
 import { parseArgs } from 'node:util'
-import { prepare, replayCommand, simulateMany } from './many.ts'
+import { prepare, type Result, replayCommand, simulateMany } from './many.ts'
 
 const { values } = parseArgs({
   options: {
@@ -12,20 +12,28 @@ const { values } = parseArgs({
     seed: { type: 'string' },
   },
 })
+const isReplay = values.seed !== undefined
+const first = Number(values.seed ?? values.from)
+const count = isReplay ? 1 : Number(values.seeds)
+if (!Number.isInteger(first) || !Number.isInteger(count)) throw new TypeError('seeds are whole numbers')
 
+/** So often one is told how far it has come. */
+const chunk = 5000
 await prepare()
-const [first, count] =
-  values.seed === undefined ? [Number(values.from), Number(values.seeds)] : [Number(values.seed), 1]
 const startedAt = performance.now()
-const { stories, steps, events, failure } = await simulateMany(
-  first,
-  count,
-  values.seed === undefined ? {} : { listener: (line) => console.log(line) },
-)
-const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-console.log(`${stories} stories, ${steps} steps, ${events} events of Stripe, in ${seconds} s`)
-if (failure) {
-  console.error(failure.error)
-  console.error(`\nseed ${failure.seed} comes out wrong; again: ${replayCommand(failure.seed)}`)
+const told: Result = { stories: 0, steps: 0, events: 0 }
+while (told.stories < count && !told.failure) {
+  const telling = isReplay ? { listener: (line: string) => console.log(line) } : {}
+  const next = await simulateMany(first + told.stories, Math.min(chunk, count - told.stories), telling)
+  told.stories += next.stories
+  told.steps += next.steps
+  told.events += next.events
+  if (next.failure) told.failure = next.failure
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+  console.log(`${told.stories} stories, ${told.steps} steps, ${told.events} events of Stripe, in ${seconds} s`)
+}
+if (told.failure) {
+  console.error(told.failure.error)
+  console.error(`\nseed ${told.failure.seed} comes out wrong; again: ${replayCommand(told.failure.seed)}`)
   process.exitCode = 1
 }
