@@ -2,21 +2,12 @@
  * The reference in a real browser: it shows examples, sends requests, and asks no other host. Needs a Chromium (`CHROMIUM`,
  * or one where Linux puts it); where there is none it is skipped, and its title says so.
  */
-import { existsSync } from 'node:fs'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Service, seed, startService } from '../../local/service.ts'
+import { hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
 
-const executablePath = [
-  process.env.CHROMIUM ?? '',
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== '' && existsSync(path))
-
-const title = executablePath ? 'the reference' : 'the reference (SKIPPED: no Chromium here, set CHROMIUM to one)'
-
-describe.skipIf(!executablePath)(title, () => {
+describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
   let service: Service
   let browser: Browser
   let page: Page
@@ -27,7 +18,7 @@ describe.skipIf(!executablePath)(title, () => {
     service = await startService({ port: 0, tableName: process.env.TABLE_NAME ?? '' })
     const [org] = await seed(service)
     key = org?.api_keys.full_admin ?? ''
-    browser = await chromium.launch({ ...(executablePath ? { executablePath } : {}), args: ['--no-sandbox'] })
+    browser = await launchChromium()
     page = await browser.newPage({ viewport: { width: 1280, height: 1400 } })
     page.on('request', (request) => {
       const url = new URL(request.url())

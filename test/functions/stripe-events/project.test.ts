@@ -9,10 +9,11 @@ import { busEvents, eventBus, onBusEvent } from '../../support/event-bus.ts'
 import { callsDuring, interceptTable } from '../../support/faults.ts'
 import { eventsOf, expectWholeChain } from '../../support/governance.ts'
 import { counts, metricsDuring } from '../../support/metrics.ts'
-import { makeBusyOrg, makeOrg, type TestOrg } from '../../support/orgs.ts'
+import { makeOrg, type TestOrg } from '../../support/orgs.ts'
 import { allRows, putRow } from '../../support/rows.ts'
 import { localStripe, stripeCallsDuring, withStripeFault } from '../../support/stripe.ts'
 import { deliver, stripeEvent } from '../../support/stripe-events.ts'
+import { changeAtStripe, makeSubscriber, type Subscriber } from '../../support/subscribers.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -35,25 +36,6 @@ const envelope = (detail: object, source = 'octomil.stripe') => ({
 })
 
 const run = (detail: object, source?: string): Promise<void> => runFunction(project, envelope(detail, source))
-
-/** A subscriber whose subscription has since changed at Stripe, and nobody has told us. */
-interface Subscriber extends TestOrg {
-  customer: string
-  subscription: string
-}
-
-async function makeSubscriber(): Promise<Subscriber> {
-  const org = await makeBusyOrg()
-  const { body } = await billingOf(org).subscribe()
-  return { ...org, customer: body.customer_id, subscription: body.subscription.id }
-}
-
-/** Changes a subscription at Stripe, without a word to us. */
-async function changeAtStripe({ subscription }: Subscriber, quantity: number): Promise<void> {
-  const { engine } = await localStripe()
-  const [item] = engine.store.need('subscription', subscription).items.data
-  engine.request('POST', `/v1/subscriptions/${subscription}`, { items: [{ id: item?.id, quantity }] })
-}
 
 const quantityOf = async (org: TestOrg): Promise<number> => (await billingOf(org).get()).body.subscription.quantity
 const synced = (org: TestOrg) => eventsOf(org, 'billing.subscription_synced')

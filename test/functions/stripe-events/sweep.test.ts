@@ -19,8 +19,9 @@ import { logLines } from '../../support/logs.ts'
 import { counts, metricsDuring } from '../../support/metrics.ts'
 import { makeBusyOrg, type TestOrg } from '../../support/orgs.ts'
 import { allRows, deleteRow, putRow, putRows, type StoredRow } from '../../support/rows.ts'
-import { localStripe, stripeCallsDuring, withStripeFault } from '../../support/stripe.ts'
+import { stripeCallsDuring, withStripeFault } from '../../support/stripe.ts'
 import { stripeEvent } from '../../support/stripe-events.ts'
+import { changeAtStripe, makeSubscriber } from '../../support/subscribers.ts'
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
@@ -40,29 +41,6 @@ function stopClock(): void {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
 }
 const passTime = (ms: number) => vi.setSystemTime(Date.now() + ms)
-
-interface Subscriber extends TestOrg {
-  customer: string
-  subscription: string
-}
-
-async function makeSubscriber(): Promise<Subscriber> {
-  const org = await makeBusyOrg()
-  const { body } = await billingOf(org).subscribe()
-  return { ...org, customer: body.customer_id, subscription: body.subscription.id }
-}
-
-/** Changes a subscription at Stripe; the event of it is never delivered. Hands back its id. */
-async function changeAtStripe({ subscription }: Subscriber, quantity: number): Promise<string> {
-  const { engine } = await localStripe()
-  const [item] = engine.store.need('subscription', subscription).items.data
-  engine.request('POST', `/v1/subscriptions/${subscription}`, { items: [{ id: item?.id, quantity }] })
-  const [last] = engine.store
-    .all('event')
-    .filter(({ type }) => type === 'customer.subscription.updated')
-    .slice(-1)
-  return last?.id ?? ''
-}
 
 const quantityOf = async (org: TestOrg): Promise<number> => (await billingOf(org).get()).body.subscription.quantity
 const isDone = async (id: string) => (await allRows()).some(({ pk }) => pk === `STRIPEEVENT#${id}`)

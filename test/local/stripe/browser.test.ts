@@ -2,19 +2,10 @@
  * Buying, failing, changing and canceling in a real browser against the whole local service: what `npm run dev` is for.
  * Needs a Chromium (`CHROMIUM`, or one where Linux puts it); where there is none it is skipped, and its title says so.
  */
-import { existsSync } from 'node:fs'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Service, seed, startService } from '../../../local/service.ts'
-
-const executablePath = [
-  process.env.CHROMIUM ?? '',
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== '' && existsSync(path))
-
-const title = executablePath ? 'in a browser' : 'in a browser (SKIPPED: no Chromium here, set CHROMIUM to one)'
+import { hasChromium, launchChromium, titleInBrowser } from '../../support/chromium.ts'
 
 interface Billing {
   plan: { code: string; limits: { max_devices: number } }
@@ -22,7 +13,7 @@ interface Billing {
   subscription: { status: string; interval: string; quantity: number; cancel_at: string | null } | null
 }
 
-describe.skipIf(!executablePath)(title, () => {
+describe.skipIf(!hasChromium)(titleInBrowser('in a browser'), () => {
   let service: Service
   let browser: Browser
   let page: Page
@@ -33,8 +24,7 @@ describe.skipIf(!executablePath)(title, () => {
     service = await startService({ port: 0, tableName: process.env.TABLE_NAME ?? '' })
     const [org] = await seed(service)
     token = org?.tokens.owner ?? ''
-    // Without it Chromium does not start as root, which is who containers run as.
-    browser = await chromium.launch({ ...(executablePath ? { executablePath } : {}), args: ['--no-sandbox'] })
+    browser = await launchChromium()
     page = await browser.newPage()
     page.on('request', (request) => {
       if (new URL(request.url()).hostname !== '127.0.0.1' && !request.url().startsWith('data:'))

@@ -1,0 +1,20 @@
+/** A real browser for tests: a Chromium that `CHROMIUM` names, or one where Linux puts it. */
+import { existsSync } from 'node:fs'
+import { type Browser, chromium } from 'playwright-core'
+
+const executablePath = [
+  process.env.CHROMIUM ?? '',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== '' && existsSync(path))
+
+export const hasChromium = executablePath !== undefined
+
+/** The title of tests that are skipped where there is no Chromium, and say so. */
+export const titleInBrowser = (title: string): string =>
+  hasChromium ? title : `${title} (SKIPPED: no Chromium here, set CHROMIUM to one)`
+
+/** Without the argument Chromium does not start as root, which is who containers run as. */
+export const launchChromium = (): Promise<Browser> =>
+  chromium.launch({ ...(executablePath ? { executablePath } : {}), args: ['--no-sandbox'] })
