@@ -13,8 +13,8 @@ import { type Change, commit, StaleReadError } from '../shared/storage/commit.ts
 import { table } from '../shared/storage/table.ts'
 import { authenticateByUpdate } from './authenticate-by-update.ts'
 import { consumedBy } from './consumed.ts'
-import { type BenchOrg, circumstances, deadline, type Fixture, makeOrg, makeOrgs } from './fixture.ts'
-import { median, ms, percentile, printTable, ratio } from './report.ts'
+import { type BenchOrg, circumstances, deadline, makeOrg, makeOrgs } from './fixture.ts'
+import { median, ms, percentile, type Report, ratio, type Table } from './report.ts'
 
 const sequentialSamples = 600
 const users = 50
@@ -37,10 +37,9 @@ const designs: readonly [name: string, Authenticate][] = [
   ['one update of the record', byUpdate],
 ]
 
-export async function measureAuthentication(_: Fixture): Promise<void> {
+export async function measureAuthentication(): Promise<Report> {
   allowManySockets()
-  await reportLatency()
-  await reportHotKeys()
+  return { tables: [await compareLatency(), await compareHotKeys()] }
 }
 
 /** The SDK opens 50 sockets at most; a Lambda serves one request at a time, but 50 users in one process make 100 calls. */
@@ -50,7 +49,7 @@ function allowManySockets(): void {
   requestHandler.updateHttpClientConfig('httpAgent', new Agent({ keepAlive: true, maxSockets: 4 * users }))
 }
 
-async function reportLatency(): Promise<void> {
+async function compareLatency(): Promise<Table> {
   const alone = await timeInTurns(sequentialSamples, [await makeOrg()], 1)
   const oneKey = await timeInTurns(callsPerUser, [await makeOrg()], users)
   const manyKeys = await timeInTurns(callsPerUser, await makeOrgs(users), users)
@@ -76,9 +75,8 @@ async function reportLatency(): Promise<void> {
       'units r + w': units[index] ?? '',
     }
   })
-  printTable('Authentication, ms', rows, [
-    `${sequentialSamples} one after another; ${users} users with ${callsPerUser} each, on one key and on a key each; the designs in turns; ratios of the p50.`,
-  ])
+  const note = `${sequentialSamples} one after another; ${users} users with ${callsPerUser} each, on one key and on a key each; the designs in turns; ratios of the p50.`
+  return { title: 'Authentication, ms', rows, note }
 }
 
 /** The times of each design, in slices that take turns. */
@@ -112,7 +110,7 @@ interface HotKey {
   acceptedLate: number
 }
 
-async function reportHotKeys(): Promise<void> {
+async function compareHotKeys(): Promise<Table> {
   const rows: Record<string, string>[] = []
   for (const [design, run] of designs) {
     const seen: HotKey = { attempts: [], transactionMs: [], calls: 0, conflicts: 0, acceptedLate: 0 }
@@ -128,10 +126,8 @@ async function reportHotKeys(): Promise<void> {
       'accepted late': String(seen.acceptedLate),
     })
   }
-  printTable('A key rotated with overlap, then revoked, while 50 users use it', rows, [
-    `${hotRounds} keys each. The engine here writes one transaction after another and reported the conflicts counted above; DynamoDB`,
-    'itself answers TransactionConflictException to an UpdateItem that meets a transaction on the same item, and never to a GetItem.',
-  ])
+  const note = `${hotRounds} keys each. The engine here writes one transaction after another and reported the conflicts counted above; DynamoDB itself answers TransactionConflictException to an UpdateItem that meets a transaction on the same item, and never to a GetItem.`
+  return { title: 'A key rotated with overlap, then revoked, while 50 users use it', rows, note }
 }
 
 async function useWhileRevoked(run: Authenticate, seen: HotKey): Promise<void> {

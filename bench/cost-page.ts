@@ -3,7 +3,7 @@ import * as assumed from './assumptions.ts'
 import { type Bill, billedMs, billOf, type Sample, sumOf, times, totalOf, type Usage, usageOf } from './bill.ts'
 import { type Findings, limitsOfAll, limitsOfOneOrg, reportersOfOneOrg } from './limits.ts'
 import { prices, pricesAsOf, services } from './prices.ts'
-import { median, type TableRow } from './report.ts'
+import { markdownTable, median, type TableRow } from './report.ts'
 import { idleUsage } from './stage-resources.ts'
 import type { StepName } from './steps.ts'
 
@@ -29,14 +29,6 @@ Written by \`npm run cost\`, which runs every kind of request through the real h
 what it saw by the list prices of us-east-1. **Prices are as of ${pricesAsOf} and were copied by hand: check them before you rely
 on a figure** (\`bench/prices.ts\`). What cannot be measured on one machine is assumed, and said at the end
 (\`bench/assumptions.ts\`). No free tier, no discount for volume, no support plan, no tax.`
-
-/** A table in Markdown: the first column to the left, figures to the right. */
-function markdown(rows: readonly TableRow[], textColumns = 1): string {
-  const columns = Object.keys(rows[0] ?? {})
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const rule = columns.map((_, index) => (index < textColumns ? '---' : '---:'))
-  return [line(columns), line(rule), ...rows.map((row) => line(columns.map((column) => row[column] ?? '')))].join('\n')
-}
 
 function dollars(value: number): string {
   if (value === 0) return '0'
@@ -64,7 +56,7 @@ function perMillion({ samples }: CostReport): string {
   })
   return `## A million requests, in dollars
 
-${markdown(rows)}
+${markdownTable(rows)}
 
 A refused request is not free: whoever sends a million keys that do not exist makes the first row.`
 }
@@ -83,7 +75,7 @@ function usage({ samples, missedReadUnits }: CostReport): string {
   }))
   return `## What one request uses
 
-${markdown(rows)}
+${markdownTable(rows)}
 
 Units are what the engine reports, by DynamoDB's rounding; every request with a key reads the key's record (1) and counts itself (1).
 A process that has not seen the key, or not the organization in the last minute, reads ${figure(missedReadUnits)} units more; that is left out here
@@ -103,7 +95,7 @@ function idleMonth({ resources }: CostReport): string {
 
 A stage that nobody calls, with ${[...resources.types.values()].reduce((sum, count) => sum + count, 0)} resources in ${resources.stacks.size} stacks, as synthesized:
 
-${markdown([...rows, { what: '**Total**', count: '', 'dollars a month': `**${dollars(total)}**` }])}
+${markdownTable([...rows, { what: '**Total**', count: '', 'dollars a month': `**${dollars(total)}**` }])}
 
 Functions, the API, the bus, rules, queues, the user pool and an on-demand table with point-in-time recovery cost nothing while nothing
 is in them and nobody calls; the logs of an hourly sweep stay below a cent. The key's yearly rotation adds 1.00 a month in the second
@@ -180,11 +172,11 @@ function byOrgs(report: CostReport): string {
 
 The mean organization in a month: ${assumed.profile.note}
 
-${markdown(rows)}
+${markdownTable(rows)}
 
 The same, of one organization, by what it does:
 
-${markdown(byKindRows(report, byKind, storage, people, totalOf(billOf(ofOne))))}
+${markdownTable(byKindRows(report, byKind, storage, people, totalOf(billOf(ofOne))))}
 
 Reports are what it costs: a batch is one transaction, in which each target's row is billed twice, and every request, small or large,
 pays for the API, the function and its log. Reporting half as often costs half.`
@@ -220,17 +212,17 @@ const limits = (report: CostReport): string => `## Limits on the way
 What one organization can meet by itself. A limit of a row or a partition is not raised by anybody, and a partition that grows at its end
 (minutes, events) is not split by heat either:
 
-${markdown(limitsOfOneOrg(report), 4)}
+${markdownTable(limitsOfOneOrg(report), 4)}
 
 Reporters that fill the health partition of one organization (${figure(1000)} write units a second), when all report on the same targets; each
 writes the whole row of the target's minute, which grows with the reporters:
 
-${markdown(reportersOfOneOrg(report))}
+${markdownTable(reportersOfOneOrg(report))}
 
 What all organizations meet together, when each is as above and the busiest hour brings ${assumed.peakFactor} times the mean. Most of these are
 raised on request:
 
-${markdown(limitsOfAll(report), 4)}`
+${markdownTable(limitsOfAll(report), 4)}`
 
 function assumptions({ resources, rowBytes }: CostReport): string {
   const { waitMs } = assumed
@@ -251,7 +243,7 @@ function assumptions({ resources, rowBytes }: CostReport): string {
 /** The prices that the figures were computed with. */
 export const priceList = (): string => `## Prices
 
-${markdown(
+${markdownTable(
   Object.values(prices).map(({ service, dollars: amount, per, unit, page, beside }) => ({
     service,
     dollars: String(amount),

@@ -3,6 +3,7 @@ import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
 import { createTable, startEngine } from '../local/engine.ts'
 import { issueKey, keyCreated } from '../shared/api-keys/entity.ts'
 import type { KeyDefinition } from '../shared/api-keys/record.ts'
+import { append, readHead } from '../shared/audit/trail.ts'
 import { templateScopes } from '../shared/auth/scopes.ts'
 import { newId } from '../shared/ids.ts'
 import { log } from '../shared/runtime/log.ts'
@@ -63,16 +64,36 @@ export async function makeOrg(): Promise<BenchOrg> {
 
 export const makeOrgs = (count: number): Promise<BenchOrg[]> => Promise.all(Array.from({ length: count }, makeOrg))
 
+/** Adds key records of the shape that a creation stores, without their audit events: the fastest way to a large org. */
+export const seedKeys = (orgId: string, count: number): Promise<void> =>
+  putRows(count, () => {
+    const [record] = keyCreated(orgId, issueKey(definition, system, new Date())).writes
+    return record?.item.Put?.Item
+  })
+
+/** Adds audit events behind those that are there; the head of the chain stays where it was, so that nothing more can be written. */
+export async function seedEvents(orgId: string, count: number): Promise<void> {
+  let head = await readHead(orgId)
+  const draft = { action: 'api_key.created', resource: { type: 'api_key' }, result: 'success', changes: [] } as const
+  await putRows(count, () => {
+    const { event, writes } = append(head, { ...draft, changes: [] }, circumstances(orgId))
+    head = { ...head, seq: event.seq, hash: event.hash, timestamp: event.timestamp }
+    return writes[0]?.item.Put?.Item
+  })
+}
+
 /** DynamoDB takes at most this many rows in one BatchWriteItem. */
 const batchLimit = 25
 
-/** Adds key records of the shape that a creation stores, without their audit events: the fastest way to a large org. */
-export async function seedKeys(orgId: string, count: number): Promise<void> {
+/** Puts rows as they are, in batches. */
+export async function putRows(
+  count: number,
+  row: (index: number) => Record<string, unknown> | undefined,
+): Promise<void> {
   for (let done = 0; done < count; done += batchLimit) {
-    const rows = Array.from({ length: Math.min(batchLimit, count - done) }, () => {
-      const [record] = keyCreated(orgId, issueKey(definition, system, new Date())).writes
-      return { PutRequest: { Item: record?.item.Put?.Item } }
-    })
+    const rows = Array.from({ length: Math.min(batchLimit, count - done) }, (_, index) => ({
+      PutRequest: { Item: row(done + index) },
+    }))
     await table().send(new BatchWriteCommand({ RequestItems: { [tableName()]: rows } }))
   }
 }

@@ -1,26 +1,22 @@
 /** Live health must cost the same queries whatever the number of targets, and a report what its batch holds. */
-import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
 import type { LocalTarget } from '../shared/execution/local-target.ts'
 import { localTargets } from '../shared/execution/local-target-entity.ts'
 import { newId } from '../shared/ids.ts'
 import { recordKey } from '../shared/storage/record.ts'
-import { table, tableName } from '../shared/storage/table.ts'
 import { invoke, type Response } from '../test/support/invoke.ts'
 import { type Consumed, consumedBy } from './consumed.ts'
-import { type BenchOrg, type Fixture, makeOrg } from './fixture.ts'
-import { median, ms, percentile, printTable, ratio, type TableRow } from './report.ts'
+import { type BenchOrg, makeOrg, putRows } from './fixture.ts'
+import { median, ms, percentile, type Report, ratio, type TableRow } from './report.ts'
 
 const targetCounts = [1, 50, 200]
 const batchSizes = [1, 100]
 const reporters = 3
 const samples = 100
 const warmUp = 10
-/** DynamoDB takes at most this many rows in one BatchWriteItem. */
-const batchLimit = 25
 
 type Org = BenchOrg & { targetIds: string[] }
 
-export async function measureHealth(_: Fixture): Promise<void> {
+export async function measureHealth(): Promise<Report> {
   const reads: Measured[] = []
   for (const count of targetCounts) {
     const org = await orgWith(count)
@@ -35,14 +31,9 @@ export async function measureHealth(_: Fixture): Promise<void> {
       await measure(`report of ${size}, one of them failing`, () => report(org, org.targetIds.slice(0, size), 1)),
     )
   }
-  printTable(
-    'Live health',
-    [...toRows(reads), ...toRows(writes)],
-    [
-      `${samples} of each, handler and engine; ratios are to the first of their kind. Each target has reports of ${reporters} reporters. GetItem 1 and`,
-      'UpdateItem 1 are authentication; a batch of several targets is a transaction, whose writes are billed twice.',
-    ],
-  )
+  const rows = [...toRows(reads), ...toRows(writes)]
+  const note = `${samples} of each, handler and engine; ratios are to the first of their kind. Each target has reports of ${reporters} reporters. GetItem 1 and UpdateItem 1 are authentication; a batch of several targets is a transaction, whose writes are billed twice.`
+  return { tables: [{ title: 'Live health', rows, note }] }
 }
 
 /** An org with local targets of the shape that a creation stores, without their audit events. */
@@ -70,12 +61,10 @@ async function orgWith(count: number): Promise<Org> {
       ...{ last_verified_at: null, created_at: at, updated_at: at, version: 1 },
     }),
   )
-  for (let done = 0; done < count; done += batchLimit) {
-    const rows = targets.slice(done, done + batchLimit).map((target) => ({
-      PutRequest: { Item: { ...recordKey(localTargets, org.orgId, target.id), ...target } },
-    }))
-    await table().send(new BatchWriteCommand({ RequestItems: { [tableName()]: rows } }))
-  }
+  await putRows(count, (index) => {
+    const target = targets[index]
+    return target && { ...recordKey(localTargets, org.orgId, target.id), ...target }
+  })
   return { ...org, targetIds: targets.map(({ id }) => id) }
 }
 

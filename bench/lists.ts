@@ -1,64 +1,119 @@
-/** A page of a list must cost the same whatever the size of the org: ten keys beside ten thousand. */
+/** A page of a list must cost the same whatever the size of the org: those of the lists that can grow without end. */
+import type { OperationName } from '../functions/operations.ts'
 import { invoke } from '../test/support/invoke.ts'
 import { consumedBy } from './consumed.ts'
-import { type BenchOrg, type Fixture, makeOrg, seedKeys } from './fixture.ts'
-import { median, ms, percentile, printTable, ratio, type TableRow } from './report.ts'
+import { type BenchOrg, makeOrg, seedEvents, seedKeys } from './fixture.ts'
+import { type Budget, median, ms, percentile, type Report, ratio, type TableRow } from './report.ts'
 
-const smallCount = 10
-const largeCount = 10_000
-const samples = 200
+/** The smallest has more than two pages, so that all pages are of the same length. */
+const sizes = [30, 1000, 100_000] as const
+const samples = 100
 const warmUp = 20
+const pageLength = '10'
 
-type Page = (org: BenchOrg) => Promise<unknown>
-
-const page = (org: BenchOrg, query: Record<string, string>) => invoke('api-keys/list', { token: org.rawKey, query })
-
-export async function measureLists(_: Fixture): Promise<void> {
-  const small = await orgWith(smallCount)
-  const large = await orgWith(largeCount)
-  const { body } = await page(large, { limit: '10' })
-  const second = { limit: '10', cursor: body.next_cursor as string }
-  const rows = [
-    await compare('first 10 keys', small, (org) => page(org, { limit: '10' }), large),
-    await compare('second 10 keys', small, (org) => page(org, org === large ? second : { limit: '10' }), large),
-    await compare('a page of 50 (10 in the small org)', small, (org) => page(org, { limit: '50' }), large),
-    await compare('by state, which none is in', small, (org) => page(org, { state: 'revoked' }), large),
-  ]
-  printTable('List pages', rows, [
-    `An org of ${smallCount} keys beside one of ${largeCount}, ${samples} pages each in turns, handler and engine. A filtered page reads at most`,
-    '250 rows, and the answer says where to go on; a page holds what it holds, so only pages of equal length compare.',
-  ])
+interface List {
+  operation: OperationName
+  entries: string
+  seed(orgId: string, count: number): Promise<void>
+  /** What no entry is. */
+  missingFilter: Record<string, string>
 }
 
-/** An org with `count` keys; its first one, which asks, is among them. */
-async function orgWith(count: number): Promise<BenchOrg> {
+const lists: readonly List[] = [
+  { operation: 'api-keys/list', entries: 'keys', seed: seedKeys, missingFilter: { state: 'revoked' } },
+  { operation: 'audit-events/list', entries: 'events', seed: seedEvents, missingFilter: { actor_id: 'nobody' } },
+]
+
+interface Measured {
+  p50: number
+  p99: number
+  readUnits: number
+}
+
+export async function measureLists(): Promise<Report> {
+  const rows: TableRow[] = []
+  const budgets: Budget[] = []
+  for (const list of lists) {
+    const orgs: BenchOrg[] = []
+    for (const size of sizes) orgs.push(await orgWith(list, size))
+    for (const [name, queryOf] of Object.entries(pagesOf(list))) {
+      const measured = await inTurns(list.operation, orgs, await Promise.all(orgs.map(queryOf)))
+      rows.push(toRow(`${list.entries}: ${name}`, measured))
+      if (name in lengthIsTheSame) budgets.push(budgetOf(`${name} of ${list.entries}`, measured))
+    }
+  }
+  const note = `Organizations of ${sizes.map(counted).join(', ')} entries, ${samples} pages of each in turns, handler and engine; ratios of p50. A filtered page reads at most 250 rows, and the answer says where to go on: a filter that nothing passes reads all of a small org and 250 rows of the others.`
+  return { tables: [{ title: 'A page of a list, by the size of the org', rows, note }], budgets }
+}
+
+/** A filtered page holds what it holds. */
+const lengthIsTheSame = { 'first page': true, 'second page': true }
+
+type QueryOf = (org: BenchOrg) => Promise<Record<string, string>>
+
+/** The pages that are compared. */
+const pagesOf = ({ operation, missingFilter }: List): Record<string, QueryOf> => ({
+  'first page': async () => ({ limit: pageLength }),
+  'second page': async ({ rawKey }) => {
+    const { body } = await invoke(operation, { token: rawKey, query: { limit: pageLength } })
+    return { limit: pageLength, cursor: body.next_cursor as string }
+  },
+  'a filter that nothing passes': async () => missingFilter,
+})
+
+/** An org with `count` entries; those that come with an org are among them. */
+async function orgWith({ seed }: List, count: number): Promise<BenchOrg> {
   const org = await makeOrg()
-  await seedKeys(org.orgId, count - 1)
+  await seed(org.orgId, count - 1)
   return org
 }
 
-async function compare(name: string, small: BenchOrg, read: Page, large: BenchOrg): Promise<TableRow> {
-  const times = new Map<BenchOrg, number[]>([
-    [small, []],
-    [large, []],
-  ])
+async function inTurns(
+  operation: OperationName,
+  orgs: readonly BenchOrg[],
+  queries: readonly Record<string, string>[],
+): Promise<Measured[]> {
+  const times: number[][] = orgs.map(() => [])
+  const read = (index: number) => invoke(operation, { token: orgs[index]?.rawKey, query: queries[index] ?? {} })
   for (let sample = -warmUp; sample < samples; sample++) {
-    for (const [org, taken] of times) {
+    for (const [index, taken] of times.entries()) {
       const start = performance.now()
-      await read(org)
+      const { status, text } = await read(index)
+      if (status !== 200) throw new Error(`answered ${status}: ${text}`)
       if (sample >= 0) taken.push(performance.now() - start)
     }
   }
-  const [ofSmall = [], ofLarge = []] = [...times.values()]
-  const units = async (org: BenchOrg) => (await consumedBy(() => read(org))).readUnits
+  const measured: Measured[] = []
+  for (const [index, taken] of times.entries()) {
+    const { readUnits } = await consumedBy(() => read(index))
+    measured.push({ p50: median(taken), p99: percentile(taken, 0.99), readUnits })
+  }
+  return measured
+}
+
+const counted = (size: number): string => size.toLocaleString('en-US')
+
+function toRow(page: string, measured: readonly Measured[]): TableRow {
+  const [small] = measured
+  const cells = (name: string, cell: (one: Measured) => string) =>
+    Object.fromEntries(sizes.map((size, index) => [`${name} of ${counted(size)}`, cell(measured[index] ?? nothing)]))
   return {
-    page: name,
-    [`p50 ms of ${smallCount}`]: ms(median(ofSmall)),
-    [`of ${largeCount}`]: ms(median(ofLarge)),
-    ratio: ratio(median(ofLarge), median(ofSmall)),
-    [`p99 ms of ${smallCount}`]: ms(percentile(ofSmall, 0.99)),
-    [`p99 of ${largeCount}`]: ms(percentile(ofLarge, 0.99)),
-    [`read units of ${smallCount}`]: String(await units(small)),
-    [`units of ${largeCount}`]: String(await units(large)),
+    page,
+    ...cells('p50 ms', ({ p50 }) => ms(p50)),
+    ratio: ratio(measured.at(-1)?.p50 ?? Number.NaN, small?.p50 ?? Number.NaN),
+    ...cells('p99 ms', ({ p99 }) => ms(p99)),
+    ...cells('units', ({ readUnits }) => String(readUnits)),
+  }
+}
+
+const nothing: Measured = { p50: Number.NaN, p99: Number.NaN, readUnits: Number.NaN }
+
+function budgetOf(page: string, measured: readonly Measured[]): Budget {
+  const [small = nothing, large = nothing] = [measured[0], measured.at(-1)]
+  return {
+    what: `read units of the ${page}, in an org of ${counted(sizes.at(-1) ?? 0)}`,
+    measured: String(large.readUnits),
+    limit: `${small.readUnits}, as in one of ${counted(sizes[0])}`,
+    isKept: large.readUnits <= small.readUnits,
   }
 }

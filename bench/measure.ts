@@ -2,12 +2,12 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createKms, kmsKeyId } from '../local/kms.ts'
-import { log } from '../shared/runtime/log.ts'
 import type { Response } from '../test/support/invoke.ts'
-import { logLineOverheadBytes, platformLogBytes, waitMs } from './assumptions.ts'
+import { platformLogBytes, waitMs } from './assumptions.ts'
 import type { Sample } from './bill.ts'
 import { consumedBy } from './consumed.ts'
 import { makeOrg } from './fixture.ts'
+import { captureLog } from './log.ts'
 import { run, type Step } from './steps.ts'
 import { waitsOf } from './waits.ts'
 
@@ -66,21 +66,3 @@ export async function missedReadUnits(): Promise<number> {
 }
 
 const bytesOf = ({ text, headers }: Response): number => Buffer.byteLength(text + JSON.stringify(headers))
-
-/** Keeps the log from the terminal and counts it. */
-function captureLog() {
-  const write = process.stdout.write.bind(process.stdout)
-  let bytes = 0
-  log.setLogLevel('INFO')
-  process.stdout.write = ((chunk: string | Uint8Array) => {
-    bytes += Buffer.byteLength(chunk) + logLineOverheadBytes
-    return true
-  }) as typeof process.stdout.write
-  return {
-    bytes: () => bytes,
-    stop: () => {
-      process.stdout.write = write
-      log.setLogLevel('SILENT')
-    },
-  }
-}

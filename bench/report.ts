@@ -1,10 +1,33 @@
-/** Tables for a terminal, and the statistics that stand in them. */
+/** What parts of the bench report, for a terminal and for a page, and the statistics that stand in it. */
 
 export type TableRow = Record<string, string>
 
-/** Prints a table: the first column to the left, numbers to the right. The columns are those of the first row. */
-export function printTable(title: string, rows: readonly TableRow[], notes: readonly string[] = []): void {
-  const columns = Object.keys(rows[0] ?? {})
+/** The first column is what was measured, the others are figures; the columns are those of the first row. */
+export interface Table {
+  title: string
+  rows: readonly TableRow[]
+  /** What one must know to read the figures. */
+  note: string
+}
+
+/** A figure that may not be exceeded. */
+export interface Budget {
+  what: string
+  measured: string
+  limit: string
+  isKept: boolean
+}
+
+export interface Report {
+  tables: readonly Table[]
+  budgets?: readonly Budget[]
+}
+
+const noteWidth = 120
+
+/** A table for a terminal: the first column to the left, numbers to the right. */
+export function printTable({ title, rows, note }: Table): void {
+  const columns = columnsOf(rows)
   const widths = columns.map((column) => Math.max(column.length, ...rows.map((row) => (row[column] ?? '').length)))
   const line = (cells: readonly string[]) =>
     cells
@@ -13,9 +36,24 @@ export function printTable(title: string, rows: readonly TableRow[], notes: read
       .trimEnd()
   console.log(`\n${title}\n`)
   console.log(`  ${line(columns)}`)
-  for (const row of rows) console.log(`  ${line(columns.map((column) => row[column] ?? ''))}`)
-  if (notes.length > 0) console.log(`\n${notes.map((note) => `  ${note}`).join('\n')}`)
+  for (const row of rows) console.log(`  ${line(cellsOf(row, columns))}`)
+  console.log(`\n${wrapped(note, noteWidth).replaceAll(/^/gm, '  ')}`)
 }
+
+/** Rows in Markdown: words in the first columns, to the left, figures in the others. */
+export function markdownTable(rows: readonly TableRow[], textColumns = 1): string {
+  const columns = columnsOf(rows)
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  const rule = columns.map((_, index) => (index < textColumns ? '---' : '---:'))
+  return [line(columns), line(rule), ...rows.map((row) => line(cellsOf(row, columns)))].join('\n')
+}
+
+const columnsOf = ([first = {}]: readonly TableRow[]): string[] => Object.keys(first)
+const cellsOf = (row: TableRow, columns: readonly string[]): string[] => columns.map((column) => row[column] ?? '')
+
+/** Words in lines of at most `width` characters, where no word is longer. */
+export const wrapped = (text: string, width: number): string =>
+  text.replaceAll(new RegExp(`(.{1,${width}})(?: +|$)`, 'g'), '$1\n').trimEnd()
 
 /** The value that `share` (0 to 1) of all values are not above, by nearest rank. */
 export function percentile(values: readonly number[], share: number): number {

@@ -1,17 +1,15 @@
-/** Requests per second and latency of the service, beside a bare server that makes the same calls to the same table. */
+/** Throughput and latency of the local gateway, beside a bare server that makes the same calls to the same table. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { type BenchOrg, type Fixture, makeOrgs, seedKeys } from './fixture.ts'
+import { type BenchOrg, makeOrgs, seedKeys } from './fixture.ts'
 import { fire, joined, type LoadResult, p50, p99, perSecond, type Shot } from './load.ts'
-import { ms, printTable, ratio, type TableRow } from './report.ts'
+import { ms, type Report, ratio, type TableRow } from './report.ts'
 
 const concurrency = 8
 const requestsPerRound = 600
 const rounds = 2
 const warmUpRequests = 200
-const writersOfOneOrg = 20
-const createsOfOneOrg = 100
 const keysPerOrg = 50
 
 const keysPath = '/api/v1/settings/api-keys'
@@ -30,22 +28,19 @@ const create = (token: string): Shot => ({ method: 'POST', path: keysPath, token
 
 interface Server {
   url: string
-  /** One org a worker: the chain of one org takes one write at a time, which is measured apart. */
+  /** One org a worker: the chain of one org takes one write at a time; contention.ts measures that. */
   orgs: BenchOrg[]
   process: ChildProcess
 }
 
-export async function measureRequests(_: Fixture): Promise<void> {
+export async function measureRequests(): Promise<Report> {
   const service = await start('service-server.ts')
   const bare = await start('bare-server.ts')
   try {
     const rows: TableRow[] = []
     for (const [name, shot] of Object.entries(operations)) rows.push(await compare(name, shot, service, bare))
-    printTable('Requests', rows, [
-      `${rounds * requestsPerRound} requests each, ${concurrency} at a time, service and bare server in turns, one org a worker. Server, engine and load`,
-      'are a process each on the same cores: read the ratios. The service logs a line a request, to /dev/null.',
-    ])
-    reportContention(await createInOneOrg(service))
+    const note = `${rounds * requestsPerRound} requests each, ${concurrency} at a time, service and bare server in turns, one org a worker (bench/bare-server.ts: node:http and the SDK with nothing between). Server, engine and load are a process each on the same cores: read the ratios. The service logs a line a request, to /dev/null.`
+    return { tables: [{ title: 'Throughput of the local gateway', rows, note }] }
   } finally {
     service.process.disconnect()
     bare.process.disconnect()
@@ -85,18 +80,3 @@ async function compare(name: string, shot: (org: BenchOrg) => Shot, service: Ser
 }
 
 const emptyResult: LoadResult = { seconds: 0, latenciesMs: [] }
-
-/** Every create of an org moves the same head: losers of the race wait and try again. */
-const createInOneOrg = ({ url, orgs }: Server): Promise<LoadResult> =>
-  fire(url, createsOfOneOrg, writersOfOneOrg, () => create((orgs[0] as BenchOrg).rawKey))
-
-function reportContention(result: LoadResult): void {
-  const row = {
-    operation: `create, ${writersOfOneOrg} writers`,
-    'creates/s': perSecond(result).toFixed(0),
-    'p50 ms': ms(p50(result)),
-    'p99 ms': ms(p99(result)),
-    'all s': result.seconds.toFixed(1),
-  }
-  printTable('Creates in one org', [row], [`${createsOfOneOrg} creates, all answered 201.`])
-}

@@ -1,48 +1,57 @@
 /**
  * `npm run bench`: what the service costs, in one run, because only what one machine measured in one run can be
- * compared. `npm run bench -- cold units` runs those parts alone.
+ * compared. `npm run bench -- cold units` runs those parts alone; `--write` runs all of them and writes what they say to
+ * `docs/performance.md`.
  */
-import { availableParallelism } from 'node:os'
-import { measureAuthentication } from './authentication.ts'
-import { measureColdImports } from './cold.ts'
-import { type Fixture, startFixture } from './fixture.ts'
-import { measureHealth } from './health.ts'
-import { measureLists } from './lists.ts'
-import { measureRequests } from './requests.ts'
-import { measureUnits } from './units.ts'
+import { writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, totalmem } from 'node:os'
+import { startFixture } from './fixture.ts'
+import { type PartName, parts } from './parts.ts'
+import { budgetRows, performancePage } from './performance-page.ts'
+import { printTable, type Report } from './report.ts'
 
-const partsWithoutEngine: Record<string, () => Promise<void>> = { cold: measureColdImports }
-const partsWithEngine: Record<string, (fixture: Fixture) => Promise<void>> = {
-  requests: measureRequests,
-  units: measureUnits,
-  lists: measureLists,
-  health: measureHealth,
-  authentication: measureAuthentication,
-}
+const page = new URL('../docs/performance.md', import.meta.url)
+const names = Object.keys(parts) as PartName[]
 
 async function main(): Promise<void> {
-  const names = [...Object.keys(partsWithoutEngine), ...Object.keys(partsWithEngine)]
-  const wanted = process.argv.length > 2 ? process.argv.slice(2) : names
-  const unknown = wanted.filter((name) => !names.includes(name))
-  if (unknown.length > 0) {
-    console.error(`There is no part ${unknown.join(', ')}. Parts: ${names.join(', ')}`)
+  const wanted = process.argv.slice(2).filter((argument) => argument !== '--write')
+  const isWritten = process.argv.includes('--write')
+  const unknown = wanted.filter((name) => !(name in parts))
+  if (unknown.length > 0 || (isWritten && wanted.length > 0)) {
+    const fault = unknown.length > 0 ? `There is no part ${unknown.join(', ')}.` : 'The page is written of all parts.'
+    console.error(`${fault} Parts: ${names.join(', ')}`)
     process.exitCode = 2
     return
   }
   const started = performance.now()
-  console.log(`${availableParallelism()} cores, Node ${process.version}, ${process.platform}-${process.arch}`)
-  for (const name of wanted) await partsWithoutEngine[name]?.()
-  if (wanted.some((name) => name in partsWithEngine)) await runWithEngine(wanted)
+  console.log(machine())
+  const reports = await run(wanted.length > 0 ? names.filter((name) => wanted.includes(name)) : names)
+  if (isWritten) writeFileSync(page, performancePage(machine(), reports))
   console.log(`\n${((performance.now() - started) / 1000).toFixed(0)} s in all`)
 }
 
-async function runWithEngine(wanted: readonly string[]): Promise<void> {
+async function run(wanted: readonly PartName[]): Promise<Map<PartName, Report>> {
   const fixture = await startFixture()
+  const reports = new Map<PartName, Report>()
   try {
-    for (const name of wanted) await partsWithEngine[name]?.(fixture)
+    for (const name of wanted) {
+      const report = await parts[name]()
+      report.tables.forEach(printTable)
+      reports.set(name, report)
+    }
   } finally {
     await fixture.stop()
   }
+  const rows = budgetRows([...reports.values()].flatMap(({ budgets = [] }) => budgets))
+  if (rows.length > 0) printTable({ title: 'Budgets', rows, note: '' })
+  return reports
+}
+
+/** What the figures are of: processor, cores, memory, Node. */
+function machine(): string {
+  const gib = Math.round(totalmem() / 1024 ** 3)
+  const processor = cpus()[0]?.model.trim() ?? 'an unknown processor'
+  return `${availableParallelism()} cores of ${processor}, ${gib} GiB, ${process.platform}-${process.arch}, Node ${process.version}`
 }
 
 await main()

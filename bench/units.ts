@@ -1,15 +1,15 @@
 /** Read and write units of each operation: what it is billed, whatever the speed of the machine. */
 import { invoke, type Request, type Response } from '../test/support/invoke.ts'
 import { type Consumed, consumedBy } from './consumed.ts'
-import { type BenchOrg, type Fixture, makeOrg, seedKeys } from './fixture.ts'
-import { printTable, type TableRow } from './report.ts'
+import { type BenchOrg, makeOrg, seedKeys } from './fixture.ts'
+import type { Report, TableRow } from './report.ts'
 
 const listedKeys = 50
 
 const orgKey = { name: 'Bench key', scopes: ['models:read'] }
 const adminKey = { name: 'Bench key', scopes: ['admin:write', 'models:read', 'models:write', 'rollouts:write'] }
 
-export async function measureUnits(_: Fixture): Promise<void> {
+export async function measureUnits(): Promise<Report> {
   const org = await makeOrg()
   await seedKeys(org.orgId, listedKeys)
   const call = (name: Parameters<typeof invoke>[0], request: Request = {}) =>
@@ -34,11 +34,9 @@ export async function measureUnits(_: Fixture): Promise<void> {
   const rows: TableRow[] = [toRow('first use of a key in 4 minutes: scopes', firstUse)]
   for (const [name, step] of steps) rows.push(toRow(name, await consumedBy(step)))
   rows.push(...(await endsOfKeys(org)))
-  printTable('Table units per operation', rows, [
-    'As the engine reports them (ReturnConsumedCapacity), by the rounding that DynamoDB bills: a consistent read 1 per 4 KB,',
-    'a write 1 per KB, in a transaction 2. Every operation authenticates: GetItem 1 and UpdateItem 1 are that. A refused write is not',
-    'reported; DynamoDB bills it as one that goes through.',
-  ])
+  const note =
+    'As the engine reports them (ReturnConsumedCapacity), by the rounding that DynamoDB bills: a consistent read 1 per 4 KB, a write 1 per KB, in a transaction 2. Every operation authenticates: GetItem 1 and UpdateItem 1 are that. A refused write is not reported; DynamoDB bills it as one that goes through.'
+  return { tables: [{ title: 'Table units per operation', rows, note }] }
 }
 
 async function endsOfKeys({ rawKey }: BenchOrg): Promise<TableRow[]> {

@@ -16,8 +16,8 @@ export const unknownField = (path: readonly PropertyKey[]): InputFault => ({
 })
 
 /** The faults of a parse (run with `reportInput`), under a path that leads to what was parsed. */
-export const faultsOf = (error: z.ZodError, under: readonly PropertyKey[] = []): InputFault[] =>
-  error.issues.flatMap((issue) => toFaults(issue as z.core.$ZodIssue, under)).slice(0, maxFaults)
+export const faultsOf = (error: z.core.$ZodError, under: readonly PropertyKey[] = []): InputFault[] =>
+  error.issues.flatMap((issue) => toFaults(issue, under)).slice(0, maxFaults)
 
 function toFaults(issue: z.core.$ZodIssue, under: readonly PropertyKey[]): InputFault[] {
   const path = [...under, ...issue.path]

@@ -1,0 +1,25 @@
+/** The parts of the bench, in the order in which they are run and told. */
+import { measureAuthentication } from './authentication.ts'
+import { measureColdImports } from './cold.ts'
+import { measureContention } from './contention.ts'
+import { measureHealth } from './health.ts'
+import { measureLists } from './lists.ts'
+import { measurePipeline } from './pipeline.ts'
+import type { Report } from './report.ts'
+import { measureRequests } from './requests.ts'
+import { measureSynth } from './synth.ts'
+import { measureUnits } from './units.ts'
+
+export const parts = {
+  cold: measureColdImports,
+  pipeline: measurePipeline,
+  requests: measureRequests,
+  lists: measureLists,
+  contention: measureContention,
+  units: measureUnits,
+  health: measureHealth,
+  authentication: measureAuthentication,
+  synth: measureSynth,
+} as const satisfies Record<string, () => Promise<Report>>
+
+export type PartName = keyof typeof parts
