@@ -7,8 +7,7 @@ import type { CheckoutSession, LineItem } from '../objects.ts'
 import type { Store } from '../store.ts'
 import { cardFields, readCard } from './card-form.ts'
 import { type Html, html } from './html.ts'
-import { alert, layout } from './layout.ts'
-import type { PageAnswer } from './pages.ts'
+import { alert, layout, type PageAnswer } from './layout.ts'
 
 export function showCheckout(
   store: Store,

@@ -1,7 +1,6 @@
 /** Where people come back to when no dashboard is configured: it says what a dashboard would do now. */
 import { html } from './html.ts'
-import { layout } from './layout.ts'
-import type { PageAnswer } from './pages.ts'
+import { layout, type PageAnswer } from './layout.ts'
 
 /** The default return addresses of checkout and portal lead here. */
 export const dashboardPath = '/settings/'

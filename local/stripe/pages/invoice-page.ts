@@ -5,8 +5,7 @@ import { formatDate, formatMoney } from '../money.ts'
 import type { Invoice } from '../objects.ts'
 import type { Store } from '../store.ts'
 import { html } from './html.ts'
-import { alert, layout } from './layout.ts'
-import type { PageAnswer } from './pages.ts'
+import { alert, layout, type PageAnswer } from './layout.ts'
 
 export function showInvoice(store: Store, id: string, failure?: { message: string }): PageAnswer {
   const invoice = store.need('invoice', id)

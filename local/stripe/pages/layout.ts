@@ -1,6 +1,9 @@
 /** The frame of every hosted page, and its stylesheet. */
 import { Html, html } from './html.ts'
 
+/** What a page answers: itself, or where to go instead. */
+export type PageAnswer = { status: number; body: string; type?: string } | { redirect: string }
+
 interface PageParts {
   title: string
   body: Html

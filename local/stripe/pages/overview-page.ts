@@ -5,8 +5,7 @@ import type { StripeEngine } from '../engine.ts'
 import type { Customer } from '../objects.ts'
 import type { Store } from '../store.ts'
 import { type Html, html } from './html.ts'
-import { alert, layout } from './layout.ts'
-import type { PageAnswer } from './pages.ts'
+import { alert, layout, type PageAnswer } from './layout.ts'
 
 const recentEvents = 25
 

@@ -7,11 +7,9 @@ import { payCheckout, showCheckout } from './checkout-page.ts'
 import { dashboardPath, showDashboard } from './dashboard-page.ts'
 import { html } from './html.ts'
 import { invoicePdf, payInvoicePage, showInvoice } from './invoice-page.ts'
-import { layout, styleSheet } from './layout.ts'
+import { layout, type PageAnswer, styleSheet } from './layout.ts'
 import { actInOverview, showOverview } from './overview-page.ts'
 import { actInPortal, showPortal } from './portal-page.ts'
-
-export type PageAnswer = { status: number; body: string; type?: string } | { redirect: string }
 
 interface Page {
   show(id: string, failure?: { message: string; form: URLSearchParams }): PageAnswer

@@ -11,8 +11,7 @@ import { hasEnded, periodOf, totalOf } from '../subscription-object.ts'
 import { updateSubscription } from '../subscription-update.ts'
 import { cardFields, readCard } from './card-form.ts'
 import { type Html, html } from './html.ts'
-import { alert, layout } from './layout.ts'
-import type { PageAnswer } from './pages.ts'
+import { alert, layout, type PageAnswer } from './layout.ts'
 
 interface Portal {
   store: Store
