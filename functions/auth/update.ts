@@ -4,7 +4,7 @@ import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/
 import { invalidInput } from '../../shared/http/problem.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { clientSecretBinding, configuredProviders, orgAuthUpdated, readOrgAuth } from '../../shared/org-auth/entity.ts'
-import { featuresSwitchedOn, incoherences, type OrgAuth, toAuthRecord } from '../../shared/org-auth/record.ts'
+import { featuresSwitchedOn, incoherences, type OrgAuth, toAuthRecord, unseenOf } from '../../shared/org-auth/record.ts'
 import { sealField } from '../../shared/secrets/seal.ts'
 import { updateOrgAuth } from './contract.ts'
 
@@ -17,7 +17,8 @@ export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now,
   const providers = configuredProviders()
   const faults = incoherences(after, providers)
   if (faults.length > 0) throw invalidInput(faults)
-  requireMatch(headers, toAuthRecord(before.value, providers))
+  requireMatch(headers, toAuthRecord(before.value, providers), unseenOf(before.value))
   await requireFeatures(caller.orgId, now, featuresSwitchedOn(before.value, after))
-  return commitIfChanged(commit, orgAuthUpdated(caller.orgId, before, after), resource(toAuthRecord(after, providers)))
+  const answer = resource(toAuthRecord(after, providers), unseenOf(after))
+  return commitIfChanged(commit, orgAuthUpdated(caller.orgId, before, after), answer)
 })

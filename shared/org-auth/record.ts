@@ -72,6 +72,10 @@ export const toAuthRecord = (auth: OrgAuth, providers: readonly SignInProvider[]
   sso_client_secret: auth.sso_client_secret?.masked ?? null,
 })
 
+/** Which secret is stored: its mask, all that is shown of it, can be that of another. */
+export const unseenOf = ({ sso_client_secret: sealed }: OrgAuth): string | undefined =>
+  sealed ? Buffer.from(sealed.ciphertext).toString('base64') : undefined
+
 /** Where the whole does not hold together; each fault names the field that would mend it. */
 export function incoherences(auth: OrgAuth, providers: readonly SignInProvider[]): InputFault[] {
   const faults: InputFault[] = []
