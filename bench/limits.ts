@@ -54,8 +54,8 @@ function limitsOfKey(): TableRow[] {
   const { partitionWriteUnits, partitionReadUnits } = quotas
   return [
     row(
-      ...(['Rate counter of a principal', writesOfRow, '1 a request, refused ones too'] as const),
-      `${whole(partitionWriteUnits)} requests/s with one key, ${whole(partitionWriteUnits * 60)} a minute of the 100,000 that a key may carry; beyond, a request waits up to 1 s for its counter and goes through uncounted`,
+      ...(['Rate counter of a principal', writesOfRow, '1 a request, until the limit is reached'] as const),
+      `${whole(partitionWriteUnits)} requests/s with one key, ${whole(partitionWriteUnits * 4)} where it may make 100,000 a minute and is counted in 4 rows; beyond, a request waits up to 1 s for its counter and goes through uncounted`,
     ),
     row('Record of a key', readsOfRow, '1 a request', `${whole(partitionReadUnits)} requests/s with one key`),
   ]

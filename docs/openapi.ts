@@ -126,7 +126,7 @@ function describe(name: OperationName, operation: Operation): ZodOpenApiOperatio
     description: `${description}\n\n${scopeSentence(operation)}`,
     ...(scope === 'public' ? { security: [] } : {}),
     requestParams: {
-      path: params,
+      path: withExamples(params, example?.params),
       query: scope === 'public' ? query : z.object({ ...query.shape, ...orgQuery }),
       ...(header && scope !== 'public' ? { header } : {}),
     },
@@ -142,6 +142,17 @@ function describe(name: OperationName, operation: Operation): ZodOpenApiOperatio
     responses: { ...successResponses(operation, example), ...errorResponses(operation) },
   }
 }
+
+/** The parameters of a path, each with its example beside its schema: the schema is shared by all that take such an id. */
+const withExamples = (params: z.ZodObject, values: Record<string, string> = {}): z.ZodObject =>
+  z.object(
+    Object.fromEntries(
+      Object.entries(params.shape).map(([name, schema]) => [
+        name,
+        (schema as z.ZodType).meta({ ...(schema as z.ZodType).meta(), param: exampleOf(values[name]) }),
+      ]),
+    ),
+  )
 
 const rawRequestBody = (description: string, example: unknown) => ({
   required: true,

@@ -4,20 +4,22 @@ import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/
 import { invalidInput } from '../../shared/http/problem.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { clientSecretBinding, configuredProviders, orgAuthUpdated, readOrgAuth } from '../../shared/org-auth/entity.ts'
-import { featuresSwitchedOn, incoherences, type OrgAuth, toAuthRecord } from '../../shared/org-auth/record.ts'
+import { featuresSwitchedOn, incoherences, type OrgAuth, toAuthRecord, unseenOf } from '../../shared/org-auth/record.ts'
 import { sealField } from '../../shared/secrets/seal.ts'
 import { updateOrgAuth } from './contract.ts'
 
-/** Applies a patch when the whole holds together and the plan has what it switches on. */
+/** Applies a patch when the whole holds together and the plan has what it switches on; only then is a secret sealed. */
 export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now, commit }) => {
-  const { sso_client_secret, ...patch } = presentFields(body)
   const before = await readOrgAuth(caller.orgId)
-  const sealed = await sealField(sso_client_secret, before.value.sso_client_secret, clientSecretBinding(caller.orgId))
-  const after: OrgAuth = { ...before.value, ...patch, sso_client_secret: sealed }
+  const wanted = { ...before.value, ...presentFields(body) }
   const providers = configuredProviders()
-  const faults = incoherences(after, providers)
+  const faults = incoherences(wanted, providers)
   if (faults.length > 0) throw invalidInput(faults)
-  requireMatch(headers, toAuthRecord(before.value, providers))
-  await requireFeatures(caller.orgId, now, featuresSwitchedOn(before.value, after))
-  return commitIfChanged(commit, orgAuthUpdated(caller.orgId, before, after), resource(toAuthRecord(after, providers)))
+  requireMatch(headers, toAuthRecord(before.value, providers), unseenOf(before.value))
+  await requireFeatures(caller.orgId, now, featuresSwitchedOn(before.value, wanted))
+  const binding = clientSecretBinding(caller.orgId)
+  const sealed = await sealField(body.sso_client_secret, before.value.sso_client_secret, binding)
+  const after: OrgAuth = { ...wanted, sso_client_secret: sealed }
+  const answer = resource(toAuthRecord(after, providers), unseenOf(after))
+  return commitIfChanged(commit, orgAuthUpdated(caller.orgId, before, after), answer)
 })

@@ -1,7 +1,7 @@
 import { connections } from '../../shared/cloud-connections/entity.ts'
 import { newKey } from '../../shared/cloud-connections/new-key.ts'
-import { type Connection, toConnectionRecord } from '../../shared/cloud-connections/record.ts'
-import { created } from '../../shared/http/answer.ts'
+import type { Connection } from '../../shared/cloud-connections/record.ts'
+import { recordCreatedAnswer } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { newId } from '../../shared/ids.ts'
 import { baseUrlFor } from '../../shared/providers/key-fields.ts'
@@ -18,6 +18,6 @@ export const handler = serve(createConnection, async ({ caller: { orgId }, body,
   const at = now.toISOString()
   const fields = { id, provider, name, base_url, enabled, created_at: at, updated_at: at }
   const connection: Connection = { ...fields, ...key, version: 1 }
-  const answer = created(toConnectionRecord(connection), `/api/v1/settings/cloud-connections/${id}`)
+  const answer = recordCreatedAnswer(connections, connection, `/api/v1/settings/cloud-connections/${id}`)
   return commit(recordCreated(connections, orgId, connection), answer)
 })

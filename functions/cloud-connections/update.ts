@@ -1,11 +1,11 @@
 import { connections } from '../../shared/cloud-connections/entity.ts'
 import { newKey } from '../../shared/cloud-connections/new-key.ts'
-import { type Connection, toConnectionRecord } from '../../shared/cloud-connections/record.ts'
-import { resource } from '../../shared/http/answer.ts'
-import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/patch.ts'
+import type { Connection } from '../../shared/cloud-connections/record.ts'
+import { presentFields } from '../../shared/http/patch.ts'
+import { commitUpdate, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { patchedBaseUrl } from '../../shared/providers/key-fields.ts'
-import { getRecord, recordUpdated } from '../../shared/storage/record.ts'
+import { getRecord } from '../../shared/storage/record.ts'
 import { updateConnection } from './contract.ts'
 
 /** Applies a patch; a new key is tried before the answer, once for each place that it would be sent to. */
@@ -15,12 +15,11 @@ export const handler = serve(updateConnection, async ({ caller, params, body, he
   const { id, provider, key_version } = before
   const { api_key, base_url: _patched, ...plain } = body
   const base_url = patchedBaseUrl(before, body)
-  requireMatch(headers, toConnectionRecord(before))
+  requireRecordMatch(headers, connections, before)
   const key = api_key && {
     ...(await once([base_url], () => newKey({ orgId, id, now }, { provider, base_url }, api_key))),
     key_version: key_version + 1,
   }
   const after: Connection = { ...before, ...presentFields(plain), base_url, ...key, updated_at: now.toISOString() }
-  const change = recordUpdated(connections, orgId, before, after)
-  return commitIfChanged(commit, change, resource(toConnectionRecord(change.changes.length === 0 ? before : after)))
+  return commitUpdate({ caller, commit }, connections, before, after)
 })

@@ -1,6 +1,6 @@
 import { credentials, keyOf } from '../../shared/cloud-credentials/entity.ts'
-import { type Credential, toCredentialRecord } from '../../shared/cloud-credentials/record.ts'
-import { created } from '../../shared/http/answer.ts'
+import type { Credential } from '../../shared/cloud-credentials/record.ts'
+import { recordCreatedAnswer } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { newId } from '../../shared/ids.ts'
 import { baseUrlFor } from '../../shared/providers/key-fields.ts'
@@ -17,6 +17,6 @@ export const handler = serve(createCredential, async ({ caller: { orgId }, body,
   const key = { ...(await seal(api_key, keyOf(orgId, id))), key_version: 1 }
   const at = now.toISOString()
   const credential: Credential = { id, provider, name, base_url, ...key, created_at: at, updated_at: at, version: 1 }
-  const answer = created(toCredentialRecord(credential), `/api/v1/settings/cloud-credentials/${id}`)
+  const answer = recordCreatedAnswer(credentials, credential, `/api/v1/settings/cloud-credentials/${id}`)
   return commit(recordCreated(credentials, orgId, credential), answer)
 })

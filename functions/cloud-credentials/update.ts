@@ -1,11 +1,11 @@
 import { credentials, keyOf } from '../../shared/cloud-credentials/entity.ts'
-import { type Credential, toCredentialRecord } from '../../shared/cloud-credentials/record.ts'
-import { resource } from '../../shared/http/answer.ts'
-import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/patch.ts'
+import type { Credential } from '../../shared/cloud-credentials/record.ts'
+import { presentFields } from '../../shared/http/patch.ts'
+import { commitUpdate, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { patchedBaseUrl } from '../../shared/providers/key-fields.ts'
 import { seal } from '../../shared/secrets/seal.ts'
-import { getRecord, recordUpdated } from '../../shared/storage/record.ts'
+import { getRecord } from '../../shared/storage/record.ts'
 import { updateCredential } from './contract.ts'
 
 /** Applies a patch; a new key replaces the stored ciphertext. */
@@ -14,12 +14,11 @@ export const handler = serve(updateCredential, async ({ caller, params, body, he
   const before = await getRecord(credentials, orgId, params.credential_id)
   const { api_key, base_url: _patched, ...plain } = body
   const base_url = patchedBaseUrl(before, body)
-  requireMatch(headers, toCredentialRecord(before))
+  requireRecordMatch(headers, credentials, before)
   const replaced = api_key && {
     ...(await once([], () => seal(api_key, keyOf(orgId, before.id)))),
     key_version: before.key_version + 1,
   }
   const after: Credential = { ...before, ...presentFields(plain), base_url, ...replaced, updated_at: now.toISOString() }
-  const change = recordUpdated(credentials, orgId, before, after)
-  return commitIfChanged(commit, change, resource(toCredentialRecord(change.changes.length === 0 ? before : after)))
+  return commitUpdate({ caller, commit }, credentials, before, after)
 })

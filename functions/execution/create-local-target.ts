@@ -1,6 +1,6 @@
-import { type LocalTarget, toLocalTargetRecord } from '../../shared/execution/local-target.ts'
+import type { LocalTarget } from '../../shared/execution/local-target.ts'
 import { keyOf, localTargets } from '../../shared/execution/local-target-entity.ts'
-import { created } from '../../shared/http/answer.ts'
+import { recordCreatedAnswer } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { newId } from '../../shared/ids.ts'
 import { seal } from '../../shared/secrets/seal.ts'
@@ -16,6 +16,6 @@ export const handler = serve(createLocalTarget, async ({ caller: { orgId }, body
   const at = now.toISOString()
   const state = { key_version: api_key ? 1 : 0, last_verified_at: null, created_at: at, updated_at: at, version: 1 }
   const target: LocalTarget = { id, ...fields, ...sealed, ...state }
-  const answer = created(toLocalTargetRecord(target), `/api/v1/settings/execution/local-targets/${id}`)
+  const answer = recordCreatedAnswer(localTargets, target, `/api/v1/settings/execution/local-targets/${id}`)
   return commit(recordCreated(localTargets, orgId, target), answer)
 })

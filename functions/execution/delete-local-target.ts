@@ -1,7 +1,6 @@
-import { toLocalTargetRecord } from '../../shared/execution/local-target.ts'
 import { getChangeableTarget, localTargets } from '../../shared/execution/local-target-entity.ts'
 import { noContent } from '../../shared/http/answer.ts'
-import { requireMatch } from '../../shared/http/patch.ts'
+import { requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { recordDeleted } from '../../shared/storage/record.ts'
 import { deleteLocalTarget } from './contract.ts'
@@ -9,6 +8,6 @@ import { deleteLocalTarget } from './contract.ts'
 /** Deletes a target with its key; a second time there is nothing to delete. */
 export const handler = serve(deleteLocalTarget, async ({ caller, params, headers, commit }) => {
   const target = await getChangeableTarget(caller.orgId, params.target_id)
-  requireMatch(headers, toLocalTargetRecord(target))
+  requireRecordMatch(headers, localTargets, target)
   return commit(recordDeleted(localTargets, caller.orgId, target), noContent)
 })

@@ -1,10 +1,9 @@
-import { endpointKept, type LocalTarget, toLocalTargetRecord } from '../../shared/execution/local-target.ts'
+import { endpointKept, type LocalTarget } from '../../shared/execution/local-target.ts'
 import { getChangeableTarget, keyOf, localTargets } from '../../shared/execution/local-target-entity.ts'
-import { resource } from '../../shared/http/answer.ts'
-import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/patch.ts'
+import { presentFields } from '../../shared/http/patch.ts'
+import { commitUpdate, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { seal } from '../../shared/secrets/seal.ts'
-import { recordUpdated } from '../../shared/storage/record.ts'
 import { updateLocalTarget } from './contract.ts'
 
 const noKey = { ciphertext: null, masked: null }
@@ -15,10 +14,9 @@ export const handler = serve(updateLocalTarget, async ({ caller, params, body, h
   const before = await getChangeableTarget(orgId, params.target_id)
   const { api_key, ...fields } = body
   const verified = endpointKept(before, body)
-  requireMatch(headers, toLocalTargetRecord(before))
+  requireRecordMatch(headers, localTargets, before)
   const sealed = api_key && (await once([], () => seal(api_key, keyOf(orgId, before.id))))
   const key = sealed ? { ...sealed, key_version: before.key_version + 1 } : api_key === null ? noKey : {}
   const after: LocalTarget = { ...before, ...presentFields(fields), ...key, ...verified, updated_at: now.toISOString() }
-  const change = recordUpdated(localTargets, orgId, before, after)
-  return commitIfChanged(commit, change, resource(toLocalTargetRecord(change.changes.length === 0 ? before : after)))
+  return commitUpdate({ caller, commit }, localTargets, before, after)
 })

@@ -1,10 +1,10 @@
 import { requireFeatures } from '../../shared/billing/entity.ts'
-import { created } from '../../shared/http/answer.ts'
+import { recordCreatedAnswer } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { newId } from '../../shared/ids.ts'
 import { mergeConfig } from '../../shared/integrations/config.ts'
 import { integrations, secretsOf } from '../../shared/integrations/entity.ts'
-import { type Integration, toIntegrationRecord } from '../../shared/integrations/record.ts'
+import type { Integration } from '../../shared/integrations/record.ts'
 import { recordCreated, requireRoom } from '../../shared/storage/record.ts'
 import { createIntegration } from './contract.ts'
 
@@ -17,6 +17,6 @@ export const handler = serve(createIntegration, async ({ caller, body, now, comm
   const config = await mergeConfig(body.type, {}, body.config ?? {}, secretsOf(caller.orgId, id))
   const { type, name } = body
   const integration: Integration = { id, type, name, enabled: true, config, created_at: at, updated_at: at, version: 1 }
-  const answer = created(toIntegrationRecord(integration), `/api/v1/settings/integrations/${id}`)
+  const answer = recordCreatedAnswer(integrations, integration, `/api/v1/settings/integrations/${id}`)
   return commit(recordCreated(integrations, caller.orgId, integration), answer)
 })

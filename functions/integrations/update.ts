@@ -1,11 +1,10 @@
-import { resource } from '../../shared/http/answer.ts'
-import { commitIfChanged, requireMatch } from '../../shared/http/patch.ts'
+import { commitUpdate, recordAnswer, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { mergeConfig } from '../../shared/integrations/config.ts'
 import { integrations, secretsOf } from '../../shared/integrations/entity.ts'
 import { readPatch } from '../../shared/integrations/patch.ts'
 import { type Integration, toIntegrationRecord } from '../../shared/integrations/record.ts'
-import { getRecord, recordUpdated } from '../../shared/storage/record.ts'
+import { getRecord } from '../../shared/storage/record.ts'
 import { updateIntegration } from './contract.ts'
 
 /** Applies what can be changed, and names the rest. */
@@ -13,14 +12,11 @@ export const handler = serve(updateIntegration, async ({ caller, params, body, h
   const { orgId } = caller
   const before = await getRecord(integrations, orgId, params.integration_id)
   const { fields, config: changes, ignored_fields } = readPatch(before.type, body)
-  requireMatch(headers, toIntegrationRecord(before))
+  requireRecordMatch(headers, integrations, before)
   const config = await mergeConfig(before.type, before.config, changes, secretsOf(orgId, before.id))
   const after: Integration = { ...before, ...fields, config, updated_at: now.toISOString() }
-  const change = recordUpdated(integrations, orgId, before, after)
-  const record = toIntegrationRecord(change.changes.length === 0 ? before : after)
-  const { headers: etag } = resource(record)
-  return commitIfChanged(commit, change, {
-    ...resource({ ...record, ignored_fields }),
-    ...(etag ? { headers: etag } : {}),
-  })
+  return commitUpdate({ caller, commit }, integrations, before, after, (record) => ({
+    ...recordAnswer(integrations, record),
+    body: { ...toIntegrationRecord(record), ignored_fields },
+  }))
 })

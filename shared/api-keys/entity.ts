@@ -1,7 +1,7 @@
 /**
  * API keys in the table. Two rows a key: the record in its org's partition, which every request with the key reads
- * consistently, and the look-up row under the hash of the raw key, which never changes and says whose key it is. The
- * hash is nowhere else. So a revocation is one write, and the next request sees it.
+ * consistently, and the look-up row under the hash of the raw key, which never changes and says whose key it is and how
+ * often it may be used. The hash is nowhere else. So a revocation is one write, and the next request sees it.
  */
 
 import type { Actor } from '../audit/event.ts'
@@ -90,7 +90,12 @@ const recordedFields = [
 
 const insertKey = (orgId: string, { key, rawKey }: IssuedKey) => [
   insert({ ...recordKey(orgId, key.id), ...key }),
-  insert({ ...lookupKey(hashRawKey(rawKey)), org_id: orgId, key_id: key.id }),
+  insert({
+    ...lookupKey(hashRawKey(rawKey)),
+    org_id: orgId,
+    key_id: key.id,
+    ...(key.rate_limit_per_minute === null ? {} : { rate_limit_per_minute: key.rate_limit_per_minute }),
+  }),
 ]
 
 /** The change that puts `replacement` in the place of `key`, which goes on working until `retiredAt`. */
@@ -234,17 +239,28 @@ function keyFilter({ key_type, environment, state }: KeyFilter, now: Date): Filt
  * The look-up rows this process has seen. They never change, so they need no expiry; whether the key still works is
  * read from its record each time.
  */
-const lookups = new Map<string, { orgId: string; keyId: string }>()
+const lookups = new Map<string, KeyOwner>()
 const maxLookups = 1000
 
+export interface KeyOwner {
+  orgId: string
+  keyId: string
+  /** The key's own limit, where it has one. */
+  rateLimitPerMinute: number | undefined
+}
+
 /** Whose key a raw key is; undefined for one that was never issued. */
-export async function lookUpKey(rawKey: string): Promise<{ orgId: string; keyId: string } | undefined> {
+export async function lookUpKey(rawKey: string): Promise<KeyOwner | undefined> {
   const hash = hashRawKey(rawKey)
   const known = lookups.get(hash)
   if (known) return known
   const row = await getRow(lookupKey(hash))
   if (!row) return undefined
-  const owner = { orgId: row.org_id as string, keyId: row.key_id as string }
+  const owner = {
+    orgId: row.org_id as string,
+    keyId: row.key_id as string,
+    rateLimitPerMinute: row.rate_limit_per_minute as number | undefined,
+  }
   if (lookups.size >= maxLookups) lookups.delete(lookups.keys().next().value ?? '')
   lookups.set(hash, owner)
   return owner

@@ -23,8 +23,9 @@ export async function authenticate(exchange: Exchange): Promise<void> {
   }
   const caller = await verifyJwt(credential.token)
   exchange.caller = caller
-  exchange.rateCount = countRequest(caller.orgId, principalOf(caller), exchange.now)
-  const fault = sessionFault(caller, await rulesOf(caller.orgId, exchange.now), exchange.now)
+  const { orgId, rateLimitPerMinute: limit } = caller
+  exchange.rateCount = countRequest({ orgId, principal: principalOf(caller), limit }, exchange.now)
+  const fault = sessionFault(caller, await rulesOf(orgId, exchange.now), exchange.now)
   if (fault) throw new ProblemError('token_expired', fault)
 }
 
@@ -59,8 +60,9 @@ async function keyCaller(token: string, exchange: Exchange): Promise<Caller> {
   }
   const owner = await lookUpKey(token)
   if (!owner) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
-  // Side by side: the count needs no more than whose key it is.
-  exchange.rateCount = countRequest(owner.orgId, owner.keyId, now)
+  // Side by side: the count needs no more than whose key it is, and its limit.
+  const limit = owner.rateLimitPerMinute ?? defaultRateLimitPerMinute
+  exchange.rateCount = countRequest({ orgId: owner.orgId, principal: owner.keyId, limit }, now)
   const key = await findKey(owner.orgId, owner.keyId)
   if (!key) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
   refuseDeadKey(key, now)

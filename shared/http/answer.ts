@@ -14,10 +14,13 @@ export interface Answer {
   raw?: { body: string; isBase64Encoded: boolean }
 }
 
-/** A strong validator: the digest of the resource as served. */
-export const etagOf = (resource: unknown): string =>
+/**
+ * A strong validator: the digest of the resource as served, and of what is `unseen` of it. A secret is shown by its mask,
+ * which another can share; whoever replaces it must change the validator all the same.
+ */
+export const etagOf = (resource: unknown, unseen?: string | number): string =>
   `"${createHash('sha256')
-    .update(canonicalize(resource) ?? '')
+    .update(canonicalize(unseen === undefined ? resource : [resource, unseen]) ?? '')
     .digest('base64url')
     .slice(0, 27)}"`
 
@@ -25,13 +28,22 @@ export const etagOf = (resource: unknown): string =>
 export const ok = (body: unknown): Answer => ({ status: 200, body })
 
 /** One resource, with its validator. */
-export const resource = (body: unknown): Answer => ({ status: 200, body, headers: { etag: etagOf(body) } })
+export const resource = (body: unknown, unseen?: string | number): Answer => ({
+  status: 200,
+  body,
+  headers: { etag: etagOf(body, unseen) },
+})
 
 /** A resource that has come to be, where to get it, and the secrets that are shown this once. */
-export const created = (body: unknown, location: string, once?: Readonly<Record<string, string>>): Answer => ({
+export const created = (
+  body: unknown,
+  location: string,
+  once?: Readonly<Record<string, string>>,
+  unseen?: string | number,
+): Answer => ({
   status: 201,
   body,
-  headers: { etag: etagOf(body), location },
+  headers: { etag: etagOf(body, unseen), location },
   ...(once ? { once } : {}),
 })
 

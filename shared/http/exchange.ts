@@ -2,9 +2,13 @@
 import { randomUUID } from 'node:crypto'
 import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
+import type { RowKey } from '../storage/table.ts'
 
 /** How often a principal has called in the current window. */
 export interface RateCount {
+  /** Where it is counted. */
+  key: RowKey
+  /** Of a principal that is counted in several rows, this row's count for each of them. */
   count: number
   /** Seconds until the window ends. */
   resetSeconds: number

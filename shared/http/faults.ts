@@ -17,7 +17,23 @@ export const unknownField = (path: readonly PropertyKey[]): InputFault => ({
 
 /** The faults of a parse (run with `reportInput`), under a path that leads to what was parsed. */
 export const faultsOf = (error: z.core.$ZodError, under: readonly PropertyKey[] = []): InputFault[] =>
-  error.issues.flatMap((issue) => toFaults(issue, under)).slice(0, maxFaults)
+  oneForEachPath(error.issues.flatMap((issue) => toFaults(issue, under))).slice(0, maxFaults)
+
+/**
+ * Checks of one value go on after the first that fails, and most of what they find follows from it: a text where a list
+ * belongs is too short a text as well. So the first fault stands. Of two bounds it is the last: `int` brings one of its
+ * own, which tells nobody what is allowed.
+ */
+function oneForEachPath(faults: readonly InputFault[]): InputFault[] {
+  const byPath = new Map<string, InputFault>()
+  for (const fault of faults) {
+    const kept = byPath.get(fault.path)
+    if (!kept || (fault.code === kept.code && bounds.has(fault.code))) byPath.set(fault.path, fault)
+  }
+  return [...byPath.values()]
+}
+
+const bounds = new Set(['too_big', 'too_small'])
 
 function toFaults(issue: z.core.$ZodIssue, under: readonly PropertyKey[]): InputFault[] {
   const path = [...under, ...issue.path]

@@ -6,7 +6,7 @@ import { lazy } from '../lazy.ts'
 export const nameField = lazy(() =>
   z
     .string()
-    .min(1)
+    .min(1, 'must not be blank')
     .max(100)
     .regex(/^\P{Cc}*$/u, 'must not hold control characters')
     .regex(/\S/, 'must not be blank'),

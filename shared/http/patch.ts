@@ -30,14 +30,18 @@ export const commitIfChanged = async (
 ): Promise<Answer> => (change.changes.length === 0 ? answer : commit(change, answer))
 
 /**
- * Holds `If-Match` against the resource as it would be served now.
+ * Holds `If-Match` against the resource as it would be served now, and what is unseen of it.
  *
  * @throws ProblemError `precondition_failed`
  */
-export function requireMatch(headers: Readonly<Record<string, string>>, resource: unknown): void {
+export function requireMatch(
+  headers: Readonly<Record<string, string>>,
+  resource: unknown,
+  unseen?: string | number,
+): void {
   const wanted = headers['if-match']
   if (wanted === undefined) return
-  const etag = etagOf(resource)
+  const etag = etagOf(resource, unseen)
   if (wanted.split(',').some((tag) => tag.trim() === '*' || tag.trim() === etag)) return
   throw new ProblemError(
     'precondition_failed',

@@ -1,10 +1,10 @@
 /** The operations that read and delete one of an org's many things are the same for every kind of thing. */
 import { getRecord, listRecords, type RecordKind, recordDeleted, type StoredRecord } from '../storage/record.ts'
 import { equalsFilter } from '../storage/table.ts'
-import { noContent, resource } from './answer.ts'
+import { noContent } from './answer.ts'
 import type { Operation } from './operation.ts'
 import { listPage } from './page.ts'
-import { requireMatch } from './patch.ts'
+import { recordAnswer, requireRecordMatch } from './record-answers.ts'
 import { serve } from './serve.ts'
 
 /** The id is the only path parameter that such an operation has. */
@@ -12,15 +12,13 @@ const idIn = (params: unknown): string => Object.values(params as Record<string,
 
 /** Answers one record as it may be seen. */
 export const serveRecord = <T extends StoredRecord>(operation: Operation, kind: RecordKind<T>) =>
-  serve(operation, async ({ caller, params }) =>
-    resource(kind.shown(await getRecord(kind, caller.orgId, idIn(params)))),
-  )
+  serve(operation, async ({ caller, params }) => recordAnswer(kind, await getRecord(kind, caller.orgId, idIn(params))))
 
 /** Deletes a record with its secrets; a second time there is nothing to delete. */
 export const serveDeletion = <T extends StoredRecord>(operation: Operation, kind: RecordKind<T>) =>
   serve(operation, async ({ caller, params, headers, commit }) => {
     const record = await getRecord(kind, caller.orgId, idIn(params))
-    requireMatch(headers, kind.shown(record))
+    requireRecordMatch(headers, kind, record)
     return commit(recordDeleted(kind, caller.orgId, record), noContent)
   })
 

@@ -72,10 +72,17 @@ export const toAuthRecord = (auth: OrgAuth, providers: readonly SignInProvider[]
   sso_client_secret: auth.sso_client_secret?.masked ?? null,
 })
 
+/** Which secret is stored: its mask, all that is shown of it, can be that of another. */
+export const unseenOf = ({ sso_client_secret: sealed }: OrgAuth): string | undefined =>
+  sealed ? Buffer.from(sealed.ciphertext).toString('base64') : undefined
+
+/** As it would be stored, its client secret maybe not sealed yet. */
+type WantedAuth = Settings & { sso_client_secret: object | null }
+
 /** Where the whole does not hold together; each fault names the field that would mend it. */
-export function incoherences(auth: OrgAuth, providers: readonly SignInProvider[]): InputFault[] {
+export function incoherences(auth: WantedAuth, providers: readonly SignInProvider[]): InputFault[] {
   const faults: InputFault[] = []
-  const need = (field: keyof OrgAuth, unless: boolean, message: string) => {
+  const need = (field: keyof WantedAuth, unless: boolean, message: string) => {
     if (!unless) faults.push({ path: field, code: 'incoherent', message })
   }
   if (auth.sso_enabled) {
@@ -101,7 +108,7 @@ export function incoherences(auth: OrgAuth, providers: readonly SignInProvider[]
 }
 
 /** What a change switches on that not every plan has, by field. What is on already stays on after a downgrade. */
-export const featuresSwitchedOn = (before: OrgAuth, after: OrgAuth): Record<string, 'sso' | 'scim'> => ({
+export const featuresSwitchedOn = (before: Settings, after: Settings): Record<string, 'sso' | 'scim'> => ({
   ...(after.sso_enabled && !before.sso_enabled ? { sso_enabled: 'sso' } : {}),
   ...(after.scim_enabled && !before.scim_enabled ? { scim_enabled: 'scim' } : {}),
 })

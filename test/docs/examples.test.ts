@@ -19,6 +19,14 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     if (operation.rawBody) expect(body).toBeDefined()
   })
 
+  test('the reference shows the example of each parameter of the path', () => {
+    const { parameters = [] } = openApiDocument().paths?.[operation.path]?.[methodOf(operation)] ?? {}
+    const shown = (parameters as PathParameter[])
+      .filter((parameter) => parameter.in === 'path')
+      .map(({ name, examples: named }) => [name, named?.example?.value])
+    expect(Object.fromEntries(shown)).toEqual(params)
+  })
+
   test('each answer has an example, with every field that the service answers and no other', () => {
     const withBody = Object.entries(operation.answers).filter(([, schema]) => schema)
     expect(Object.keys(answers).sort()).toEqual(withBody.map(([status]) => status).sort())
@@ -35,6 +43,12 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     }
   })
 })
+
+interface PathParameter {
+  in: string
+  name: string
+  examples?: { example?: { value: unknown } }
+}
 
 interface ErrorResponse {
   content?: Record<string, { examples?: Record<string, unknown> }>

@@ -4,6 +4,7 @@
  */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { examples } from '../../docs/openapi.ts'
 import { type Service, seed, startService } from '../../local/service.ts'
 import { hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
 
@@ -44,6 +45,23 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
     const answered = page.waitForResponse((response) => response.url() === `${service.url}/api/v1/settings/api-keys`)
     await page.getByRole('button', { name: /^Send/ }).first().click()
     expect((await answered).status()).toBe(201)
+  })
+
+  test('fills in the id of a path with its example, and sends it', async () => {
+    const { key_id = '' } = examples['api-keys/get']?.params ?? {}
+    expect(key_id).toMatch(/^key_/)
+    const path = '/api/v1/settings/api-keys'
+    await page.goto('about:blank')
+    await page.goto(`${service.url}/api/v1/docs#tag/api-keys/GET${path}/{key_id}`)
+    await page
+      .getByRole('button', { name: new RegExp(`Test Request \\(get ${path}/\\{`) })
+      .first()
+      .click()
+    const answered = page.waitForResponse((response) => response.url() === `${service.url}${path}/${key_id}`)
+    await page.getByRole('button', { name: /^Send/ }).first().click()
+    expect(await (await answered).json()).toMatchObject({
+      code: expect.stringMatching(/not_found|authentication_failed/),
+    })
   })
 
   test('fits a phone, and asks no other host', async () => {

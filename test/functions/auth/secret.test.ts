@@ -1,6 +1,7 @@
 /** The client secret of SSO: written, never read; searched wherever it could have gone. */
 import { DecryptCommand, KMSClient } from '@aws-sdk/client-kms'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { kms } from '../../../shared/secrets/kms.ts'
 import { eventsOf, expectWholeChain, makeOrgOn, trailEnd } from '../../support/governance.ts'
 import { invoke, type Response } from '../../support/invoke.ts'
 import { logLines } from '../../support/logs.ts'
@@ -125,6 +126,35 @@ describe('a canary in sso_client_secret', () => {
       )
     }
   })
+})
+
+test('of a patch that is refused is not sealed: KMS is not asked', async () => {
+  const org = await makeBusyOrg()
+  const sso_client_secret = 'a secret that is not kept'
+  const refusals = [
+    [{ sso_client_secret, sso_enforced: true }, {}, 'invalid_input'],
+    [{ sso_client_secret }, { 'if-match': '"stale"' }, 'precondition_failed'],
+    [{ sso_client_secret, scim_enabled: true }, {}, 'plan_limit_reached'],
+  ] as const
+  const sent: string[] = []
+  kms().middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        sent.push(String(commandName))
+        return next(args)
+      },
+    { step: 'initialize', name: 'noteKms' },
+  )
+  try {
+    for (const [body, headers, code] of refusals) {
+      expectProblem(await invoke('auth/update', { token: org.adminKey, body, headers }), code)
+    }
+    expect(sent).toEqual([])
+    await patch(org, { sso_client_secret })
+    expect(sent).toEqual(['EncryptCommand'])
+  } finally {
+    kms().middlewareStack.remove('noteKms')
+  }
 })
 
 describe('what is shown of the secret', () => {

@@ -1,7 +1,9 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { callsDuring } from '../../support/faults.ts'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, makeOrg, type TestOrg, testIssuer, tokenFor } from '../../support/orgs.ts'
 import { expectProblem } from '../../support/problems.ts'
+import { putRow } from '../../support/rows.ts'
 
 /** The first second of a minute, so that no window ends where a test does not want it to. */
 const minute = Math.ceil(Date.now() / 60_000) * 60_000
@@ -19,6 +21,10 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers()
 })
+
+const isCounter = (rows: readonly string[]) => rows.some((row) => row.includes('#RATE#'))
+/** What a refusal says in the last second of its minute. */
+const later = { ratelimit: '"default";r=0;t=1', 'retry-after': '1', 'x-request-id': expect.any(String) }
 
 const use = (token: string) => invoke('api-keys/scopes', { token })
 const limited = async (limit: number, body: object = {}) =>
@@ -135,6 +141,21 @@ describe('the rate limit', () => {
     expect(refused.headers.ratelimit).toBeUndefined()
   })
 
+  test('asks the table no more for who was refused in this minute, and again in the next', async () => {
+    const token = await limited(1)
+    const counted = async () =>
+      (await callsDuring(async () => statuses.push((await use(token)).status))).filter(({ rows }) => isCounter(rows))
+    const statuses: number[] = []
+    expect([await counted(), await counted()].map(({ length }) => length)).toEqual([1, 1])
+    const { headers } = await use(token)
+    vi.setSystemTime(start + 59_000)
+    expect(await counted()).toEqual([])
+    expect((await use(token)).headers).toMatchObject({ ...headers, ...later })
+    vi.setSystemTime(start + 60_000)
+    expect(await counted()).toHaveLength(1)
+    expect(statuses).toEqual([200, 429, 429, 200])
+  })
+
   test('a denied attempt beyond the limit is not recorded: a flood does not fill the trail', async () => {
     const token = await limited(2)
     const attempt = () => invoke('api-keys/create', { token, body: { name: 'x', scopes: ['keys:read'] } })
@@ -144,5 +165,72 @@ describe('the rate limit', () => {
     const { body } = await invoke('audit-events/list', { token: org.adminKey, query: { limit: '10' } })
     const denials = body.data.filter(({ result }: { result: string }) => result === 'denied')
     expect(denials).toHaveLength(2)
+  })
+})
+
+describe('a limit beyond what one row takes', () => {
+  /** How often the key was used before, in each of its rows. */
+  const usedBefore = async (keyId: string, counts: readonly number[]) => {
+    const pks = counts.map((_count, index) => `ORG#${org.orgId}#RATE#${keyId}${counts.length > 1 ? `#${index}` : ''}`)
+    for (const [index, pk] of pks.entries()) await putRow({ pk, sk: String(start / 1000), count: counts[index] })
+  }
+  const makeLimited = (rate_limit_per_minute: number) => makeKey(org, { rate_limit_per_minute })
+
+  test.each([
+    [30_000, 1],
+    [30_001, 2],
+    [100_000, 4],
+  ])('of %i a minute is spread over %i rows, one write a request', async (limit, rows) => {
+    const { api_key } = await makeLimited(limit)
+    // Which row is chance: that one of four is missed is less likely than one in a million.
+    const requests = 60
+    const calls = await callsDuring(async () => {
+      for (let count = 0; count < requests; count++) {
+        expect((await use(api_key)).headers['ratelimit-policy']).toBe(`"default";q=${limit};w=60`)
+      }
+    })
+    const written = calls.filter((call) => isCounter(call.rows)).flatMap((call) => call.rows)
+    expect(written).toHaveLength(requests)
+    expect(new Set(written).size).toBe(rows)
+  })
+
+  test('lets eight callers at once have exactly what is left of it, and refuses all others until the minute ends', async () => {
+    const limit = 40_000
+    const left = 40
+    const { id, api_key } = await makeLimited(limit)
+    await usedBefore(id, Array(2).fill((limit - left) / 2))
+    vi.setSystemTime(start + 10_000)
+    const caller = async () => {
+      const answers = []
+      for (let count = 0; count < 12; count++) answers.push(await use(api_key))
+      return answers
+    }
+    const answers = (await Promise.all(Array.from({ length: 8 }, caller))).flat()
+    const [passed, refused] = [200, 429].map((wanted) => answers.filter(({ status }) => status === wanted))
+    expect([passed?.length, refused?.length]).toEqual([left, answers.length - left])
+    for (const { headers } of passed ?? []) expect(headers.ratelimit).toMatch(/^"default";r=\d+;t=50$/)
+    for (const answer of refused ?? []) {
+      expectProblem(answer, 'rate_limited')
+      expect(answer.headers).toMatchObject({ ratelimit: '"default";r=0;t=50', 'retry-after': '50' })
+    }
+    vi.setSystemTime(start + 60_000)
+    expect((await use(api_key)).headers.ratelimit).toBe(`"default";r=${limit - 2};t=60`)
+  })
+
+  test('is never exceeded, however unevenly its rows were filled', async () => {
+    const { id, api_key } = await makeLimited(90_000)
+    await usedBefore(id, [30_000, 29_998, 29_999])
+    const statuses = []
+    for (let count = 0; count < 60; count++) statuses.push((await use(api_key)).status)
+    expect(statuses.filter((status) => status === 200)).toHaveLength(3)
+  })
+
+  test('is kept by the replacement of a rotated key', async () => {
+    const { id } = await makeLimited(100_000)
+    const rotated = await invoke('api-keys/rotate', { token: org.adminKey, params: { key_id: id } })
+    const calls = await callsDuring(async () => {
+      for (let count = 0; count < 60; count++) await use(rotated.body.api_key)
+    })
+    expect(new Set(calls.filter(({ rows }) => isCounter(rows)).flatMap(({ rows }) => rows)).size).toBe(4)
   })
 })

@@ -1,0 +1,99 @@
+/** How the faults of an input are told, walked over every schema that a request is held against. */
+
+import { describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { examples } from '../../../docs/openapi.ts'
+import { operationList } from '../../../functions/operations.ts'
+import { faultsOf } from '../../../shared/http/faults.ts'
+import { nameField } from '../../../shared/http/fields.ts'
+import { configInput } from '../../../shared/integrations/record.ts'
+import { fullConfigs, types } from '../../support/integrations.ts'
+
+const hostile: readonly unknown[] = [
+  ...['', ' ', '\n', '\u0000', '…', 'nonsense', 'http://', 'https://u:p@10.0.0.1:99999/#', '2030-99-99T00:00:00Z'],
+  ...['x', '\n', '…', '😀'].map((text) => text.repeat(5000)),
+  ...[null, true, 0, -1, 1.5, 1e99, -1e99],
+  ...[[], [''], [null], [1], [[]], ['', ''], Array(600).fill('')],
+  ...[{}, { a: 1 }, { '': '' }, { '': null, a: [] }],
+]
+
+type Path = readonly (string | number)[]
+
+/** Every place of a value, the value itself among them. */
+function* placesIn(value: unknown, path: Path = []): Generator<Path> {
+  yield path
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, inner] of Object.entries(value)) {
+    yield* placesIn(inner, [...path, Array.isArray(value) ? Number(name) : name])
+  }
+}
+
+/** A copy of a value with another in one of its places. */
+function withAt(value: unknown, [first, ...rest]: Path, other: unknown): unknown {
+  if (first === undefined) return other
+  if (Array.isArray(value)) return value.map((item, index) => (index === first ? withAt(item, rest, other) : item))
+  const object = value as Record<string, unknown>
+  return { ...object, [first]: withAt(object[first], rest, other) }
+}
+
+const faults = (schema: z.ZodType, value: unknown) => {
+  const { error } = schema.safeParse(value, { reportInput: true })
+  return error ? faultsOf(error) : []
+}
+
+interface Sample {
+  what: string
+  schema: z.ZodType
+  value: Record<string, unknown>
+}
+
+/** The fields of an object, those that the example leaves out too. */
+const withEveryField = (schema: z.ZodType, value: object = {}): Record<string, unknown> => ({
+  ...(schema instanceof z.ZodObject ? Object.fromEntries(Object.keys(schema.shape).map((name) => [name, {}])) : {}),
+  ...value,
+})
+
+const samples: Sample[] = [
+  ...operationList.flatMap(([name, { query, body }]) => [
+    { what: `the query of ${name}`, schema: query, value: withEveryField(query) },
+    ...(body
+      ? [{ what: `the body of ${name}`, schema: body, value: withEveryField(body, examples[name]?.body as object) }]
+      : []),
+  ]),
+  ...types.map((type) => ({ what: `the config of ${type}`, schema: configInput(type), value: fullConfigs[type] })),
+]
+
+describe.each(samples)('$what', ({ schema, value }) => {
+  test('has one fault told once, whatever stands in whichever place', () => {
+    for (const place of placesIn(value)) {
+      for (const other of hostile) {
+        const paths = faults(schema, withAt(value, place, other)).map(({ path }) => path)
+        expect(paths, `${place.join('.')}: ${JSON.stringify(other)?.slice(0, 100)}`).toEqual([...new Set(paths)])
+      }
+    }
+  })
+})
+
+describe('the fault that is told', () => {
+  const name = nameField()
+  test.each([
+    ['an empty name', name, '', 'too_small', 'must not be blank'],
+    ['a blank name', name, ' ', 'invalid_format', 'must not be blank'],
+    ['a name that is no text', name, [], 'invalid_type', 'Invalid input: expected string, received array'],
+    ['a name too long by far, of line breaks', name, '\n'.repeat(101), 'too_big', /<=100 characters$/],
+    ['a number beyond all', z.int().max(100), 1e99, 'too_big', /<=100$/],
+    ['a number below all', z.int().min(1), -1e99, 'too_small', />=1$/],
+    ['a text where a list belongs', z.array(z.string()).min(1), '', 'invalid_type', /expected array/],
+  ])('of %s is the one that says what to do', (_what, schema: z.ZodType, value, code, message) => {
+    const [fault, ...others] = faults(schema, value)
+    expect(others).toEqual([])
+    expect(fault?.code).toBe(code)
+    expect(fault?.message).toMatch(message)
+  })
+
+  test('is told for each field apart, and for each unknown field', () => {
+    const body = z.strictObject({ name, count: z.int().max(5), tags: z.array(name) })
+    const told = faults(body, { name: '', count: 9, tags: ['', 'x', ' '], more: 1, less: 2 })
+    expect(told.map(({ path }) => path).sort()).toEqual(['count', 'less', 'more', 'name', 'tags.0', 'tags.2'])
+  })
+})
