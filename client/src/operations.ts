@@ -11,8 +11,11 @@ import type {
 } from 'openapi-typescript-helpers'
 import type { paths } from './schema.ts'
 
+/** A page for browsers, and what Stripe signs and sends. */
+type ForOthers = '/api/v1/docs' | '/api/v1/webhooks/stripe'
+
 /** The paths that take a method. */
-export type PathOf<Method extends HttpMethod> = PathsWithMethod<paths, Method>
+export type PathOf<Method extends HttpMethod> = Exclude<PathsWithMethod<paths, Method>, ForOthers>
 
 type OperationOf<Path extends keyof paths, Method extends HttpMethod> = FilterKeys<paths[Path], Method>
 

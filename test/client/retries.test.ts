@@ -99,6 +99,24 @@ test('a redirect is not followed', async () => {
   expect(proxy.requests).toHaveLength(1)
 })
 
+const problemOf = (body: unknown) => ({ ...unavailable(), status: 400, body: JSON.stringify(body) })
+test.each([
+  ['a page of the network, though it be a 200', { status: 200, body: '<html>Sign in to the network</html>' }, 200],
+  ['a success that says nothing', { status: 200 }, 200],
+  ["a gateway's own problem", problemOf({ type: 'about:blank', title: 'Bad Request', status: 400 }), 400],
+  ['a problem that is none', problemOf(null), 400],
+])('%s is told from an answer of the service', async (_what, fault, status) => {
+  proxy.inject(fault)
+  expect(await failureOf(settings.GET(apiKeys))).toMatchObject({ code: 'unexpected_answer', status, errors: [] })
+  expect(proxy.requests).toHaveLength(1)
+})
+
+test('the status of a problem is that of its answer, whatever the body says', async () => {
+  proxy.inject({ ...unavailable(), status: 504 })
+  const failure = await failureOf(clientWith({ attempts: 1 }).GET(apiKeys))
+  expect(failure).toMatchObject({ code: 'service_unavailable', status: 504 })
+})
+
 test('attempts are bounded, and the error says how many there were', async () => {
   proxy.inject('request lost', 'answer lost', 'answer cut', 'request lost')
   const failure = await failureOf(settings.GET(apiKeys))

@@ -17,6 +17,8 @@ export async function acceptedAndRefused(problem: ProblemError) {
   await settings.GET('/api/v1/settings/api-kyes')
   // @ts-expect-error no such method on this path
   await settings.DELETE(apiKeys)
+  // @ts-expect-error a page for browsers
+  await settings.GET('/api/v1/docs')
   // @ts-expect-error the body is needed
   await settings.POST(apiKeys)
   // @ts-expect-error no such scope
