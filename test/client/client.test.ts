@@ -48,7 +48,7 @@ describe('calls', () => {
   })
 
   test('a change is guarded by the ETag of the answer before', async () => {
-    const { etag = '' } = await settings.GET('/api/v1/settings/policies')
+    const { etag } = await settings.GET('/api/v1/settings/policies')
     const guarded = (privacy_mode: 'strict' | 'standard') =>
       settings.PATCH('/api/v1/settings/policies', {
         params: { header: { 'If-Match': etag } },
@@ -56,6 +56,13 @@ describe('calls', () => {
       })
     expect((await guarded('strict')).data.privacy_mode).toBe('strict')
     expect((await failureOf(guarded('standard'))).code).toBe('precondition_failed')
+  })
+
+  test('a header without a value is refused, so that no change goes unguarded', async () => {
+    // What a caller without a compiler may write.
+    const header = { 'If-Match': undefined } as unknown as { 'If-Match': string }
+    const change = settings.PATCH('/api/v1/settings/policies', { params: { header }, body: { privacy_mode: 'strict' } })
+    await expect(change).rejects.toThrow('If-Match is undefined')
   })
 
   test('what is public needs no credential', async () => {
