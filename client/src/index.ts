@@ -3,6 +3,7 @@ export { type Credential, createSettingsClient, type SettingsClient, type Settin
 export type {
   Answer,
   AnswerOf,
+  BodyOf,
   Call,
   CallOptions,
   EntryOf,

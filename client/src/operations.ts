@@ -27,6 +27,10 @@ export type CallOptions<Path extends keyof paths, Method extends HttpMethod> = P
     signal?: AbortSignal
   }
 
+/** The body that a call takes. */
+export type BodyOf<Path extends keyof paths, Method extends HttpMethod> =
+  CallOptions<Path, Method> extends { body?: infer Body } ? NonNullable<Body> : never
+
 /** The options of a call as its last argument, which may be left out where nothing in them is needed. */
 export type OptionsArgument<Path extends keyof paths, Method extends HttpMethod> =
   RequiredKeysOf<CallOptions<Path, Method>> extends never

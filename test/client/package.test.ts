@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openTarget } from '../http/target.ts'
+import { openTarget, orgsOf } from '../http/target.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const client = join(root, 'client')
@@ -77,7 +77,7 @@ declare function queueForLater(cause: unknown): void
 })
 
 test('it runs with its declared dependencies alone', async () => {
-  const { url, orgs } = await openTarget()
+  const target = await openTarget()
   const file = written(
     'main.mjs',
     `import { createSettingsClient, ProblemError } from '@octomil/settings-client'
@@ -91,6 +91,6 @@ const unknown = { params: { path: { key_id: 'key_none' } } }
 const problem = await settings.GET('/api/v1/settings/api-keys/{key_id}', unknown).catch((error) => error)
 console.log(problem instanceof ProblemError, problem.code)`,
   )
-  const env = { ...process.env, API_URL: url, API_KEY: orgs[0]?.api_keys.full_admin }
+  const env = { ...process.env, API_URL: target.url, API_KEY: orgsOf(target).acme.api_keys.full_admin }
   expect((await run(process.execPath, [file], { env })).stdout).toBe('true not_found\n')
 })

@@ -7,7 +7,7 @@ import {
   type RetryRules,
   type SettingsClient,
 } from '../../client/src/index.ts'
-import { openTarget } from '../http/target.ts'
+import { openTarget, orgsOf } from '../http/target.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 
 const apiKeys = '/api/v1/settings/api-keys'
@@ -21,7 +21,7 @@ const clientWith = (retries: Partial<RetryRules> = {}) =>
 
 beforeAll(async () => {
   const target = await openTarget()
-  admin = target.orgs[0]?.api_keys.full_admin ?? ''
+  admin = orgsOf(target).acme.api_keys.full_admin
   proxy = await startFaultProxy(target.url)
   settings = clientWith()
 })

@@ -1,5 +1,5 @@
 /** What the compiler must accept and refuse of calls; never run, only checked. */
-import { createSettingsClient, type ProblemError } from '../../client/src/index.ts'
+import { type BodyOf, createSettingsClient, type ProblemError } from '../../client/src/index.ts'
 
 const settings = createSettingsClient({ baseUrl: 'http://127.0.0.1', credential: async () => 'token' })
 const apiKeys = '/api/v1/settings/api-keys'
@@ -13,6 +13,8 @@ export async function acceptedAndRefused(problem: ProblemError) {
   const certainKey: string = data.api_key
   if (created.replayed) created.data.api_key satisfies undefined
   else created.data.api_key satisfies string
+  const body: BodyOf<typeof apiKeys, 'post'> = { name: 'typed', scopes: ['keys:read'] }
+  await settings.POST(apiKeys, { body })
   // @ts-expect-error a field that no key has
   data.colour
 
