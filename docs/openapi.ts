@@ -60,7 +60,8 @@ const errorResponses = (operation: Operation): ZodOpenApiResponsesObject => {
   )
 }
 
-function refusalsOf({ scope, method, body, rawBody, refusals = [], query }: Operation): ProblemCode[] {
+function refusalsOf(operation: Operation): ProblemCode[] {
+  const { scope, method, body, rawBody, refusals = [], query } = operation
   const codes = new Set<ProblemCode>(refusals)
   if (scope !== 'public') {
     for (const code of [
@@ -78,24 +79,30 @@ function refusalsOf({ scope, method, body, rawBody, refusals = [], query }: Oper
   if (rawBody) codes.add('invalid_input').add('payload_too_large')
   if (Object.keys(query.shape).length > 0) codes.add('invalid_input')
   if (method === 'POST' && scope !== 'public') codes.add('idempotency_in_progress').add('idempotency_mismatch')
-  if (method === 'PUT' || method === 'PATCH' || method === 'DELETE') codes.add('precondition_failed')
+  if (takesIfMatch(operation)) codes.add('precondition_failed')
   codes.add('server_error').add('request_timeout')
   return problemCodes.filter((code) => codes.has(code))
 }
 
 const exampleOf = (value: unknown) => (value === undefined ? {} : { examples: { example: { value } } })
 
-const successResponses = (
-  { answers, mediaType }: Operation,
-  example: OperationExamples | undefined,
-): ZodOpenApiResponsesObject =>
+const etagHeader = z.object({ ETag: z.string().meta({ description: 'Names this version, for `If-Match`.' }) })
+
+/** Whether an answer carries the `ETag` that a later change can be guarded with: what has been made, or can be changed. */
+export const isVersioned = ({ path }: Operation, status: number): boolean =>
+  status === 201 || (status === 200 && operationList.some(([, other]) => other.path === path && takesIfMatch(other)))
+
+const takesIfMatch = ({ method }: Operation): boolean => method === 'PUT' || method === 'PATCH' || method === 'DELETE'
+
+const successResponses = (operation: Operation, example: OperationExamples | undefined): ZodOpenApiResponsesObject =>
   Object.fromEntries(
-    Object.entries(answers).map(([status, schema]) => [
+    Object.entries(operation.answers).map(([status, schema]) => [
       status,
       {
         description: statusTexts[Number(status)] ?? 'Success',
+        ...(isVersioned(operation, Number(status)) ? { headers: etagHeader } : {}),
         ...(schema ? { content: { 'application/json': { schema, ...exampleOf(example?.answers[status]) } } } : {}),
-        ...(mediaType ? { content: { [mediaType]: { schema: z.string() } } } : {}),
+        ...(operation.mediaType ? { content: { [operation.mediaType]: { schema: z.string() } } } : {}),
       },
     ]),
   )

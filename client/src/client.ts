@@ -13,7 +13,7 @@ export interface SettingsClientOptions {
   /** Where the API is, without `/api/v1`: `https://api.example.com`. */
   baseUrl: string
   /** May be left out for the operations that are public. */
-  credential?: Credential
+  credential?: Credential | undefined
   /** What differs from the default rules. */
   retries?: Partial<RetryRules>
   /** Sends a request in place of `fetch`. */
@@ -61,6 +61,7 @@ export function createSettingsClient({
   const method =
     (name: HttpMethod): AnyCall =>
     async (path, options = {}) => {
+      requireHeaderValues(options)
       const { data, response } = await request(name, path, name === 'post' ? withIdempotencyKey(options) : options)
       return {
         data,
@@ -99,6 +100,13 @@ async function authorize(request: Request, credential: Credential | undefined): 
     throw new TypeError('the credential is empty, or holds a blank, a line break or a character that no token has')
   }
   request.headers.set('authorization', `Bearer ${token}`)
+}
+
+/** A header that is left out for want of a value would leave a change unguarded, or let it happen twice. */
+function requireHeaderValues({ params }: AnyOptions): void {
+  for (const [name, value] of Object.entries(params?.header ?? {})) {
+    if (value === undefined) throw new TypeError(`the header ${name} is undefined; leave it out, or give it a value`)
+  }
 }
 
 const idempotencyHeader = 'Idempotency-Key'

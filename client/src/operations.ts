@@ -4,6 +4,7 @@ import type {
   FilterKeys,
   HttpMethod,
   MediaType,
+  OkStatus,
   PathsWithMethod,
   RequiredKeysOf,
   ResponseObjectMap,
@@ -11,8 +12,11 @@ import type {
 } from 'openapi-typescript-helpers'
 import type { paths } from './schema.ts'
 
+/** A page for browsers, and what Stripe signs and sends. */
+type ForOthers = '/api/v1/docs' | '/api/v1/webhooks/stripe'
+
 /** The paths that take a method. */
-export type PathOf<Method extends HttpMethod> = PathsWithMethod<paths, Method>
+export type PathOf<Method extends HttpMethod> = Exclude<PathsWithMethod<paths, Method>, ForOthers>
 
 type OperationOf<Path extends keyof paths, Method extends HttpMethod> = FilterKeys<paths[Path], Method>
 
@@ -22,6 +26,10 @@ export type CallOptions<Path extends keyof paths, Method extends HttpMethod> = P
     /** Gives the call up, its pauses and repetitions too. */
     signal?: AbortSignal
   }
+
+/** The body that a call takes. */
+export type BodyOf<Path extends keyof paths, Method extends HttpMethod> =
+  CallOptions<Path, Method> extends { body?: infer Body } ? NonNullable<Body> : never
 
 /** The options of a call as its last argument, which may be left out where nothing in them is needed. */
 export type OptionsArgument<Path extends keyof paths, Method extends HttpMethod> =
@@ -34,25 +42,38 @@ type DataOf<Path extends keyof paths, Method extends HttpMethod> =
     ? SuccessResponse<ResponseObjectMap<Operation>, MediaType>
     : never
 
-/**
- * A raw key leaves the service once. If that answer was lost on the way, the repeated request is answered with the record
- * alone; so whoever takes a key has to say what happens without it (revoke or rotate what was made).
- */
-type WithKeyOnce<Data> = Data extends { api_key: string } ? Omit<Data, 'api_key'> & { api_key?: Data['api_key'] } : Data
+/** Certain where the API says that all of an operation's successes have one. */
+type ETagOf<Path extends keyof paths, Method extends HttpMethod> =
+  OperationOf<Path, Method> extends { responses: infer Responses }
+    ? Responses[keyof Responses & OkStatus] extends { headers: { ETag: string } }
+      ? string
+      : string | undefined
+    : never
 
 /** A call that succeeded. */
-export interface Answer<Data> {
+export interface Answer<Data, ETag = string | undefined, Replayed = boolean> {
   /** The body; undefined where there is none. */
   data: Data
   status: number
   /** For a later `If-Match`. */
-  etag: string | undefined
+  etag: ETag
   /** The answer is that of an earlier request with the same `Idempotency-Key`. */
-  replayed: boolean
+  replayed: Replayed
   headers: Headers
 }
 
-export type AnswerOf<Path extends keyof paths, Method extends HttpMethod> = Answer<WithKeyOnce<DataOf<Path, Method>>>
+/**
+ * A raw key leaves the service once. If that answer was lost on the way, the repeated request is answered with the record
+ * alone; so whoever takes a key has to ask whether it is `replayed` (and revoke or rotate what was made).
+ */
+type AnswerWith<Data, ETag> = Data extends { api_key: string }
+  ? Answer<Data, ETag, false> | Answer<Omit<Data, 'api_key'> & { api_key?: never }, ETag, true>
+  : Answer<Data, ETag>
+
+export type AnswerOf<Path extends keyof paths, Method extends HttpMethod> = AnswerWith<
+  DataOf<Path, Method>,
+  ETagOf<Path, Method>
+>
 
 /** A method of the API as a function: `GET('/api/v1/settings')`. */
 export type Call<Method extends HttpMethod> = <Path extends PathOf<Method>>(

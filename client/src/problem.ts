@@ -65,12 +65,12 @@ export interface ProblemFields {
   retryAfterMs: number | undefined
 }
 
-/** The problem that an answer is, its body read already. */
+/** The problem that an answer is, its body read already. The status is the answer's own; what the body says of it is a copy. */
 export function problemFieldsOf(response: Response, text: string, now: number): ProblemFields {
+  const { status } = response
   const retryAfterMs = retryAfterMsOf(response.headers.get('retry-after'), now)
   const problem = parsedProblem(response, text)
   if (!problem) {
-    const { status } = response
     return {
       code: 'unexpected_answer',
       status,
@@ -83,15 +83,24 @@ export function problemFieldsOf(response: Response, text: string, now: number): 
       retryAfterMs,
     }
   }
-  const { code, status, title, detail, errors = [], request_id, retryable } = problem
+  const { code, title, detail, errors = [], request_id, retryable } = problem
   return { code, status, title, detail, errors, requestId: request_id, retryable, retryAfterMs }
 }
 
 function parsedProblem(response: Response, text: string): Problem | undefined {
   if (!response.headers.get('content-type')?.startsWith('application/problem+json')) return undefined
+  const parsed = jsonOf(text)
+  return isProblem(parsed) ? parsed : undefined
+}
+
+/** A gateway has problems of its own to tell, by the same media type; those have no code that a caller could know. */
+const isProblem = (value: unknown): value is Problem =>
+  typeof value === 'object' && value !== null && 'code' in value && 'request_id' in value && 'retryable' in value
+
+/** What a text is as JSON; undefined when it is none. */
+export function jsonOf(text: string): unknown {
   try {
-    // The media type is the service's promise of what is inside.
-    return JSON.parse(text) as Problem
+    return JSON.parse(text)
   } catch {
     return undefined
   }

@@ -1,5 +1,5 @@
 /** Sends a request until it is answered, or until repeating it is of no use: with back-off, and never sooner than asked. */
-import { NoAnswerError, ProblemError, type ProblemFields, problemFieldsOf } from './problem.ts'
+import { jsonOf, NoAnswerError, ProblemError, type ProblemFields, problemFieldsOf } from './problem.ts'
 
 export interface RetryRules {
   /** How often a request is sent at most, the first time included. 1 is never again. */
@@ -54,8 +54,10 @@ async function attemptOf(send: Send, request: Request): Promise<Outcome> {
   try {
     const response = await send(request)
     const text = await response.text()
-    if (!response.ok) return { problem: problemFieldsOf(response, text, Date.now()) }
-    const { status, headers } = response
+    const { ok, status, headers } = response
+    // A network's own page may well be a 200.
+    const isAnswer = ok && (status === 204 || jsonOf(text) !== undefined)
+    if (!isAnswer) return { problem: problemFieldsOf(response, text, Date.now()) }
     return { response: new Response(text === '' ? null : text, { status, headers }) }
   } catch (failure) {
     return { failure }

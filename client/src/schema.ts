@@ -2152,6 +2152,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2290,6 +2292,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2442,6 +2446,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2908,6 +2914,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3344,6 +3352,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3469,6 +3479,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3689,6 +3701,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4175,6 +4189,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4300,6 +4316,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4519,6 +4537,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4641,6 +4661,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4743,6 +4765,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5304,6 +5328,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5429,6 +5455,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5664,6 +5692,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5936,6 +5966,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6037,6 +6069,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6330,6 +6364,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6471,6 +6507,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6602,6 +6640,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6700,6 +6740,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7011,6 +7053,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7125,6 +7169,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7256,6 +7302,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7369,6 +7417,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7491,6 +7541,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7597,6 +7649,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7901,6 +7955,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8035,6 +8091,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8257,6 +8315,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8520,6 +8580,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8625,6 +8687,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -7,7 +7,7 @@ import {
   type RetryRules,
   type SettingsClient,
 } from '../../client/src/index.ts'
-import { openTarget } from '../http/target.ts'
+import { openTarget, orgsOf } from '../http/target.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 
 const apiKeys = '/api/v1/settings/api-keys'
@@ -21,7 +21,7 @@ const clientWith = (retries: Partial<RetryRules> = {}) =>
 
 beforeAll(async () => {
   const target = await openTarget()
-  admin = target.orgs[0]?.api_keys.full_admin ?? ''
+  admin = orgsOf(target).acme.api_keys.full_admin
   proxy = await startFaultProxy(target.url)
   settings = clientWith()
 })
@@ -97,6 +97,24 @@ test('a redirect is not followed', async () => {
   proxy.inject({ status: 302, headers: { location: `${proxy.url}${apiKeys}` } })
   expect(await failureOf(settings.GET(apiKeys))).toMatchObject({ code: 'unexpected_answer', status: 302 })
   expect(proxy.requests).toHaveLength(1)
+})
+
+const problemOf = (body: unknown) => ({ ...unavailable(), status: 400, body: JSON.stringify(body) })
+test.each([
+  ['a page of the network, though it be a 200', { status: 200, body: '<html>Sign in to the network</html>' }, 200],
+  ['a success that says nothing', { status: 200 }, 200],
+  ["a gateway's own problem", problemOf({ type: 'about:blank', title: 'Bad Request', status: 400 }), 400],
+  ['a problem that is none', problemOf(null), 400],
+])('%s is told from an answer of the service', async (_what, fault, status) => {
+  proxy.inject(fault)
+  expect(await failureOf(settings.GET(apiKeys))).toMatchObject({ code: 'unexpected_answer', status, errors: [] })
+  expect(proxy.requests).toHaveLength(1)
+})
+
+test('the status of a problem is that of its answer, whatever the body says', async () => {
+  proxy.inject({ ...unavailable(), status: 504 })
+  const failure = await failureOf(clientWith({ attempts: 1 }).GET(apiKeys))
+  expect(failure).toMatchObject({ code: 'service_unavailable', status: 504 })
 })
 
 test('attempts are bounded, and the error says how many there were', async () => {

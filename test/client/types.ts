@@ -1,15 +1,20 @@
 /** What the compiler must accept and refuse of calls; never run, only checked. */
-import { createSettingsClient, type ProblemError } from '../../client/src/index.ts'
+import { type BodyOf, createSettingsClient, type ProblemError } from '../../client/src/index.ts'
 
 const settings = createSettingsClient({ baseUrl: 'http://127.0.0.1', credential: async () => 'token' })
 const apiKeys = '/api/v1/settings/api-keys'
 
 export async function acceptedAndRefused(problem: ProblemError) {
-  const { data } = await settings.POST(apiKeys, { body: { name: 'typed', scopes: ['keys:read'] } })
+  const created = await settings.POST(apiKeys, { body: { name: 'typed', scopes: ['keys:read'] } })
+  const { data } = created
   const id: string = data.id
   const rawKey: string | undefined = data.api_key
   // @ts-expect-error a raw key is missing from a replay
   const certainKey: string = data.api_key
+  if (created.replayed) created.data.api_key satisfies undefined
+  else created.data.api_key satisfies string
+  const body: BodyOf<typeof apiKeys, 'post'> = { name: 'typed', scopes: ['keys:read'] }
+  await settings.POST(apiKeys, { body })
   // @ts-expect-error a field that no key has
   data.colour
 
@@ -17,6 +22,8 @@ export async function acceptedAndRefused(problem: ProblemError) {
   await settings.GET('/api/v1/settings/api-kyes')
   // @ts-expect-error no such method on this path
   await settings.DELETE(apiKeys)
+  // @ts-expect-error a page for browsers
+  await settings.GET('/api/v1/docs')
   // @ts-expect-error the body is needed
   await settings.POST(apiKeys)
   // @ts-expect-error no such scope
@@ -31,6 +38,12 @@ export async function acceptedAndRefused(problem: ProblemError) {
   await settings.GET(apiKeys, { params: { query: { color: 'red' } } })
   // A body that may be absent may be left out.
   await settings.POST(`${apiKeys}/{key_id}/revoke`, { params: { path: { key_id: id } } })
+  // What can be changed, or has been made, has an ETag; a list may have none.
+  const { etag } = await settings.GET('/api/v1/settings/policies')
+  await settings.PATCH('/api/v1/settings/policies', { params: { header: { 'If-Match': etag } }, body: {} })
+  const etags: string[] = [created.etag]
+  // @ts-expect-error nothing guards a list
+  etags.push((await settings.GET(apiKeys)).etag)
   const nothing: undefined = (
     await settings.DELETE('/api/v1/settings/integrations/{integration_id}', {
       params: { path: { integration_id: id } },
@@ -46,5 +59,5 @@ export async function acceptedAndRefused(problem: ProblemError) {
 
   // @ts-expect-error no such code
   const isTypo = problem.code === 'rate_limted'
-  return [rawKey, certainKey, nothing, isTypo]
+  return [rawKey, certainKey, etags, nothing, isTypo]
 }

@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { isVersioned } from '../../docs/openapi.ts'
 import { type OperationName, operationList } from '../../functions/operations.ts'
 import { createIssuer } from '../../local/issuer.ts'
 import { generateRawKey } from '../../shared/auth/api-key.ts'
@@ -164,6 +165,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     expect(Object.keys(operation.answers), response.text).toContain(String(response.status))
     const schema = operation.answers[response.status]
     if (schema) expect(schema.parse(response.body)).toEqual(response.body)
+    if (isVersioned(operation, response.status)) expect(response.headers.etag).toMatch(/^"[\w-]{27}"$/)
     expect(response.headers).toMatchObject({
       ...securityHeaders,
       ...(operation.mediaType ? { 'content-security-policy': expect.any(String) } : {}),

@@ -1,18 +1,25 @@
 /** Billing over HTTP: a plan is bought on Stripe's page, and Stripe's signed event brings it in, through webhook, bus and projector. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { SettingsClient } from '../../client/src/index.ts'
 import { signWebhook } from '../../local/stripe/webhooks.ts'
-import { type HttpResponse, http, notYetSucceeded, openTarget, suites, type Target } from './target.ts'
+import { problemOf } from '../support/problems.ts'
+import { clientOf, type HttpResponse, http, notYetSucceeded, openTarget, suites, type Target } from './target.ts'
 
 const billing = '/api/v1/settings/billing'
 const webhook = '/api/v1/webhooks/stripe'
 let target: Target
+let buyer: SettingsClient
+let hesitant: SettingsClient
 
 beforeAll(async () => {
   target = await openTarget()
+  const [first, second] = target.buyers
+  buyer = clientOf(target, first)
+  hesitant = clientOf(target, second)
 })
 
-const ask = (method: string, path: string, body?: object, token: string = target.buyers[0]) =>
-  http(method, `${billing}${path}`, { token, ...(body ? { body } : {}) })
+const checkout = (client: SettingsClient, interval: 'monthly' | 'annual') =>
+  client.POST(`${billing}/checkout`, { body: { plan: 'team', interval } })
 
 /** Buys on Stripe's page, as a browser sends its form. */
 async function pay(checkoutUrl: string): Promise<void> {
@@ -37,61 +44,60 @@ const deliver = (event: object, secret = target.stripe.webhookSecret): Promise<H
   return http('POST', webhook, { body, headers: { 'stripe-signature': signature } })
 }
 
-/** Billing once it is as wanted, or as it is when the patience ends. */
-async function billingOnce(isWanted: (body: HttpResponse['body']) => boolean): Promise<HttpResponse['body']> {
+/** Billing once Stripe has said what the plan is, or as it is when the patience ends. */
+async function billingFromStripe() {
   for (let attempt = 0; ; attempt++) {
-    const { body } = await ask('GET', '')
-    if (isWanted(body) || attempt === 60) return body
+    const { data } = await buyer.GET(billing)
+    if (data.plan_source === 'stripe' || attempt === 60) return data
     await new Promise((resolve) => setTimeout(resolve, 250))
   }
 }
 
 describe('a plan', () => {
   test('is bought at Stripe, comes in by Stripe’s event, and is there on the way back too', async () => {
-    const none = await ask('GET', '/invoices')
-    expect([none.status, none.body.data]).toEqual([200, []])
-    const started = await ask('POST', '/checkout', { plan: 'team', interval: 'monthly' })
-    expect(started.status, started.text).toBe(201)
-    await pay(started.body.url)
+    expect((await buyer.GET(`${billing}/invoices`)).data.data).toEqual([])
+    const { data: session, status } = await checkout(buyer, 'monthly')
+    expect(status).toBe(201)
+    await pay(session.url)
 
     const [event] = await eventsAtStripe('customer.subscription.created')
     const delivered = await deliver(event ?? {})
     expect([delivered.status, delivered.body], delivered.text).toEqual([200, { received: true }])
-    const synced = await billingOnce(({ plan_source }) => plan_source === 'stripe')
+    const synced = await billingFromStripe()
     expect(synced).toMatchObject({ plan: { code: 'team' }, plan_source: 'stripe', subscription: { status: 'active' } })
 
-    const reconciled = await ask('POST', '/checkout/reconcile', { session_id: started.body.session_id })
-    expect(reconciled.status, reconciled.text).toBe(200)
-    expect(reconciled.body).toMatchObject({
-      plan: synced.plan,
-      subscription: synced.subscription,
-      checkout: { status: 'complete', payment_status: 'paid' },
+    const { session_id } = session
+    const reconciled = await buyer.POST(`${billing}/checkout/reconcile`, { body: { session_id } })
+    expect(reconciled).toMatchObject({
+      status: 200,
+      data: {
+        plan: synced.plan,
+        subscription: synced.subscription,
+        checkout: { status: 'complete', payment_status: 'paid' },
+      },
     })
-    expect((await ask('POST', '/checkout', { plan: 'team', interval: 'monthly' })).status).toBe(409)
+    await problemOf(checkout(buyer, 'monthly'), 'conflict')
   })
 
   test('has invoices, a portal and a context for support', async () => {
-    const portal = await ask('POST', '/portal')
-    expect([portal.status, new URL(portal.body.url).origin]).toEqual([201, target.stripe.url])
-    const invoices = await ask('GET', '/invoices')
-    expect(invoices.body.data, invoices.text).toHaveLength(1)
-    const support = await ask('GET', '/support-context')
-    expect(support.body.latest_invoice, support.text).toMatchObject({ status: 'paid' })
+    const portal = await buyer.POST(`${billing}/portal`)
+    expect([portal.status, new URL(portal.data.url).origin]).toEqual([201, target.stripe.url])
+    expect((await buyer.GET(`${billing}/invoices`)).data.data).toHaveLength(1)
+    const support = await buyer.GET(`${billing}/support-context`)
+    expect(support.data.latest_invoice).toMatchObject({ status: 'paid' })
   })
 
   test('is not changed by a checkout that nobody pays', async () => {
-    const [, hesitant] = target.buyers
-    const started = await ask('POST', '/checkout', { plan: 'team', interval: 'annual' }, hesitant)
-    expect(started.status, started.text).toBe(201)
-    const { body } = await ask('GET', '', undefined, hesitant)
-    expect(body).toMatchObject({ plan: { code: 'free' }, plan_source: 'default', subscription: null })
+    expect((await checkout(hesitant, 'annual')).status).toBe(201)
+    const { data } = await hesitant.GET(billing)
+    expect(data).toMatchObject({ plan: { code: 'free' }, plan_source: 'default', subscription: null })
   })
 
   test('can be overridden beside what Stripe says, and given back', async () => {
-    const set = await ask('PATCH', '', { plan: 'enterprise', reason: 'a trial by contract' })
-    expect(set.body, set.text).toMatchObject({ plan: { code: 'enterprise' }, plan_source: 'override' })
-    const cleared = await ask('PATCH', '', { plan: null })
-    expect(cleared.body, cleared.text).toMatchObject({ plan: { code: 'team' }, plan_source: 'stripe', override: null })
+    const set = await buyer.PATCH(billing, { body: { plan: 'enterprise', reason: 'a trial by contract' } })
+    expect(set.data).toMatchObject({ plan: { code: 'enterprise' }, plan_source: 'override' })
+    const cleared = await buyer.PATCH(billing, { body: { plan: null } })
+    expect(cleared.data).toMatchObject({ plan: { code: 'team' }, plan_source: 'stripe', override: null })
   })
 })
 

@@ -1,173 +1,138 @@
 /** The service as its users meet it: over HTTP, locally and through a deployed API Gateway alike. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { SettingsClient } from '../../client/src/index.ts'
 import { operationList } from '../../functions/operations.ts'
-import { http, notYetSucceeded, openTarget, suites, type Target } from './target.ts'
+import { problemOf } from '../support/problems.ts'
+import {
+  answersWith,
+  busyClient,
+  clientOf,
+  http,
+  notYetSucceeded,
+  openTarget,
+  orgsOf,
+  suites,
+  type Target,
+} from './target.ts'
 
-const settings = '/api/v1/settings'
+const apiKeys = '/api/v1/settings/api-keys'
+const auditEvents = '/api/v1/settings/audit-events'
 let target: Target
-/** A key of the first org that holds all scopes and may be called often. */
-let admin: string
+/** By a key of the first org that holds all scopes. */
+let admin: SettingsClient
 
 beforeAll(async () => {
   target = await openTarget()
-  const { body, status } = await http('POST', `${settings}/api-keys`, {
-    token: acme().api_keys.full_admin,
-    body: {
-      name: 'suite',
-      scopes: ['admin:write', 'telemetry:write', ...appScopes, ...publishableScopes],
-      rate_limit_per_minute: 100_000,
-    },
-  })
-  expect(status).toBe(201)
-  admin = body.api_key
+  const scopes = ['admin:write', 'telemetry:write', ...appScopes, ...publishableScopes] as const
+  admin = await busyClient(target, orgsOf(target).acme, [...scopes])
 })
 
-const appScopes = ['catalog:read', 'models:read', 'cloud:inference', 'control:refresh']
-const publishableScopes = ['devices:register', 'devices:heartbeat']
+const appScopes = ['catalog:read', 'models:read', 'cloud:inference', 'control:refresh'] as const
+const publishableScopes = ['devices:register', 'devices:heartbeat'] as const
 
-function acme() {
-  const [first] = target.orgs
-  if (!first) throw new Error('the target has no org')
-  return first
-}
-function globex() {
-  const [, second] = target.orgs
-  if (!second) throw new Error('the target has no second org')
-  return second
-}
+const key = (key_id: string) => ({ params: { path: { key_id } } })
+const createKey = (name: string, by = admin) => by.POST(apiKeys, { body: { name, scopes: ['keys:read'] } })
+const verdict = async () => (await admin.GET(`${auditEvents}/verify`)).data
 
 describe('the life of a key', () => {
   test('created, seen once, listed, used, rotated, refused, revoked, and all of it in a chain that verifies', async () => {
-    const created = await http('POST', `${settings}/api-keys`, {
-      token: admin,
-      body: { name: 'life', scopes: ['keys:read', 'audit:read'] },
-    })
-    expect(created.status).toBe(201)
-    const { id, api_key } = created.body
-    expect(created.headers.location).toBe(`${settings}/api-keys/${id}`)
+    const created = await admin.POST(apiKeys, { body: { name: 'life', scopes: ['keys:read', 'audit:read'] } })
+    const { id, api_key = '' } = created.data
+    expect([created.status, created.headers.get('location')]).toEqual([201, `${apiKeys}/${id}`])
+    const own = clientOf(target, api_key)
 
-    const fetched = await http('GET', created.headers.location ?? '', { token: admin })
-    expect(fetched.status).toBe(200)
-    expect(fetched.headers.etag).toBe(created.headers.etag)
-    expect(fetched.text).not.toContain(api_key)
-    const listed = await http('GET', `${settings}/api-keys?state=active&limit=100`, { token: api_key })
-    expect(listed.body.data.map((key: { id: string }) => key.id)).toContain(id)
-    expect(listed.text).not.toContain(api_key)
+    const fetched = await admin.GET(`${apiKeys}/{key_id}`, key(id))
+    expect(fetched).toMatchObject({ status: 200, etag: created.etag })
+    const listed = await own.GET(apiKeys, { params: { query: { state: 'active', limit: 100 } } })
+    expect(listed.data.data.map((record) => record.id)).toContain(id)
+    expect(answersWith(api_key)).toHaveLength(1)
 
-    const rotated = await http('POST', `${settings}/api-keys/${id}/rotate`, { token: admin })
+    const rotated = await admin.POST(`${apiKeys}/{key_id}/rotate`, key(id))
     expect(rotated.status).toBe(201)
-    const refused = await http('GET', `${settings}/api-keys`, { token: api_key })
-    expect(refused.status).toBe(401)
-    expect(refused.headers['content-type']).toBe('application/problem+json')
-    expect(refused.body.code).toBe('invalid_api_key')
+    await problemOf(own.GET(apiKeys), 'invalid_api_key')
 
-    const revoked = await http('POST', `${settings}/api-keys/${rotated.body.id}/revoke`, {
-      token: admin,
-      body: { reason: 'done' },
-    })
-    expect(revoked.body).toMatchObject({ state: 'revoked', revoked_reason: 'done' })
-    expect((await http('GET', `${settings}/api-keys`, { token: rotated.body.api_key })).status).toBe(401)
+    const revoke = { ...key(rotated.data.id), body: { reason: 'done' } }
+    const revoked = await admin.POST(`${apiKeys}/{key_id}/revoke`, revoke)
+    expect(revoked.data).toMatchObject({ state: 'revoked', revoked_reason: 'done' })
+    await problemOf(clientOf(target, rotated.data.api_key).GET(apiKeys), 'invalid_api_key')
 
+    const ours: string[][] = []
     // Other files of the suite write to this org meanwhile.
-    const told = await http('GET', `${settings}/audit-events?limit=100`, { token: admin })
-    const ours = told.body.data.filter((event: { resource: { id: string } }) =>
-      [id, rotated.body.id].includes(event.resource.id),
-    )
-    expect(
-      ours.map((event: { action: string; resource: { id: string } }) => [event.action, event.resource.id]),
-    ).toEqual([
-      ['api_key.revoked', rotated.body.id],
+    for await (const { action, resource } of admin.entries(auditEvents, { params: { query: { limit: 100 } } })) {
+      if (resource.id === id || resource.id === rotated.data.id) ours.push([action, resource.id])
+    }
+    expect(ours).toEqual([
+      ['api_key.revoked', rotated.data.id],
       ['api_key.rotated', id],
       ['api_key.created', id],
     ])
-    expect((await http('GET', `${settings}/audit-events/verify`, { token: admin })).body).toMatchObject({
-      valid: true,
-      from_seq: 1,
-    })
+    expect(await verdict()).toMatchObject({ valid: true, from_seq: 1 })
   })
 
   test('app and publishable keys are issued and authenticate', async () => {
-    const app = await http('POST', `${settings}/app-keys`, {
-      token: admin,
+    const app = await admin.POST('/api/v1/settings/app-keys', {
       body: { name: 'app', app_id: 'app-1', environment: 'test' },
     })
-    expect(app.body.api_key).toMatch(/^oct_app_test_/)
-    const publishable = await http('POST', `${settings}/publishable-keys`, { token: admin, body: { name: 'sdk' } })
-    expect(publishable.body.api_key).toMatch(/^oct_pub_live_/)
-    for (const { body } of [app, publishable]) {
-      const registry = await http('GET', `${settings}/api-keys/scopes`, { headers: { 'x-api-key': body.api_key } })
+    expect(app.data.api_key).toMatch(/^oct_app_test_/)
+    const publishable = await admin.POST('/api/v1/settings/publishable-keys', { body: { name: 'sdk' } })
+    expect(publishable.data.api_key).toMatch(/^oct_pub_live_/)
+    for (const { api_key = '' } of [app.data, publishable.data]) {
+      const registry = await http('GET', `${apiKeys}/scopes`, { headers: { 'x-api-key': api_key } })
       expect(registry.status).toBe(200)
       expect(registry.headers.ratelimit).toBeDefined()
     }
   })
 
   test('a create that is repeated with its Idempotency-Key is replayed without the secret', async () => {
-    const create = () =>
-      http('POST', `${settings}/api-keys`, {
-        token: admin,
-        body: { name: 'once', scopes: ['keys:read'] },
-        headers: { 'idempotency-key': 'suite-1' },
-      })
+    const once = { params: { header: { 'Idempotency-Key': 'suite-1' } } }
+    const create = () => admin.POST(apiKeys, { ...once, body: { name: 'once', scopes: ['keys:read'] } })
     const first = await create()
+    const { api_key = '', ...record } = first.data
     const again = await create()
-    expect([first.status, again.status]).toEqual([201, 201])
-    expect(again.headers['idempotency-replayed']).toBe('true')
-    expect(again.body.id).toBe(first.body.id)
-    const { api_key: _once, ...record } = first.body
-    expect(again.text).toBe(JSON.stringify(record))
-    expect(again.headers.etag).toBe(first.headers.etag)
+    expect(again).toMatchObject({ status: 201, replayed: true, etag: first.etag })
+    expect(JSON.stringify(again.data)).toBe(JSON.stringify(record))
+    expect([first.status, first.replayed, answersWith(api_key).length]).toEqual([201, false, 1])
   })
 
   test('twenty creates at once all land and the chain still verifies', async () => {
-    const create = (index: number) =>
-      http('POST', `${settings}/api-keys`, { token: admin, body: { name: `at once ${index}`, scopes: ['keys:read'] } })
-    const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => create(index)))
-    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201))
-    expect((await http('GET', `${settings}/audit-events/verify`, { token: admin })).body.valid).toBe(true)
+    const created = await Promise.all(Array.from({ length: 20 }, (_, index) => createKey(`at once ${index}`)))
+    expect(created.map(({ status }) => status)).toEqual(Array(20).fill(201))
+    expect((await verdict()).valid).toBe(true)
   })
 })
 
 describe('signing in', () => {
   test('roles decide: an owner creates, a member only reads, and the denied attempt is recorded', async () => {
-    const { owner, member } = acme().tokens
-    const created = await http('POST', `${settings}/api-keys`, {
-      token: owner,
-      body: { name: 'by owner', scopes: ['keys:read'] },
-    })
-    expect(created.status).toBe(201)
-    expect(created.body.created_by).toEqual({ type: 'user', id: 'local-owner', email: 'owner@example.com' })
-    const denied = await http('POST', `${settings}/api-keys/${created.body.id}/revoke`, { token: member })
-    expect(denied.status).toBe(403)
-    expect(denied.body.detail).toContain('keys:write')
-    const events = await http('GET', `${settings}/audit-events?resource_id=${created.body.id}`, { token: admin })
-    expect(events.body.data[0]).toMatchObject({
-      action: 'api_key.revoked',
-      result: 'denied',
-      actor: { id: 'local-member' },
-    })
-    expect((await http('GET', `${settings}/api-keys/${created.body.id}`, { token: member })).body.state).toBe('active')
+    const { tokens } = orgsOf(target).acme
+    const member = clientOf(target, tokens.member)
+    const { data: created, status } = await createKey('by owner', clientOf(target, tokens.owner))
+    expect(status).toBe(201)
+    expect(created.created_by).toEqual({ type: 'user', id: 'local-owner', email: 'owner@example.com' })
+    const denied = await problemOf(member.POST(`${apiKeys}/{key_id}/revoke`, key(created.id)), 'forbidden')
+    expect(denied.message).toContain('keys:write')
+    const events = await admin.GET(auditEvents, { params: { query: { resource_id: created.id } } })
+    const attempt = { action: 'api_key.revoked', result: 'denied', actor: { id: 'local-member' } }
+    expect(events.data.data[0]).toMatchObject(attempt)
+    expect((await member.GET(`${apiKeys}/{key_id}`, key(created.id))).data.state).toBe('active')
   })
 })
 
 describe('tenants', () => {
   test('a key of another org is not found, and its org_id is refused', async () => {
-    const mine = await http('POST', `${settings}/api-keys`, {
-      token: admin,
-      body: { name: 'mine', scopes: ['keys:read'] },
-    })
-    const { full_admin } = globex().api_keys
-    expect((await http('GET', `${settings}/api-keys/${mine.body.id}`, { token: full_admin })).status).toBe(404)
-    expect((await http('POST', `${settings}/api-keys/${mine.body.id}/revoke`, { token: full_admin })).status).toBe(404)
-    expect((await http('GET', `${settings}/api-keys?org_id=${acme().org_id}`, { token: full_admin })).status).toBe(403)
-    expect((await http('GET', `${settings}/api-keys?org_id=${globex().org_id}`, { token: full_admin })).status).toBe(
-      200,
-    )
+    const { acme, globex } = orgsOf(target)
+    const ours = key((await createKey('ours')).data.id)
+    const theirs = clientOf(target, globex.api_keys.full_admin)
+    await problemOf(theirs.GET(`${apiKeys}/{key_id}`, ours), 'not_found')
+    await problemOf(theirs.POST(`${apiKeys}/{key_id}/revoke`, ours), 'not_found')
+    const listOf = ({ org_id }: { org_id: string }) => theirs.GET(apiKeys, { params: { query: { org_id } } })
+    await problemOf(listOf(acme), 'forbidden')
+    expect((await listOf(globex)).status).toBe(200)
   })
 })
 
 describe('what anybody may see', () => {
   test('health, the OpenAPI document, and a reference page with its script', async () => {
-    expect((await http('GET', '/api/v1/health')).body).toMatchObject({ status: 'ok' })
+    expect((await clientOf(target).GET('/api/v1/health')).data).toMatchObject({ status: 'ok' })
     const openapi = await http('GET', '/api/v1/openapi.json')
     expect(openapi.body.openapi).toMatch(/^3\.1/)
     expect(Object.keys(openapi.body.paths)).toHaveLength(new Set(operationList.map(([, { path }]) => path)).size)
@@ -181,15 +146,13 @@ describe('what anybody may see', () => {
   test('an unknown path is a problem, and a wrong method is told the right ones', async () => {
     const unknown = await http('GET', '/api/v1/nowhere')
     expect([unknown.status, unknown.body.code]).toEqual([404, 'not_found'])
-    const wrong = await http('DELETE', `${settings}/api-keys`)
+    const wrong = await http('DELETE', apiKeys)
     expect([wrong.status, wrong.headers.allow]).toEqual([405, 'GET, POST'])
   })
 
   test('bad input names the field', async () => {
-    const { status, body } = await http('POST', `${settings}/api-keys`, {
-      token: admin,
-      body: { nmae: 'x', scopes: [] },
-    })
+    const token = orgsOf(target).acme.api_keys.full_admin
+    const { status, body } = await http('POST', apiKeys, { token, body: { nmae: 'x', scopes: [] } })
     expect(status).toBe(400)
     expect(body.errors.map((fault: { path: string }) => fault.path).sort()).toEqual(['name', 'nmae', 'scopes'])
   })

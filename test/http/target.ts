@@ -1,7 +1,7 @@
 /** What the HTTP suite talks to: the local gateway, or a deployed API that `OCTOMIL_TARGET` names a file about. */
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
-import { createSettingsClient, type SettingsClient } from '../../client/src/index.ts'
+import { type BodyOf, createSettingsClient, type SettingsClient } from '../../client/src/index.ts'
 import { operationList } from '../../functions/operations.ts'
 import type { Issuer } from '../../local/issuer.ts'
 import { seed, startService } from '../../local/service.ts'
@@ -49,6 +49,12 @@ export async function mintBuyers(issuer: Issuer): Promise<Target['buyers']> {
   return [await mint(), await mint()]
 }
 
+/** The organizations of a target: one on the plan that everybody begins with, one that has every feature. */
+export function orgsOf({ orgs: [acme, globex] }: Target) {
+  if (!acme || !globex) throw new Error('the target has no two organizations')
+  return { acme, globex }
+}
+
 export interface HttpResponse {
   status: number
   headers: Record<string, string>
@@ -80,25 +86,49 @@ export const suites = {
   cloud: ['cloud-connections', 'cloud-credentials', 'cloud-policy', 'execution'],
 } as const satisfies Record<string, readonly string[]>
 
-/** One HTTP request, e.g. `http('GET', '/api/v1/health')`. */
-export async function http(method: string, path: string, options: HttpOptions = {}): Promise<HttpResponse> {
-  const response = await httpTo(await openTarget(), method, path, options)
-  note(method, path, response.status)
-  return response
+/** What the suite has been answered, as it came. */
+const answers: string[] = []
+
+/** The answers so far that hold a secret. */
+export const answersWith = (secret: string): string[] => answers.filter((answer) => answer.includes(secret))
+
+/**
+ * The published client, as most callers of the suite: by an API key or a token, or by nothing. It tries once, so that
+ * nothing is made good in silence.
+ */
+export const clientOf = (target: Target, credential?: string): SettingsClient =>
+  createSettingsClient({ baseUrl: target.url, credential, retries: { attempts: 1 }, fetch: through(target) })
+
+/** A client by a key of its own, which holds these scopes and may be used as often as a suite likes. */
+export async function busyClient(
+  target: Target,
+  { api_keys }: Target['orgs'][number],
+  scopes: BodyOf<'/api/v1/settings/api-keys', 'post'>['scopes'],
+): Promise<SettingsClient> {
+  const body = { name: 'busy', scopes, rate_limit_per_minute: 100_000 }
+  const { data } = await clientOf(target, api_keys.full_admin).POST('/api/v1/settings/api-keys', { body })
+  return clientOf(target, data.api_key)
 }
 
-/** The published client, which sends what it sends through `http`. */
-export const clientOf = ({ url }: Target, credential: string): SettingsClient =>
-  createSettingsClient({ baseUrl: url, credential, retries: { attempts: 1 }, fetch: viaHttp })
-
-async function viaHttp(request: Request): Promise<Response> {
+const through = (target: Target) => async (request: Request) => {
   const { pathname, search } = new URL(request.url)
   const content = await request.text()
-  const { status, headers, text } = await http(request.method, pathname + search, {
+  const { status, headers, text } = await noted(target, request.method, pathname + search, {
     headers: Object.fromEntries(request.headers),
     ...(content === '' ? {} : { body: content }),
   })
   return new Response(text === '' ? null : text, { status, headers })
+}
+
+/** One HTTP request as it goes over the wire, e.g. `http('GET', '/api/v1/health')`. */
+export const http = async (method: string, path: string, options?: HttpOptions): Promise<HttpResponse> =>
+  noted(await openTarget(), method, path, options)
+
+async function noted(...[target, method, path, options]: Parameters<typeof httpTo>): Promise<HttpResponse> {
+  const response = await httpTo(target, method, path, options)
+  answers.push(JSON.stringify(response.headers) + response.text)
+  note(method, path, response.status)
+  return response
 }
 
 /** One HTTP request to a target that is at hand. */

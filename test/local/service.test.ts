@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DecryptCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms'
 import { afterEach, describe, expect, test } from 'vitest'
+import { createSettingsClient, type SettingsClient } from '../../client/src/index.ts'
 import { freePort } from '../../local/engine.ts'
 import { kmsKeyId } from '../../local/kms.ts'
 import { type Service, seed, startService } from '../../local/service.ts'
@@ -81,23 +82,16 @@ describe('the local service', () => {
   test('a purchase comes in by the event of the local Stripe, or by a sweep when its events are held back', async () => {
     const { url, stripe, events, ...service } = await start()
     const orgs = await seed({ url, stripe, events, ...service })
-    const ask = async (token: string | undefined, method: string, path: string, body?: object) => {
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-      const sent = { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) }
-      return (await (await fetch(`${url}/api/v1/settings/billing${path}`, sent)).json()) as Record<string, unknown>
-    }
-    const buy = async (token: string | undefined) => {
-      const session = await ask(token, 'POST', '/checkout', { plan: 'team', interval: 'monthly' })
+    const billing = '/api/v1/settings/billing'
+    const [acme, globex] = orgs.map(({ tokens }) => createSettingsClient({ baseUrl: url, credential: tokens.owner }))
+    if (!acme || !globex) throw new Error('there are no two organizations')
+    const buy = async (client: SettingsClient) => {
+      const { data } = await client.POST(`${billing}/checkout`, { body: { plan: 'team', interval: 'monthly' } })
       const card = { number: '4242424242424242', expiry: '12/40', cvc: '123', email: 'buyer@example.com' }
-      const paid = await fetch(String(session.url), {
-        method: 'POST',
-        body: new URLSearchParams(card),
-        redirect: 'manual',
-      })
+      const paid = await fetch(data.url, { method: 'POST', body: new URLSearchParams(card), redirect: 'manual' })
       expect(paid.status).toBe(303)
     }
-    const subscriptionOf = async (token: string | undefined) => (await ask(token, 'GET', '')).subscription
-    const [acme, globex] = orgs.map(({ tokens }) => tokens.owner)
+    const subscriptionOf = async (client: SettingsClient) => (await client.GET(billing)).data.subscription
 
     await buy(acme)
     await stripe.webhooks.idle()

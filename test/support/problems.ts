@@ -1,5 +1,6 @@
 /** What every problem answer must be, spelled from the contract and not from the code. */
 import { expect } from 'vitest'
+import { ProblemError } from '../../client/src/index.ts'
 import type { Response } from './invoke.ts'
 
 const statuses = {
@@ -25,6 +26,14 @@ const statuses = {
 } as const
 
 export type Code = keyof typeof statuses
+
+/** The problem that a call of the client fails with, which is to be the one with this code. */
+export async function problemOf(call: Promise<unknown>, code: Code): Promise<ProblemError> {
+  const outcome = await call.catch((error: unknown) => error)
+  if (!(outcome instanceof ProblemError)) throw new Error(`the call did not fail with ${code}`, { cause: outcome })
+  expect(outcome).toMatchObject({ code, status: statuses[code], message: expect.any(String) })
+  return outcome
+}
 
 const members = [
   'type',
