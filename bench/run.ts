@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { measureAuthentication } from './authentication.ts'
 import { measureColdImports } from './cold.ts'
+import { measureFirstRequests } from './first-request.ts'
 import { type Fixture, startFixture } from './fixture.ts'
 import { measureHealth } from './health.ts'
 import { measureLists } from './lists.ts'
@@ -13,6 +14,7 @@ import { measureUnits } from './units.ts'
 
 const partsWithoutEngine: Record<string, () => Promise<void>> = { cold: measureColdImports }
 const partsWithEngine: Record<string, (fixture: Fixture) => Promise<void>> = {
+  first: measureFirstRequests,
   requests: measureRequests,
   units: measureUnits,
   lists: measureLists,
