@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { bundleBare, type Code, type ColdStart, coldStart, copyHandlers } from './cold-process.ts'
 import { kib, median, ms, printTable, ratio, type TableRow } from './report.ts'
 
-const samples = 7
+const samples = 11
 /** Of what is loaded at the start, and of all code of a function; Stripe's client has a place of its own. */
 const sizeBudgetKib = { start: 450, all: 750 }
 const ratioBudget = 1.5
