@@ -2,6 +2,7 @@
 import { measureAuthentication } from './authentication.ts'
 import { measureColdImports } from './cold.ts'
 import { measureContention } from './contention.ts'
+import { measureFirstRequests } from './first-request.ts'
 import { measureHealth } from './health.ts'
 import { measureLists } from './lists.ts'
 import { measurePipeline } from './pipeline.ts'
@@ -12,6 +13,7 @@ import { measureUnits } from './units.ts'
 
 export const parts = {
   cold: measureColdImports,
+  first: measureFirstRequests,
   pipeline: measurePipeline,
   requests: measureRequests,
   lists: measureLists,

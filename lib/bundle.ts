@@ -5,13 +5,19 @@
  */
 import { globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { type BuildOptions, buildSync } from 'esbuild'
+import { type BuildOptions, buildSync, type Metafile } from 'esbuild'
 import { backgroundList } from '../functions/background.ts'
 import { catchAll, operationList } from '../functions/operations.ts'
 import { lazy } from '../shared/lazy.ts'
 
 const root = join(import.meta.dirname, '..')
 const outFolder = join(root, 'build')
+
+/**
+ * What no cold start needs, only some requests: handlers load it by `import()`, from a file of its own in the
+ * `node_modules` of the function's folder. Within the handler's own file it would be parsed at every start.
+ */
+const latePackages: readonly string[] = ['stripe', 'jose/jwt/verify', 'jose/jwks/remote']
 
 /** How handlers are bundled. The bench bundles what it compares them with in the same way. */
 export const bundleSettings = {
@@ -26,6 +32,7 @@ export const bundleSettings = {
   outExtension: { '.js': '.mjs' },
   legalComments: 'none',
   logLevel: 'warning',
+  external: [...latePackages],
   // Parts of the SDK that no Lambda of ours can reach. Both are loaded by `import()`, and without chunks esbuild wraps
   // everything that such an import reaches in functions, which costs more than their bytes. Together: 151 KiB of 519,
   // and 84 ms of cold import become 55.
@@ -42,8 +49,10 @@ const docsFiles = ['package.json', 'dist/browser/standalone.js']
 export interface Bundle {
   /** The folder of a function's code, by the name of its handler's file. */
   folderOf(name: string): string
-  /** The size of each function's `index.mjs`. */
+  /** The size of each function's code: its `index.mjs`, and the packages that it may load later. */
   bytes: Record<string, number>
+  /** The packages that each function may load later, with their sizes. */
+  late: Record<string, Record<string, number>>
 }
 
 /** Bundles all handlers into `build/<name>/index.mjs`, once a process: sources do not change under it. */
@@ -51,19 +60,62 @@ export const bundle = lazy(bundleAll)
 
 function bundleAll(): Bundle {
   const names: readonly string[] = [...[...operationList, ...backgroundList].map(([name]) => name), catchAll.name]
-  const { outputFiles } = buildSync({
-    ...bundleSettings,
-    entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `functions/${name}.ts`])),
-    outdir: outFolder,
-    write: false,
-  })
-  const files = new Map(outputFiles.map(({ path, contents }) => [relative(outFolder, path), contents]))
-  const bytes = Object.fromEntries([...files].map(([file, { byteLength }]) => [dirname(file), byteLength]))
+  const { codeOf, lateOf } = build(names)
+  const [files, bytes, late]: [Map<string, Uint8Array>, Bundle['bytes'], Bundle['late']] = [new Map(), {}, {}]
+  for (const name of names) {
+    const index = codeOf(`${name}/index`)
+    const packages = lateOf(name).map((specifier) => [specifier, codeOf(`late/${specifier}`)] as const)
+    files.set(join(name, 'index.mjs'), index)
+    for (const [file, content] of nodeModules(packages)) files.set(join(name, 'node_modules', file), content)
+    late[name] = Object.fromEntries(packages.map(([specifier, { byteLength }]) => [specifier, byteLength]))
+    bytes[name] = index.byteLength + Object.values(late[name]).reduce((sum, size) => sum + size, 0)
+  }
   for (const file of docsFiles)
     files.set(join('meta/docs', docsPackage, file), readFileSync(join(root, docsPackage, file)))
   for (const [file, content] of files) place(join(outFolder, file), content)
   removeAllBut(new Set(files.keys()))
-  return { folderOf: (name) => join(outFolder, name), bytes }
+  return { folderOf: (name) => join(outFolder, name), bytes, late }
+}
+
+/** The pass itself: the code of every handler and late package, and which of these a handler may load. */
+function build(names: readonly string[]) {
+  const { outputFiles, metafile } = buildSync({
+    ...bundleSettings,
+    entryPoints: {
+      ...Object.fromEntries(names.map((name) => [`${name}/index`, `functions/${name}.ts`])),
+      ...Object.fromEntries(latePackages.map((specifier) => [`late/${specifier}`, specifier])),
+    },
+    outdir: outFolder,
+    write: false,
+    metafile: true,
+  })
+  const code = new Map(outputFiles.map(({ path, contents }) => [relative(outFolder, path), contents]))
+  return {
+    codeOf: (entry: string) => code.get(`${entry}.mjs`) ?? new Uint8Array(),
+    lateOf: (name: string) => lateImports(name, metafile),
+  }
+}
+
+function lateImports(name: string, { outputs }: Metafile): string[] {
+  const imports = outputs[join(relative(root, outFolder), name, 'index.mjs')]?.imports ?? []
+  const late = imports.filter(({ path }) => latePackages.includes(path))
+  for (const { path, kind } of late) {
+    if (kind !== 'dynamic-import') throw new Error(`${name} loads ${path} at its start; it must load it by import()`)
+  }
+  return [...new Set(late.map(({ path }) => path))].sort()
+}
+
+/** Packages as Node finds them in `node_modules`: a file for each, and a package.json that says which is which. */
+function nodeModules(packages: readonly (readonly [specifier: string, code: Uint8Array])[]): [string, Uint8Array][] {
+  const parts = packages.map(([specifier, code]) => {
+    const [name = '', ...path] = specifier.split('/')
+    return { name, code, subpath: ['.', ...path].join('/'), file: `${path.join('-') || 'index'}.mjs` }
+  })
+  const manifests = [...Map.groupBy(parts, ({ name }) => name)].map(([name, own]): [string, Uint8Array] => {
+    const exports = Object.fromEntries(own.map(({ subpath, file }) => [subpath, `./${file}`]))
+    return [join(name, 'package.json'), Buffer.from(JSON.stringify({ exports }))]
+  })
+  return [...parts.map(({ name, file, code }): [string, Uint8Array] => [join(name, file), code]), ...manifests]
 }
 
 /** Writes a file unless it is there already, and never lets anyone see half of it. */

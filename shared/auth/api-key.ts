@@ -3,7 +3,6 @@
  * characters of the CRC-32 over all that stands before them, so that a typo is found without a read.
  */
 import { createHash, randomInt } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import type { KeyType } from './scopes.ts'
 
 export type Environment = 'live' | 'test'
@@ -22,6 +21,16 @@ function checksum(text: string): string {
     rest = Math.floor(rest / 62)
   }
   return digits
+}
+
+/** That of `node:zlib`, which nothing else of a function needs and which takes 0.7 ms of a cold start to load. */
+function crc32(text: string): number {
+  let crc = -1
+  for (const byte of Buffer.from(text)) {
+    crc ^= byte
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
+  }
+  return ~crc >>> 0
 }
 
 /** A new raw key and the prefix that may be shown: the typed prefix and the first 4 of its 32 random characters. */

@@ -52,7 +52,7 @@ const refused = (detail: string, cause?: unknown) => new ProblemError('authentic
 async function verifyToken(token: string, issuer: string): Promise<JWTPayload> {
   try {
     const audience = environment('oidcAudience')
-    const { jwtVerify } = await import('./jose.ts')
+    const { jwtVerify } = await import('jose/jwt/verify')
     const { payload } = await jwtVerify(token, await issuerKeys(issuer), {
       issuer,
       ...(audience ? { audience } : {}),
@@ -88,7 +88,7 @@ let keys: { issuer: string; get: JWTVerifyGetKey } | undefined
 async function issuerKeys(issuer: string): Promise<JWTVerifyGetKey> {
   if (keys?.issuer === issuer) return keys.get
   const jwksUri = environment('oidcJwksUri') ?? (await discoverJwksUri(issuer))
-  const { createRemoteJWKSet } = await import('./jose.ts')
+  const { createRemoteJWKSet } = await import('jose/jwks/remote')
   keys = { issuer, get: createRemoteJWKSet(new URL(jwksUri)) }
   return keys.get
 }

@@ -1,7 +1,8 @@
 /**
  * Stripe's client, and what becomes of its errors. The API version is the package's own: its types say what comes back.
+ * The package is loaded by the first call: it is half of a cold start, and a request that is refused never needs it.
  */
-import Stripe from 'stripe'
+import type Stripe from 'stripe'
 import { ProblemError } from '../http/problem.ts'
 import { environment } from '../runtime/environment.ts'
 import { log } from '../runtime/log.ts'
@@ -11,7 +12,7 @@ import { renewedStripeSecrets, type StripeSecrets, stripeSecrets } from './secre
 const timeoutMs = 8000
 const maxNetworkRetries = 2
 
-let connected: { secretKey: string; apiUrl: string; client: Stripe } | undefined
+let connected: { secretKey: string; apiUrl: string; client: Promise<Stripe> } | undefined
 
 /**
  * The client, made anew when the key has changed.
@@ -22,11 +23,16 @@ export const stripe = async (): Promise<Stripe> => clientWith(await currentSecre
 
 /** One that has no key yet may have been filled in since. */
 async function currentSecrets(): Promise<StripeSecrets> {
-  const secrets = await stripeSecrets()
+  const reading = stripeSecrets()
+  // The first call waits for Secrets Manager: time to load the package in. If that fails, so it does for who awaits it.
+  loadPackage().catch(() => undefined)
+  const secrets = await reading
   return secrets.secretKey === undefined ? renewedStripeSecrets() : secrets
 }
 
-function clientWith({ secretKey }: StripeSecrets): Stripe {
+const loadPackage = () => import('stripe')
+
+function clientWith({ secretKey }: StripeSecrets): Promise<Stripe> {
   if (secretKey === undefined) throw notConfigured()
   const apiUrl = environment('stripeApiUrl') ?? ''
   if (connected?.secretKey !== secretKey || connected.apiUrl !== apiUrl) {
@@ -35,7 +41,8 @@ function clientWith({ secretKey }: StripeSecrets): Stripe {
   return connected.client
 }
 
-function connect(secretKey: string, apiUrl: string): Stripe {
+async function connect(secretKey: string, apiUrl: string): Promise<Stripe> {
+  const { default: Stripe } = await loadPackage()
   return new Stripe(secretKey, {
     apiVersion: Stripe.API_VERSION,
     timeout: timeoutMs,
@@ -60,27 +67,37 @@ const addressOf = ({ protocol, hostname, port }: URL) => {
 export async function callStripe<T>(calls: (stripe: Stripe) => Promise<T>): Promise<T> {
   const secrets = await currentSecrets()
   try {
-    return await calls(clientWith(secrets))
+    return await calls(await clientWith(secrets))
   } catch (error) {
-    if (!(error instanceof Stripe.errors.StripeAuthenticationError)) throw toProblem(error)
+    if (!isOfType(error, 'StripeAuthenticationError')) throw toProblem(error)
     const renewed = await renewedStripeSecrets()
     if (renewed.secretKey === secrets.secretKey) throw toProblem(error)
-    return calls(clientWith(renewed)).catch((again: unknown) => {
+    return calls(await clientWith(renewed)).catch((again: unknown) => {
       throw toProblem(again)
     })
   }
 }
 
+/**
+ * Stripe's errors are known by what all of them have, and told apart by their `type`, the name of their class, as Stripe's
+ * reference does: asking for the classes themselves would load the package.
+ */
+const isStripeError = (error: unknown): error is Stripe.errors.StripeError =>
+  error instanceof Error && 'type' in error && 'rawType' in error
+
+const isOfType = (error: unknown, ...types: readonly `Stripe${string}Error`[]): boolean =>
+  isStripeError(error) && (types as readonly string[]).includes(error.type)
+
 /** Whether Stripe understood a request and will not have it, as when a session to expire is complete already. */
 export const isRefusal = (error: unknown): error is Stripe.errors.StripeInvalidRequestError =>
-  error instanceof Stripe.errors.StripeInvalidRequestError
+  isOfType(error, 'StripeInvalidRequestError')
 
 /** Whether Stripe says that what was asked for does not exist. */
 export const isMissing = (error: unknown): boolean => isRefusal(error) && error.code === 'resource_missing'
 
 /** What becomes of a failure of Stripe: the problem that callers are told. Other errors pass as they are. */
 export function toProblem(error: unknown): unknown {
-  if (!(error instanceof Stripe.errors.StripeError)) return error
+  if (!isStripeError(error)) return error
   const { type, code, statusCode, requestId } = error
   log.warn('Stripe failed', {
     stripe_error: type,
@@ -97,13 +114,11 @@ const withoutSecrets = (text: string): string => text.replaceAll(/\b(sk|rk|whsec
 
 /** Stripe's own message stays inside: it is for us and not for our callers. */
 function problemOf(cause: Stripe.errors.StripeError): ProblemError {
-  const { StripeAuthenticationError, StripeConnectionError, StripePermissionError, StripeRateLimitError } =
-    Stripe.errors
-  if (cause instanceof StripeAuthenticationError || cause instanceof StripePermissionError) {
+  if (isOfType(cause, 'StripeAuthenticationError', 'StripePermissionError')) {
     const detail = `Stripe refuses the key of this deployment. Put one that may do this into ${placeOfKey()}.`
     return new ProblemError('service_unavailable', detail, { cause })
   }
-  if (cause instanceof StripeConnectionError || cause instanceof StripeRateLimitError) {
+  if (isOfType(cause, 'StripeConnectionError', 'StripeRateLimitError')) {
     const headers = { 'retry-after': '5' }
     return new ProblemError('service_unavailable', 'Stripe does not answer at the moment; try again.', {
       headers,

@@ -1,0 +1,67 @@
+/** What is deployed of each function: a folder that needs nothing beside itself, and starts with as little as it can. */
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { backgroundList } from '../../functions/background.ts'
+import { catchAll, operationList } from '../../functions/operations.ts'
+import { bundle } from '../../lib/bundle.ts'
+
+const kib = 1024
+const { bytes, late, folderOf } = bundle()
+const names = Object.keys(bytes)
+const sizeAtStart = (name: string): number =>
+  (bytes[name] ?? 0) - Object.values(late[name] ?? {}).reduce((sum, size) => sum + size, 0)
+
+test('every function has a bundle', () => {
+  const declared = [...operationList, ...backgroundList].map(([name]) => name as string)
+  expect(names.toSorted()).toEqual([...declared, catchAll.name].toSorted())
+})
+
+test('a start loads at most 450 KiB, also where Stripe is called', () => {
+  expect(names.filter((name) => sizeAtStart(name) > 450 * kib)).toEqual([])
+})
+
+test('Stripe’s client is with the functions that call Stripe’s API, and loads with the first call', () => {
+  const withClient = names.filter((name) => 'stripe' in (late[name] ?? {}))
+  const callers = [...operationList, ...backgroundList]
+    // The webhook's receiver has Stripe's secrets, and never calls.
+    .filter(([name, { access }]) => access.stripe && name !== 'stripe-events/receive')
+    .map(([name]) => name as string)
+  expect(withClient.toSorted()).toEqual(callers.toSorted())
+})
+
+/** V8 keeps a source that holds one character outside of Latin-1 in twice the memory, and parses it more slowly. */
+test('code is ASCII', () => {
+  const texts = names.map((name) => [name, readFileSync(join(folderOf(name), 'index.mjs'), 'latin1')] as const)
+  expect(texts.filter(([, text]) => /[^\0-\x7f]/.test(text)).map(([name]) => name)).toEqual([])
+})
+
+describe('from an empty folder outside of the repository', () => {
+  const away = mkdtempSync(join(tmpdir(), 'octomil-bundles-'))
+  afterAll(() => rmSync(away, { recursive: true, force: true }))
+
+  /** What a fresh process prints that imports one file after the other, and runs as Lambda does: in the code's folder. */
+  const importing = (cwd: string, files: readonly string[]): string => {
+    const program = `
+      for (const file of process.argv.slice(1)) {
+        const exported = await import(file)
+        console.log(typeof (exported.handler ?? exported.default ?? Object.values(exported)[0]))
+      }`
+    return execFileSync(process.execPath, ['--input-type=module', '--eval', program, ...files], {
+      cwd,
+      encoding: 'utf8',
+      env: { AWS_REGION: 'us-east-1' },
+    })
+  }
+
+  test.each(names)('%s is imported with all that it may load later', (name) => {
+    const folder = join(away, name)
+    cpSync(folderOf(name), folder, { recursive: true })
+    const packages = Object.keys(late[name] ?? {})
+    // A specifier is resolved from the folder, as the handler's own import() of it is.
+    const printed = importing(folder, [join(folder, 'index.mjs'), ...packages])
+    expect(printed).toBe('function\n'.repeat(1 + packages.length))
+  })
+})
