@@ -5,7 +5,7 @@ import { getOpenApi } from './contract.ts'
 
 /** The committed document, which a check holds against the contracts; read on first request, not at the cold start. */
 const answer = lazy(async (): Promise<Answer> => {
-  const { default: openapi } = await import('../../docs/openapi.json', { with: { type: 'json' } })
+  const { default: openapi } = await import('#openapi', { with: { type: 'json' } })
   return { status: 200, body: openapi, headers: { etag: etagOf(openapi), 'cache-control': 'public, max-age=300' } }
 })
 

@@ -64,4 +64,18 @@ describe('from an empty folder outside of the repository', () => {
     const printed = importing(folder, [join(folder, 'index.mjs'), ...packages])
     expect(printed).toBe('function\n'.repeat(1 + packages.length))
   })
+
+  test('the OpenAPI document is read from beside its handler', () => {
+    const folder = join(away, 'openapi')
+    cpSync(folderOf('meta/openapi'), folder, { recursive: true })
+    const program = `
+      const { handler } = await import(process.argv[1])
+      const { statusCode, body } = await handler({}, {})
+      console.log('\\n' + statusCode, JSON.parse(body).openapi)`
+    const said = execFileSync(process.execPath, ['--input-type=module', '--eval', program, join(folder, 'index.mjs')], {
+      cwd: folder,
+      encoding: 'utf8',
+    })
+    expect(said).toContain('\n200 3.1')
+  })
 })
