@@ -27,9 +27,9 @@ export function validate(operation: Operation, exchange: Exchange): void {
     body: operation.body ? parse(operation.body, body) : undefined,
     params: {},
   }
-  const hidden = hiddenMember(body)
-  if (hidden && faults.length === 0) faults.push(unknownField(hidden))
   if (faults.length > 0) throw invalidInput(faults)
+  const hidden = hiddenMember(body)
+  if (hidden) throw invalidInput([unknownField(hidden)])
   const params = operation.params.safeParse(exchange.pathParameters)
   // An id that cannot be is an id that does not exist.
   if (!params.success) throw notFound()
@@ -54,8 +54,10 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
     throw invalidInput([{ path: '', code: 'missing_body', message: 'a JSON body is needed' }])
   }
   requireJson(headers['content-type'], method)
-  const value = parseJson(rawBody)
-  const broken = brokenString(value)
+  const text = decode(rawBody)
+  const value = parseJson(text)
+  // UTF-8 itself cannot hold half of a pair: one that is escaped is all there can be, and most bodies have none.
+  const broken = surrogateEscape.test(text) ? brokenString(value) : undefined
   if (broken) {
     throw invalidInput([{ path: dotted(broken), code: 'invalid_unicode', message: 'holds half of a surrogate pair' }])
   }
@@ -69,14 +71,26 @@ function requireJson(contentType: string | undefined, method: string): void {
   throw new ProblemError('unsupported_media_type', 'The body must be JSON, sent as Content-Type: application/json.')
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+const surrogateEscape = /\\u[dD][89a-fA-F]/
+
+function decode(bytes: Uint8Array): string {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (error) {
-    const reason = error instanceof SyntaxError ? 'is not valid JSON' : 'is not valid UTF-8'
-    throw invalidInput([{ path: '', code: 'malformed_json', message: `the body ${reason}` }])
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw malformed('is not valid UTF-8')
   }
 }
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw malformed('is not valid JSON')
+  }
+}
+
+const malformed = (how: string): ProblemError =>
+  invalidInput([{ path: '', code: 'malformed_json', message: `the body ${how}` }])
 
 /**
  * The path of the first string that UTF-8 cannot hold. It would be stored changed, and the hash of the audit event that

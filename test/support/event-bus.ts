@@ -1,5 +1,5 @@
 /** The event bus of a test file, on loopback: what the service puts on it is kept, and handed on when a test says to whom. */
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   createEventBridge,
@@ -22,7 +22,7 @@ export const eventBus: LocalEventBridge = createEventBridge({
 })
 
 /** Starts listening, and tells the service where. */
-export async function startEventBus(): Promise<void> {
+export async function startEventBus(): Promise<Server> {
   const server = createServer((request, response) => void eventBus.handle(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   server.unref()
@@ -32,6 +32,7 @@ export async function startEventBus(): Promise<void> {
     EVENT_BUS_NAME: localBusName,
   })
   onBusEvent(async () => {})
+  return server
 }
 
 /** Hands every event from now on to `next`. */

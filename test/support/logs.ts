@@ -1,16 +1,22 @@
 /** What the service logs while tests run. */
 export const logLines: string[] = []
 
-/** Keeps structured log lines from the terminal and remembers them; `SHOW_LOGS=1` prints them too. */
-export function catchLogs(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    const write = stream.write.bind(stream)
+/** Keeps structured log lines from the terminal and remembers them, until what it hands back is called; `SHOW_LOGS=1` prints them too. */
+export function catchLogs(): () => void {
+  const releases = [process.stdout, process.stderr].map((stream) => {
+    const { write } = stream
     stream.write = ((chunk: string | Uint8Array, ...rest: []) => {
       const text = String(chunk)
-      if (!text.startsWith('{"level":')) return write(chunk, ...rest)
+      if (!text.startsWith('{"level":')) return write.call(stream, chunk, ...rest)
       logLines.push(text)
-      if (process.env.SHOW_LOGS) write(chunk, ...rest)
+      if (process.env.SHOW_LOGS) write.call(stream, chunk, ...rest)
       return true
     }) as typeof stream.write
+    return () => {
+      stream.write = write
+    }
+  })
+  return () => {
+    for (const release of releases) release()
   }
 }

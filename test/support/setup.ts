@@ -1,16 +1,18 @@
 /** Before each test file: the environment of a function, a table of its own, and logs caught instead of printed. */
 import { randomUUID } from 'node:crypto'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { beforeAll } from 'vitest'
+import { afterAll, beforeAll, vi } from 'vitest'
 import { createTable } from '../../local/engine.ts'
 import { createKms, kmsKeyId } from '../../local/kms.ts'
 import { startEventBus } from './event-bus.ts'
 import { catchLogs } from './logs.ts'
-import { startStripe } from './stripe.ts'
+import { startStripe, stopStripe } from './stripe.ts'
 
 const endpoint = process.env.DYNAMODB_ENDPOINT ?? ''
 const tableName = `test-${randomUUID()}`
+const { stackTraceLimit } = Error
+const environmentBefore = { ...process.env }
 
 Object.assign(process.env, {
   AWS_REGION: 'us-east-1',
@@ -28,19 +30,35 @@ Object.assign(process.env, {
   DASHBOARD_ORIGINS: 'https://dashboard.example.com,https://console.example.com',
 })
 
-catchLogs()
+const letLogsPass = catchLogs()
 beforeAll(async () => {
   await createTable(endpoint, tableName)
-  await startKms()
-  await startStripe()
-  await startEventBus()
+  const servers = [await startKms(), await startStripe(), await startEventBus()]
+  return () => {
+    for (const server of servers) {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+})
+
+// A worker goes on to the next file with the packages it has loaded and nothing else: our modules are evaluated anew.
+afterAll(async () => {
+  vi.useRealTimers()
+  letLogsPass()
+  await stopStripe()
+  for (const name of Object.keys(process.env)) delete process.env[name]
+  Object.assign(process.env, environmentBefore)
+  Error.stackTraceLimit = stackTraceLimit
+  vi.resetModules()
 })
 
 /** A KMS of this test file's own, with a key that nobody else has. */
-async function startKms(): Promise<void> {
+async function startKms(): Promise<Server> {
   const handle = createKms()
   const server = createServer((request, response) => void handle(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   server.unref()
   process.env.AWS_ENDPOINT_URL_KMS = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return server
 }

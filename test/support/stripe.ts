@@ -2,7 +2,7 @@
  * The local Stripe of a test file: an account of its own that the service under test talks to over HTTP. It is made when
  * it is first asked for something, since most files never do.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Fault } from '../../local/stripe/faults.ts'
 import type { LocalStripe } from '../../local/stripe/stripe.ts'
@@ -14,12 +14,18 @@ let url = ''
 export const stripeCalls: string[] = []
 
 /** Starts listening, and tells the service where. */
-export async function startStripe(): Promise<void> {
+export async function startStripe(): Promise<Server> {
   const server = createServer((request, response) => void answer(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   server.unref()
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   process.env.STRIPE_API_URL = url
+  return server
+}
+
+/** Ends what the account does by itself as time passes. */
+export async function stopStripe(): Promise<void> {
+  await (await made)?.close()
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
