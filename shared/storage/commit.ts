@@ -30,12 +30,9 @@ export class StaleReadError extends Error {
   override readonly name = 'StaleReadError'
 }
 
-/**
- * A lost race is followed by a pause between 0 and a window of its own: full jitter. The windows grow, so that many spread
- * out, and then shrink, so that who has lost for long goes before newcomers and nobody starves.
- */
-const pauseWindowsMs = [50, 100, 200, 400, 800, 1600, 800]
-const lastPauseWindowMs = 400
+/** A lost race is followed by a pause between 0 and this, doubled each time up to the cap: full jitter. */
+const firstPauseMs = 50
+const longestPauseMs = 2000
 
 /**
  * Writes a change. Lost races for the head of the chain are run again, from a fresh read, until `deadline`.
@@ -135,7 +132,7 @@ export async function pauseBeforeNext(
   cause: Error,
   timing: Timing = realTiming,
 ): Promise<void> {
-  const pauseMs = timing.random() * (pauseWindowsMs[attempt] ?? lastPauseWindowMs)
+  const pauseMs = timing.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt)
   if (timing.now().getTime() + pauseMs >= deadline.getTime()) {
     throw new ProblemError('service_unavailable', 'Too many changes of this organization at once; try again.', {
       headers: { 'retry-after': '1' },

@@ -1,6 +1,9 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import type { NodeHttpHandler } from '@smithy/node-http-handler'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { operations } from '../../functions/operations.ts'
 import type { Operation } from '../../shared/http/operation.ts'
+import { awsClientSettings } from '../../shared/runtime/aws-client.ts'
+import { table } from '../../shared/storage/table.ts'
 import { eventFor, invoke, invokeEvent } from '../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../support/orgs.ts'
 
@@ -8,10 +11,16 @@ const writers = 200
 /** What is shown is that all of them land; how soon is a matter of the machine. */
 const patient = { getRemainingTimeInMillis: () => 100_000 }
 
+/** One process opens the connections of two hundred here, and may take longer for them than a Lambda for its own. */
+const connectWithin = (connectionTimeout: number) =>
+  (table().config.requestHandler as NodeHttpHandler).updateHttpClientConfig('connectionTimeout', connectionTimeout)
+
 let org: TestOrg
 beforeAll(async () => {
   org = await makeBusyOrg()
+  connectWithin(60_000)
 })
+afterAll(() => connectWithin(awsClientSettings.requestHandler.connectionTimeout))
 
 interface Event {
   seq: number
