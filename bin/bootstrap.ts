@@ -34,12 +34,13 @@ async function main(): Promise<void> {
   const { stage, orgName, owner, plan, anotherKeyFor, person } = readOptions()
   process.env[environmentNames.tableName] = await tableOf(stage)
   const pool = await findUserPool(stage)
-  if (person) return await addAnother(stage, pool, person)
   const maker: Maker = { name: 'bootstrap', requestId: randomUUID(), deadline: new Date(Date.now() + budgetMs) }
+  if (person) return await addAnother(stage, pool, person, maker)
   const orgId = anotherKeyFor ? await existing(anotherKeyFor) : await make(orgName, owner, pool, maker)
   if (plan) await setPlan(orgId, plan, maker, 'npm run bootstrap -- --plan')
   const rawKey = await createOrgKey(orgId, 'Bootstrap key', 'full_admin', maker)
-  const signIn = pool && !anotherKeyFor ? await addOwner(stage, pool, { email: owner, orgId, role: 'owner' }) : {}
+  const signIn =
+    pool && !anotherKeyFor ? await addOwner(stage, pool, { email: owner, orgId, role: 'owner' }, maker) : {}
   console.log(JSON.stringify({ org_id: orgId, api_key: rawKey, ...signIn }, null, 2))
   console.error('This key is shown once. Store it now, and rotate it when you have signed in.')
 }
@@ -93,9 +94,9 @@ async function make(name: string, owner_email: string, pool: PoolIds | undefined
 }
 
 /** The owner's first password. A failure is told and not thrown: the key that was just made must still be shown. */
-async function addOwner(stage: string, pool: PoolIds, owner: Person): Promise<{ owner?: SignIn }> {
+async function addOwner(stage: string, pool: PoolIds, owner: Person, maker: Maker): Promise<{ owner?: SignIn }> {
   try {
-    return { owner: await signInOf(stage, pool, owner) }
+    return { owner: await signInOf(stage, pool, owner, maker) }
   } catch (error) {
     console.error(
       `The organization and its key are made, but ${owner.email} could not be added: ${error instanceof Error ? error.message : error}\n` +
@@ -106,10 +107,10 @@ async function addOwner(stage: string, pool: PoolIds, owner: Person): Promise<{ 
   }
 }
 
-async function addAnother(stage: string, pool: PoolIds | undefined, person: Person): Promise<void> {
+async function addAnother(stage: string, pool: PoolIds | undefined, person: Person, maker: Maker): Promise<void> {
   if (!pool) throw new UsageError(`Stage ${stage} has no user pool: its people are added where its issuer has them.`)
   await existing(person.orgId)
-  const { email, temporary_password } = await signInOf(stage, pool, person)
+  const { email, temporary_password } = await signInOf(stage, pool, person, maker)
   console.log(JSON.stringify({ org_id: person.orgId, role: person.role, email, temporary_password }, null, 2))
 }
 
@@ -118,8 +119,8 @@ interface SignIn {
   temporary_password: string
 }
 
-async function signInOf(stage: string, pool: PoolIds, person: Person): Promise<SignIn> {
-  const temporary_password = await addPerson(pool, person)
+async function signInOf(stage: string, pool: PoolIds, person: Person, maker: Maker): Promise<SignIn> {
+  const temporary_password = await addPerson(pool, person, maker)
   console.error(
     `${person.email} signs in within three days, with the temporary password and then one of their own: npm run -s sign-in -- --stage ${stage} --email ${person.email}`,
   )

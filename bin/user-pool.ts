@@ -5,6 +5,7 @@ import {
   AdminGetUserCommand,
   type AdminGetUserCommandOutput,
   AdminSetUserPasswordCommand,
+  type AttributeType,
   CognitoIdentityProviderClient,
   UserNotFoundException,
   UsernameExistsException,
@@ -12,6 +13,8 @@ import {
 import { outputNames } from '../lib/stage.ts'
 import { userAttributes } from '../lib/user-attributes.ts'
 import type { Role } from '../shared/auth/scopes.ts'
+import type { Maker } from '../shared/orgs/entity.ts'
+import { tellFirstPassword } from '../shared/orgs/members.ts'
 import { outputsOf, UsageError } from './command.ts'
 
 export interface PoolIds {
@@ -39,17 +42,24 @@ export async function requireUnknown(pool: PoolIds, email: string): Promise<void
   if (known) throw belongsElsewhere(email, known)
 }
 
+/** Somebody who was given the password of a first sign-in. */
+export interface Admitted {
+  /** What the pool, and every token, calls them. */
+  sub: string
+  password: string
+}
+
 /**
- * Adds a person, and hands back the password of the first sign-in. Doing it again for somebody who has not signed in
- * yet makes a new one, so that a lost or expired password is no dead end.
+ * Adds a person to the pool, and hands back the password of the first sign-in. Doing it again for somebody who has not
+ * signed in yet makes a new one, so that a lost or expired password is no dead end.
  *
  * @throws UsageError for a person of another organization or role, and for one who has signed in
  */
-export async function addPerson(pool: PoolIds, person: Person): Promise<string> {
+async function admit(pool: PoolIds, person: Person): Promise<Admitted> {
   const { email, orgId, role } = person
   const TemporaryPassword = newPassword()
   try {
-    await new CognitoIdentityProviderClient({}).send(
+    const { User } = await new CognitoIdentityProviderClient({}).send(
       new AdminCreateUserCommand({
         UserPoolId: pool.UserPoolId,
         Username: email,
@@ -65,14 +75,25 @@ export async function addPerson(pool: PoolIds, person: Person): Promise<string> 
         ],
       }),
     )
-    return TemporaryPassword
+    return { sub: attributeOf(User?.Attributes, 'sub'), password: TemporaryPassword }
   } catch (error) {
     if (!(error instanceof UsernameExistsException)) throw error
     return await renew(pool, person)
   }
 }
 
-async function renew(pool: PoolIds, { email, orgId, role }: Person): Promise<string> {
+/**
+ * Adds a person, or renews their first password, and tells of it in the trail of their organization. The pool and the table
+ * are two systems, and the pool comes first: an event must not tell what has not happened. The password is handed back
+ * last: while the trail does not know of it, nobody does, and doing it all again makes up for that.
+ */
+export async function addPerson(pool: PoolIds, person: Person, maker: Maker): Promise<string> {
+  const { sub, password } = await admit(pool, person)
+  await tellFirstPassword(person.orgId, { sub, email: person.email, role: person.role }, maker)
+  return password
+}
+
+async function renew(pool: PoolIds, { email, orgId, role }: Person): Promise<Admitted> {
   const known = await find(pool, email)
   if (!known || known.orgId !== orgId || known.role !== role) throw belongsElsewhere(email, known)
   if (known.status !== 'FORCE_CHANGE_PASSWORD') {
@@ -82,10 +103,11 @@ async function renew(pool: PoolIds, { email, orgId, role }: Person): Promise<str
   await new CognitoIdentityProviderClient({}).send(
     new AdminSetUserPasswordCommand({ UserPoolId: pool.UserPoolId, Username: email, Password, Permanent: false }),
   )
-  return Password
+  return { sub: known.sub, password: Password }
 }
 
 interface Known {
+  sub: string
   orgId: string
   role: string
   status: string | undefined
@@ -103,9 +125,17 @@ async function find({ UserPoolId }: PoolIds, email: string): Promise<Known | und
 }
 
 function known({ UserAttributes = [], UserStatus }: AdminGetUserCommandOutput): Known {
-  const attribute = (name: string) => UserAttributes.find(({ Name }) => Name === name)?.Value ?? ''
-  return { orgId: attribute(userAttributes.org), role: attribute(userAttributes.role), status: UserStatus }
+  const attribute = (name: string) => attributeOf(UserAttributes, name)
+  return {
+    sub: attribute('sub'),
+    orgId: attribute(userAttributes.org),
+    role: attribute(userAttributes.role),
+    status: UserStatus,
+  }
 }
+
+const attributeOf = (attributes: readonly AttributeType[] = [], name: string): string =>
+  attributes.find(({ Name }) => Name === name)?.Value ?? ''
 
 const belongsElsewhere = (email: string, { role, orgId }: Partial<Known> = {}) =>
   new UsageError(

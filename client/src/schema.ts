@@ -1146,11 +1146,11 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
             /** @enum {string} */
-            action: "organization.created" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+            action: "organization.created" | "member.added" | "member.password_renewed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
             actor: components["schemas"]["Actor"];
             resource: {
                 /** @enum {string} */
-                type: "organization" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing";
+                type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing";
                 id?: string;
                 name?: string;
             };
@@ -3039,7 +3039,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                action?: "organization.created" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+                action?: "organization.created" | "member.added" | "member.password_renewed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
                 actor_id?: string;
                 resource_id?: string;
                 /** @description Events at this instant or later. */

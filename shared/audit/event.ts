@@ -7,6 +7,8 @@ import { lazy } from '../lazy.ts'
 /** `<resource>.<verb>`; a closed list. */
 export const auditActions = [
   'organization.created',
+  'member.added',
+  'member.password_renewed',
   'api_key.created',
   'api_key.revoked',
   'api_key.rotated',
@@ -43,6 +45,7 @@ export type AuditAction = (typeof auditActions)[number]
 
 export const resourceTypes = [
   'organization',
+  'member',
   'api_key',
   'billing',
   'org_settings',

@@ -81,7 +81,8 @@ export async function setPlan(orgId: string, plan: PlanCode, maker: Maker, reaso
   if (change.changes.length > 0) await commit(change, circumstances(orgId, maker, now), maker.deadline)
 }
 
-const circumstances = (orgId: string, { name, requestId }: Maker, now: Date) => ({
+/** The circumstances of a change that no caller asked for. */
+export const circumstances = (orgId: string, { name, requestId }: Maker, now: Date) => ({
   orgId,
   actor: systemActor(name),
   now,

@@ -29,6 +29,7 @@ export async function signInThroughCognito(emulator: Emulator, stage: string, ou
   await proveOwner(deployed, stdout.trim(), org_id)
   await proveAccessTokenIsRefused(deployed, owner.email, password)
   await proveMember(deployed, org_id)
+  await proveTrail(deployed, stdout.trim())
   console.log(`${owner.email} signed in and is the owner of ${org_id}`)
   for (const promise of notProved) console.log(`NOT PROVED: ${promise}: the emulator does not enforce it`)
 }
@@ -96,6 +97,26 @@ async function proveMember(deployed: Deployed, orgId: string): Promise<void> {
   assert.equal((await createKey(deployed, token)).status, 403)
   const late = await command(deployed.emulator, 'bootstrap', options)
   assert.match(late.stderr, /has signed in before, as member/)
+}
+
+/** The trail names everybody who was given a first password by the `sub` of their tokens, oldest first. */
+async function proveTrail(deployed: Deployed, token: string): Promise<void> {
+  const events = await get(deployed, '/api/v1/settings/audit-events?limit=100', token)
+  const told = (events.body.data as { action: string; actor: { type: string }; resource: Record<string, string> }[])
+    .filter(({ action }) => action.startsWith('member.'))
+    .reverse()
+  assert.deepEqual(
+    told.map(({ action, actor, resource }) => [action, actor.type, resource.name]),
+    [
+      ['member.added', 'system', 'owner@initech.example'],
+      ['member.added', 'system', 'member@initech.example'],
+      ['member.password_renewed', 'system', 'member@initech.example'],
+    ],
+  )
+  const { sub } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+  assert.equal(told[0]?.resource.id, sub)
+  const verified = await get(deployed, '/api/v1/settings/audit-events/verify', token)
+  assert.equal(verified.body.valid, true)
 }
 
 const get = ({ api }: Deployed, path: string, token: string) => httpTo(api, 'GET', path, { token })

@@ -113,3 +113,11 @@ describe('operations and background functions', () => {
     }
   })
 })
+
+test('each package with an install script is allowed to run it or denied it, so that npm need not ask', () => {
+  const read = (file: string) => JSON.parse(readFileSync(join(root, file), 'utf8'))
+  const packages: Record<string, { hasInstallScript?: boolean }> = read('package-lock.json').packages
+  const scripted = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript)
+  const names = new Set(scripted.map(([path]) => path.replace(/^.*node_modules\//, '')))
+  expect(Object.keys(read('package.json').allowScripts).sort()).toEqual([...names].sort())
+})

@@ -1,0 +1,170 @@
+/** Whoever is added to the user pool is in the audit trail of their organization, before anybody has their password. */
+
+import { randomUUID } from 'node:crypto'
+import {
+  AdminCreateUserCommand,
+  AdminGetUserCommand,
+  AdminSetUserPasswordCommand,
+  type AttributeType,
+  CognitoIdentityProviderClient,
+  UserNotFoundException,
+  UsernameExistsException,
+} from '@aws-sdk/client-cognito-identity-provider'
+import { mockClient } from 'aws-sdk-client-mock'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { UsageError } from '../../bin/command.ts'
+import { addPerson, type Person } from '../../bin/user-pool.ts'
+import { interceptTable, type TableCall } from '../support/faults.ts'
+import { eventsOf, expectWholeChain, trailEnd } from '../support/governance.ts'
+import { invoke } from '../support/invoke.ts'
+import { makeBusyOrg, type TestOrg } from '../support/orgs.ts'
+import { allRows, rowsOf } from '../support/rows.ts'
+
+interface User {
+  attributes: AttributeType[]
+  status: 'FORCE_CHANGE_PASSWORD' | 'CONFIRMED'
+  password: string | undefined
+}
+
+const pool = { UserPoolId: 'us-east-1_test', ClientId: 'client' }
+const email = 'ada@acme.example'
+const cognito = mockClient(CognitoIdentityProviderClient)
+let users: Map<string, User>
+let org: TestOrg
+
+const fault = { message: 'a fault of the test', $metadata: {} }
+
+/** The user of that name, as the pool has it. */
+function userOf(name: string | undefined): User {
+  const user = users.get(name ?? '')
+  if (!user) throw new UserNotFoundException(fault)
+  return user
+}
+
+beforeEach(async () => {
+  org = await makeBusyOrg()
+  users = new Map()
+  cognito.reset()
+  cognito.on(AdminCreateUserCommand).callsFake(({ Username, UserAttributes, TemporaryPassword }) => {
+    if (users.has(Username)) throw new UsernameExistsException(fault)
+    const attributes = [{ Name: 'sub', Value: randomUUID() }, ...UserAttributes]
+    users.set(Username, { attributes, status: 'FORCE_CHANGE_PASSWORD', password: TemporaryPassword })
+    return { User: { Attributes: attributes } }
+  })
+  cognito.on(AdminGetUserCommand).callsFake(({ Username }) => {
+    const { attributes, status } = userOf(Username)
+    return { UserAttributes: attributes, UserStatus: status }
+  })
+  cognito.on(AdminSetUserPasswordCommand).callsFake(({ Username, Password }) => {
+    userOf(Username).password = Password
+  })
+})
+
+const add = (person: Partial<Person> = {}) =>
+  addPerson(
+    pool,
+    { email, orgId: org.orgId, role: 'member', ...person },
+    { name: 'bootstrap', requestId: randomUUID(), deadline: new Date(Date.now() + 10_000) },
+  )
+const subOf = (name = email) => userOf(name).attributes.find(({ Name }) => Name === 'sub')?.Value
+const told = async (): Promise<string[]> => {
+  const { body } = await invoke('audit-events/list', { token: org.adminKey, query: { limit: '100' } })
+  return body.data
+    .map(({ action }: { action: string }) => action)
+    .filter((action: string) => action.startsWith('member.'))
+    .reverse()
+}
+
+const ofEvent = ({ command, rows }: TableCall) =>
+  command === 'TransactWriteItemsCommand' && rows.some((row) => row.includes('AUDITHEAD'))
+
+/** Runs while no event can be written. */
+const withBrokenTrail = <T>(run: () => Promise<T>) =>
+  interceptTable((call, send) => {
+    if (ofEvent(call)) throw new Error('a fault of the test')
+    return send()
+  }, run)
+
+describe('a person who is added', () => {
+  test.each(['member', 'owner'] as const)('as %s is told of in a chain that holds', async (role) => {
+    const password = await add({ role })
+    expect(password).toBe(userOf(email).password)
+    expect(await eventsOf(org, 'member.added')).toEqual([
+      expect.objectContaining({
+        actor: { type: 'system', id: 'bootstrap' },
+        resource: { type: 'member', id: subOf(), name: email },
+        result: 'success',
+        changes: [
+          { field: 'email', after: email },
+          { field: 'role', after: role },
+        ],
+      }),
+    ])
+    await expectWholeChain(org)
+  })
+
+  test('is found in the trail by the sub that their tokens have', async () => {
+    await add()
+    await add({ email: 'grace@acme.example' })
+    const query = { resource_id: subOf('grace@acme.example') ?? '' }
+    const { body } = await invoke('audit-events/list', { token: org.adminKey, query })
+    expect(body.data.map(({ resource }: { resource: object }) => resource)).toEqual([
+      { type: 'member', id: query.resource_id, name: 'grace@acme.example' },
+    ])
+  })
+
+  test('is told of with each first password that is made anew, and as added once', async () => {
+    const passwords = [await add(), await add(), await add()]
+    expect(new Set(passwords).size).toBe(3)
+    expect(await told()).toEqual(['member.added', 'member.password_renewed', 'member.password_renewed'])
+    const [renewed] = await eventsOf(org, 'member.password_renewed')
+    expect(renewed).toMatchObject({ resource: { type: 'member', id: subOf(), name: email }, changes: [] })
+    await expectWholeChain(org)
+    const rows = JSON.stringify(await allRows())
+    for (const password of passwords) expect(rows).not.toContain(password)
+  })
+
+  test('by two at once is told of as added once', async () => {
+    const passwords = await Promise.all([add(), add()])
+    expect((await told()).sort()).toEqual(['member.added', 'member.password_renewed'])
+    expect(passwords).toContain(userOf(email).password)
+  })
+})
+
+describe('when one of the two systems fails', () => {
+  test('the trail: nobody is given the password, and doing it again tells that the person was added', async () => {
+    await expect(withBrokenTrail(add)).rejects.toThrow('a fault of the test')
+    expect(await told()).toEqual([])
+    const unknownToAll = userOf(email).password
+    const password = await add()
+    expect(password).not.toBe(unknownToAll)
+    expect(userOf(email).password).toBe(password)
+    expect(await told()).toEqual(['member.added'])
+    expect(await rowsOf(org.orgId, 'MEMBER#')).toHaveLength(1)
+  })
+
+  test('the trail, while a password is made anew: the old one is gone, and doing it again makes and tells another', async () => {
+    const first = await add()
+    await expect(withBrokenTrail(add)).rejects.toThrow('a fault of the test')
+    expect(userOf(email).password).not.toBe(first)
+    expect(await add()).toBe(userOf(email).password)
+    expect(await told()).toEqual(['member.added', 'member.password_renewed'])
+  })
+
+  test('the pool: nothing is told', async () => {
+    const end = await trailEnd(org)
+    cognito.on(AdminCreateUserCommand).rejects(new Error('a fault of the test'))
+    await expect(add()).rejects.toThrow('a fault of the test')
+    expect(await trailEnd(org)).toBe(end)
+  })
+})
+
+test('of who has signed in, or belongs elsewhere, nothing is changed and nothing told', async () => {
+  await add()
+  const end = await trailEnd(org)
+  await expect(add({ role: 'owner' })).rejects.toThrow(UsageError)
+  await expect(add({ orgId: (await makeBusyOrg()).orgId })).rejects.toThrow(UsageError)
+  userOf(email).status = 'CONFIRMED'
+  await expect(add()).rejects.toThrow(/has signed in before/)
+  expect(await trailEnd(org)).toBe(end)
+})
