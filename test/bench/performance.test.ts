@@ -1,7 +1,16 @@
 /** The page docs/performance.md. What is measured is not tested here; that the page has all of it, and how it is written, is. */
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { performancePage } from '../../bench/performance-page.ts'
+import { type PartName, parts } from '../../bench/parts.ts'
+import { partMark, performancePage } from '../../bench/performance-page.ts'
 import { percentile, type Report, wrapped } from '../../bench/report.ts'
+
+test('docs/performance.md has every part of the bench', () => {
+  const page = readFileSync(new URL('../../docs/performance.md', import.meta.url), 'utf8')
+  for (const name of Object.keys(parts) as PartName[]) {
+    expect(page, `the bench has another part; run: npm run bench -- --write`).toContain(partMark(name))
+  }
+})
 
 test('the page names the machine, and says of every budget whether it is kept', () => {
   const budget = { what: 'a thing', measured: '3', limit: '2', isKept: false }
