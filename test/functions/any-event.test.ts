@@ -147,10 +147,8 @@ async function expectAnswer(name: (typeof every)[number][0], event: unknown, con
   expect(Number.isInteger(statusCode)).toBe(true)
   expect(statusCode).toBeGreaterThanOrEqual(200)
   expect(statusCode).toBeLessThan(500)
-  for (const [header, value] of Object.entries(headers)) {
-    expect(header).toMatch(/^[a-z0-9-]+$/)
-    expect(value, header).toBeTypeOf('string')
-  }
+  const isHeader = ([name, value]: [string, unknown]) => /^[a-z0-9-]+$/.test(name) && typeof value === 'string'
+  expect(Object.entries(headers).filter((header) => !isHeader(header))).toEqual([])
   expect(headers['x-request-id']).toMatch(/./s)
   if (statusCode !== 204) expect(headers['content-type']).toMatch(/^(application\/(problem\+)?json|text\/)/)
   if (statusCode !== 204) expect(body).toBeTypeOf('string')

@@ -5,6 +5,7 @@ import {
   BatchWriteCommand,
   DeleteCommand,
   DynamoDBDocumentClient,
+  GetCommand,
   PutCommand,
   QueryCommand,
   ScanCommand,
@@ -45,6 +46,11 @@ export async function rowsOf(orgId: string, prefix: string): Promise<StoredRow[]
     }),
   )
   return Items as StoredRow[]
+}
+
+export async function hasRow({ pk, sk }: Pick<StoredRow, 'pk' | 'sk'>): Promise<boolean> {
+  const { Item } = await client().send(new GetCommand({ TableName, Key: { pk, sk }, ConsistentRead: true }))
+  return Item !== undefined
 }
 
 export async function putRow(row: StoredRow): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { vi } from 'vitest'
 import type { Fault } from '../../local/stripe/faults.ts'
 import type { LocalStripe } from '../../local/stripe/stripe.ts'
 
@@ -70,7 +71,10 @@ export async function withHappening<T>(happening: Happening, run: () => Promise<
   })
 }
 
-/** Runs `run` while Stripe is as a fault has it. */
+/**
+ * Runs `run` while Stripe is as a fault has it. The client tries again as ever, but soon: how long it pauses is its own
+ * affair, and would be most of the time of the tests.
+ */
 export async function withStripeFault<T>(
   fault: Partial<Fault> & Pick<Fault, 'kind'>,
   run: () => Promise<T>,
@@ -83,9 +87,12 @@ export async function withStripeFault<T>(
     })
   const planned = await control('POST', { count: 100_000, ...fault })
   if (!planned.ok) throw new Error(await planned.text())
+  const { default: Stripe } = await import('stripe')
+  const pause = vi.spyOn(Stripe.prototype, 'getInitialNetworkRetryDelay').mockReturnValue(0.01)
   try {
     return await run()
   } finally {
+    pause.mockRestore()
     await control('DELETE')
   }
 }

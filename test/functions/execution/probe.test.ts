@@ -138,24 +138,6 @@ describe('the result of a test', () => {
     expect((await tested()).body).toEqual(result(200, null))
   })
 
-  test('is a failure after 10 s without an answer, or of an answer that never ends', async () => {
-    const slow = await startProvider((_request, response) => {
-      response.writeHead(200)
-      const timer = setInterval(() => response.write(' '), 500)
-      response.on('close', () => clearInterval(timer))
-    })
-    runtime.answer(() => undefined)
-    const started = performance.now()
-    const both = await Promise.all([tested(), tested({ endpoint: slow.url })])
-    const took = performance.now() - started
-    for (const { status, body } of both) {
-      expect([status, body]).toEqual([200, result(null, expect.stringMatching(/did not answer in time/))])
-      expect(body.latency_ms).toBeGreaterThanOrEqual(9990)
-    }
-    expect(took).toBeLessThan(14_000)
-    slow.close()
-  })
-
   test('is a failure for an address that is no longer allowed, and nothing is dialed', async () => {
     const id = await makeTarget(org, { endpoint: runtime.url, api_key: key })
     vi.stubEnv('OUTBOUND_ALLOWED_CIDRS', '')

@@ -2,6 +2,7 @@
 import Stripe from 'stripe'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { backgroundFunctions } from '../../../functions/background.ts'
+import { realTiming } from '../../../shared/runtime/timing.ts'
 import { usedActions } from '../../support/access.ts'
 import { runFunction } from '../../support/background.ts'
 import { billingOf, customersOf } from '../../support/billing.ts'
@@ -10,12 +11,13 @@ import { callsDuring, interceptTable } from '../../support/faults.ts'
 import { eventsOf, expectWholeChain } from '../../support/governance.ts'
 import { counts, metricsDuring } from '../../support/metrics.ts'
 import { makeOrg, type TestOrg } from '../../support/orgs.ts'
-import { allRows, putRow } from '../../support/rows.ts'
+import { allRows, hasRow, putRow } from '../../support/rows.ts'
 import { localStripe, stripeCallsDuring, withStripeFault } from '../../support/stripe.ts'
 import { deliver, stripeEvent } from '../../support/stripe-events.ts'
 import { changeAtStripe, makeSubscriber, type Subscriber } from '../../support/subscribers.ts'
 
 afterEach(() => {
+  vi.restoreAllMocks()
   vi.unstubAllEnvs()
   vi.useRealTimers()
 })
@@ -39,7 +41,7 @@ const run = (detail: object, source?: string): Promise<void> => runFunction(proj
 
 const quantityOf = async (org: TestOrg): Promise<number> => (await billingOf(org).get()).body.subscription.quantity
 const synced = (org: TestOrg) => eventsOf(org, 'billing.subscription_synced')
-const isDone = async (id: string) => (await allRows()).some(({ pk }) => pk === `STRIPEEVENT#${id}`)
+const isDone = (id: string) => hasRow({ pk: `STRIPEEVENT#${id}`, sk: 'STRIPEEVENT' })
 
 let org: Subscriber
 beforeEach(async () => {
@@ -263,7 +265,11 @@ describe('when something fails', () => {
     const held = { owner: 'somebody', lease_until_ms: Date.now() + 60_000 }
     await putRow({ pk, sk: `LOCK#STRIPE#${org.customer}`, ...held })
     const event = stripeEvent({}, { customer: org.customer })
+    const sleep = vi.spyOn(realTiming, 'sleep').mockResolvedValue()
     await expect(run(event)).rejects.toMatchObject({ code: 'conflict' })
+    const waitedMs = sleep.mock.calls.reduce((sum, [ms]) => sum + ms, 0)
+    expect(waitedMs).toBeGreaterThan(5000)
+    expect(waitedMs).toBeLessThanOrEqual(6000)
     expect(await isDone(event.id)).toBe(false)
     await putRow({ pk, sk: `LOCK#STRIPE#${org.customer}`, ...held, lease_until_ms: 1 })
     await run(event)

@@ -18,7 +18,7 @@ import { eventsOf, expectWholeChain } from '../../support/governance.ts'
 import { logLines } from '../../support/logs.ts'
 import { counts, metricsDuring } from '../../support/metrics.ts'
 import { makeBusyOrg, type TestOrg } from '../../support/orgs.ts'
-import { allRows, deleteRow, putRow, putRows, type StoredRow } from '../../support/rows.ts'
+import { allRows, deleteRow, hasRow, putRow, putRows, type StoredRow } from '../../support/rows.ts'
 import { stripeCallsDuring, withStripeFault } from '../../support/stripe.ts'
 import { stripeEvent } from '../../support/stripe-events.ts'
 import { changeAtStripe, makeSubscriber } from '../../support/subscribers.ts'
@@ -43,7 +43,7 @@ function stopClock(): void {
 const passTime = (ms: number) => vi.setSystemTime(Date.now() + ms)
 
 const quantityOf = async (org: TestOrg): Promise<number> => (await billingOf(org).get()).body.subscription.quantity
-const isDone = async (id: string) => (await allRows()).some(({ pk }) => pk === `STRIPEEVENT#${id}`)
+const isDone = (id: string) => hasRow({ pk: `STRIPEEVENT#${id}`, sk: 'STRIPEEVENT' })
 
 describe('lost events', () => {
   test('are found in Stripe’s list, and what they told of is corrected, with an event that names the fields', async () => {
