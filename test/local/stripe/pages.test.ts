@@ -232,3 +232,10 @@ test('without a dashboard people come back to a page that says what one would do
   expect(markup).toContain('cs_test_1')
   expect(markup).toContain('/billing/checkout/reconcile')
 })
+
+test.each([
+  ['?checkout=cancelled', 'Nothing was bought.'],
+  ['', 'You are back from the billing portal. What changed there is in GET /api/v1/settings/billing.'],
+])('who comes back to /settings/billing%s is told what that means', async (query, text) => {
+  expect(await textOf(`${stripe.url}/settings/billing${query}`)).toContain(text)
+})
