@@ -107,6 +107,18 @@ describe('the checkout page', () => {
     expect([paid.status, paid.headers.get('location')]).toEqual([303, `https://app.example/done?id=${id}`])
   })
 
+  test('after a refusal everything that was typed is still there, but the number and the code', async () => {
+    const line_items = [{ price: await priceOf(stripe, monthly), quantity: 1 }]
+    const success_url = 'https://app.example/done'
+    const { url } = await client.checkout.sessions.create({ mode: 'subscription', line_items, success_url })
+    const typed = { ...goodCard, email: 'buyer@acme.example', name: 'Ada <Acme>', expiry: '11 / 39' }
+    const refused = await sendForm(url ?? '', { ...typed, number: '4000 0000 0000 0002', cvc: '987' })
+    const markup = await refused.text()
+    for (const kept of ['buyer@acme.example', 'Ada &#60;Acme&#62;', '11 / 39'])
+      expect(markup).toContain(`value="${kept}"`)
+    expect(markup).not.toMatch(/value="(?:4000|987)/)
+  })
+
   test.each([
     [{ number: '4111 1111 1111 1111' }, 'not one of'],
     [{ expiry: '13 / 30' }, 'incomplete'],
