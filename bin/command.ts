@@ -2,22 +2,23 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { stackName } from '../lib/stage.ts'
 import { ProblemError } from '../shared/http/problem.ts'
+import { runMain, UsageError } from './usage.ts'
 
-/** What a person can put right: told without a stack trace. */
-export class UsageError extends Error {}
+export { UsageError }
 
 /** Runs a command to its end; what a person can put right is told in a sentence, a wrong option with the usage. */
 export function runCommand(main: () => Promise<void>, usage: string): void {
-  main().catch((error: unknown) => {
-    const { name, message, code } = error as Error & { code?: string }
-    const isUsage = error instanceof UsageError || String(code).startsWith('ERR_PARSE_ARGS')
-    if (isUsage) console.error(`${message}\n\n${usage}`)
-    else if (error instanceof ProblemError) console.error(message)
-    else if (name === 'CredentialsProviderError') {
-      console.error('No AWS credentials were found. Set AWS_PROFILE, or sign in as you do for cdk deploy.')
-    } else console.error(error)
-    process.exit(1)
-  })
+  runMain(main, usage, explain)
+}
+
+function explain(error: Error): string | undefined {
+  if (error instanceof ProblemError) return error.message
+  if (error.name === 'CredentialsProviderError')
+    return 'No AWS credentials were found. Set AWS_PROFILE, or sign in as you do for cdk deploy.'
+  // The SDK's error has no name of its own.
+  if (error.message === 'Region is missing')
+    return 'Set AWS_REGION to the region of the stage, e.g. AWS_REGION=us-east-1.'
+  return undefined
 }
 
 /** The outputs of one of a stage's stacks, or undefined where it is not deployed. */

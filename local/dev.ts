@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { runMain, UsageError } from '../bin/usage.ts'
 import { readableLogs } from './request-log.ts'
 import { mintTokens, type Service, seed, startService } from './service.ts'
 import { type DevState, readDevState, writePrivateFile } from './state.ts'
@@ -24,7 +25,10 @@ async function main(): Promise<void> {
       rmSync(join(folder, name), { force: true })
   readableLogs(process.stdout)
   writePrivateFile(join(folder, '.gitignore'), '*\n')
-  const service = await startService({ port: options.port, folder, corsOrigins: options.corsOrigins, sweepEveryMs })
+  const { port, corsOrigins } = options
+  const service = await startService({ port, folder, corsOrigins, sweepEveryMs }).catch((error: unknown) => {
+    throw isTaken(error) ? new TakenPort(port) : error
+  })
   endOnSignal(service)
   const state: DevState = { url: service.url, issuer: service.issuer.url, orgs: await orgsToTry(service) }
   writePrivateFile(stateFile, `${JSON.stringify(state, null, 2)}\n`)
@@ -42,7 +46,7 @@ function readOptions() {
   })
   const port = Number(values.port)
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new TypeError(`--port must be 0 to 65535, not ${values.port}`)
+    throw new UsageError(`--port must be 0 to 65535, not ${values.port}`)
   return { port, fresh: values.fresh, corsOrigins: values['cors-origin'] }
 }
 
@@ -89,17 +93,19 @@ Ctrl-C to stop; the data stays in .local/ (--fresh starts over).
 `
 }
 
-function explain(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE')
-    return 'The port is taken. Stop what listens on it, or choose another: npm run dev -- --port 3001'
+const isTaken = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+
+class TakenPort extends Error {
+  constructor(port: number) {
+    const next = port < 65_535 ? port + 1 : 3000
+    super(`Port ${port} is taken: stop what listens there, or serve elsewhere: npm run dev -- --port ${next}`)
+  }
+}
+
+function explain({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'EACCES')
     return 'This port needs more rights than you have; choose one above 1023: npm run dev -- --port 3000'
-  if (String(code).startsWith('ERR_PARSE_ARGS') || error instanceof TypeError) return `${message}\n\n${usage}`
   return message
 }
 
-main().catch((error: unknown) => {
-  console.error(explain(error))
-  process.exit(1)
-})
+runMain(main, usage, explain)

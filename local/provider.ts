@@ -19,7 +19,11 @@ function answerTo(path: string, authorization: string | undefined) {
   if (!/^\/local\/provider\/v1\/models(?:\?|$)/.test(path))
     return { status: 404, body: error('not_found', 'This provider has only /v1/models.') }
   if (authorization !== `Bearer ${providerKey}`)
-    return { status: 401, body: error('invalid_api_key', `Incorrect API key provided; it takes ${providerKey}.`) }
+    // Said with the key itself, whoever called would be shown a blot: nothing that looks like a secret gets through.
+    return {
+      status: 401,
+      body: error('invalid_api_key', 'Incorrect API key provided; it takes the key that the README names.'),
+    }
   return { status: 200, body: { object: 'list', data: models.map((id) => ({ id, object: 'model' })) } }
 }
 

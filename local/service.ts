@@ -130,6 +130,7 @@ function everything(
   gateway: RequestHandler,
 ): RequestHandler {
   const handlerOf = (url: string): RequestHandler => {
+    if (url === '/') return toReference
     if (url.startsWith(issuerPath)) return issuer.handle
     if (stripe.serves(url)) return stripe.handle
     if (events.serves(url)) return events.handle
@@ -145,6 +146,11 @@ function everything(
       response.destroy()
     }
   }
+}
+
+/** For people who open the address that is printed first; a deployed stage has nothing at its root. */
+const toReference: RequestHandler = (_request, response) => {
+  response.writeHead(302, { location: '/api/v1/docs' }).end()
 }
 
 async function close(server: Server, stripe: LocalStripe, events: LocalEventBridge, engine: Engine): Promise<void> {

@@ -8,10 +8,12 @@ import { type Faults, faultRequest } from './faults.ts'
 import { readBody } from './read-body.ts'
 import type { Webhooks } from './webhooks.ts'
 
-const advance = z.union([
-  z.strictObject({ days: z.number().positive().max(3660) }),
-  z.strictObject({ to: z.iso.datetime({ offset: true }) }),
-])
+const advanceHint =
+  'days: a number above 0 and up to 3660, as in {"days":31}; or to: a date and time, as in {"to":"2030-01-31T12:00:00Z"}'
+const advance = z.union(
+  [z.strictObject({ days: z.number().positive().max(3660) }), z.strictObject({ to: z.iso.datetime({ offset: true }) })],
+  { error: advanceHint },
+)
 const card = z.strictObject({ customer: z.string(), fails: z.boolean() })
 const settings = z.strictObject({ after_retries: z.enum(['cancel', 'unpaid', 'past_due']) })
 const webhookControl = z.strictObject({ paused: z.boolean() })

@@ -34,6 +34,16 @@ describe('the local service', () => {
     await starting
   })
 
+  test('its address leads people to the reference', async () => {
+    const { url } = await start()
+    const answer = await fetch(url)
+    expect([answer.status, answer.url, answer.headers.get('content-type')]).toEqual([
+      200,
+      `${url}/api/v1/docs`,
+      expect.stringContaining('text/html'),
+    ])
+  })
+
   test('a taken port is an error that says so, and nothing is left running', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')

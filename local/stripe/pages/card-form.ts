@@ -1,13 +1,14 @@
 /** The fields of a card, and what a person wrote into them. */
 import { invalidRequest } from '../api-error.ts'
 import type { CardNumber } from '../cards.ts'
-import { html } from './html.ts'
+import { type Html, html } from './html.ts'
 
-export const cardFields = html`
+/** The fields, with what was typed before; the number and the code are never sent back. */
+export const cardFields = (typed: (field: string) => string = () => ''): Html => html`
 <label for="number">Card number</label>
 <input id="number" name="number" inputmode="numeric" autocomplete="off" required placeholder="4242 4242 4242 4242" aria-describedby="cards">
 <div class="pair">
-  <div><label for="expiry">Expiry (MM / YY)</label><input id="expiry" name="expiry" inputmode="numeric" autocomplete="off" required placeholder="12 / 34"></div>
+  <div><label for="expiry">Expiry (MM / YY)</label><input id="expiry" name="expiry" inputmode="numeric" autocomplete="off" required placeholder="12 / 34" value="${typed('expiry')}"></div>
   <div><label for="cvc">CVC</label><input id="cvc" name="cvc" inputmode="numeric" autocomplete="off" required placeholder="123"></div>
 </div>
 <details id="cards"><summary>Test cards</summary>

@@ -65,7 +65,7 @@ function paymentForm(
 ${alert(failure?.message)}
 <form method="post">
 ${email ? html`<p class="soft">For ${email}</p>` : html`<label for="email">Email</label><input id="email" name="email" type="email" required autocomplete="off" value="${typed('email')}">`}
-${cardFields}
+${cardFields(typed)}
 <label for="name">Name on card</label><input id="name" name="name" autocomplete="off" value="${typed('name')}">
 <button class="wide">Subscribe</button>
 </form></section>`

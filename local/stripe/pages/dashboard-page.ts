@@ -5,6 +5,9 @@ import { layout, type PageAnswer } from './layout.ts'
 /** The default return addresses of checkout and portal lead here. */
 export const dashboardPath = '/settings/'
 
+/** The portal's default return address has no query. */
+const backFromPortal = 'You are back from the billing portal. What changed there is in GET /api/v1/settings/billing.'
+
 export function showDashboard(query: URLSearchParams): PageAnswer {
   const session = query.get('session_id')
   const request = `curl -s -X POST $API/billing/checkout/reconcile -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' -d '{"session_id":"${session}"}'`
@@ -13,7 +16,7 @@ export function showDashboard(query: URLSearchParams): PageAnswer {
 ${
   session
     ? html`<p>The checkout is done. A dashboard now asks for the new billing state:</p><p><code class="long">${request}</code></p>`
-    : html`<p class="soft">Nothing was bought.</p>`
+    : html`<p class="soft">${query.get('checkout') === 'cancelled' ? 'Nothing was bought.' : backFromPortal}</p>`
 }
 </section>`
   return { status: 200, body: layout({ title: 'Back at the dashboard', body, width: 'narrow' }) }

@@ -105,7 +105,7 @@ function cardSection(portal: Portal): Html {
   return html`<section aria-label="Payment method">
 <p>${card?.card ? `${card.card.brand === 'visa' ? 'Visa' : 'Mastercard'} ending in ${card.card.last4}, expires ${card.card.exp_month}/${card.card.exp_year}` : 'No card yet.'}</p>
 <details><summary>${card ? 'Change card' : 'Add a card'}</summary><form method="post">
-<input type="hidden" name="action" value="card">${cardFields}<div class="actions"><button>Save card</button></div></form></details>
+<input type="hidden" name="action" value="card">${cardFields()}<div class="actions"><button>Save card</button></div></form></details>
 </section>`
 }
 

@@ -410,6 +410,8 @@ describe('the controls', () => {
     const form = await fetch(`${stripe.url}/local/stripe/advance`, { method: 'POST', body: 'days=1' })
     expect(form.status).toBe(415)
     expect((await stripe.control('POST', 'advance', { days: -1 })).status).toBe(400)
+    const misspelled = await stripe.control('POST', 'advance', { day: 31 })
+    expect([misspelled.status, misspelled.body]).toEqual([400, { error: expect.stringContaining('as in {"days":31}') }])
     expect((await stripe.control('POST', 'card', { customer: 'cus_none', fails: true })).status).toBe(404)
   })
 

@@ -107,6 +107,18 @@ describe('the checkout page', () => {
     expect([paid.status, paid.headers.get('location')]).toEqual([303, `https://app.example/done?id=${id}`])
   })
 
+  test('after a refusal everything that was typed is still there, but the number and the code', async () => {
+    const line_items = [{ price: await priceOf(stripe, monthly), quantity: 1 }]
+    const success_url = 'https://app.example/done'
+    const { url } = await client.checkout.sessions.create({ mode: 'subscription', line_items, success_url })
+    const typed = { ...goodCard, email: 'buyer@acme.example', name: 'Ada <Acme>', expiry: '11 / 39' }
+    const refused = await sendForm(url ?? '', { ...typed, number: '4000 0000 0000 0002', cvc: '987' })
+    const markup = await refused.text()
+    for (const kept of ['buyer@acme.example', 'Ada &#60;Acme&#62;', '11 / 39'])
+      expect(markup).toContain(`value="${kept}"`)
+    expect(markup).not.toMatch(/value="(?:4000|987)/)
+  })
+
   test.each([
     [{ number: '4111 1111 1111 1111' }, 'not one of'],
     [{ expiry: '13 / 30' }, 'incomplete'],
@@ -231,4 +243,11 @@ test('without a dashboard people come back to a page that says what one would do
   const markup = await textOf(`${stripe.url}/settings/billing?checkout=success&session_id=cs_test_1`)
   expect(markup).toContain('cs_test_1')
   expect(markup).toContain('/billing/checkout/reconcile')
+})
+
+test.each([
+  ['?checkout=cancelled', 'Nothing was bought.'],
+  ['', 'You are back from the billing portal. What changed there is in GET /api/v1/settings/billing.'],
+])('who comes back to /settings/billing%s is told what that means', async (query, text) => {
+  expect(await textOf(`${stripe.url}/settings/billing${query}`)).toContain(text)
 })

@@ -1,0 +1,20 @@
+/** How every command that people start fails, and says how it is called. It loads nothing, so that all can import it. */
+
+/** What a person can put right: told without a stack trace, with the usage. */
+export class UsageError extends Error {}
+
+/**
+ * Runs a command to its end. A wrong option is told with the usage, which `--help` prints; what `explain` has a sentence
+ * for, with that sentence; anything else as it came.
+ */
+export function runMain(main: () => Promise<void>, usage: string, explain: (error: Error) => string | undefined): void {
+  if (process.argv.slice(2).includes('--help')) {
+    console.log(usage)
+    return
+  }
+  main().catch((error: Error & { code?: string }) => {
+    const isUsage = error instanceof UsageError || String(error.code).startsWith('ERR_PARSE_ARGS')
+    console.error(isUsage ? `${error.message}\n\n${usage}` : (explain(error) ?? error))
+    process.exit(1)
+  })
+}
