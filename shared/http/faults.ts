@@ -45,7 +45,66 @@ function toFaults(issue: z.core.$ZodIssue, under: readonly PropertyKey[]): Input
   }
   // The keys of a record have issues of their own inside.
   if (issue.code === 'invalid_key') {
-    return issue.issues.map(({ message }) => ({ path: dotted(path), code: 'invalid_key', message }))
+    return issue.issues.map((inner) => ({ path: dotted(path), code: 'invalid_key', message: messageOf(inner) }))
   }
-  return [{ path: dotted(path), code: issue.code === 'custom' ? 'invalid_value' : issue.code, message: issue.message }]
+  return [
+    { path: dotted(path), code: issue.code === 'custom' ? 'invalid_value' : issue.code, message: messageOf(issue) },
+  ]
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return notAllowed(issue.input, issue.values.map(String))
+  // Zod names the values of a discriminator only where no option took them; its input is the object around it.
+  if (issue.code === 'invalid_union' && 'options' in issue && issue.options && issue.discriminator) {
+    const { input, discriminator, options } = issue
+    const value = typeof input === 'object' && input !== null ? Reflect.get(input, discriminator) : undefined
+    return notAllowed(value, options.map(String))
+  }
+  return issue.message
+}
+
+/** More are no help to whoever reads one line; the reference has them all. */
+const mostListed = 8
+/** What may be said back: it is short, and holds nothing that would leave the quotation or the line. */
+const quotable = /^[ -_a-~]{1,64}$/
+
+/** Enums are not secret, so that a wrong value of one may be said back. */
+function notAllowed(input: unknown, values: readonly string[]): string {
+  const given = typeof input === 'string' && quotable.test(input) ? input : undefined
+  const near = given === undefined ? undefined : nearest(given, values)
+  const what = given === undefined ? 'is' : `\`${given}\` is`
+  const listed =
+    values.length > mostListed
+      ? `all ${values.length} are in the reference, /api/v1/docs`
+      : values.map((value) => `\`${value}\``).join(', ')
+  return `${what} not one of the allowed values (${listed})${near === undefined ? '' : `; did you mean \`${near}\`?`}`
+}
+
+/** The value that a typo may have meant: at most a third of it is to be changed. */
+function nearest(given: string, values: readonly string[]): string | undefined {
+  const text = given.trim().toLowerCase()
+  let best: string | undefined
+  let fewest = Math.floor(text.length / 3) + 1
+  for (const value of values) {
+    // Whoever is this much longer or shorter is as far away at least.
+    if (Math.abs(value.length - text.length) >= fewest) continue
+    const edits = editsBetween(text, value.toLowerCase())
+    if (edits < fewest) [best, fewest] = [value, edits]
+  }
+  return best
+}
+
+/** Levenshtein's distance, a row of his table at a time. */
+function editsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (const [i, letter] of [...a].entries()) {
+    let left = i + 1
+    const next = [left]
+    for (const [j, above] of row.slice(1).entries()) {
+      left = Math.min(left + 1, above + 1, (row[j] ?? 0) + (letter === b[j] ? 0 : 1))
+      next.push(left)
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
 }
