@@ -181,34 +181,53 @@ export function openApiDocument() {
   for (const [name, operation] of operationList) {
     paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: describe(name, operation) }
   }
-  const document = createDocument({
-    openapi: '3.1.1',
-    info: {
-      title: 'Octomil settings API',
-      version: packageJson.version,
-      description: introduction,
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-    },
-    servers: [{ url: '/' }],
-    security: [{ bearer: [] }, { apiKey: [] }],
-    tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({ name })),
-    paths,
-    components: {
-      examples: Object.fromEntries(
-        Object.entries(problemExamples).map(([code, value]) => [code, { summary: value.title, value }]),
-      ),
-      securitySchemes: {
-        bearer: {
-          type: 'http',
-          scheme: 'bearer',
-          description: 'An API key of this service, or a JWT of its OIDC issuer.',
+  const document = createDocument(
+    {
+      openapi: '3.1.1',
+      info: {
+        title: 'Octomil settings API',
+        version: packageJson.version,
+        description: introduction,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: '/' }],
+      security: [{ bearer: [] }, { apiKey: [] }],
+      tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({ name })),
+      paths,
+      components: {
+        examples: Object.fromEntries(
+          Object.entries(problemExamples).map(([code, value]) => [code, { summary: value.title, value }]),
+        ),
+        securitySchemes: {
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'An API key of this service, or a JWT of its OIDC issuer.',
+          },
+          apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key of this service.' },
         },
-        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key of this service.' },
       },
     },
-  })
+    { override: ({ jsonSchema }) => simplify(jsonSchema) },
+  )
   return withAnyJson(document)
 }
+
+/** Formats that say all that Zod's pattern of 200 characters beside them does. */
+const tellingFormats: readonly unknown[] = ['date-time', 'date', 'email', 'uri', 'uuid', 'ipv4', 'ipv6']
+
+/** A string as people read it: by its format, or by one pattern, of which Zod makes `allOf` where there are more. */
+function simplify(schema: z.core.JSONSchema.BaseSchema): void {
+  if (tellingFormats.includes(schema.format)) delete schema.pattern
+  const { type, allOf } = schema
+  if (type !== 'string' || !allOf?.every((part) => Object.keys(part).join() === 'pattern')) return
+  delete schema.allOf
+  if (!tellingFormats.includes(schema.format)) schema.pattern = allOfThem(allOf.map(({ pattern }) => String(pattern)))
+}
+
+/** One pattern that matches what all of the patterns match. */
+const allOfThem = (patterns: readonly string[]): string =>
+  `^${patterns.map((pattern) => `(?=${/^\^[^|]*$/.test(pattern) ? pattern.slice(1) : `[\\s\\S]*(?:${pattern})`})`).join('')}`
 
 /** `z.json()` is a schema that contains itself, under a made-up name; `{}` says the same, and type generators can read it. */
 function withAnyJson<T extends { components?: { schemas?: object } }>(document: T): T {

@@ -1260,9 +1260,13 @@ export interface components {
              * @enum {string}
              */
             source: "api" | "env";
-            name: string & (unknown & unknown);
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+            name: string;
             endpoint: string;
-            /** @enum {string} */
+            /**
+             * @description The software that serves, which decides how it is tested.
+             * @enum {string}
+             */
             runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
             /** @description Models that it serves; empty: not told. */
             models: string[];
@@ -1270,6 +1274,7 @@ export interface components {
             priority: number;
             /** @description For the strategy `weighted`: its share; 0: none. */
             weight: number;
+            /** @description Whether inference may use the target. */
             enabled: boolean;
             /** @description The mask of its API key; null when it has none. */
             masked: string | null;
@@ -1534,17 +1539,24 @@ export interface components {
             require_mfa_for_admin: boolean;
             /** @description Everybody must have signed in with a second factor. */
             mfa_required: boolean;
+            /** @description Changes on the platform need the approval of an admin; kept for its other services. */
             require_admin_approval: boolean;
+            /** @description A model needs approval before it is served; kept for other services of the platform. */
             require_model_approval: boolean;
+            /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
             auto_rollback_enabled: boolean;
             /** @description Hours after which one must sign in again. */
             session_duration_hours: number;
+            /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
             reauth_interval_minutes: number;
             /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
             hipaa_mode: boolean;
             /** @description Address ranges that people and org keys may call from; empty: any. */
             ip_allowlist: (string)[];
-            /** @enum {string} */
+            /**
+             * @description Region where what names none is kept; kept for other services of the platform.
+             * @enum {string}
+             */
             default_region: "us" | "eu" | "ap";
         };
         /** @description How people of an organization sign in. */
@@ -1555,12 +1567,15 @@ export interface components {
             apple_enabled: boolean;
             /** @description From the server’s own configuration; cannot be set. */
             github_enabled: boolean;
+            /** @description People can sign in through SSO; needs plan team. */
             sso_enabled: boolean;
+            /** @description What SSO speaks; null: not chosen. */
             sso_protocol: ("saml" | "oidc") | null;
             /** @description https; the identity provider’s SAML metadata. */
             sso_metadata_url: string | null;
             /** @description https; the OIDC issuer. */
             sso_issuer: string | null;
+            /** @description Id of this platform at the OIDC issuer; null: none. */
             sso_client_id: string | null;
             /** @description People can sign in through SSO only. */
             sso_enforced: boolean;
@@ -1569,8 +1584,12 @@ export interface components {
              * @enum {string}
              */
             sso_default_role: "admin" | "member";
+            /** @description People are provisioned through SCIM; needs plan enterprise. */
             scim_enabled: boolean;
-            /** @enum {string} */
+            /**
+             * @description How people sign in first of all; `sso` needs `sso_enabled`.
+             * @enum {string}
+             */
             primary_identity_mode: "password" | "oauth" | "sso";
             /** @description The mask of the stored secret; null when there is none. */
             sso_client_secret: string | null;
@@ -1993,7 +2012,10 @@ export interface components {
                 [key: string]: {
                     /** @description What holds; null: no limit. */
                     limit: number | null;
-                    /** @enum {string} */
+                    /**
+                     * @description What becomes of use above the limit: it is refused, or only told of.
+                     * @enum {string}
+                     */
                     mode: "enforce" | "alert_only";
                     plan_ceiling: number | null;
                     /** @enum {string} */
@@ -2028,8 +2050,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description Only keys of this type. */
                 key_type?: "org" | "app" | "publishable";
+                /** @description Only keys in this state. */
                 state?: "active" | "retiring" | "revoked" | "expired";
+                /** @description Only keys of this environment. */
                 environment?: "live" | "test";
                 /** @description Must be the credential's organization. */
                 org_id?: string;
@@ -2134,16 +2159,23 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each. */
                     scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
                     /**
+                     * @description What the key is for, which its prefix tells: production, or tests.
                      * @default live
                      * @enum {string}
                      */
                     environment?: "live" | "test";
+                    /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
                     expires_at?: string | null;
+                    /** @description Id of the federation that the key is for, which is not checked here; null: none. */
                     federation_id?: string | null;
+                    /** @description Id of the model that the key is for, which is not checked here; null: none. */
                     model_id?: string | null;
+                    /** @description Requests a minute that the key may make; null: 100. */
                     rate_limit_per_minute?: number | null;
                 };
             };
@@ -2277,13 +2309,17 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Id of the app that the key is bound to, which is not checked here. */
                     app_id: string;
                     /**
+                     * @description What the key is for, which its prefix tells: production, or tests.
                      * @default live
                      * @enum {string}
                      */
                     environment?: "live" | "test";
+                    /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
                     expires_at?: string | null;
                 };
             };
@@ -2417,13 +2453,16 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
                     /**
+                     * @description What the key is for, which its prefix tells: production, or tests.
                      * @default live
                      * @enum {string}
                      */
                     environment?: "live" | "test";
                     /**
+                     * @description What the key may do. Default: all that a publishable key can.
                      * @default [
                      *       "devices:register",
                      *       "devices:heartbeat",
@@ -2437,7 +2476,10 @@ export interface operations {
                      * @default []
                      */
                     allowed_origins?: string[];
-                    /** @default 60 */
+                    /**
+                     * @description Requests a minute that the key may make.
+                     * @default 60
+                     */
                     rate_limit_per_minute?: number;
                 };
             };
@@ -2758,7 +2800,10 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @default null */
+                    /**
+                     * @description Why, for the audit trail; null: not told.
+                     * @default null
+                     */
                     reason?: string | null;
                 };
             };
@@ -3039,8 +3084,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description Only events of this action. */
                 action?: "organization.created" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+                /** @description Only events of this key, person or system. */
                 actor_id?: string;
+                /** @description Only events about the resource with this id. */
                 resource_id?: string;
                 /** @description Events at this instant or later. */
                 from?: string;
@@ -3136,6 +3184,7 @@ export interface operations {
     "settings.verify-audit-chain": {
         parameters: {
             query?: {
+                /** @description Events a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
@@ -3225,6 +3274,7 @@ export interface operations {
     "settings.list-cloud-connections": {
         parameters: {
             query?: {
+                /** @description Only those of this provider. */
                 provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
@@ -3338,12 +3388,16 @@ export interface operations {
                      * @enum {string}
                      */
                     provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key: string;
                     /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
                     base_url?: string;
-                    /** @default true */
+                    /**
+                     * @description Whether inference may use the connection.
+                     * @default true
+                     */
                     enabled?: boolean;
                 };
             };
@@ -3688,11 +3742,13 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name?: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name?: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
                     /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
                     base_url?: string;
+                    /** @description Whether inference may use the connection. */
                     enabled?: boolean;
                 };
             };
@@ -4064,6 +4120,7 @@ export interface operations {
     "settings.list-cloud-credentials": {
         parameters: {
             query?: {
+                /** @description Only those of this provider. */
                 provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
@@ -4177,7 +4234,8 @@ export interface operations {
                      * @enum {string}
                      */
                     provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key: string;
                     /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
@@ -4525,7 +4583,8 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name?: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name?: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
                     /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
@@ -5055,7 +5114,9 @@ export interface operations {
                 "application/json": {
                     /** @description Tells servers apart that share a key: the last `inflight` of each counts. Default: the credential. */
                     reporter_id?: string;
+                    /** @description One report for each target, all of which are counted, or none. */
                     reports: {
+                        /** @description Id of the local target, connection or credential; `env` is the local target of the deployment. */
                         target_id: string;
                         /** @description Requests begun since the last report. */
                         started: number;
@@ -5297,10 +5358,14 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
                     /** @description Root URL of the runtime, http or https. */
                     endpoint: string;
-                    /** @enum {string} */
+                    /**
+                     * @description The software that serves, which decides how it is tested.
+                     * @enum {string}
+                     */
                     runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
                     /**
                      * @description Models that it serves; empty: not told.
@@ -5317,7 +5382,10 @@ export interface operations {
                      * @default 1
                      */
                     weight?: number;
-                    /** @default true */
+                    /**
+                     * @description Whether inference may use the target.
+                     * @default true
+                     */
                     enabled?: boolean;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
@@ -5673,17 +5741,24 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name?: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name?: string;
                     /** @description Root URL of the runtime, http or https. */
                     endpoint?: string;
-                    /** @enum {string} */
+                    /**
+                     * @description The software that serves, which decides how it is tested.
+                     * @enum {string}
+                     */
                     runtime?: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
+                    /** @description Models that it serves; empty or null: not told. */
                     models?: string[] | null;
                     /** @description For the strategy `priority`: lower is tried first. */
                     priority?: number;
                     /** @description For the strategy `weighted`: its share; 0: none. */
                     weight?: number;
+                    /** @description Whether inference may use the target. */
                     enabled?: boolean;
+                    /** @description Written, never read: answers show `masked`; null drops the stored key. */
                     api_key?: string | null;
                 };
             };
@@ -6340,9 +6415,15 @@ export interface operations {
                      * @constant
                      */
                     plan: "team";
-                    /** @enum {string} */
+                    /**
+                     * @description How often Stripe bills.
+                     * @enum {string}
+                     */
                     interval: "monthly" | "annual";
-                    /** @default 1 */
+                    /**
+                     * @description How many seats are bought.
+                     * @default 1
+                     */
                     quantity?: number;
                     /** @description Where the buyer comes back to; Stripe puts the id in the place of {CHECKOUT_SESSION_ID}. Its origin must be one of the dashboards of this deployment. */
                     success_url?: string;
@@ -6729,9 +6810,11 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description The plan to put the organization on; null clears the override. */
                     plan?: ("free" | "team" | "enterprise") | null;
                     /** @description Why; needed with a plan. */
                     reason?: string;
+                    /** @description When the override ends, in the future, as ISO 8601 with an offset; null: never. */
                     expires_at?: string | null;
                 };
             };
@@ -6843,6 +6926,7 @@ export interface operations {
     "settings.list-invoices": {
         parameters: {
             query?: {
+                /** @description Invoices at most. */
                 limit?: number;
                 /** @description Must be the credential's organization. */
                 org_id?: string;
@@ -7148,17 +7232,24 @@ export interface operations {
                     require_mfa_for_admin?: boolean;
                     /** @description Everybody must have signed in with a second factor. */
                     mfa_required?: boolean;
+                    /** @description Changes on the platform need the approval of an admin; kept for its other services. */
                     require_admin_approval?: boolean;
+                    /** @description A model needs approval before it is served; kept for other services of the platform. */
                     require_model_approval?: boolean;
+                    /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
                     auto_rollback_enabled?: boolean;
                     /** @description Hours after which one must sign in again. */
                     session_duration_hours?: number;
+                    /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
                     reauth_interval_minutes?: number;
                     /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
                     hipaa_mode?: boolean;
                     /** @description Address ranges that people and org keys may call from; empty: any. */
                     ip_allowlist?: (string)[];
-                    /** @enum {string} */
+                    /**
+                     * @description Region where what names none is kept; kept for other services of the platform.
+                     * @enum {string}
+                     */
                     default_region?: "us" | "eu" | "ap";
                     /** @description Go ahead even if this shuts out the caller. */
                     allow_lockout?: boolean;
@@ -7391,12 +7482,15 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description People can sign in through SSO; needs plan team. */
                     sso_enabled?: boolean;
+                    /** @description What SSO speaks; null: not chosen. */
                     sso_protocol?: ("saml" | "oidc") | null;
                     /** @description https; the identity provider’s SAML metadata. */
                     sso_metadata_url?: string | null;
                     /** @description https; the OIDC issuer. */
                     sso_issuer?: string | null;
+                    /** @description Id of this platform at the OIDC issuer; null: none. */
                     sso_client_id?: string | null;
                     /** @description People can sign in through SSO only. */
                     sso_enforced?: boolean;
@@ -7405,8 +7499,12 @@ export interface operations {
                      * @enum {string}
                      */
                     sso_default_role?: "admin" | "member";
+                    /** @description People are provisioned through SCIM; needs plan enterprise. */
                     scim_enabled?: boolean;
-                    /** @enum {string} */
+                    /**
+                     * @description How people sign in first of all; `sso` needs `sso_enabled`.
+                     * @enum {string}
+                     */
                     primary_identity_mode?: "password" | "oauth" | "sso";
                     /** @description Written, never read back. */
                     sso_client_secret?: string | null;
@@ -7859,9 +7957,14 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "slack";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description Incoming webhook: https://hooks.slack.com/services/… */
                         webhook_url?: string | null;
@@ -7869,17 +7972,27 @@ export interface operations {
                         channel?: string | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "microsoft_teams";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com or powerplatform.com. */
                         webhook_url?: string | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "pagerduty";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description Integration key of an Events API v2 integration: 32 characters. */
                         routing_key?: string | null;
@@ -7887,9 +8000,14 @@ export interface operations {
                         severity?: ("critical" | "error" | "warning" | "info") | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "opsgenie";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description Key of an API integration. */
                         api_key?: string | null;
@@ -7899,9 +8017,14 @@ export interface operations {
                         priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "email";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description 1 to 50 addresses. */
                         recipients?: string[] | null;
@@ -7909,9 +8032,14 @@ export interface operations {
                         reply_to?: string | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "webhook";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description https; receives a POST for each event. */
                         url?: string | null;
@@ -7923,9 +8051,14 @@ export interface operations {
                         } | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "datadog";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description API key: 32 hexadecimal digits. */
                         api_key?: string | null;
@@ -7935,9 +8068,14 @@ export interface operations {
                         tags?: string[] | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "opentelemetry";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description http or https address of an OTLP receiver. */
                         endpoint?: string | null;
@@ -8300,7 +8438,9 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name?: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name?: string;
+                    /** @description Whether it is used. */
                     enabled?: boolean;
                     /** @description Fields of the type’s configuration, as in create. */
                     config?: {
@@ -8669,11 +8809,13 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description What to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
                     limits: {
                         [key: string]: {
                             /** @description null: no limit below the plan’s. */
                             limit: number | null;
                             /**
+                             * @description What becomes of use above the limit: it is refused, or only told of.
                              * @default enforce
                              * @enum {string}
                              */
