@@ -15,22 +15,23 @@ export const unknownField = (path: readonly PropertyKey[]): InputFault => ({
   message: 'is not a field of this request; check the spelling or leave it out',
 })
 
-/** The faults of a parse (run with `reportInput`), under a path that leads to what was parsed. */
-export const faultsOf = (error: z.core.$ZodError, under: readonly PropertyKey[] = []): InputFault[] =>
-  oneForEachPath(error.issues.flatMap((issue) => toFaults(issue, under))).slice(0, maxFaults)
-
 /**
+ * The faults of a parse (run with `reportInput`), under a path that leads to what was parsed.
+ *
  * Checks of one value go on after the first that fails, and most of what they find follows from it: a text where a list
  * belongs is too short a text as well. So the first fault stands. Of two bounds it is the last: `int` brings one of its
- * own, which tells nobody what is allowed.
+ * own, which tells nobody what is allowed. A body can have 50,000 faults: those that are not told are not worded.
  */
-function oneForEachPath(faults: readonly InputFault[]): InputFault[] {
+export function faultsOf(error: z.core.$ZodError, under: readonly PropertyKey[] = []): InputFault[] {
   const byPath = new Map<string, InputFault>()
-  for (const fault of faults) {
-    const kept = byPath.get(fault.path)
-    if (!kept || (fault.code === kept.code && bounds.has(fault.code))) byPath.set(fault.path, fault)
+  for (const issue of error.issues) {
+    if (byPath.size > maxFaults) break
+    for (const fault of toFaults(issue, under)) {
+      const kept = byPath.get(fault.path)
+      if (!kept || (fault.code === kept.code && bounds.has(fault.code))) byPath.set(fault.path, fault)
+    }
   }
-  return [...byPath.values()]
+  return [...byPath.values()].slice(0, maxFaults)
 }
 
 const bounds = new Set(['too_big', 'too_small'])
@@ -67,10 +68,13 @@ function messageOf(issue: z.core.$ZodIssue): string {
 const mostListed = 8
 /** What may be said back: it is short, and holds nothing that would leave the quotation or the line. */
 const quotable = /^[ -_a-~]{1,64}$/
+/** What is longer than every value by more is no typo of one, and may be a secret in the wrong field. */
+const mostExtra = 8
 
 /** Enums are not secret, so that a wrong value of one may be said back. */
 function notAllowed(input: unknown, values: readonly string[]): string {
-  const given = typeof input === 'string' && quotable.test(input) ? input : undefined
+  const longest = Math.max(...values.map(({ length }) => length)) + mostExtra
+  const given = typeof input === 'string' && input.length <= longest && quotable.test(input) ? input : undefined
   const near = given === undefined ? undefined : nearest(given, values)
   const what = given === undefined ? 'is' : `\`${given}\` is`
   const listed =

@@ -113,6 +113,7 @@ describe('a value that an enum does not have', () => {
     [null, not],
     ['', not],
     ['x'.repeat(65), not],
+    ['sk-0123456789abcdef', not],
     ['a\nb', not],
     ['a`b', not],
     ['r\u00e9voked', not],
@@ -126,6 +127,13 @@ describe('a value that an enum does not have', () => {
       `\`key:read\` is not one of the allowed values (all ${length} are in the reference, /api/v1/docs); did you mean \`keys:read\`?`,
     ])
     expect(told(scopes, 'something else entirely')[0]).not.toContain('did you mean')
+  })
+
+  test('is told of the first fifty, at no more cost, where a body is full of them', () => {
+    const { error } = z.array(scopes).safeParse(Array(20_000).fill('key:read'), { reportInput: true })
+    const start = performance.now()
+    expect(error && faultsOf(error)).toHaveLength(50)
+    expect(performance.now() - start).toBeLessThan(200)
   })
 
   test('is told alike of what decides between forms', () => {
