@@ -169,11 +169,32 @@ const rawRequestBody = (description: string, example: unknown) => ({
 
 const introduction = `The settings and billing control plane of the Octomil AI inference platform.
 
-- **Credentials.** An API key, or a token of the service's issuer: \`Authorization: Bearer …\`. Each operation says which scope it needs.
+- **Credentials.** An API key, or a token of the service's issuer: \`Authorization: Bearer …\`. Each operation says which scope it needs. Keys are made by *Create an org key*, and the first of them with a sign-in token of an owner or admin. On your machine \`npm run dev\` writes keys and tokens to \`.local/dev.json\`.
 - **Errors.** Every answer that is not 2xx is \`application/problem+json\` (RFC 9457), with a \`code\`, the \`request_id\`, whether it is \`retryable\`, and each fault of the input in \`errors\`.
 - **Repeating.** A POST that is repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. \`If-Match\` with an \`ETag\` guards every other change.
 - **Lists.** \`limit\`, and \`cursor\` from \`next_cursor\` of the page before; null is the end.
-- **Limits.** \`RateLimit\` on every answer says where a credential stands; a 429 says in \`Retry-After\` when to come back.`
+- **Limits.** \`RateLimit\` on every authenticated answer says where a credential stands; a 429 says in \`Retry-After\` when to come back.`
+
+/** What each group of operations is for. */
+const tagTexts: Readonly<Record<string, string>> = {
+  'API keys':
+    'Keys for servers, apps and browsers: made, listed, rotated and revoked, and the scopes that they may hold.',
+  Audit: 'Who changed what and when, in a hash chain that anybody with the scope can verify.',
+  'Cloud connections':
+    'Accounts at cloud AI providers, each with a key that can be tested and whose models can be listed.',
+  'Cloud credentials': 'Keys for cloud AI providers that inference may use, stored encrypted and never shown.',
+  'Cloud policy': 'When inference may fall back to the cloud, with whose keys and at which providers.',
+  Execution: 'The runtimes that serve inference, how one is chosen for a request, and how they fare.',
+  Billing: 'The plan and the subscription, checkout and portal at Stripe, and invoices.',
+  'Organization settings':
+    'What an organization asks of its people and its data, such as a second factor and how long events are kept.',
+  'Sign-in': 'How people of the organization sign in: SSO, SCIM and the primary mode.',
+  Policies: 'How models are served, whether telemetry is sent, and how much of requests is kept.',
+  Integrations: 'Where notifications and data of the platform go: chat, paging, e-mail, webhooks and monitoring.',
+  'Usage limits': 'How much of each metric the organization may use, below what its plan allows.',
+  Webhooks: 'What other services call here: Stripe, with its events.',
+  Meta: 'What the service says about itself, without a credential.',
+}
 
 /** The OpenAPI 3.1 document of all operations. */
 export function openApiDocument() {
@@ -192,7 +213,10 @@ export function openApiDocument() {
       },
       servers: [{ url: '/' }],
       security: [{ bearer: [] }, { apiKey: [] }],
-      tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({ name })),
+      tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({
+        name,
+        description: tagTexts[name] ?? '',
+      })),
       paths,
       components: {
         examples: Object.fromEntries(

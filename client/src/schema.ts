@@ -76,28 +76,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/api-keys/scopes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get the scope registry
-         * @description Every scope, what each key type and role may hold, and named templates. The same for every organization.
-         *
-         *     Needs any valid credential.
-         */
-        get: operations["settings.api-keys.scopes"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/settings/api-keys/{key_id}": {
         parameters: {
             query?: never;
@@ -114,6 +92,28 @@ export interface paths {
         get: operations["settings.api-keys.get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/api-keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate an API key
+         * @description Revokes the key and creates its replacement with the same configuration, in one transaction. The new raw key is in `api_key`, this once. With an overlap the old key goes on working as `retiring`, never past its own expiry. Of two rotations at once exactly one wins.
+         *
+         *     Needs the scope `keys:write`.
+         */
+        post: operations["settings.api-keys.rotate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -142,22 +142,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/api-keys/{key_id}/rotate": {
+    "/api/v1/settings/api-keys/scopes": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Rotate an API key
-         * @description Revokes the key and creates its replacement with the same configuration, in one transaction. The new raw key is in `api_key`, this once. With an overlap the old key goes on working as `retiring`, never past its own expiry. Of two rotations at once exactly one wins.
+         * Get the scope registry
+         * @description Every scope, what each key type and role may hold, and named templates. The same for every organization.
          *
-         *     Needs the scope `keys:write`.
+         *     Needs any valid credential.
          */
-        post: operations["settings.api-keys.rotate"];
+        get: operations["settings.api-keys.scopes"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -270,28 +270,6 @@ export interface paths {
         patch: operations["settings.update-cloud-connection"];
         trace?: never;
     };
-    "/api/v1/settings/cloud-connections/{connection_id}/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the models of a cloud connection
-         * @description Asks the provider now. A provider that refuses or fails is a 502 with its reason.
-         *
-         *     Needs the scope `cloud:credentials`.
-         */
-        get: operations["settings.list-cloud-connection-models"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/settings/cloud-connections/{connection_id}/test": {
         parameters: {
             query?: never;
@@ -308,6 +286,28 @@ export interface paths {
          *     Needs the scope `cloud:credentials`.
          */
         post: operations["settings.test-cloud-connection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/cloud-connections/{connection_id}/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the models of a cloud connection
+         * @description Asks the provider now. A provider that refuses or fails is a 502 with its reason.
+         *
+         *     Needs the scope `cloud:credentials`.
+         */
+        get: operations["settings.list-cloud-connection-models"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -470,6 +470,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings/execution/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the routing
+         * @description How inference chooses among targets, and how long a failing one is left alone.
+         *
+         *     Needs the scope `execution:read`.
+         */
+        get: operations["settings.get-routing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update the routing
+         * @description Changes the fields that are in the body.
+         *
+         *     Needs the scope `execution:write`.
+         */
+        patch: operations["settings.update-routing"];
+        trace?: never;
+    };
     "/api/v1/settings/execution/local-targets": {
         parameters: {
             query?: never;
@@ -554,100 +582,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/execution/routing": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get the routing
-         * @description How inference chooses among targets, and how long a failing one is left alone.
-         *
-         *     Needs the scope `execution:read`.
-         */
-        get: operations["settings.get-routing"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /**
-         * Update the routing
-         * @description Changes the fields that are in the body.
-         *
-         *     Needs the scope `execution:write`.
-         */
-        patch: operations["settings.update-routing"];
-        trace?: never;
-    };
-    "/api/v1/settings/billing/checkout/reconcile": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Reconcile a checkout
-         * @description For when the buyer comes back from Stripe: reads the session from Stripe and, once it is paid, brings billing up to date, as Stripe’s event will do too. An unpaid session changes nothing.
-         *
-         *     Needs the scope `billing:write`.
-         */
-        post: operations["settings.billing.checkout.reconcile"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/settings/billing/checkout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Start a checkout
-         * @description Makes a checkout session at Stripe. An open session for the same purchase is answered again with 200; one for another purchase is expired. An organization that has a live subscription gets 409: it changes plans in the portal.
-         *
-         *     Needs the scope `billing:write`.
-         */
-        post: operations["settings.create-checkout-session"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/settings/billing/portal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Open the billing portal
-         * @description Makes a session of Stripe’s portal, where the subscription, payment methods and invoices are managed. The URL is good for minutes. 409 before the first checkout.
-         *
-         *     Needs the scope `billing:write`.
-         */
-        post: operations["settings.create-portal-session"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/settings/billing": {
         parameters: {
             query?: never;
@@ -674,6 +608,72 @@ export interface paths {
          *     Needs the scope `billing:override`.
          */
         patch: operations["settings.update-billing"];
+        trace?: never;
+    };
+    "/api/v1/settings/billing/checkout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a checkout
+         * @description Makes a checkout session at Stripe. An open session for the same purchase is answered again with 200; one for another purchase is expired. An organization that has a live subscription gets 409: it changes plans in the portal.
+         *
+         *     Needs the scope `billing:write`.
+         */
+        post: operations["settings.create-checkout-session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/billing/checkout/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reconcile a checkout
+         * @description For when the buyer comes back from Stripe: reads the session from Stripe and, once it is paid, brings billing up to date, as Stripe’s event will do too. An unpaid session changes nothing.
+         *
+         *     Needs the scope `billing:write`.
+         */
+        post: operations["settings.billing.checkout.reconcile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/billing/portal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open the billing portal
+         * @description Makes a session of Stripe’s portal, where the subscription, payment methods and invoices are managed. The URL is good for minutes. 409 before the first checkout.
+         *
+         *     Needs the scope `billing:write`.
+         */
+        post: operations["settings.create-portal-session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/settings/billing/invoices": {
@@ -1008,6 +1008,73 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An API key. The raw value is shown once, at creation, and is no part of this. */
+        ApiKey: {
+            /** @description Id of the key. */
+            id: string;
+            name: string;
+            /** @enum {string} */
+            key_type: "org" | "app" | "publishable";
+            /** @description The part of the raw key that may be shown. */
+            prefix: string;
+            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+            /** @enum {string} */
+            environment: "live" | "test";
+            federation_id: string | null;
+            model_id: string | null;
+            /** @description The app that an app key is bound to. */
+            app_id: string | null;
+            /** @description Origins that a publishable key is bound to; empty: any. */
+            allowed_origins: string[];
+            /** @description Requests a minute; null: the default of 100. */
+            rate_limit_per_minute: number | null;
+            /**
+             * @description retiring: rotated with an overlap that is still running; the key works until `revoked_at`.
+             * @enum {string}
+             */
+            state: "active" | "retiring" | "revoked" | "expired";
+            /** Format: date-time */
+            created_at: string;
+            created_by: components["schemas"]["Actor"];
+            expires_at: string | null;
+            /** @description At most 5 minutes behind. */
+            last_used_at: string | null;
+            /** @description In the future while the key is retiring. */
+            revoked_at: string | null;
+            revoked_reason: string | null;
+            /** @description Id of the key that this one replaced. */
+            rotated_from: string | null;
+            /** @description Id of the key that replaced this one. */
+            rotated_to: string | null;
+        };
+        /** @description Who acted: a person, an API key, or the service itself. */
+        Actor: {
+            /** @enum {string} */
+            type: "user" | "api_key" | "system";
+            id: string;
+            email?: string;
+        };
+        /** @description An error, as RFC 9457 problem details. */
+        Problem: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            instance: string;
+            /** @enum {string} */
+            code: "invalid_input" | "authentication_failed" | "invalid_api_key" | "token_expired" | "plan_limit_reached" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "idempotency_in_progress" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "rate_limited" | "server_error" | "upstream_error" | "service_unavailable" | "request_timeout";
+            /** @description Equals `detail`. */
+            message: string;
+            request_id: string;
+            retryable: boolean;
+            category: string;
+            /** @description Each fault of the input, by dotted path. */
+            errors?: {
+                path: string;
+                code: string;
+                message: string;
+            }[];
+        };
         /** @description A key record with the raw key, shown once. */
         IssuedApiKey: {
             /** @description Id of the key. */
@@ -1048,73 +1115,6 @@ export interface components {
             rotated_to: string | null;
             /** @description The raw key. Shown in this answer and never again: store it now. */
             api_key: string;
-        };
-        /** @description Who acted: a person, an API key, or the service itself. */
-        Actor: {
-            /** @enum {string} */
-            type: "user" | "api_key" | "system";
-            id: string;
-            email?: string;
-        };
-        /** @description An error, as RFC 9457 problem details. */
-        Problem: {
-            type: string;
-            title: string;
-            status: number;
-            detail: string;
-            instance: string;
-            /** @enum {string} */
-            code: "invalid_input" | "authentication_failed" | "invalid_api_key" | "token_expired" | "plan_limit_reached" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "idempotency_in_progress" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "rate_limited" | "server_error" | "upstream_error" | "service_unavailable" | "request_timeout";
-            /** @description Equals `detail`. */
-            message: string;
-            request_id: string;
-            retryable: boolean;
-            category: string;
-            /** @description Each fault of the input, by dotted path. */
-            errors?: {
-                path: string;
-                code: string;
-                message: string;
-            }[];
-        };
-        /** @description An API key. The raw value is shown once, at creation, and is no part of this. */
-        ApiKey: {
-            /** @description Id of the key. */
-            id: string;
-            name: string;
-            /** @enum {string} */
-            key_type: "org" | "app" | "publishable";
-            /** @description The part of the raw key that may be shown. */
-            prefix: string;
-            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
-            /** @enum {string} */
-            environment: "live" | "test";
-            federation_id: string | null;
-            model_id: string | null;
-            /** @description The app that an app key is bound to. */
-            app_id: string | null;
-            /** @description Origins that a publishable key is bound to; empty: any. */
-            allowed_origins: string[];
-            /** @description Requests a minute; null: the default of 100. */
-            rate_limit_per_minute: number | null;
-            /**
-             * @description retiring: rotated with an overlap that is still running; the key works until `revoked_at`.
-             * @enum {string}
-             */
-            state: "active" | "retiring" | "revoked" | "expired";
-            /** Format: date-time */
-            created_at: string;
-            created_by: components["schemas"]["Actor"];
-            expires_at: string | null;
-            /** @description At most 5 minutes behind. */
-            last_used_at: string | null;
-            /** @description In the future while the key is retiring. */
-            revoked_at: string | null;
-            revoked_reason: string | null;
-            /** @description Id of the key that this one replaced. */
-            rotated_from: string | null;
-            /** @description Id of the key that replaced this one. */
-            rotated_to: string | null;
         };
         ScopeRegistry: {
             /** @description Changes whenever the registry does. */
@@ -1355,8 +1355,8 @@ export interface components {
             status_code: number | null;
             error: string | null;
         };
-        /** @description Billing, and what became of the checkout. */
-        ReconciledBilling: {
+        /** @description The plan of an organization and where it comes from, as last read from Stripe. */
+        Billing: {
             plan: components["schemas"]["Plan"];
             /**
              * @description Where the plan comes from.
@@ -1380,11 +1380,6 @@ export interface components {
                 sync_seq: number;
                 event_id: string | null;
             } | null;
-            checkout: {
-                status: ("open" | "complete" | "expired") | null;
-                /** @enum {string} */
-                payment_status: "paid" | "unpaid" | "no_payment_required";
-            };
         };
         Plan: {
             /** @enum {string} */
@@ -1453,11 +1448,8 @@ export interface components {
             interval: "monthly" | "annual";
             quantity: number;
         };
-        PortalSession: {
-            url: string;
-        };
-        /** @description The plan of an organization and where it comes from, as last read from Stripe. */
-        Billing: {
+        /** @description Billing, and what became of the checkout. */
+        ReconciledBilling: {
             plan: components["schemas"]["Plan"];
             /**
              * @description Where the plan comes from.
@@ -1481,6 +1473,14 @@ export interface components {
                 sync_seq: number;
                 event_id: string | null;
             } | null;
+            checkout: {
+                status: ("open" | "complete" | "expired") | null;
+                /** @enum {string} */
+                payment_status: "paid" | "unpaid" | "no_payment_required";
+            };
+        };
+        PortalSession: {
+            url: string;
         };
         Invoice: {
             id: string;
@@ -1608,6 +1608,22 @@ export interface components {
              * @enum {string}
              */
             privacy_mode: "standard" | "strict" | "zero_retention";
+        };
+        IntegrationSummary: {
+            /** @enum {string} */
+            type: "slack" | "microsoft_teams" | "pagerduty" | "opsgenie" | "email" | "webhook" | "datadog" | "opentelemetry";
+            /** @description Id of the integration. */
+            id: string;
+            /** @enum {string} */
+            category: "notification" | "data";
+            name: string;
+            enabled: boolean;
+            /** @description Whether nothing is missing that the integration cannot work without. */
+            config_valid: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
         };
         /** @description An integration; secret fields of `config` are masked. */
         Integration: {
@@ -1788,22 +1804,6 @@ export interface components {
                     [key: string]: string;
                 } | null;
             };
-        };
-        IntegrationSummary: {
-            /** @enum {string} */
-            type: "slack" | "microsoft_teams" | "pagerduty" | "opsgenie" | "email" | "webhook" | "datadog" | "opentelemetry";
-            /** @description Id of the integration. */
-            id: string;
-            /** @enum {string} */
-            category: "notification" | "data";
-            name: string;
-            enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
-            config_valid: boolean;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
         };
         /** @description An integration, and the fields of the patch that were not applied. */
         PatchedIntegration: {
@@ -2597,92 +2597,6 @@ export interface operations {
             };
         };
     };
-    "settings.api-keys.scopes": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScopeRegistry"];
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     "settings.api-keys.get": {
         parameters: {
             query?: {
@@ -2736,6 +2650,155 @@ export interface operations {
             };
             /** @description `not_found`: Resource not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.api-keys.rotate": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Id of the key. */
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description Seconds that the old key goes on working.
+                     * @default 0
+                     */
+                    overlap_seconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedApiKey"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: Idempotency key reused */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2928,43 +2991,25 @@ export interface operations {
             };
         };
     };
-    "settings.api-keys.rotate": {
+    "settings.api-keys.scopes": {
         parameters: {
             query?: {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                /** @description Id of the key. */
-                key_id: string;
-            };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
-        requestBody?: {
-            content: {
-                "application/json": {
-                    /**
-                     * @description Seconds that the old key goes on working.
-                     * @default 0
-                     */
-                    overlap_seconds?: number;
-                };
-            };
-        };
+        requestBody?: never;
         responses: {
-            /** @description Created */
-            201: {
+            /** @description Success */
+            200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["IssuedApiKey"];
+                    "application/json": components["schemas"]["ScopeRegistry"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
@@ -2987,51 +3032,6 @@ export interface operations {
             };
             /** @description `forbidden`: Forbidden */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: Resource not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: Payload too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency_mismatch`: Idempotency key reused */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3866,116 +3866,6 @@ export interface operations {
             };
         };
     };
-    "settings.list-cloud-connection-models": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: never;
-            path: {
-                /** @description Id of the connection. */
-                connection_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        /** @description Ids, sorted. */
-                        models: string[];
-                    };
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: Resource not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `upstream_error`: Upstream error */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     "settings.test-cloud-connection": {
         parameters: {
             query?: {
@@ -4090,6 +3980,116 @@ export interface operations {
             };
             /** @description `server_error`: Server error */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.list-cloud-connection-models": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the connection. */
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Ids, sorted. */
+                        models: string[];
+                    };
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `upstream_error`: Upstream error */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5248,6 +5248,224 @@ export interface operations {
             };
         };
     };
+    "settings.get-routing": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Routing"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.update-routing": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Apply only to this `ETag`; 412 otherwise. */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description How a target is chosen among those that can serve a request.
+                     * @enum {string}
+                     */
+                    strategy?: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
+                    /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
+                    cooldown_seconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Routing"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "settings.list-local-targets": {
         parameters: {
             query?: {
@@ -6026,7 +6244,7 @@ export interface operations {
             };
         };
     };
-    "settings.get-routing": {
+    "settings.get-billing": {
         parameters: {
             query?: {
                 /** @description Must be the credential's organization. */
@@ -6046,7 +6264,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Routing"];
+                    "application/json": components["schemas"]["Billing"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
@@ -6114,7 +6332,7 @@ export interface operations {
             };
         };
     };
-    "settings.update-routing": {
+    "settings.update-billing": {
         parameters: {
             query?: {
                 /** @description Must be the credential's organization. */
@@ -6130,13 +6348,12 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /**
-                     * @description How a target is chosen among those that can serve a request.
-                     * @enum {string}
-                     */
-                    strategy?: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
-                    /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
-                    cooldown_seconds?: number;
+                    /** @description The plan to put the organization on; null clears the override. */
+                    plan?: ("free" | "team" | "enterprise") | null;
+                    /** @description Why; needed with a plan. */
+                    reason?: string;
+                    /** @description When the override ends, in the future, as ISO 8601 with an offset; null: never. */
+                    expires_at?: string | null;
                 };
             };
         };
@@ -6149,7 +6366,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Routing"];
+                    "application/json": components["schemas"]["Billing"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
@@ -6217,156 +6434,6 @@ export interface operations {
             };
             /** @description `server_error`: Server error */
             500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "settings.billing.checkout.reconcile": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** @description `session_id` of the checkout. */
-                    session_id: string;
-                };
-            };
-        };
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReconciledBilling"];
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: Resource not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: Payload too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency_mismatch`: Idempotency key reused */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `upstream_error`: Upstream error */
-            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6473,6 +6540,156 @@ export interface operations {
             };
             /** @description `forbidden`: Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: Idempotency key reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `upstream_error`: Upstream error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.billing.checkout.reconcile": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description `session_id` of the checkout. */
+                    session_id: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciledBilling"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6679,223 +6896,6 @@ export interface operations {
             };
             /** @description `upstream_error`: Upstream error */
             502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "settings.get-billing": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Billing"];
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "settings.update-billing": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
-                "If-Match"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** @description The plan to put the organization on; null clears the override. */
-                    plan?: ("free" | "team" | "enterprise") | null;
-                    /** @description Why; needed with a plan. */
-                    reason?: string;
-                    /** @description When the override ends, in the future, as ISO 8601 with an offset; null: never. */
-                    expires_at?: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Billing"];
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `precondition_failed`: Precondition failed */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: Payload too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -68,3 +68,51 @@ test('a text is told by its format or by one pattern', () => {
   for (const text of ['a', ' a ', 'ä\u2028']) expect(text).toMatch(new RegExp(pattern, 'u'))
   for (const text of ['', ' ', 'a\n', '\u0000']) expect(text).not.toMatch(new RegExp(pattern, 'u'))
 })
+
+test('every group of operations says what it is for', () => {
+  for (const { name, description } of document.tags ?? []) expect(description, name).toMatch(/^[A-Z].*\.$/)
+})
+
+describe('operations come in the order in which they are looked for', () => {
+  const summariesOf = (tag: string) =>
+    Object.values(document.paths ?? {}).flatMap((methods) =>
+      Object.values(methods as Record<string, { tags: string[]; summary: string }>)
+        .filter(({ tags }) => tags.includes(tag))
+        .map(({ summary }) => summary),
+    )
+
+  test('of API keys', () => {
+    expect(summariesOf('API keys')).toEqual([
+      'List API keys',
+      'Create an org key',
+      'Create an app key',
+      'Create a publishable key',
+      'Get an API key',
+      'Rotate an API key',
+      'Revoke an API key',
+      'Get the scope registry',
+    ])
+  })
+
+  test('of billing', () => {
+    expect(summariesOf('Billing')).toEqual([
+      'Get billing',
+      'Override the plan',
+      'Start a checkout',
+      'Reconcile a checkout',
+      'Open the billing portal',
+      'List invoices',
+      'Get billing context for support',
+    ])
+  })
+
+  test.each(['cloud-connections', 'cloud-credentials', 'integrations', 'execution'])('of %s', (resource) => {
+    const kinds = ['list', 'create', 'get', 'update', 'delete']
+    const verbs = operationList
+      .map(([name]) => name)
+      .filter((name) => name.startsWith(`${resource}/`) && (resource !== 'execution' || /local-target/.test(name)))
+      .map((name) => kinds.indexOf(name.split('/')[1]?.split('-')[0] ?? ''))
+      .filter((place) => place >= 0)
+    expect(verbs).toEqual([0, 1, 2, 3, 4])
+  })
+})
