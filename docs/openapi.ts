@@ -169,11 +169,32 @@ const rawRequestBody = (description: string, example: unknown) => ({
 
 const introduction = `The settings and billing control plane of the Octomil AI inference platform.
 
-- **Credentials.** An API key, or a token of the service's issuer: \`Authorization: Bearer …\`. Each operation says which scope it needs.
+- **Credentials.** An API key, or a token of the service's issuer: \`Authorization: Bearer …\`. Each operation says which scope it needs. Keys are made by *Create an org key*, and the first of them with a sign-in token of an owner or admin. On your machine \`npm run dev\` writes keys and tokens to \`.local/dev.json\`.
 - **Errors.** Every answer that is not 2xx is \`application/problem+json\` (RFC 9457), with a \`code\`, the \`request_id\`, whether it is \`retryable\`, and each fault of the input in \`errors\`.
 - **Repeating.** A POST that is repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. \`If-Match\` with an \`ETag\` guards every other change.
 - **Lists.** \`limit\`, and \`cursor\` from \`next_cursor\` of the page before; null is the end.
-- **Limits.** \`RateLimit\` on every answer says where a credential stands; a 429 says in \`Retry-After\` when to come back.`
+- **Limits.** \`RateLimit\` on every authenticated answer says where a credential stands; a 429 says in \`Retry-After\` when to come back.`
+
+/** What each group of operations is for. */
+const tagTexts: Readonly<Record<string, string>> = {
+  'API keys':
+    'Keys for servers, apps and browsers: made, listed, rotated and revoked, and the scopes that they may hold.',
+  Audit: 'Who changed what and when, in a hash chain that anybody with the scope can verify.',
+  'Cloud connections':
+    'Accounts at cloud AI providers, each with a key that can be tested and whose models can be listed.',
+  'Cloud credentials': 'Keys for cloud AI providers that inference may use, stored encrypted and never shown.',
+  'Cloud policy': 'When inference may fall back to the cloud, with whose keys and at which providers.',
+  Execution: 'The runtimes that serve inference, how one is chosen for a request, and how they fare.',
+  Billing: 'The plan and the subscription, checkout and portal at Stripe, and invoices.',
+  'Organization settings':
+    'What an organization asks of its people and its data, such as a second factor and how long events are kept.',
+  'Sign-in': 'How people of the organization sign in: SSO, SCIM and the primary mode.',
+  Policies: 'How models are served, whether telemetry is sent, and how much of requests is kept.',
+  Integrations: 'Where notifications and data of the platform go: chat, paging, e-mail, webhooks and monitoring.',
+  'Usage limits': 'How much of each metric the organization may use, below what its plan allows.',
+  Webhooks: 'What other services call here: Stripe, with its events.',
+  Meta: 'What the service says about itself, without a credential.',
+}
 
 /** The OpenAPI 3.1 document of all operations. */
 export function openApiDocument() {
@@ -181,34 +202,56 @@ export function openApiDocument() {
   for (const [name, operation] of operationList) {
     paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: describe(name, operation) }
   }
-  const document = createDocument({
-    openapi: '3.1.1',
-    info: {
-      title: 'Octomil settings API',
-      version: packageJson.version,
-      description: introduction,
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-    },
-    servers: [{ url: '/' }],
-    security: [{ bearer: [] }, { apiKey: [] }],
-    tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({ name })),
-    paths,
-    components: {
-      examples: Object.fromEntries(
-        Object.entries(problemExamples).map(([code, value]) => [code, { summary: value.title, value }]),
-      ),
-      securitySchemes: {
-        bearer: {
-          type: 'http',
-          scheme: 'bearer',
-          description: 'An API key of this service, or a JWT of its OIDC issuer.',
+  const document = createDocument(
+    {
+      openapi: '3.1.1',
+      info: {
+        title: 'Octomil settings API',
+        version: packageJson.version,
+        description: introduction,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: '/' }],
+      security: [{ bearer: [] }, { apiKey: [] }],
+      tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({
+        name,
+        description: tagTexts[name] ?? '',
+      })),
+      paths,
+      components: {
+        examples: Object.fromEntries(
+          Object.entries(problemExamples).map(([code, value]) => [code, { summary: value.title, value }]),
+        ),
+        securitySchemes: {
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'An API key of this service, or a JWT of its OIDC issuer.',
+          },
+          apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key of this service.' },
         },
-        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key of this service.' },
       },
     },
-  })
+    { override: ({ jsonSchema }) => simplify(jsonSchema) },
+  )
   return withAnyJson(document)
 }
+
+/** Formats that say all that Zod's pattern of 200 characters beside them does. */
+const tellingFormats: readonly unknown[] = ['date-time', 'date', 'email', 'uri', 'uuid', 'ipv4', 'ipv6']
+
+/** A string as people read it: by its format, or by one pattern, of which Zod makes `allOf` where there are more. */
+function simplify(schema: z.core.JSONSchema.BaseSchema): void {
+  if (tellingFormats.includes(schema.format)) delete schema.pattern
+  const { type, allOf } = schema
+  if (type !== 'string' || !allOf?.every((part) => Object.keys(part).join() === 'pattern')) return
+  delete schema.allOf
+  if (!tellingFormats.includes(schema.format)) schema.pattern = allOfThem(allOf.map(({ pattern }) => String(pattern)))
+}
+
+/** One pattern that matches what all of the patterns match. */
+const allOfThem = (patterns: readonly string[]): string =>
+  `^${patterns.map((pattern) => `(?=${/^\^[^|]*$/.test(pattern) ? pattern.slice(1) : `[\\s\\S]*(?:${pattern})`})`).join('')}`
 
 /** `z.json()` is a schema that contains itself, under a made-up name; `{}` says the same, and type generators can read it. */
 function withAnyJson<T extends { components?: { schemas?: object } }>(document: T): T {

@@ -1,6 +1,7 @@
 /**
  * Every operation of the API: its table of contents. The name of an entry is the file of its handler, so that
- * `api-keys/create` is `functions/api-keys/create.ts`, deployed in the stack of `api-keys`.
+ * `api-keys/create` is `functions/api-keys/create.ts`, deployed in the stack of `api-keys`. The order is that of the reference:
+ * list, create, get, update, delete, then what else there is.
  */
 import type { Operation } from '../shared/http/operation.ts'
 import * as apiKeys from './api-keys/contract.ts'
@@ -19,25 +20,25 @@ import * as stripeEvents from './stripe-events/contract.ts'
 import * as usageLimits from './usage-limits/contract.ts'
 
 export const operations = {
+  'api-keys/list': apiKeys.listApiKeys,
   'api-keys/create': apiKeys.createApiKey,
   'api-keys/create-app-key': apiKeys.createAppKey,
   'api-keys/create-publishable-key': apiKeys.createPublishableKey,
-  'api-keys/list': apiKeys.listApiKeys,
-  'api-keys/scopes': apiKeys.listScopes,
   'api-keys/get': apiKeys.getApiKey,
-  'api-keys/revoke': apiKeys.revokeApiKey,
   'api-keys/rotate': apiKeys.rotateApiKey,
+  'api-keys/revoke': apiKeys.revokeApiKey,
+  'api-keys/scopes': apiKeys.listScopes,
   'audit-events/list': auditEvents.listAuditEvents,
   'audit-events/verify': auditEvents.verifyAuditChain,
-  'cloud-connections/create': cloudConnections.createConnection,
   'cloud-connections/list': cloudConnections.listConnections,
+  'cloud-connections/create': cloudConnections.createConnection,
   'cloud-connections/get': cloudConnections.getConnection,
   'cloud-connections/update': cloudConnections.updateConnection,
   'cloud-connections/delete': cloudConnections.deleteConnection,
-  'cloud-connections/models': cloudConnections.listConnectionModels,
   'cloud-connections/test': cloudConnections.testConnection,
-  'cloud-credentials/create': cloudCredentials.createCredential,
+  'cloud-connections/models': cloudConnections.listConnectionModels,
   'cloud-credentials/list': cloudCredentials.listCredentials,
+  'cloud-credentials/create': cloudCredentials.createCredential,
   'cloud-credentials/get': cloudCredentials.getCredential,
   'cloud-credentials/update': cloudCredentials.updateCredential,
   'cloud-credentials/delete': cloudCredentials.deleteCredential,
@@ -46,19 +47,19 @@ export const operations = {
   'execution/get': execution.getExecution,
   'execution/health': execution.getExecutionHealth,
   'execution/report': execution.reportExecution,
-  'execution/create-local-target': execution.createLocalTarget,
+  'execution/get-routing': execution.getRouting,
+  'execution/update-routing': execution.updateRouting,
   'execution/list-local-targets': execution.listLocalTargets,
+  'execution/create-local-target': execution.createLocalTarget,
   'execution/get-local-target': execution.getLocalTarget,
   'execution/update-local-target': execution.updateLocalTarget,
   'execution/delete-local-target': execution.deleteLocalTarget,
   'execution/test-local-target': execution.testLocalTarget,
-  'execution/get-routing': execution.getRouting,
-  'execution/update-routing': execution.updateRouting,
-  'billing/reconcile-checkout': billing.reconcileCheckout,
-  'billing/create-checkout': billing.createCheckoutSession,
-  'billing/create-portal': billing.createPortalSession,
   'billing/get': billing.getBilling,
   'billing/update': billing.updateBilling,
+  'billing/create-checkout': billing.createCheckoutSession,
+  'billing/reconcile-checkout': billing.reconcileCheckout,
+  'billing/create-portal': billing.createPortalSession,
   'billing/list-invoices': billing.listInvoices,
   'billing/support-context': billing.getSupportContext,
   'org-settings/get': orgSettings.getOrgSettings,
@@ -67,8 +68,8 @@ export const operations = {
   'auth/update': auth.updateOrgAuth,
   'policies/get': policies.getPolicies,
   'policies/update': policies.updatePolicies,
-  'integrations/create': integrations.createIntegration,
   'integrations/list': integrations.listIntegrations,
+  'integrations/create': integrations.createIntegration,
   'integrations/get': integrations.getIntegration,
   'integrations/update': integrations.updateIntegration,
   'integrations/delete': integrations.deleteIntegration,

@@ -76,28 +76,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/api-keys/scopes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get the scope registry
-         * @description Every scope, what each key type and role may hold, and named templates. The same for every organization.
-         *
-         *     Needs any valid credential.
-         */
-        get: operations["settings.api-keys.scopes"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/settings/api-keys/{key_id}": {
         parameters: {
             query?: never;
@@ -114,6 +92,28 @@ export interface paths {
         get: operations["settings.api-keys.get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/api-keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate an API key
+         * @description Revokes the key and creates its replacement with the same configuration, in one transaction. The new raw key is in `api_key`, this once. With an overlap the old key goes on working as `retiring`, never past its own expiry. Of two rotations at once exactly one wins.
+         *
+         *     Needs the scope `keys:write`.
+         */
+        post: operations["settings.api-keys.rotate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -142,22 +142,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/api-keys/{key_id}/rotate": {
+    "/api/v1/settings/api-keys/scopes": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Rotate an API key
-         * @description Revokes the key and creates its replacement with the same configuration, in one transaction. The new raw key is in `api_key`, this once. With an overlap the old key goes on working as `retiring`, never past its own expiry. Of two rotations at once exactly one wins.
+         * Get the scope registry
+         * @description Every scope, what each key type and role may hold, and named templates. The same for every organization.
          *
-         *     Needs the scope `keys:write`.
+         *     Needs any valid credential.
          */
-        post: operations["settings.api-keys.rotate"];
+        get: operations["settings.api-keys.scopes"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -270,28 +270,6 @@ export interface paths {
         patch: operations["settings.update-cloud-connection"];
         trace?: never;
     };
-    "/api/v1/settings/cloud-connections/{connection_id}/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the models of a cloud connection
-         * @description Asks the provider now. A provider that refuses or fails is a 502 with its reason.
-         *
-         *     Needs the scope `cloud:credentials`.
-         */
-        get: operations["settings.list-cloud-connection-models"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/settings/cloud-connections/{connection_id}/test": {
         parameters: {
             query?: never;
@@ -308,6 +286,28 @@ export interface paths {
          *     Needs the scope `cloud:credentials`.
          */
         post: operations["settings.test-cloud-connection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/cloud-connections/{connection_id}/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the models of a cloud connection
+         * @description Asks the provider now. A provider that refuses or fails is a 502 with its reason.
+         *
+         *     Needs the scope `cloud:credentials`.
+         */
+        get: operations["settings.list-cloud-connection-models"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -470,6 +470,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings/execution/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the routing
+         * @description How inference chooses among targets, and how long a failing one is left alone.
+         *
+         *     Needs the scope `execution:read`.
+         */
+        get: operations["settings.get-routing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update the routing
+         * @description Changes the fields that are in the body.
+         *
+         *     Needs the scope `execution:write`.
+         */
+        patch: operations["settings.update-routing"];
+        trace?: never;
+    };
     "/api/v1/settings/execution/local-targets": {
         parameters: {
             query?: never;
@@ -554,100 +582,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/execution/routing": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get the routing
-         * @description How inference chooses among targets, and how long a failing one is left alone.
-         *
-         *     Needs the scope `execution:read`.
-         */
-        get: operations["settings.get-routing"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /**
-         * Update the routing
-         * @description Changes the fields that are in the body.
-         *
-         *     Needs the scope `execution:write`.
-         */
-        patch: operations["settings.update-routing"];
-        trace?: never;
-    };
-    "/api/v1/settings/billing/checkout/reconcile": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Reconcile a checkout
-         * @description For when the buyer comes back from Stripe: reads the session from Stripe and, once it is paid, brings billing up to date, as Stripe’s event will do too. An unpaid session changes nothing.
-         *
-         *     Needs the scope `billing:write`.
-         */
-        post: operations["settings.billing.checkout.reconcile"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/settings/billing/checkout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Start a checkout
-         * @description Makes a checkout session at Stripe. An open session for the same purchase is answered again with 200; one for another purchase is expired. An organization that has a live subscription gets 409: it changes plans in the portal.
-         *
-         *     Needs the scope `billing:write`.
-         */
-        post: operations["settings.create-checkout-session"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/settings/billing/portal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Open the billing portal
-         * @description Makes a session of Stripe’s portal, where the subscription, payment methods and invoices are managed. The URL is good for minutes. 409 before the first checkout.
-         *
-         *     Needs the scope `billing:write`.
-         */
-        post: operations["settings.create-portal-session"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/settings/billing": {
         parameters: {
             query?: never;
@@ -674,6 +608,72 @@ export interface paths {
          *     Needs the scope `billing:override`.
          */
         patch: operations["settings.update-billing"];
+        trace?: never;
+    };
+    "/api/v1/settings/billing/checkout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a checkout
+         * @description Makes a checkout session at Stripe. An open session for the same purchase is answered again with 200; one for another purchase is expired. An organization that has a live subscription gets 409: it changes plans in the portal.
+         *
+         *     Needs the scope `billing:write`.
+         */
+        post: operations["settings.create-checkout-session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/billing/checkout/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reconcile a checkout
+         * @description For when the buyer comes back from Stripe: reads the session from Stripe and, once it is paid, brings billing up to date, as Stripe’s event will do too. An unpaid session changes nothing.
+         *
+         *     Needs the scope `billing:write`.
+         */
+        post: operations["settings.billing.checkout.reconcile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/billing/portal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open the billing portal
+         * @description Makes a session of Stripe’s portal, where the subscription, payment methods and invoices are managed. The URL is good for minutes. 409 before the first checkout.
+         *
+         *     Needs the scope `billing:write`.
+         */
+        post: operations["settings.create-portal-session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/settings/billing/invoices": {
@@ -1008,6 +1008,73 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An API key. The raw value is shown once, at creation, and is no part of this. */
+        ApiKey: {
+            /** @description Id of the key. */
+            id: string;
+            name: string;
+            /** @enum {string} */
+            key_type: "org" | "app" | "publishable";
+            /** @description The part of the raw key that may be shown. */
+            prefix: string;
+            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+            /** @enum {string} */
+            environment: "live" | "test";
+            federation_id: string | null;
+            model_id: string | null;
+            /** @description The app that an app key is bound to. */
+            app_id: string | null;
+            /** @description Origins that a publishable key is bound to; empty: any. */
+            allowed_origins: string[];
+            /** @description Requests a minute; null: the default of 100. */
+            rate_limit_per_minute: number | null;
+            /**
+             * @description retiring: rotated with an overlap that is still running; the key works until `revoked_at`.
+             * @enum {string}
+             */
+            state: "active" | "retiring" | "revoked" | "expired";
+            /** Format: date-time */
+            created_at: string;
+            created_by: components["schemas"]["Actor"];
+            expires_at: string | null;
+            /** @description At most 5 minutes behind. */
+            last_used_at: string | null;
+            /** @description In the future while the key is retiring. */
+            revoked_at: string | null;
+            revoked_reason: string | null;
+            /** @description Id of the key that this one replaced. */
+            rotated_from: string | null;
+            /** @description Id of the key that replaced this one. */
+            rotated_to: string | null;
+        };
+        /** @description Who acted: a person, an API key, or the service itself. */
+        Actor: {
+            /** @enum {string} */
+            type: "user" | "api_key" | "system";
+            id: string;
+            email?: string;
+        };
+        /** @description An error, as RFC 9457 problem details. */
+        Problem: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            instance: string;
+            /** @enum {string} */
+            code: "invalid_input" | "authentication_failed" | "invalid_api_key" | "token_expired" | "plan_limit_reached" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "idempotency_in_progress" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "rate_limited" | "server_error" | "upstream_error" | "service_unavailable" | "request_timeout";
+            /** @description Equals `detail`. */
+            message: string;
+            request_id: string;
+            retryable: boolean;
+            category: string;
+            /** @description Each fault of the input, by dotted path. */
+            errors?: {
+                path: string;
+                code: string;
+                message: string;
+            }[];
+        };
         /** @description A key record with the raw key, shown once. */
         IssuedApiKey: {
             /** @description Id of the key. */
@@ -1048,73 +1115,6 @@ export interface components {
             rotated_to: string | null;
             /** @description The raw key. Shown in this answer and never again: store it now. */
             api_key: string;
-        };
-        /** @description Who acted: a person, an API key, or the service itself. */
-        Actor: {
-            /** @enum {string} */
-            type: "user" | "api_key" | "system";
-            id: string;
-            email?: string;
-        };
-        /** @description An error, as RFC 9457 problem details. */
-        Problem: {
-            type: string;
-            title: string;
-            status: number;
-            detail: string;
-            instance: string;
-            /** @enum {string} */
-            code: "invalid_input" | "authentication_failed" | "invalid_api_key" | "token_expired" | "plan_limit_reached" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "idempotency_in_progress" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "rate_limited" | "server_error" | "upstream_error" | "service_unavailable" | "request_timeout";
-            /** @description Equals `detail`. */
-            message: string;
-            request_id: string;
-            retryable: boolean;
-            category: string;
-            /** @description Each fault of the input, by dotted path. */
-            errors?: {
-                path: string;
-                code: string;
-                message: string;
-            }[];
-        };
-        /** @description An API key. The raw value is shown once, at creation, and is no part of this. */
-        ApiKey: {
-            /** @description Id of the key. */
-            id: string;
-            name: string;
-            /** @enum {string} */
-            key_type: "org" | "app" | "publishable";
-            /** @description The part of the raw key that may be shown. */
-            prefix: string;
-            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
-            /** @enum {string} */
-            environment: "live" | "test";
-            federation_id: string | null;
-            model_id: string | null;
-            /** @description The app that an app key is bound to. */
-            app_id: string | null;
-            /** @description Origins that a publishable key is bound to; empty: any. */
-            allowed_origins: string[];
-            /** @description Requests a minute; null: the default of 100. */
-            rate_limit_per_minute: number | null;
-            /**
-             * @description retiring: rotated with an overlap that is still running; the key works until `revoked_at`.
-             * @enum {string}
-             */
-            state: "active" | "retiring" | "revoked" | "expired";
-            /** Format: date-time */
-            created_at: string;
-            created_by: components["schemas"]["Actor"];
-            expires_at: string | null;
-            /** @description At most 5 minutes behind. */
-            last_used_at: string | null;
-            /** @description In the future while the key is retiring. */
-            revoked_at: string | null;
-            revoked_reason: string | null;
-            /** @description Id of the key that this one replaced. */
-            rotated_from: string | null;
-            /** @description Id of the key that replaced this one. */
-            rotated_to: string | null;
         };
         ScopeRegistry: {
             /** @description Changes whenever the registry does. */
@@ -1260,9 +1260,13 @@ export interface components {
              * @enum {string}
              */
             source: "api" | "env";
-            name: string & (unknown & unknown);
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+            name: string;
             endpoint: string;
-            /** @enum {string} */
+            /**
+             * @description The software that serves, which decides how it is tested.
+             * @enum {string}
+             */
             runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
             /** @description Models that it serves; empty: not told. */
             models: string[];
@@ -1270,6 +1274,7 @@ export interface components {
             priority: number;
             /** @description For the strategy `weighted`: its share; 0: none. */
             weight: number;
+            /** @description Whether inference may use the target. */
             enabled: boolean;
             /** @description The mask of its API key; null when it has none. */
             masked: string | null;
@@ -1350,8 +1355,8 @@ export interface components {
             status_code: number | null;
             error: string | null;
         };
-        /** @description Billing, and what became of the checkout. */
-        ReconciledBilling: {
+        /** @description The plan of an organization and where it comes from, as last read from Stripe. */
+        Billing: {
             plan: components["schemas"]["Plan"];
             /**
              * @description Where the plan comes from.
@@ -1375,11 +1380,6 @@ export interface components {
                 sync_seq: number;
                 event_id: string | null;
             } | null;
-            checkout: {
-                status: ("open" | "complete" | "expired") | null;
-                /** @enum {string} */
-                payment_status: "paid" | "unpaid" | "no_payment_required";
-            };
         };
         Plan: {
             /** @enum {string} */
@@ -1448,11 +1448,8 @@ export interface components {
             interval: "monthly" | "annual";
             quantity: number;
         };
-        PortalSession: {
-            url: string;
-        };
-        /** @description The plan of an organization and where it comes from, as last read from Stripe. */
-        Billing: {
+        /** @description Billing, and what became of the checkout. */
+        ReconciledBilling: {
             plan: components["schemas"]["Plan"];
             /**
              * @description Where the plan comes from.
@@ -1476,6 +1473,14 @@ export interface components {
                 sync_seq: number;
                 event_id: string | null;
             } | null;
+            checkout: {
+                status: ("open" | "complete" | "expired") | null;
+                /** @enum {string} */
+                payment_status: "paid" | "unpaid" | "no_payment_required";
+            };
+        };
+        PortalSession: {
+            url: string;
         };
         Invoice: {
             id: string;
@@ -1534,17 +1539,24 @@ export interface components {
             require_mfa_for_admin: boolean;
             /** @description Everybody must have signed in with a second factor. */
             mfa_required: boolean;
+            /** @description Changes on the platform need the approval of an admin; kept for its other services. */
             require_admin_approval: boolean;
+            /** @description A model needs approval before it is served; kept for other services of the platform. */
             require_model_approval: boolean;
+            /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
             auto_rollback_enabled: boolean;
             /** @description Hours after which one must sign in again. */
             session_duration_hours: number;
+            /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
             reauth_interval_minutes: number;
             /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
             hipaa_mode: boolean;
             /** @description Address ranges that people and org keys may call from; empty: any. */
             ip_allowlist: (string)[];
-            /** @enum {string} */
+            /**
+             * @description Region where what names none is kept; kept for other services of the platform.
+             * @enum {string}
+             */
             default_region: "us" | "eu" | "ap";
         };
         /** @description How people of an organization sign in. */
@@ -1555,12 +1567,15 @@ export interface components {
             apple_enabled: boolean;
             /** @description From the server’s own configuration; cannot be set. */
             github_enabled: boolean;
+            /** @description People can sign in through SSO; needs plan team. */
             sso_enabled: boolean;
+            /** @description What SSO speaks; null: not chosen. */
             sso_protocol: ("saml" | "oidc") | null;
             /** @description https; the identity provider’s SAML metadata. */
             sso_metadata_url: string | null;
             /** @description https; the OIDC issuer. */
             sso_issuer: string | null;
+            /** @description Id of this platform at the OIDC issuer; null: none. */
             sso_client_id: string | null;
             /** @description People can sign in through SSO only. */
             sso_enforced: boolean;
@@ -1569,8 +1584,12 @@ export interface components {
              * @enum {string}
              */
             sso_default_role: "admin" | "member";
+            /** @description People are provisioned through SCIM; needs plan enterprise. */
             scim_enabled: boolean;
-            /** @enum {string} */
+            /**
+             * @description How people sign in first of all; `sso` needs `sso_enabled`.
+             * @enum {string}
+             */
             primary_identity_mode: "password" | "oauth" | "sso";
             /** @description The mask of the stored secret; null when there is none. */
             sso_client_secret: string | null;
@@ -1589,6 +1608,22 @@ export interface components {
              * @enum {string}
              */
             privacy_mode: "standard" | "strict" | "zero_retention";
+        };
+        IntegrationSummary: {
+            /** @enum {string} */
+            type: "slack" | "microsoft_teams" | "pagerduty" | "opsgenie" | "email" | "webhook" | "datadog" | "opentelemetry";
+            /** @description Id of the integration. */
+            id: string;
+            /** @enum {string} */
+            category: "notification" | "data";
+            name: string;
+            enabled: boolean;
+            /** @description Whether nothing is missing that the integration cannot work without. */
+            config_valid: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
         };
         /** @description An integration; secret fields of `config` are masked. */
         Integration: {
@@ -1769,22 +1804,6 @@ export interface components {
                     [key: string]: string;
                 } | null;
             };
-        };
-        IntegrationSummary: {
-            /** @enum {string} */
-            type: "slack" | "microsoft_teams" | "pagerduty" | "opsgenie" | "email" | "webhook" | "datadog" | "opentelemetry";
-            /** @description Id of the integration. */
-            id: string;
-            /** @enum {string} */
-            category: "notification" | "data";
-            name: string;
-            enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
-            config_valid: boolean;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
         };
         /** @description An integration, and the fields of the patch that were not applied. */
         PatchedIntegration: {
@@ -1993,7 +2012,10 @@ export interface components {
                 [key: string]: {
                     /** @description What holds; null: no limit. */
                     limit: number | null;
-                    /** @enum {string} */
+                    /**
+                     * @description What becomes of use above the limit: it is refused, or only told of.
+                     * @enum {string}
+                     */
                     mode: "enforce" | "alert_only";
                     plan_ceiling: number | null;
                     /** @enum {string} */
@@ -2028,8 +2050,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description Only keys of this type. */
                 key_type?: "org" | "app" | "publishable";
+                /** @description Only keys in this state. */
                 state?: "active" | "retiring" | "revoked" | "expired";
+                /** @description Only keys of this environment. */
                 environment?: "live" | "test";
                 /** @description Must be the credential's organization. */
                 org_id?: string;
@@ -2134,16 +2159,23 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each. */
                     scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
                     /**
+                     * @description What the key is for, which its prefix tells: production, or tests.
                      * @default live
                      * @enum {string}
                      */
                     environment?: "live" | "test";
+                    /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
                     expires_at?: string | null;
+                    /** @description Id of the federation that the key is for, which is not checked here; null: none. */
                     federation_id?: string | null;
+                    /** @description Id of the model that the key is for, which is not checked here; null: none. */
                     model_id?: string | null;
+                    /** @description Requests a minute that the key may make; null: 100. */
                     rate_limit_per_minute?: number | null;
                 };
             };
@@ -2277,13 +2309,17 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Id of the app that the key is bound to, which is not checked here. */
                     app_id: string;
                     /**
+                     * @description What the key is for, which its prefix tells: production, or tests.
                      * @default live
                      * @enum {string}
                      */
                     environment?: "live" | "test";
+                    /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
                     expires_at?: string | null;
                 };
             };
@@ -2417,13 +2453,16 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
                     /**
+                     * @description What the key is for, which its prefix tells: production, or tests.
                      * @default live
                      * @enum {string}
                      */
                     environment?: "live" | "test";
                     /**
+                     * @description What the key may do. Default: all that a publishable key can.
                      * @default [
                      *       "devices:register",
                      *       "devices:heartbeat",
@@ -2437,7 +2476,10 @@ export interface operations {
                      * @default []
                      */
                     allowed_origins?: string[];
-                    /** @default 60 */
+                    /**
+                     * @description Requests a minute that the key may make.
+                     * @default 60
+                     */
                     rate_limit_per_minute?: number;
                 };
             };
@@ -2555,92 +2597,6 @@ export interface operations {
             };
         };
     };
-    "settings.api-keys.scopes": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScopeRegistry"];
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     "settings.api-keys.get": {
         parameters: {
             query?: {
@@ -2694,150 +2650,6 @@ export interface operations {
             };
             /** @description `not_found`: Resource not found */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "settings.api-keys.revoke": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                /** @description Id of the key. */
-                key_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": {
-                    /** @default null */
-                    reason?: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ApiKey"];
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: Resource not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency_in_progress`: Request in progress */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: Payload too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency_mismatch`: Idempotency key reused */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3032,6 +2844,239 @@ export interface operations {
             };
         };
     };
+    "settings.api-keys.revoke": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Id of the key. */
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description Why, for the audit trail; null: not told.
+                     * @default null
+                     */
+                    reason?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_in_progress`: Request in progress */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: Idempotency key reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.api-keys.scopes": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeRegistry"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "settings.list-audit-events": {
         parameters: {
             query?: {
@@ -3039,8 +3084,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description Only events of this action. */
                 action?: "organization.created" | "member.added" | "member.password_renewed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+                /** @description Only events of this key, person or system. */
                 actor_id?: string;
+                /** @description Only events about the resource with this id. */
                 resource_id?: string;
                 /** @description Events at this instant or later. */
                 from?: string;
@@ -3136,6 +3184,7 @@ export interface operations {
     "settings.verify-audit-chain": {
         parameters: {
             query?: {
+                /** @description Events a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
@@ -3225,6 +3274,7 @@ export interface operations {
     "settings.list-cloud-connections": {
         parameters: {
             query?: {
+                /** @description Only those of this provider. */
                 provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
@@ -3338,12 +3388,16 @@ export interface operations {
                      * @enum {string}
                      */
                     provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key: string;
                     /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
                     base_url?: string;
-                    /** @default true */
+                    /**
+                     * @description Whether inference may use the connection.
+                     * @default true
+                     */
                     enabled?: boolean;
                 };
             };
@@ -3688,11 +3742,13 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name?: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name?: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
                     /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
                     base_url?: string;
+                    /** @description Whether inference may use the connection. */
                     enabled?: boolean;
                 };
             };
@@ -3783,116 +3839,6 @@ export interface operations {
             };
             /** @description `server_error`: Server error */
             500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "settings.list-cloud-connection-models": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: never;
-            path: {
-                /** @description Id of the connection. */
-                connection_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        /** @description Ids, sorted. */
-                        models: string[];
-                    };
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: Resource not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `upstream_error`: Upstream error */
-            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4061,9 +4007,120 @@ export interface operations {
             };
         };
     };
+    "settings.list-cloud-connection-models": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the connection. */
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Ids, sorted. */
+                        models: string[];
+                    };
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `upstream_error`: Upstream error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "settings.list-cloud-credentials": {
         parameters: {
             query?: {
+                /** @description Only those of this provider. */
                 provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
@@ -4177,7 +4234,8 @@ export interface operations {
                      * @enum {string}
                      */
                     provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key: string;
                     /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
@@ -4525,7 +4583,8 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name?: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name?: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
                     /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
@@ -5055,7 +5114,9 @@ export interface operations {
                 "application/json": {
                     /** @description Tells servers apart that share a key: the last `inflight` of each counts. Default: the credential. */
                     reporter_id?: string;
+                    /** @description One report for each target, all of which are counted, or none. */
                     reports: {
+                        /** @description Id of the local target, connection or credential; `env` is the local target of the deployment. */
                         target_id: string;
                         /** @description Requests begun since the last report. */
                         started: number;
@@ -5142,6 +5203,224 @@ export interface operations {
             };
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.get-routing": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Routing"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.update-routing": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Apply only to this `ETag`; 412 otherwise. */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description How a target is chosen among those that can serve a request.
+                     * @enum {string}
+                     */
+                    strategy?: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
+                    /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
+                    cooldown_seconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Routing"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5297,10 +5576,14 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
                     /** @description Root URL of the runtime, http or https. */
                     endpoint: string;
-                    /** @enum {string} */
+                    /**
+                     * @description The software that serves, which decides how it is tested.
+                     * @enum {string}
+                     */
                     runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
                     /**
                      * @description Models that it serves; empty: not told.
@@ -5317,7 +5600,10 @@ export interface operations {
                      * @default 1
                      */
                     weight?: number;
-                    /** @default true */
+                    /**
+                     * @description Whether inference may use the target.
+                     * @default true
+                     */
                     enabled?: boolean;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
@@ -5673,17 +5959,24 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name?: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name?: string;
                     /** @description Root URL of the runtime, http or https. */
                     endpoint?: string;
-                    /** @enum {string} */
+                    /**
+                     * @description The software that serves, which decides how it is tested.
+                     * @enum {string}
+                     */
                     runtime?: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
+                    /** @description Models that it serves; empty or null: not told. */
                     models?: string[] | null;
                     /** @description For the strategy `priority`: lower is tried first. */
                     priority?: number;
                     /** @description For the strategy `weighted`: its share; 0: none. */
                     weight?: number;
+                    /** @description Whether inference may use the target. */
                     enabled?: boolean;
+                    /** @description Written, never read: answers show `masked`; null drops the stored key. */
                     api_key?: string | null;
                 };
             };
@@ -5951,7 +6244,7 @@ export interface operations {
             };
         };
     };
-    "settings.get-routing": {
+    "settings.get-billing": {
         parameters: {
             query?: {
                 /** @description Must be the credential's organization. */
@@ -5971,7 +6264,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Routing"];
+                    "application/json": components["schemas"]["Billing"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
@@ -6039,7 +6332,7 @@ export interface operations {
             };
         };
     };
-    "settings.update-routing": {
+    "settings.update-billing": {
         parameters: {
             query?: {
                 /** @description Must be the credential's organization. */
@@ -6055,13 +6348,12 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /**
-                     * @description How a target is chosen among those that can serve a request.
-                     * @enum {string}
-                     */
-                    strategy?: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
-                    /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
-                    cooldown_seconds?: number;
+                    /** @description The plan to put the organization on; null clears the override. */
+                    plan?: ("free" | "team" | "enterprise") | null;
+                    /** @description Why; needed with a plan. */
+                    reason?: string;
+                    /** @description When the override ends, in the future, as ISO 8601 with an offset; null: never. */
+                    expires_at?: string | null;
                 };
             };
         };
@@ -6074,7 +6366,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Routing"];
+                    "application/json": components["schemas"]["Billing"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
@@ -6169,7 +6461,7 @@ export interface operations {
             };
         };
     };
-    "settings.billing.checkout.reconcile": {
+    "settings.create-checkout-session": {
         parameters: {
             query?: {
                 /** @description Must be the credential's organization. */
@@ -6185,8 +6477,25 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description `session_id` of the checkout. */
-                    session_id: string;
+                    /**
+                     * @description The plan that is sold this way.
+                     * @constant
+                     */
+                    plan: "team";
+                    /**
+                     * @description How often Stripe bills.
+                     * @enum {string}
+                     */
+                    interval: "monthly" | "annual";
+                    /**
+                     * @description How many seats are bought.
+                     * @default 1
+                     */
+                    quantity?: number;
+                    /** @description Where the buyer comes back to; Stripe puts the id in the place of {CHECKOUT_SESSION_ID}. Its origin must be one of the dashboards of this deployment. */
+                    success_url?: string;
+                    /** @description Its origin must be one of the dashboards of this deployment. Default: the first of them. */
+                    cancel_url?: string;
                 };
             };
         };
@@ -6197,7 +6506,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReconciledBilling"];
+                    "application/json": components["schemas"]["CheckoutSession"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description Names this version, for `If-Match`. */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckoutSession"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
@@ -6220,15 +6540,6 @@ export interface operations {
             };
             /** @description `forbidden`: Forbidden */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: Resource not found */
-            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6319,7 +6630,7 @@ export interface operations {
             };
         };
     };
-    "settings.create-checkout-session": {
+    "settings.billing.checkout.reconcile": {
         parameters: {
             query?: {
                 /** @description Must be the credential's organization. */
@@ -6335,19 +6646,8 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /**
-                     * @description The plan that is sold this way.
-                     * @constant
-                     */
-                    plan: "team";
-                    /** @enum {string} */
-                    interval: "monthly" | "annual";
-                    /** @default 1 */
-                    quantity?: number;
-                    /** @description Where the buyer comes back to; Stripe puts the id in the place of {CHECKOUT_SESSION_ID}. Its origin must be one of the dashboards of this deployment. */
-                    success_url?: string;
-                    /** @description Its origin must be one of the dashboards of this deployment. Default: the first of them. */
-                    cancel_url?: string;
+                    /** @description `session_id` of the checkout. */
+                    session_id: string;
                 };
             };
         };
@@ -6358,18 +6658,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CheckoutSession"];
-                };
-            };
-            /** @description Created */
-            201: {
-                headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CheckoutSession"];
+                    "application/json": components["schemas"]["ReconciledBilling"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
@@ -6392,6 +6681,15 @@ export interface operations {
             };
             /** @description `forbidden`: Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6625,224 +6923,10 @@ export interface operations {
             };
         };
     };
-    "settings.get-billing": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Billing"];
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "settings.update-billing": {
-        parameters: {
-            query?: {
-                /** @description Must be the credential's organization. */
-                org_id?: string;
-            };
-            header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
-                "If-Match"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    plan?: ("free" | "team" | "enterprise") | null;
-                    /** @description Why; needed with a plan. */
-                    reason?: string;
-                    expires_at?: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Billing"];
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `precondition_failed`: Precondition failed */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: Payload too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Rate limit exceeded */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `server_error`: Server error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service_unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request_timeout`: Request timed out */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     "settings.list-invoices": {
         parameters: {
             query?: {
+                /** @description Invoices at most. */
                 limit?: number;
                 /** @description Must be the credential's organization. */
                 org_id?: string;
@@ -7148,17 +7232,24 @@ export interface operations {
                     require_mfa_for_admin?: boolean;
                     /** @description Everybody must have signed in with a second factor. */
                     mfa_required?: boolean;
+                    /** @description Changes on the platform need the approval of an admin; kept for its other services. */
                     require_admin_approval?: boolean;
+                    /** @description A model needs approval before it is served; kept for other services of the platform. */
                     require_model_approval?: boolean;
+                    /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
                     auto_rollback_enabled?: boolean;
                     /** @description Hours after which one must sign in again. */
                     session_duration_hours?: number;
+                    /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
                     reauth_interval_minutes?: number;
                     /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
                     hipaa_mode?: boolean;
                     /** @description Address ranges that people and org keys may call from; empty: any. */
                     ip_allowlist?: (string)[];
-                    /** @enum {string} */
+                    /**
+                     * @description Region where what names none is kept; kept for other services of the platform.
+                     * @enum {string}
+                     */
                     default_region?: "us" | "eu" | "ap";
                     /** @description Go ahead even if this shuts out the caller. */
                     allow_lockout?: boolean;
@@ -7391,12 +7482,15 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description People can sign in through SSO; needs plan team. */
                     sso_enabled?: boolean;
+                    /** @description What SSO speaks; null: not chosen. */
                     sso_protocol?: ("saml" | "oidc") | null;
                     /** @description https; the identity provider’s SAML metadata. */
                     sso_metadata_url?: string | null;
                     /** @description https; the OIDC issuer. */
                     sso_issuer?: string | null;
+                    /** @description Id of this platform at the OIDC issuer; null: none. */
                     sso_client_id?: string | null;
                     /** @description People can sign in through SSO only. */
                     sso_enforced?: boolean;
@@ -7405,8 +7499,12 @@ export interface operations {
                      * @enum {string}
                      */
                     sso_default_role?: "admin" | "member";
+                    /** @description People are provisioned through SCIM; needs plan enterprise. */
                     scim_enabled?: boolean;
-                    /** @enum {string} */
+                    /**
+                     * @description How people sign in first of all; `sso` needs `sso_enabled`.
+                     * @enum {string}
+                     */
                     primary_identity_mode?: "password" | "oauth" | "sso";
                     /** @description Written, never read back. */
                     sso_client_secret?: string | null;
@@ -7859,9 +7957,14 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "slack";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description Incoming webhook: https://hooks.slack.com/services/… */
                         webhook_url?: string | null;
@@ -7869,17 +7972,27 @@ export interface operations {
                         channel?: string | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "microsoft_teams";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com or powerplatform.com. */
                         webhook_url?: string | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "pagerduty";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description Integration key of an Events API v2 integration: 32 characters. */
                         routing_key?: string | null;
@@ -7887,9 +8000,14 @@ export interface operations {
                         severity?: ("critical" | "error" | "warning" | "info") | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "opsgenie";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description Key of an API integration. */
                         api_key?: string | null;
@@ -7899,9 +8017,14 @@ export interface operations {
                         priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "email";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description 1 to 50 addresses. */
                         recipients?: string[] | null;
@@ -7909,9 +8032,14 @@ export interface operations {
                         reply_to?: string | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "webhook";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description https; receives a POST for each event. */
                         url?: string | null;
@@ -7923,9 +8051,14 @@ export interface operations {
                         } | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "datadog";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description API key: 32 hexadecimal digits. */
                         api_key?: string | null;
@@ -7935,9 +8068,14 @@ export interface operations {
                         tags?: string[] | null;
                     };
                 } | {
-                    /** @constant */
+                    /**
+                     * @description What it integrates with, which decides what `config` may hold.
+                     * @constant
+                     */
                     type: "opentelemetry";
-                    name: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name: string;
+                    /** @description Its configuration, which may be filled later. */
                     config?: {
                         /** @description http or https address of an OTLP receiver. */
                         endpoint?: string | null;
@@ -8300,7 +8438,9 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    name?: string & (unknown & unknown);
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    name?: string;
+                    /** @description Whether it is used. */
                     enabled?: boolean;
                     /** @description Fields of the type’s configuration, as in create. */
                     config?: {
@@ -8669,11 +8809,13 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description What to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
                     limits: {
                         [key: string]: {
                             /** @description null: no limit below the plan’s. */
                             limit: number | null;
                             /**
+                             * @description What becomes of use above the limit: it is refused, or only told of.
                              * @default enforce
                              * @enum {string}
                              */

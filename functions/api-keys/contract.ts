@@ -6,6 +6,7 @@ import {
   keyStates,
   publishableRateLimitPerMinute,
 } from '../../shared/api-keys/record.ts'
+import { defaultRateLimitPerMinute } from '../../shared/auth/caller.ts'
 import { keyTypeScopes, keyTypes, scopeNames } from '../../shared/auth/scopes.ts'
 import { futureInstantField, nameField, referenceField } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
@@ -24,7 +25,18 @@ const issuedKeySchema = lazy(() =>
 )
 
 const keyParams = lazy(() => z.object({ key_id: idSchema('key', 'Id of the key.') }))
-const environmentField = lazy(() => z.enum(environments).default('live'))
+const environmentField = lazy(() =>
+  z
+    .enum(environments)
+    .default('live')
+    .meta({ description: 'What the key is for, which its prefix tells: production, or tests.' }),
+)
+const expiryField = lazy(() =>
+  futureInstantField()
+    .nullable()
+    .optional()
+    .meta({ description: 'When the key stops working, in the future, as ISO 8601 with an offset; null: never.' }),
+)
 const rateLimitField = lazy(() => z.int().min(1).max(100_000))
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]
 
@@ -39,12 +51,23 @@ export const createApiKey = operation({
   request: () => ({
     body: z.strictObject({
       name: nameField(),
-      scopes: z.array(z.enum(keyTypeScopes.org)).min(1).transform(unique),
+      scopes: z.array(z.enum(keyTypeScopes.org)).min(1).transform(unique).meta({
+        description: 'What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each.',
+      }),
       environment: environmentField(),
-      expires_at: futureInstantField().nullable().optional(),
-      federation_id: referenceField().nullable().optional(),
-      model_id: referenceField().nullable().optional(),
-      rate_limit_per_minute: rateLimitField().nullable().optional(),
+      expires_at: expiryField(),
+      federation_id: referenceField()
+        .nullable()
+        .optional()
+        .meta({ description: 'Id of the federation that the key is for, which is not checked here; null: none.' }),
+      model_id: referenceField()
+        .nullable()
+        .optional()
+        .meta({ description: 'Id of the model that the key is for, which is not checked here; null: none.' }),
+      rate_limit_per_minute: rateLimitField()
+        .nullable()
+        .optional()
+        .meta({ description: `Requests a minute that the key may make; null: ${defaultRateLimitPerMinute}.` }),
     }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
@@ -62,9 +85,11 @@ export const createAppKey = operation({
   request: () => ({
     body: z.strictObject({
       name: nameField(),
-      app_id: referenceField(),
+      app_id: referenceField().meta({
+        description: 'Id of the app that the key is bound to, which is not checked here.',
+      }),
       environment: environmentField(),
-      expires_at: futureInstantField().nullable().optional(),
+      expires_at: expiryField(),
     }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
@@ -98,12 +123,15 @@ export const createPublishableKey = operation({
           .array(z.enum(keyTypeScopes.publishable))
           .min(1)
           .default([...keyTypeScopes.publishable])
-          .transform(unique),
+          .transform(unique)
+          .meta({ description: 'What the key may do. Default: all that a publishable key can.' }),
         allowed_origins: z.array(z.string()).max(50).default([]).meta({
           description:
             'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
         }),
-        rate_limit_per_minute: rateLimitField().default(publishableRateLimitPerMinute),
+        rate_limit_per_minute: rateLimitField()
+          .default(publishableRateLimitPerMinute)
+          .meta({ description: 'Requests a minute that the key may make.' }),
       })
       .superRefine(({ environment, allowed_origins }, context) => {
         for (const [index, origin] of allowed_origins.entries()) {
@@ -137,9 +165,9 @@ export const listApiKeys = operation({
   request: () => ({
     query: z.object({
       ...pageQuery(),
-      key_type: z.enum(keyTypes).optional(),
-      state: z.enum(keyStates).optional(),
-      environment: z.enum(environments).optional(),
+      key_type: z.enum(keyTypes).optional().meta({ description: 'Only keys of this type.' }),
+      state: z.enum(keyStates).optional().meta({ description: 'Only keys in this state.' }),
+      environment: z.enum(environments).optional().meta({ description: 'Only keys of this environment.' }),
     }),
   }),
   answers: () => ({ 200: pageOf(keyRecordSchema()) }),
@@ -171,7 +199,15 @@ export const revokeApiKey = operation({
     'The very next request with the key is refused. Revoking a revoked key answers its record and changes nothing; revoking a retiring key ends its overlap.',
   request: () => ({
     params: keyParams(),
-    body: z.strictObject({ reason: z.string().min(1).max(500).nullable().default(null) }),
+    body: z.strictObject({
+      reason: z
+        .string()
+        .min(1)
+        .max(500)
+        .nullable()
+        .default(null)
+        .meta({ description: 'Why, for the audit trail; null: not told.' }),
+    }),
   }),
   bodyMayBeAbsent: true,
   answers: () => ({ 200: keyRecordSchema() }),

@@ -18,9 +18,19 @@ export const listAuditEvents = operation({
     query: z
       .object({
         ...pageQuery(),
-        action: z.enum(auditActions).optional(),
-        actor_id: z.string().min(1).max(255).optional(),
-        resource_id: z.string().min(1).max(255).optional(),
+        action: z.enum(auditActions).optional().meta({ description: 'Only events of this action.' }),
+        actor_id: z
+          .string()
+          .min(1)
+          .max(255)
+          .optional()
+          .meta({ description: 'Only events of this key, person or system.' }),
+        resource_id: z
+          .string()
+          .min(1)
+          .max(255)
+          .optional()
+          .meta({ description: 'Only events about the resource with this id.' }),
         from: instantField().optional().meta({ description: 'Events at this instant or later.' }),
         to: instantField().optional().meta({ description: 'Events before this instant.' }),
       })
@@ -42,7 +52,10 @@ export const verifyAuditChain = operation({
   description:
     'Recomputes the hash chain, oldest kept event first, a page at a time: follow `next_cursor` until it is null. The chain is intact when every page is valid.',
   request: () => ({
-    query: z.object({ ...pageQuery(), limit: z.coerce.number().int().min(1).max(1000).default(500) }),
+    query: z.object({
+      ...pageQuery(),
+      limit: z.coerce.number().int().min(1).max(1000).default(500).meta({ description: 'Events a page.' }),
+    }),
   }),
   answers: () => ({
     200: z

@@ -59,8 +59,8 @@ export const createCheckoutSession = operation({
   request: () => ({
     body: z.strictObject({
       plan: z.literal('team').meta({ description: 'The plan that is sold this way.' }),
-      interval: z.enum(['monthly', 'annual']),
-      quantity: z.int().min(1).max(1000).default(1),
+      interval: z.enum(['monthly', 'annual']).meta({ description: 'How often Stripe bills.' }),
+      quantity: z.int().min(1).max(1000).default(1).meta({ description: 'How many seats are bought.' }),
       success_url: returnUrlField().meta({
         description:
           'Where the buyer comes back to; Stripe puts the id in the place of {CHECKOUT_SESSION_ID}. Its origin must be one of the dashboards of this deployment.',
@@ -112,9 +112,13 @@ export const updateBilling = operation({
     'Puts the organization on a plan whatever it pays, until `expires_at` or until it is cleared with `plan: null`. Stripe’s state is kept beside it and never overwrites it. For administration and development: production stages refuse it (403) unless they switch it on.',
   request: () => ({
     body: patchBody({
-      plan: planField().nullable(),
+      plan: planField()
+        .nullable()
+        .meta({ description: 'The plan to put the organization on; null clears the override.' }),
       reason: z.string().max(500).regex(/\S/, 'must not be blank').meta({ description: 'Why; needed with a plan.' }),
-      expires_at: futureInstantField().nullable(),
+      expires_at: futureInstantField()
+        .nullable()
+        .meta({ description: 'When the override ends, in the future, as ISO 8601 with an offset; null: never.' }),
     }),
   }),
   answers: () => ({ 200: billingSchema() }),
@@ -139,7 +143,13 @@ export const listInvoices = operation({
   description: 'The latest invoices, newest first, as Stripe has them; at most 90 seconds old.',
   request: () => ({
     query: z.object({
-      limit: z.coerce.number().int().min(1).max(mostInvoices).default(mostInvoices),
+      limit: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .max(mostInvoices)
+        .default(mostInvoices)
+        .meta({ description: 'Invoices at most.' }),
     }),
   }),
   answers: () => ({

@@ -14,6 +14,8 @@ const scope = 'cloud:credentials'
 const resource = 'cloud_connection'
 const params = lazy(() => z.object({ connection_id: idSchema('conn', 'Id of the connection.') }))
 
+const enabledField = lazy(() => z.boolean().meta({ description: 'Whether inference may use the connection.' }))
+
 export const createConnection = operation({
   id: 'settings.create-cloud-connection',
   route: 'POST /api/v1/settings/cloud-connections',
@@ -22,7 +24,7 @@ export const createConnection = operation({
   summary: 'Create a cloud connection',
   description:
     'Stores a provider and a key for it, and asks the provider for its models with that key at once. 201 whatever the provider says: `verification_status` tells, and `verification_error` why. An organization has at most 100.',
-  request: () => ({ body: z.strictObject({ ...createKeyFields(), enabled: z.boolean().default(true) }) }),
+  request: () => ({ body: z.strictObject({ ...createKeyFields(), enabled: enabledField().default(true) }) }),
   answers: () => ({ 201: connectionSchema() }),
   refusals: ['conflict'],
   access: {
@@ -40,7 +42,12 @@ export const listConnections = operation({
   scope,
   summary: 'List cloud connections',
   description: 'Newest first, never with a key.',
-  request: () => ({ query: z.object({ provider: providerField().optional(), ...pageQuery() }) }),
+  request: () => ({
+    query: z.object({
+      provider: providerField().optional().meta({ description: 'Only those of this provider.' }),
+      ...pageQuery(),
+    }),
+  }),
   answers: () => ({ 200: pageOf(connectionSchema()) }),
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
@@ -66,7 +73,7 @@ export const updateConnection = operation({
   summary: 'Update a cloud connection',
   description:
     'Changes the fields that are in the body. A new `api_key` replaces the old one and is verified at once; a new `base_url` needs the `api_key` in the same request.',
-  request: () => ({ params: params(), body: patchBody({ ...patchKeyFields(), enabled: z.boolean() }) }),
+  request: () => ({ params: params(), body: patchBody({ ...patchKeyFields(), enabled: enabledField() }) }),
   answers: () => ({ 200: connectionSchema() }),
   refusals: ['not_found'],
   access: {

@@ -35,7 +35,12 @@ export const listCredentials = operation({
   scope,
   summary: 'List cloud credentials',
   description: 'Newest first; metadata only.',
-  request: () => ({ query: z.object({ provider: providerField().optional(), ...pageQuery() }) }),
+  request: () => ({
+    query: z.object({
+      provider: providerField().optional().meta({ description: 'Only those of this provider.' }),
+      ...pageQuery(),
+    }),
+  }),
   answers: () => ({ 200: pageOf(credentialSchema()) }),
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })

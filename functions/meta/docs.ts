@@ -17,6 +17,7 @@ const startScript = `Scalar.createApiReference('#reference', {
   withDefaultFonts: false,
   telemetry: false,
   hideClientButton: true,
+  hideModels: true,
   agent: { disabled: true },
   mcp: { disabled: true },
   showDeveloperTools: 'never',

@@ -27,11 +27,11 @@ const modelField = lazy(() => z.string().regex(/^[^\s\p{Cc}]{1,128}$/u, 'must be
 export const localTargetFields = lazy(() => ({
   name: nameField(),
   endpoint: apiRootField().meta({ description: 'Root URL of the runtime, http or https.' }),
-  runtime: z.enum(runtimes),
+  runtime: z.enum(runtimes).meta({ description: 'The software that serves, which decides how it is tested.' }),
   models: z.array(modelField()).max(50).meta({ description: 'Models that it serves; empty: not told.' }),
   priority: z.int().min(0).max(1000).meta({ description: 'For the strategy `priority`: lower is tried first.' }),
   weight: z.int().min(0).max(1000).meta({ description: 'For the strategy `weighted`: its share; 0: none.' }),
-  enabled: z.boolean(),
+  enabled: z.boolean().meta({ description: 'Whether inference may use the target.' }),
 }))
 
 export const createLocalTargetBody = lazy(() => {
@@ -51,8 +51,11 @@ export const patchLocalTargetFields = lazy(() => ({
   ...localTargetFields(),
   models: localTargetFields()
     .models.nullable()
-    .transform((models) => models ?? []),
-  api_key: headerSecretField().nullable(),
+    .transform((models) => models ?? [])
+    .meta({ description: 'Models that it serves; empty or null: not told.' }),
+  api_key: headerSecretField()
+    .nullable()
+    .meta({ description: 'Written, never read: answers show `masked`; null drops the stored key.' }),
 }))
 
 export const localTargetSchema = lazy(() =>

@@ -10,6 +10,9 @@ const reportableId = lazy(() => {
   return z
     .string()
     .regex(new RegExp(sources.join('|')), 'must be the id of a local target, a connection or a credential')
+    .meta({
+      description: 'Id of the local target, connection or credential; `env` is the local target of the deployment.',
+    })
 })
 
 /** More in one report than any server does in the time between two. */
@@ -35,7 +38,8 @@ export const reportsBody = lazy(() =>
         }),
       )
       .min(1)
-      .max(100),
+      .max(100)
+      .meta({ description: 'One report for each target, all of which are counted, or none.' }),
   }),
 )
 

@@ -9,7 +9,8 @@ export const nameField = lazy(() =>
     .min(1, 'must not be blank')
     .max(100)
     .regex(/^\P{Cc}*$/u, 'must not hold control characters')
-    .regex(/\S/, 'must not be blank'),
+    .regex(/\S/, 'must not be blank')
+    .meta({ description: 'A name for people: 1 to 100 characters, not blank, without control characters.' }),
 )
 
 /** A reference to something of another part of the platform; what it names is not checked here. */

@@ -40,7 +40,11 @@ export const createIntegrationBody = lazy(() =>
   z.discriminatedUnion(
     'type',
     variants((type) =>
-      z.strictObject({ type: z.literal(type), name: nameField(), config: configInput(type).optional() }),
+      z.strictObject({
+        type: z.literal(type).meta({ description: 'What it integrates with, which decides what `config` may hold.' }),
+        name: nameField(),
+        config: configInput(type).optional().meta({ description: 'Its configuration, which may be filled later.' }),
+      }),
     ),
   ),
 )
@@ -55,7 +59,7 @@ export const patchIntegrationBody = lazy(() =>
   z
     .looseObject({
       name: nameField().optional(),
-      enabled: z.boolean().optional(),
+      enabled: z.boolean().optional().meta({ description: 'Whether it is used.' }),
       config: z
         .record(z.string(), z.unknown())
         .refine(fits, tooMany)

@@ -11,15 +11,22 @@ export const signInProviders = ['google', 'apple', 'github'] as const
 export type SignInProvider = (typeof signInProviders)[number]
 
 const settingFields = lazy(() => ({
-  sso_enabled: z.boolean(),
-  sso_protocol: z.enum(['saml', 'oidc']).nullable(),
+  sso_enabled: z.boolean().meta({ description: 'People can sign in through SSO; needs plan team.' }),
+  sso_protocol: z.enum(['saml', 'oidc']).nullable().meta({ description: 'What SSO speaks; null: not chosen.' }),
   sso_metadata_url: writtenUrlField().nullable().meta({ description: 'https; the identity provider’s SAML metadata.' }),
   sso_issuer: writtenUrlField().nullable().meta({ description: 'https; the OIDC issuer.' }),
-  sso_client_id: z.string().min(1).max(255).nullable(),
+  sso_client_id: z
+    .string()
+    .min(1)
+    .max(255)
+    .nullable()
+    .meta({ description: 'Id of this platform at the OIDC issuer; null: none.' }),
   sso_enforced: z.boolean().meta({ description: 'People can sign in through SSO only.' }),
   sso_default_role: z.enum(['admin', 'member']).meta({ description: 'Role of people who come through SSO first.' }),
-  scim_enabled: z.boolean(),
-  primary_identity_mode: z.enum(['password', 'oauth', 'sso']),
+  scim_enabled: z.boolean().meta({ description: 'People are provisioned through SCIM; needs plan enterprise.' }),
+  primary_identity_mode: z
+    .enum(['password', 'oauth', 'sso'])
+    .meta({ description: 'How people sign in first of all; `sso` needs `sso_enabled`.' }),
 }))
 
 /** The fields that a patch may hold. */

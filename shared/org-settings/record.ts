@@ -16,11 +16,20 @@ export const orgSettingsFields = lazy(() => ({
     .boolean()
     .meta({ description: 'Owners and admins must have signed in with a second factor.' }),
   mfa_required: z.boolean().meta({ description: 'Everybody must have signed in with a second factor.' }),
-  require_admin_approval: z.boolean(),
-  require_model_approval: z.boolean(),
-  auto_rollback_enabled: z.boolean(),
+  require_admin_approval: z
+    .boolean()
+    .meta({ description: 'Changes on the platform need the approval of an admin; kept for its other services.' }),
+  require_model_approval: z
+    .boolean()
+    .meta({ description: 'A model needs approval before it is served; kept for other services of the platform.' }),
+  auto_rollback_enabled: z
+    .boolean()
+    .meta({ description: 'A rollout that fails is rolled back by itself; kept for other services of the platform.' }),
   session_duration_hours: z.int().min(1).max(720).meta({ description: 'Hours after which one must sign in again.' }),
-  reauth_interval_minutes: z.int().min(5).max(1440),
+  reauth_interval_minutes: z.int().min(5).max(1440).meta({
+    description:
+      'Minutes after which what is sensitive asks to sign in again; kept for other services of the platform.',
+  }),
   hipaa_mode: z.boolean().meta({
     description:
       'Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below.',
@@ -28,7 +37,9 @@ export const orgSettingsFields = lazy(() => ({
   ip_allowlist: z.array(cidrField()).max(100).meta({
     description: 'Address ranges that people and org keys may call from; empty: any.',
   }),
-  default_region: z.enum(['us', 'eu', 'ap']),
+  default_region: z
+    .enum(['us', 'eu', 'ap'])
+    .meta({ description: 'Region where what names none is kept; kept for other services of the platform.' }),
 }))
 
 export const orgSettingsSchema = lazy(() =>

@@ -19,7 +19,11 @@ export type Metric = keyof typeof ceilings
 export const metrics = Object.keys(ceilings) as Metric[]
 
 const limitField = lazy(() => z.int().min(0).nullable())
-const modeField = lazy(() => z.enum(['enforce', 'alert_only']))
+const modeField = lazy(() =>
+  z
+    .enum(['enforce', 'alert_only'])
+    .meta({ description: 'What becomes of use above the limit: it is refused, or only told of.' }),
+)
 const setLimit = lazy(() =>
   z.strictObject({
     limit: limitField().meta({ description: 'null: no limit below the plan’s.' }),
@@ -41,7 +45,8 @@ export const usageLimitsBody = lazy(() =>
           context.addIssue({ code: 'custom', path: [name], message: `is not a metric; ${known}` })
         }
       })
-      .transform((limits) => limits as Partial<Record<Metric, z.infer<ReturnType<typeof setLimit>>>>),
+      .transform((limits) => limits as Partial<Record<Metric, z.infer<ReturnType<typeof setLimit>>>>)
+      .meta({ description: `What to set, by metric; ${known}.` }),
   }),
 )
 

@@ -38,7 +38,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
     await page.getByRole('tab', { name: /401/ }).first().click()
     await page.getByText('urn:octomil:problem:authentication_failed').first().waitFor()
     await page
-      .getByRole('button', { name: /Test Request/ })
+      .getByRole('button', { name: /Test Request \(post .*\/api-keys\)/ })
       .first()
       .click()
     await page.getByPlaceholder(/token/i).first().fill(key)

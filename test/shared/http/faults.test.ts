@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { examples } from '../../../docs/openapi.ts'
-import { operationList } from '../../../functions/operations.ts'
+import { operationList, operations } from '../../../functions/operations.ts'
+import { scopeNames } from '../../../shared/auth/scopes.ts'
 import { faultsOf } from '../../../shared/http/faults.ts'
 import { nameField } from '../../../shared/http/fields.ts'
 import { configInput } from '../../../shared/integrations/record.ts'
@@ -95,5 +96,51 @@ describe('the fault that is told', () => {
     const body = z.strictObject({ name, count: z.int().max(5), tags: z.array(name) })
     const told = faults(body, { name: '', count: 9, tags: ['', 'x', ' '], more: 1, less: 2 })
     expect(told.map(({ path }) => path).sort()).toEqual(['count', 'less', 'more', 'name', 'tags.0', 'tags.2'])
+  })
+})
+
+describe('a value that an enum does not have', () => {
+  const told = (schema: z.ZodType, value: unknown) => faults(schema, value).map(({ message }) => message)
+  const states = z.enum(['active', 'retiring', 'revoked'])
+  const scopes = z.enum(scopeNames)
+  const not = 'is not one of the allowed values (`active`, `retiring`, `revoked`)'
+
+  test.each([
+    ['actve', `\`actve\` ${not}; did you mean \`active\`?`],
+    ['REVOKED', `\`REVOKED\` ${not}; did you mean \`revoked\`?`],
+    ['elsewhere', `\`elsewhere\` ${not}`],
+    [7, not],
+    [null, not],
+    ['', not],
+    ['x'.repeat(65), not],
+    ['sk-0123456789abcdef', not],
+    ['a\nb', not],
+    ['a`b', not],
+    ['r\u00e9voked', not],
+  ])('%j is told with what it may have meant, and said back only where it is short and printable', (value, message) => {
+    expect(told(states, value)).toEqual([message])
+  })
+
+  test('is told with a pointer to the reference where there are many', () => {
+    const { length } = scopeNames
+    expect(told(scopes, 'key:read')).toEqual([
+      `\`key:read\` is not one of the allowed values (all ${length} are in the reference, /api/v1/docs); did you mean \`keys:read\`?`,
+    ])
+    expect(told(scopes, 'something else entirely')[0]).not.toContain('did you mean')
+  })
+
+  test('is told of the first fifty, at no more cost, where a body is full of them', () => {
+    const { error } = z.array(scopes).safeParse(Array(20_000).fill('key:read'), { reportInput: true })
+    const start = performance.now()
+    expect(error && faultsOf(error)).toHaveLength(50)
+    expect(performance.now() - start).toBeLessThan(200)
+  })
+
+  test('is told alike of what decides between forms', () => {
+    const { body } = operations['integrations/create']
+    expect(faults(body ?? z.never(), { type: 'slak', name: 'x' })).toMatchObject([
+      { path: 'type', message: expect.stringMatching(/^`slak` is not one .*; did you mean `slack`\?$/) },
+    ])
+    expect(told(body ?? z.never(), { name: 'x' })).toEqual([expect.stringMatching(/^is not one of/)])
   })
 })
