@@ -338,7 +338,7 @@ describe('when transactions lose races', () => {
     expect(await counted(3, create)).toEqual([': 3'])
     expect(await counted(0, create)).toEqual([])
     vi.spyOn(Math, 'random').mockReturnValue(0.9)
-    const inVain = () => invokeWithin('api-keys/create', { token: org.adminKey, body }, 1100)
+    const inVain = () => invokeWithin('api-keys/create', { token: org.adminKey, body }, 2000)
     expect(await counted(100, inVain)).toEqual([expect.stringMatching(/^: [1-9]/)])
   })
 
