@@ -121,3 +121,9 @@ test('each package with an install script is allowed to run it or denied it, so 
   const names = new Set(scripted.map(([path]) => path.replace(/^.*node_modules\//, '')))
   expect(Object.keys(read('package.json').allowScripts).sort()).toEqual([...names].sort())
 })
+
+/** npm 11 leaves out a peer that npm 10, which comes with Node 18 to 22, misses and then installs nothing; git tells what it was. */
+test('the lock file has what npm 10 needs beside npm 11', () => {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+  expect(Object.keys(packages)).toContain('node_modules/@scalar/use-hooks/node_modules/typescript')
+})
