@@ -11,6 +11,8 @@ export default defineConfig({
           pool: 'forks',
           // Loading the packages took a fifth of a run; what isolation is left, test/support/setup.ts sees to.
           isolate: false,
+          // More than there may be cores: for a third of their time tests wait.
+          maxWorkers: 3,
           name: 'service',
           include: ['test/**/*.test.ts'],
           exclude: ['test/lib/**'],
