@@ -3,10 +3,10 @@ import type { LocalTarget } from '../shared/execution/local-target.ts'
 import { localTargets } from '../shared/execution/local-target-entity.ts'
 import { newId } from '../shared/ids.ts'
 import { recordKey } from '../shared/storage/record.ts'
-import { invoke, type Response } from '../test/support/invoke.ts'
 import { type Consumed, consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, putRows } from './fixture.ts'
 import { median, ms, percentile, type Report, ratio, type TableRow } from './report.ts'
+import { run } from './steps.ts'
 
 const targetCounts = [1, 50, 200]
 const batchSizes = [1, 100]
@@ -68,37 +68,17 @@ async function orgWith(count: number): Promise<Org> {
   return { ...org, targetIds: targets.map(({ id }) => id) }
 }
 
-const health = (org: Org) => checked(invoke('execution/health', { token: org.rawKey }))
+const health = (org: Org) => run('execution/health', org, {})
 
-const report = (org: Org, ids: readonly string[], failed: number, reporter = 'server-0') =>
-  checked(
-    invoke('execution/report', {
-      token: org.rawKey,
-      body: {
-        reporter_id: reporter,
-        reports: ids.map((target_id, index) => ({
-          ...{
-            target_id,
-            started: 20,
-            succeeded: 20,
-            failed: index === 0 ? failed : 0,
-            inflight: 3,
-            latency_ms_p50: 250,
-          },
-        })),
-      },
-    }),
-  )
+function report(org: Org, ids: readonly string[], failed: number, reporter_id = 'server-0') {
+  const counts = { started: 20, succeeded: 20, inflight: 3, latency_ms_p50: 250 }
+  const reports = ids.map((target_id, index) => ({ target_id, ...counts, failed: index === 0 ? failed : 0 }))
+  return run('execution/report', org, { body: { reporter_id, reports } })
+}
 
 async function reportAll(org: Org, reporter: string): Promise<void> {
   for (let done = 0; done < org.targetIds.length; done += 100)
     await report(org, org.targetIds.slice(done, done + 100), 0, reporter)
-}
-
-async function checked(response: Promise<Response>): Promise<Response> {
-  const { status, text } = await response
-  if (status >= 400) throw new Error(`answered ${status}: ${text}`)
-  return response
 }
 
 interface Measured {

@@ -1,8 +1,10 @@
 /** Read and write units of each operation: what it is billed, whatever the speed of the machine. */
-import { invoke, type Request, type Response } from '../test/support/invoke.ts'
+import type { OperationName } from '../functions/operations.ts'
+import type { Request } from '../test/support/invoke.ts'
 import { type Consumed, consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, seedKeys } from './fixture.ts'
 import type { Report, TableRow } from './report.ts'
+import { run } from './steps.ts'
 
 const listedKeys = 50
 
@@ -12,8 +14,7 @@ const adminKey = { name: 'Bench key', scopes: ['admin:write', 'models:read', 'mo
 export async function measureUnits(): Promise<Report> {
   const org = await makeOrg()
   await seedKeys(org.orgId, listedKeys)
-  const call = (name: Parameters<typeof invoke>[0], request: Request = {}) =>
-    checked(invoke(name, { token: org.rawKey, ...request }))
+  const call = (name: OperationName, request: Request = {}) => run(name, org, request)
   const firstUse = await consumedBy(() => call('api-keys/scopes'))
   const steps: [string, () => Promise<unknown>][] = [
     ['scopes', () => call('api-keys/scopes')],
@@ -39,21 +40,14 @@ export async function measureUnits(): Promise<Report> {
   return { tables: [{ title: 'Table units per operation', rows, note }] }
 }
 
-async function endsOfKeys({ rawKey }: BenchOrg): Promise<TableRow[]> {
-  const issue = async () =>
-    (await checked(invoke('api-keys/create', { token: rawKey, body: orgKey }))).body.id as string
+async function endsOfKeys(org: BenchOrg): Promise<TableRow[]> {
   const rows: TableRow[] = []
   for (const name of ['rotate', 'revoke'] as const) {
-    const request = { token: rawKey, params: { key_id: await issue() } }
-    rows.push(toRow(name, await consumedBy(() => checked(invoke(`api-keys/${name}`, request)))))
+    const { body } = await run('api-keys/create', org, { body: orgKey })
+    const request = { params: { key_id: body.id as string } }
+    rows.push(toRow(name, await consumedBy(() => run(`api-keys/${name}`, org, request))))
   }
   return rows
-}
-
-async function checked(response: Promise<Response>): Promise<Response> {
-  const { status, text } = await response
-  if (status >= 400) throw new Error(`answered ${status}: ${text}`)
-  return response
 }
 
 const toRow = (operation: string, { readUnits, writeUnits, calls }: Consumed): TableRow => ({
