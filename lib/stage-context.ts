@@ -3,6 +3,7 @@
  * name, and a deploy with `-c satge=prod` would quietly be one of `dev`.
  */
 import type { App } from 'aws-cdk-lib'
+import { editDistance } from '../shared/edit-distance.ts'
 import { readStageSettings, type StageSettings } from './stage.ts'
 import { StageSettingsError } from './stage-error.ts'
 
@@ -38,29 +39,6 @@ const isOfOurKind = (name: string): boolean => /^[\w-]+$/.test(name)
 
 /** A slip or two in a long name, one in a short one; how words are joined and written does not count. */
 const isNearly = (name: string, candidate: string): boolean =>
-  distance(bare(name), bare(candidate)) <= (candidate.length < 8 ? 1 : 2)
+  editDistance(bare(name), bare(candidate)) <= (candidate.length < 8 ? 1 : 2)
 
 const bare = (name: string): string => name.toLowerCase().replaceAll(/[_-]/g, '')
-
-/** How many letters have to be put in, left out, changed, or swapped with their neighbour. */
-function distance(from: string, to: string): number {
-  let [beforeLast, last]: [number[], number[]] = [[], Array.from({ length: to.length + 1 }, (_, column) => column)]
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= to.length; column++) {
-      const change = from[row - 1] === to[column - 1] ? 0 : 1
-      const swapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]
-      const choices = [
-        at(last, column) + 1,
-        at(current, column - 1) + 1,
-        at(last, column - 1) + change,
-        ...(swapped ? [at(beforeLast, column - 2) + 1] : []),
-      ]
-      current.push(Math.min(...choices))
-    }
-    ;[beforeLast, last] = [last, current]
-  }
-  return at(last, to.length)
-}
-
-const at = (row: readonly number[], column: number): number => row[column] ?? Number.POSITIVE_INFINITY

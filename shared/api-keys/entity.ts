@@ -9,6 +9,7 @@ import { changedFields, createdFields } from '../audit/event.ts'
 import { generateRawKey, hashRawKey } from '../auth/api-key.ts'
 import { notFound, ProblemError } from '../http/problem.ts'
 import { newId } from '../ids.ts'
+import { remember } from '../remember.ts'
 import { type Change, StaleReadError } from '../storage/commit.ts'
 import {
   change,
@@ -261,8 +262,7 @@ export async function lookUpKey(rawKey: string): Promise<KeyOwner | undefined> {
     keyId: row.key_id as string,
     rateLimitPerMinute: row.rate_limit_per_minute as number | undefined,
   }
-  if (lookups.size >= maxLookups) lookups.delete(lookups.keys().next().value ?? '')
-  lookups.set(hash, owner)
+  remember(lookups, hash, owner, maxLookups)
   return owner
 }
 

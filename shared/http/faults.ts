@@ -1,5 +1,6 @@
 /** Zod's issues as faults of the input: one a field, an unknown field named itself and not its parent. */
 import type * as z from 'zod'
+import { editDistance } from '../edit-distance.ts'
 import type { InputFault } from './problem.ts'
 
 /** More are of no use to anybody, and an answer must not grow with a hostile request. */
@@ -92,23 +93,8 @@ function nearest(given: string, values: readonly string[]): string | undefined {
   for (const value of values) {
     // Whoever is this much longer or shorter is as far away at least.
     if (Math.abs(value.length - text.length) >= fewest) continue
-    const edits = editsBetween(text, value.toLowerCase())
+    const edits = editDistance(text, value.toLowerCase())
     if (edits < fewest) [best, fewest] = [value, edits]
   }
   return best
-}
-
-/** Levenshtein's distance, a row of his table at a time. */
-function editsBetween(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (const [i, letter] of [...a].entries()) {
-    let left = i + 1
-    const next = [left]
-    for (const [j, above] of row.slice(1).entries()) {
-      left = Math.min(left + 1, above + 1, (row[j] ?? 0) + (letter === b[j] ? 0 : 1))
-      next.push(left)
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

@@ -3,6 +3,7 @@
  * reached. If the counter fails or dawdles the request goes through: a limit is there to protect the service, not to be its
  * weakest part.
  */
+import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
 import { orgPartition, updateRow } from '../storage/table.ts'
 import type { Exchange, RateCount } from './exchange.ts'
@@ -56,8 +57,7 @@ const reached = new Map<string, { sk: string; count: number }>()
 const maxReached = 1000
 
 function noteReached({ key, count }: RateCount): void {
-  if (reached.size >= maxReached) reached.delete(reached.keys().next().value ?? '')
-  reached.set(key.pk, { sk: key.sk, count })
+  remember(reached, key.pk, { sk: key.sk, count }, maxReached)
 }
 
 /** Compares the request's count with the caller's limit, and sets the headers that tell where it stands. */

@@ -2,6 +2,7 @@
 import { BlockList, isIPv6 } from 'node:net'
 import type { Caller } from '../auth/caller.ts'
 import { ProblemError } from '../http/problem.ts'
+import { remember } from '../remember.ts'
 import { readOrgSettings } from './entity.ts'
 import type { OrgSettings } from './record.ts'
 
@@ -17,8 +18,7 @@ export function rulesOf(orgId: string, now: Date): Promise<OrgSettings> {
   const settings = readOrgSettings(orgId).then(({ value }) => value)
   // What could not be read is asked for again by the next request.
   settings.catch(() => cached.delete(orgId))
-  if (cached.size >= maxCached) cached.delete(cached.keys().next().value ?? '')
-  cached.set(orgId, { settings, until: now.getTime() + cacheMs })
+  remember(cached, orgId, { settings, until: now.getTime() + cacheMs }, maxCached)
   return settings
 }
 
