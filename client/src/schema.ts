@@ -1433,6 +1433,8 @@ export interface components {
             ended_at: string | null;
             trial_start: string | null;
             trial_end: string | null;
+            /** @description When the subscription ends or ended: derived from cancellation and period; null: it renews. */
+            ends_at: string | null;
             /** Format: date-time */
             created_at: string;
         };
@@ -1663,7 +1665,7 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: {
-                /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com or powerplatform.com. */
+                /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
                 webhook_url?: string | null;
             };
         } | {
@@ -1686,6 +1688,8 @@ export interface components {
                 routing_key?: string | null;
                 /** @description Severity of the events that are sent. */
                 severity?: ("critical" | "error" | "warning" | "info") | null;
+                /** @description Service region of the PagerDuty account; us when it is not set. */
+                region?: ("us" | "eu") | null;
             };
         } | {
             /** @constant */
@@ -1775,7 +1779,7 @@ export interface components {
                 /** @description API key: 32 hexadecimal digits. */
                 api_key?: string | null;
                 /** @description Site that the account is on. */
-                site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
+                site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
                 /** @description At most 20 tags, each key:value. */
                 tags?: string[] | null;
             };
@@ -1844,7 +1848,7 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: {
-                /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com or powerplatform.com. */
+                /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
                 webhook_url?: string | null;
             };
             ignored_fields: string[];
@@ -1868,6 +1872,8 @@ export interface components {
                 routing_key?: string | null;
                 /** @description Severity of the events that are sent. */
                 severity?: ("critical" | "error" | "warning" | "info") | null;
+                /** @description Service region of the PagerDuty account; us when it is not set. */
+                region?: ("us" | "eu") | null;
             };
             ignored_fields: string[];
         } | {
@@ -1961,7 +1967,7 @@ export interface components {
                 /** @description API key: 32 hexadecimal digits. */
                 api_key?: string | null;
                 /** @description Site that the account is on. */
-                site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
+                site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
                 /** @description At most 20 tags, each key:value. */
                 tags?: string[] | null;
             };
@@ -7981,7 +7987,7 @@ export interface operations {
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
-                        /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com or powerplatform.com. */
+                        /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
                         webhook_url?: string | null;
                     };
                 } | {
@@ -7998,6 +8004,8 @@ export interface operations {
                         routing_key?: string | null;
                         /** @description Severity of the events that are sent. */
                         severity?: ("critical" | "error" | "warning" | "info") | null;
+                        /** @description Service region of the PagerDuty account; us when it is not set. */
+                        region?: ("us" | "eu") | null;
                     };
                 } | {
                     /**
@@ -8063,7 +8071,7 @@ export interface operations {
                         /** @description API key: 32 hexadecimal digits. */
                         api_key?: string | null;
                         /** @description Site that the account is on. */
-                        site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
+                        site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
                         /** @description At most 20 tags, each key:value. */
                         tags?: string[] | null;
                     };

@@ -65,6 +65,19 @@ const failedLately = () =>
     headers: { 'retry-after': '3' },
   })
 
+/** Ends the time of a copy; it is still served when Stripe fails. */
+export async function expire(entry: Pick<CacheEntry, 'orgId' | 'name'>): Promise<void> {
+  try {
+    await updateRow(keyOf(entry), {
+      UpdateExpression: 'SET cached_at_ms = :past',
+      ConditionExpression: 'attribute_exists(pk)',
+      ExpressionAttributeValues: { ':past': 0 },
+    })
+  } catch (error) {
+    if (!(error instanceof ConditionalCheckFailedException)) throw error
+  }
+}
+
 interface Stored {
   /** As JSON: a table does not keep the order of fields. */
   content: string | undefined
@@ -72,7 +85,10 @@ interface Stored {
   failedAtMs: number
 }
 
-const keyOf = ({ orgId, name }: CacheEntry): RowKey => ({ pk: orgPartition(orgId), sk: `CACHE#${name}` })
+const keyOf = ({ orgId, name }: Pick<CacheEntry, 'orgId' | 'name'>): RowKey => ({
+  pk: orgPartition(orgId),
+  sk: `CACHE#${name}`,
+})
 
 async function readEntry(entry: CacheEntry): Promise<Stored> {
   const row = await getRow(keyOf(entry))

@@ -11,7 +11,7 @@ import { withLease } from './lease.ts'
 import { type BillingPorts, realPorts } from './ports.ts'
 import type { BillingInterval } from './projection.ts'
 import { returnUrls } from './return-url.ts'
-import { liveSubscription } from './subscriptions.ts'
+import { livePlanSubscription } from './subscriptions.ts'
 
 export interface CheckoutWish {
   plan: 'team'
@@ -142,14 +142,15 @@ function serves(session: Stripe.Checkout.Session, wish: CheckoutWish, price: Str
 /** One that was completed a moment ago cannot be expired; the look at the subscriptions that follows finds it. */
 async function expire(stripe: Stripe, sessionId: string): Promise<void> {
   try {
-    await stripe.checkout.sessions.expire(sessionId, {}, { idempotencyKey: `octomil:expire:${sessionId}` })
+    // Without an idempotency key: Stripe would replay a passing 500 for a day.
+    await stripe.checkout.sessions.expire(sessionId)
   } catch (error) {
     if (!isRefusal(error)) throw error
   }
 }
 
 async function refuseSecond(stripe: Stripe, customerId: string, open: Stripe.Checkout.Session | undefined) {
-  const live = await liveSubscription(stripe, customerId)
+  const live = await livePlanSubscription(stripe, customerId)
   if (!live) return
   if (open) await expire(stripe, open.id)
   throw new ProblemError(
@@ -174,7 +175,7 @@ function sessionParams(
     client_reference_id: orgId,
     line_items: [{ price: price.id, quantity }],
     metadata: { org_id: orgId, price_id: price.id, plan, interval, quantity: String(quantity) },
-    subscription_data: { metadata: { org_id: orgId } },
+    subscription_data: { metadata: { org_id: orgId, octomil_plan: plan, octomil_price: price.id } },
     success_url: successUrl,
     cancel_url: cancelUrl,
   }

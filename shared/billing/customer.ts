@@ -1,15 +1,12 @@
-/** The Stripe customer of an org: made once, bound once, replaced only when Stripe has it no more. */
+/** The Stripe customer of an org: made once, bound once, replaced only when Stripe has deleted it. */
 import type Stripe from 'stripe'
 import type { Circumstances } from '../audit/trail.ts'
-import { ProblemError } from '../http/problem.ts'
 import { findOrg } from '../orgs/entity.ts'
 import { log } from '../runtime/log.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'
-import { isMissing } from '../stripe/client.ts'
-import type { Billing } from './current-plan.ts'
 import { customerBound, readBilling } from './entity.ts'
+import { isDeletedCustomer } from './known-customer.ts'
 import type { BillingPorts } from './ports.ts'
-import { isLive } from './projection.ts'
 
 /** On whose behalf it is bound, and until when that may take. */
 export interface Binding {
@@ -25,8 +22,9 @@ export async function ensureCustomer({ circumstances, deadline }: Binding, ports
   const { orgId } = circumstances
   for (let round = 1; ; round++) {
     const billing = await readBilling(orgId)
-    if (billing.customerId !== undefined && (await isKept(billing.customerId, billing, ports)))
+    if (billing.customerId !== undefined && !(await isDeleted(billing.customerId, ports))) {
       return billing.customerId
+    }
     const customerId = await createCustomer(orgId, billing.customerId, ports)
     try {
       await commit(customerBound(orgId, billing, customerId), circumstances, deadline, ports.timing)
@@ -38,30 +36,8 @@ export async function ensureCustomer({ circumstances, deadline }: Binding, ports
   }
 }
 
-/**
- * Whether Stripe still has a customer. One that it deleted is to be replaced. One that it never heard of is, most likely,
- * of another account: it is replaced too, but not while a subscription hangs on it.
- *
- * @throws ProblemError `conflict`
- */
-async function isKept(customerId: string, { projection }: Billing, { callStripe }: BillingPorts): Promise<boolean> {
-  const state = await callStripe((stripe) =>
-    stripe.customers.retrieve(customerId).then(
-      ({ deleted }) => (deleted ? 'deleted' : 'kept'),
-      (error: unknown) => {
-        if (isMissing(error)) return 'unknown'
-        throw error
-      },
-    ),
-  )
-  if (state === 'unknown' && projection?.subscription && isLive(projection.subscription)) {
-    throw new ProblemError(
-      'conflict',
-      `Stripe does not know the customer ${customerId}, whose subscription this organization has. Is the key that of another account or mode?`,
-    )
-  }
-  return state === 'kept'
-}
+const isDeleted = (customerId: string, { callStripe }: BillingPorts): Promise<boolean> =>
+  callStripe((stripe) => isDeletedCustomer(stripe, customerId))
 
 /**
  * One customer per org and binding, however often this runs: whoever comes with the same key is given the same customer.

@@ -1,8 +1,10 @@
 /** Invoices as Stripe has them, by way of the cache. */
 import type Stripe from 'stripe'
-import { callStripe, isMissing } from '../stripe/client.ts'
-import { type Copy, cached } from './cached.ts'
+import { isMissing } from '../stripe/client.ts'
+import { type Copy, cached, expire } from './cached.ts'
 import { type Invoice, type InvoiceSummary, mostInvoices } from './invoice-record.ts'
+import { isDeletedCustomer } from './known-customer.ts'
+import { realPorts } from './ports.ts'
 
 export interface Payer {
   orgId: string
@@ -11,13 +13,21 @@ export interface Payer {
 
 /** The last 20 invoices, newest first, at most 90 seconds old. */
 export const recentInvoices = ({ orgId, customerId }: Payer): Promise<Copy<Invoice[]>> =>
-  cached({ orgId, name: `INVOICES#${customerId}`, ttlSeconds: 90 }, async () =>
+  cached({ orgId, name: recentName(customerId), ttlSeconds: 90 }, async () =>
     (await listInvoices(customerId, mostInvoices)).map(toInvoice),
   )
 
+const recentName = (customerId: string): string => `INVOICES#${customerId}`
+const latestName = (customerId: string): string => `LATESTINVOICE#${customerId}`
+
+/** Makes the next reader ask Stripe: an event has said that an invoice changed. */
+export async function dropInvoices({ orgId, customerId }: Payer): Promise<void> {
+  await Promise.all([recentName(customerId), latestName(customerId)].map((name) => expire({ orgId, name })))
+}
+
 /** The last invoice, at most 60 seconds old; null when there is none. */
 export const latestInvoice = ({ orgId, customerId }: Payer): Promise<Copy<InvoiceSummary | null>> =>
-  cached({ orgId, name: `LATESTINVOICE#${customerId}`, ttlSeconds: 60 }, async () => {
+  cached({ orgId, name: latestName(customerId), ttlSeconds: 60 }, async () => {
     const [latest] = await listInvoices(customerId, 1)
     return latest ? toSummary(latest) : null
   })
@@ -26,9 +36,9 @@ export const latestInvoice = ({ orgId, customerId }: Payer): Promise<Copy<Invoic
 const impatient = { timeout: 4000, maxNetworkRetries: 1 }
 
 async function listInvoices(customer: string, limit: number): Promise<Stripe.Invoice[]> {
-  const { data } = await callStripe((stripe) =>
-    stripe.invoices.list({ customer, limit }, impatient).catch((error: unknown) => {
-      if (isMissing(error)) return { data: [] }
+  const { data } = await realPorts.callStripe((stripe) =>
+    stripe.invoices.list({ customer, limit }, impatient).catch(async (error: unknown) => {
+      if (isMissing(error) && (await isDeletedCustomer(stripe, customer))) return { data: [] }
       throw error
     }),
   )

@@ -1,6 +1,8 @@
 /** Stripe's billing portal. */
 import { ProblemError } from '../http/problem.ts'
-import { callStripe, isMissing } from '../stripe/client.ts'
+import { isMissing } from '../stripe/client.ts'
+import { isDeletedCustomer } from './known-customer.ts'
+import { realPorts } from './ports.ts'
 
 interface PortalWish {
   orgId: string
@@ -18,11 +20,11 @@ export async function openPortal({ orgId, customerId, returnUrl, requestId }: Po
   if (customerId === undefined) throw noCustomer('This organization has no customer at Stripe yet')
   const params = { customer: customerId, return_url: returnUrl }
   const idempotencyKey = `octomil:portal:${orgId}:${requestId}`
-  return callStripe(async (stripe) => {
+  return realPorts.callStripe(async (stripe) => {
     try {
       return (await stripe.billingPortal.sessions.create(params, { idempotencyKey })).url
     } catch (error) {
-      if (!isMissing(error)) throw error
+      if (!isMissing(error) || !(await isDeletedCustomer(stripe, customerId))) throw error
       throw noCustomer('Stripe does not have the customer of this organization any more')
     }
   })

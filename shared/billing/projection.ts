@@ -3,7 +3,7 @@
  * order Stripe lists them in, the answer is the same.
  */
 import { type AuditChange, changedFields } from '../audit/event.ts'
-import type { PlanCode } from './plans.ts'
+import { type PlanCode, planCodes } from './plans.ts'
 
 /** Stripe's statuses; the order is that in which a subscription is preferred to another of the same customer. */
 export const subscriptionStatuses = [
@@ -86,8 +86,16 @@ export function billingStateOf(subscriptions: readonly SubscriptionState[]): Bil
   }
 }
 
-/** By status, then the newest, then by id. */
-function preferred(a: Subscription, b: Subscription): number {
+/** The order of plans; none is the lowest. */
+export const planRank = (plan: PlanCode | null): number => (plan === null ? -1 : planCodes.indexOf(plan))
+
+/** What it gives now: a subscription of no plan, such as an add-on, must not hide one that is paid for. */
+const given = ({ status, plan }: SubscriptionState): number => (givingStatuses.includes(status) ? planRank(plan) : -1)
+
+/** The highest plan that is given now, then by status, then the newest, then by id. */
+function preferred(a: SubscriptionState, b: SubscriptionState): number {
+  const byPlan = given(b) - given(a)
+  if (byPlan !== 0) return byPlan
   const byStatus = subscriptionStatuses.indexOf(a.status) - subscriptionStatuses.indexOf(b.status)
   if (byStatus !== 0) return byStatus
   if (a.created_at !== b.created_at) return a.created_at > b.created_at ? -1 : 1

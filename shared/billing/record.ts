@@ -70,6 +70,9 @@ const subscriptionSchema = lazy(() =>
       ended_at: maybeInstant(),
       trial_start: maybeInstant(),
       trial_end: maybeInstant(),
+      ends_at: maybeInstant().meta({
+        description: 'When the subscription ends or ended: derived from cancellation and period; null: it renews.',
+      }),
       created_at: instant(),
     })
     .meta({ id: 'Subscription', description: 'A subscription as Stripe had it at `projection.synced_at`.' }),
@@ -121,6 +124,7 @@ const overrideOrder = ['plan', 'reason', 'expires_at', 'set_at', 'set_by'] as co
 const subscriptionOrder = [
   ...(['id', 'status', 'price', 'interval', 'quantity', 'current_period_start', 'current_period_end'] as const),
   ...(['cancel_at_period_end', 'cancel_at', 'canceled_at', 'ended_at', 'trial_start', 'trial_end'] as const),
+  'ends_at' as const,
   'created_at' as const,
 ]
 const projectionOrder = ['synced_at', 'source', 'sync_seq', 'event_id'] as const
@@ -133,12 +137,21 @@ export function toBillingRecord(billing: Billing, now: Date) {
     plan,
     plan_source: source,
     override: inOrderOrNull<PlanOverride>(overrideOrder, activeOverride(billing, now)),
-    subscription: inOrderOrNull<Subscription>(subscriptionOrder, projection?.subscription),
+    subscription: inOrderOrNull<ShownSubscription>(subscriptionOrder, shownSubscription(projection?.subscription)),
     subscription_conflict: projection?.subscription_conflict ?? false,
     unknown_price: projection?.unknown_price ?? false,
     customer_id: customerId ?? null,
     projection: inOrderOrNull<BillingProjection>(projectionOrder, projection),
   }
+}
+
+type ShownSubscription = Subscription & { ends_at: string | null }
+
+const shownSubscription = (subscription: Subscription | null | undefined): ShownSubscription | null =>
+  subscription ? { ...subscription, ends_at: endOf(subscription) } : null
+
+function endOf({ ended_at, cancel_at, cancel_at_period_end, current_period_end }: Subscription): string | null {
+  return ended_at ?? cancel_at ?? (cancel_at_period_end ? current_period_end : null)
 }
 
 const inOrderOrNull = <T extends object>(order: readonly (keyof T)[], part: T | null | undefined) =>

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { type InputFault, invalidInput, ProblemError } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
+import { differentialFault } from '../outbound/written-url.ts'
 import { environment } from '../runtime/environment.ts'
 
 export const returnUrlField = lazy(() =>
@@ -39,11 +40,8 @@ function faultOf(field: string, url: string | undefined, origins: readonly strin
   return [{ path: field, code: 'origin_not_allowed', message }]
 }
 
-/** A backslash or a blank is read in more than one way; whoever reads it next may not read it as we do. */
 function leadsTo(url: string, origins: readonly string[]): boolean {
-  if (/[\s\\]|\p{Cc}/u.test(url) || !URL.canParse(url)) return false
-  const { origin, username, password } = new URL(url)
-  return username === '' && password === '' && origins.includes(origin)
+  return differentialFault(url) === undefined && origins.includes(new URL(url).origin)
 }
 
 function firstOf([first]: readonly string[]): string {

@@ -2,11 +2,14 @@
 import type Stripe from 'stripe'
 import { log } from '../runtime/log.ts'
 import { isMissing } from '../stripe/client.ts'
+import { isDeletedCustomer } from './known-customer.ts'
 import { type PlanCode, planCodes } from './plans.ts'
 import { type BillingPorts, realPorts } from './ports.ts'
+import { rememberedPlan, rememberPlan } from './price-plans.ts'
 import {
   type BillingInterval,
   isLive,
+  planRank,
   type SubscriptionState,
   type SubscriptionStatus,
   subscriptionStatuses,
@@ -14,8 +17,14 @@ import {
 
 /** Nobody has so many; what is beyond, oldest first, is canceled and long gone. */
 const mostSubscriptions = 300
+/** Stripe allows 20 items in a subscription. */
+const mostItems = 100
 
-/** Every subscription of a customer, whatever its status; none, when Stripe does not know the customer. */
+/**
+ * Every subscription of a customer, whatever its status; none, when Stripe has deleted the customer.
+ *
+ * @throws ProblemError `service_unavailable` when Stripe does not know the customer
+ */
 export const readSubscriptions = (
   customerId: string,
   { callStripe }: Pick<BillingPorts, 'callStripe'> = realPorts,
@@ -29,27 +38,32 @@ const listSubscriptions = (stripe: Stripe, customer: string): Promise<Stripe.Sub
   stripe.subscriptions
     .list({ customer, status: 'all', limit: 100 })
     .autoPagingToArray({ limit: mostSubscriptions })
-    .catch((error: unknown) => {
-      if (isMissing(error)) return []
+    .catch(async (error: unknown) => {
+      if (isMissing(error) && (await isDeletedCustomer(stripe, customer))) return []
       throw error
     })
 
-/** A subscription that goes on or could be taken up again, whatever its price. */
-export async function liveSubscription(stripe: Stripe, customerId: string): Promise<SubscriptionRef | undefined> {
-  const found = await listSubscriptions(stripe, customerId)
-  return found.map((each) => ({ id: each.id, status: statusOf(each) })).find(isLive)
+/**
+ * A live subscription of a plan, or of our own checkout; a second one would be paid twice. A subscription of anything
+ * else, such as a support contract, gives no plan and does not prevent the purchase of one.
+ */
+export async function livePlanSubscription(stripe: Stripe, customerId: string): Promise<SubscriptionState | undefined> {
+  const found = (await listSubscriptions(stripe, customerId)).filter((each) => isLive({ status: statusOf(each) }))
+  for (const subscription of found) {
+    const state = await toState(stripe, subscription)
+    if (state.plan !== null || subscription.metadata?.org_id !== undefined) return state
+  }
+  return undefined
 }
 
-type SubscriptionRef = Pick<SubscriptionState, 'id' | 'status'>
-
 async function toState(stripe: Stripe, subscription: Stripe.Subscription): Promise<SubscriptionState> {
-  const { plan, item } = await countingItem(stripe, subscription)
+  const { plan, item, price } = await countingItem(stripe, subscription)
   return {
     id: subscription.id,
     status: statusOf(subscription),
     plan,
-    price: item ? toPrice(item.price) : null,
-    interval: item ? intervalOf(item.price) : null,
+    price: price ? toPrice(price) : null,
+    interval: price ? intervalOf(price) : null,
     quantity: item?.quantity ?? null,
     current_period_start: instant(item?.current_period_start),
     current_period_end: instant(item?.current_period_end),
@@ -64,24 +78,67 @@ async function toState(stripe: Stripe, subscription: Stripe.Subscription): Promi
 }
 
 /** Of several items the one whose plan is the highest; add-ons belong to no plan. */
-async function countingItem(stripe: Stripe, { items }: Stripe.Subscription) {
+async function countingItem(stripe: Stripe, subscription: Stripe.Subscription) {
+  const items = await itemsOf(stripe, subscription)
   const judged = await Promise.all(
-    items.data.map(async (item) => ({ item, plan: await planOfPrice(stripe, item.price) })),
+    items.map(async (item) => {
+      const price = priceOfItem(item)
+      return { item, price, plan: price ? await planOfPrice(stripe, price, subscription) : null }
+    }),
   )
-  const rank = ({ plan }: { plan: PlanCode | null }) => (plan === null ? -1 : planCodes.indexOf(plan))
-  const [best] = judged.toSorted((a, b) => rank(b) - rank(a) || (a.item.id < b.item.id ? -1 : 1))
-  return best ?? { item: undefined, plan: null }
+  const [best] = judged.toSorted((a, b) => planRank(b.plan) - planRank(a.plan) || (a.item.id < b.item.id ? -1 : 1))
+  return best ?? { item: undefined, price: undefined, plan: null }
+}
+
+/** Stripe puts the first items into the subscription; a long list has more. */
+async function itemsOf(stripe: Stripe, { id, items }: Stripe.Subscription): Promise<Stripe.SubscriptionItem[]> {
+  if (!items?.has_more) return items?.data ?? []
+  return stripe.subscriptionItems.list({ subscription: id, limit: 100 }).autoPagingToArray({ limit: mostItems })
+}
+
+type PriceLike = Pick<
+  Stripe.Price,
+  'id' | 'lookup_key' | 'unit_amount' | 'currency' | 'recurring' | 'metadata' | 'product'
+>
+
+/** Items of older API versions have a `plan` instead of a price; an item with neither gives no plan. */
+function priceOfItem({ price, plan }: Partial<Pick<Stripe.SubscriptionItem, 'price' | 'plan'>>): PriceLike | undefined {
+  if (price) return price
+  if (!plan) return undefined
+  const { id, amount, currency, interval, interval_count, metadata, product } = plan
+  return {
+    id,
+    lookup_key: null,
+    unit_amount: amount,
+    currency,
+    recurring: { interval, interval_count } as Stripe.Price.Recurring,
+    metadata: metadata ?? {},
+    product: product ?? '',
+  }
 }
 
 /**
- * The plan of a price: by its lookup key, which only the current price of a plan has; else by `octomil_plan` in the
- * metadata of the price or of its product, for older prices and for those of contracts.
+ * The plan of a price: by its lookup key, then by `octomil_plan` in its metadata or that of its product. A price that no
+ * longer names a plan keeps the last one that it gave, or the one that our checkout noted in the subscription.
  */
-async function planOfPrice(stripe: Stripe, price: Stripe.Price): Promise<PlanCode | null> {
-  const named = /^octomil_([a-z]+)_(?:monthly|annual)$/.exec(price.lookup_key ?? '')?.[1] ?? price.metadata.octomil_plan
-  if (named !== undefined) return planNamed(named)
-  const product = typeof price.product === 'string' ? await stripe.products.retrieve(price.product) : price.product
-  return planNamed(product.deleted ? undefined : product.metadata.octomil_plan)
+async function planOfPrice(stripe: Stripe, price: PriceLike, subscription: Stripe.Subscription) {
+  const ofLookupKey = /^octomil_([a-z]+)_(?:monthly|annual)$/.exec(price.lookup_key ?? '')?.[1]
+  const named = planNamed(ofLookupKey ?? price.metadata?.octomil_plan)
+  if (named) {
+    await rememberPlan(price.id, named)
+    return named
+  }
+  const ofProduct = await planOfProduct(stripe, price, subscription)
+  if (ofProduct) await rememberPlan(price.id, ofProduct)
+  const { octomil_plan: bought, octomil_price: boughtAt } = subscription.metadata ?? {}
+  return ofProduct ?? (await rememberedPlan(price.id)) ?? (boughtAt === price.id ? planNamed(bought) : null)
+}
+
+/** A subscription that is over gives no plan, so Stripe is not asked for its product. */
+async function planOfProduct(stripe: Stripe, { product }: PriceLike, subscription: Stripe.Subscription) {
+  if (!product || !isLive({ status: statusOf(subscription) })) return null
+  const found = typeof product === 'string' ? await stripe.products.retrieve(product) : product
+  return planNamed(found.deleted ? undefined : found.metadata.octomil_plan)
 }
 
 const planNamed = (name: string | undefined): PlanCode | null => planCodes.find((code) => code === name) ?? null
@@ -89,13 +146,14 @@ const planNamed = (name: string | undefined): PlanCode | null => planCodes.find(
 function statusOf({ id, status }: Stripe.Subscription): SubscriptionStatus {
   const known = subscriptionStatuses.find((candidate) => candidate === status)
   if (!known) log.warn('Stripe has a status of subscriptions that this version does not know', { id, status })
-  return known ?? 'incomplete'
+  // Live, so that no second subscription is sold, and without a plan, so that none is given away.
+  return known ?? 'paused'
 }
 
-const toPrice = ({ id, lookup_key, unit_amount, currency }: Stripe.Price) => ({ id, lookup_key, unit_amount, currency })
+const toPrice = ({ id, lookup_key, unit_amount, currency }: PriceLike) => ({ id, lookup_key, unit_amount, currency })
 
 const intervals: Record<string, BillingInterval> = { month: 'monthly', year: 'annual' }
-const intervalOf = ({ recurring }: Stripe.Price): BillingInterval | null =>
+const intervalOf = ({ recurring }: PriceLike): BillingInterval | null =>
   recurring?.interval_count === 1 ? (intervals[recurring.interval] ?? null) : null
 
 /** Stripe's epoch seconds as the time of this API. */

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { findOrgOfCustomer, readBilling } from '../billing/entity.ts'
+import { dropInvoices } from '../billing/invoices.ts'
 import { type SyncPorts, syncCustomer } from '../billing/sync.ts'
 import { idPattern } from '../ids.ts'
 import { lazy } from '../lazy.ts'
@@ -50,6 +51,7 @@ export async function project(
   const request = { ...whose, source: 'event', eventId: event.id, circumstances: { requestId }, deadline } as const
   const { changed, projection } = await syncCustomer(request, ports)
   if (!projection) return acknowledge('customer', about)
+  if (event.type.startsWith('invoice.')) await dropInvoices(whose)
   await markDone(event.id, now())
   const StripeEventAgeSeconds = Math.max(0, Math.round(now().getTime() / 1000 - event.created))
   measure(

@@ -113,7 +113,7 @@ export class Oracle {
   }
 
   /** Read past the world: at once, and without faults. */
-  #freshFrom(customerId: string) {
+  async #freshFrom(customerId: string) {
     const answer = (path: string, params: object = {}) => this.#stripe.engine.request('GET', path, params)
     const client = {
       subscriptions: {
@@ -121,11 +121,18 @@ export class Oracle {
           autoPagingToArray: async () => (answer('/v1/subscriptions', params) as { data: unknown[] }).data,
         }),
       },
+      customers: { retrieve: async (id: string) => answer(`/v1/customers/${id}`) },
       products: { retrieve: async (id: string) => answer(`/v1/products/${id}`) },
     }
-    return readSubscriptions(customerId, {
+    const { roughness } = this.#world
+    this.#world.calmDown()
+    const reading = readSubscriptions(customerId, {
       callStripe: async (calls) => JSON.parse(JSON.stringify(await calls(client as never))),
     })
+    // It reads the table too, whose answers come in the world's time.
+    await this.#world.untilIdle()
+    this.#world.roughness = roughness
+    return reading
   }
 
   #judgeCustomers(orgId: string, row: Item | undefined): void {

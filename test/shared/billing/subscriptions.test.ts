@@ -1,4 +1,5 @@
 /** From Stripe's subscriptions to ours: every one is read, and its price is known by key, price or product. */
+import { randomUUID } from 'node:crypto'
 import type Stripe from 'stripe'
 import { expect, test } from 'vitest'
 import { readSubscriptions } from '../../../shared/billing/subscriptions.ts'
@@ -14,6 +15,8 @@ interface Item {
 /** A Stripe that lists one subscription with these items. */
 function stripeWith(items: Item[], overrides: Record<string, unknown> = {}) {
   const retrieved: string[] = []
+  // What a price was known to give is remembered: each Stripe has prices of its own.
+  const made = randomUUID()
   const data = items.map(
     ({ id = 'si_1', lookup_key = null, price = {}, recurring = { interval: 'month', interval_count: 1 } }, index) => ({
       id,
@@ -21,7 +24,7 @@ function stripeWith(items: Item[], overrides: Record<string, unknown> = {}) {
       current_period_start: 1_767_225_600,
       current_period_end: 1_769_904_000,
       price: {
-        id: `price_${index}`,
+        id: `price_${index}_${made}`,
         lookup_key,
         metadata: price,
         unit_amount: 5,
@@ -83,10 +86,14 @@ test('of several items the one of the highest plan counts, in whatever order the
     { id: 'si_b', lookup_key: 'octomil_team_monthly' },
     { id: 'si_c', price: { octomil_plan: 'enterprise' } },
   ]
-  expect(await stripeWith(items).read()).toMatchObject({ plan: 'enterprise', price: { id: 'price_2' }, quantity: 3 })
+  expect(await stripeWith(items).read()).toMatchObject({
+    plan: 'enterprise',
+    price: { id: expect.stringMatching(/^price_2/) },
+    quantity: 3,
+  })
   expect(await stripeWith(items.toReversed()).read()).toMatchObject({
     plan: 'enterprise',
-    price: { id: 'price_0' },
+    price: { id: expect.stringMatching(/^price_0/) },
     quantity: 1,
   })
 })
@@ -112,7 +119,30 @@ test('times are told in ISO 8601, and those that are not there are null', async 
   })
 })
 
-test('a subscription without items, or of a status that Stripe has yet to invent, gives nothing and breaks nothing', async () => {
+test('a subscription without items, or of a status that this version does not know, gives nothing and is live', async () => {
   expect(await stripeWith([]).read()).toMatchObject({ plan: null, price: null, quantity: null, interval: null })
-  expect(await stripeWith([{}], { status: 'hibernating' }).read()).toMatchObject({ status: 'incomplete' })
+  expect(await stripeWith([{}], { status: 'hibernating' }).read()).toMatchObject({ status: 'paused' })
+})
+
+test.each([
+  ['an item without a price', { price: undefined }],
+  ['an item with neither price nor plan', { price: null, plan: null }],
+])('%s gives no plan and does not stop the sync', async (_what, fields) => {
+  const data = [{ id: 'si_1', quantity: 1, ...fields }]
+  expect(await stripeWith([], { items: { data } }).read()).toMatchObject({ plan: null, price: null, quantity: 1 })
+})
+
+test('an item of an older API version shows the price of its plan', async () => {
+  const plan = { id: 'plan_old', amount: 700, currency: 'usd', interval: 'year', interval_count: 1, product: null }
+  const data = [{ id: 'si_1', quantity: 1, plan }]
+  expect(await stripeWith([], { items: { data } }).read()).toMatchObject({
+    plan: null,
+    price: { id: 'plan_old', unit_amount: 700 },
+    interval: 'annual',
+  })
+})
+
+test('the product of a subscription that is over is not asked for', async () => {
+  const over = stripeWith([{ product: { octomil_plan: 'team' } }], { status: 'canceled' })
+  expect([(await over.read())?.plan, over.retrieved]).toEqual([null, []])
 })

@@ -1,0 +1,21 @@
+/** The plan that each Stripe price last gave. A lookup key can move to another price; who pays the old one keeps the plan. */
+import { getRow, type RowKey, updateRow } from '../storage/table.ts'
+import { type PlanCode, planCodes } from './plans.ts'
+
+const priceKey = (priceId: string): RowKey => ({ pk: `STRIPEPRICE#${priceId}`, sk: 'STRIPEPRICE' })
+
+/** The last known plan of a price; null when no plan was ever known. */
+export async function rememberedPlan(priceId: string): Promise<PlanCode | null> {
+  const stored = (await getRow(priceKey(priceId)))?.plan
+  return planCodes.find((code) => code === stored) ?? null
+}
+
+/** Stores the plan of a price, when it is not the stored one already. */
+export async function rememberPlan(priceId: string, plan: PlanCode): Promise<void> {
+  if ((await rememberedPlan(priceId)) === plan) return
+  await updateRow(priceKey(priceId), {
+    UpdateExpression: 'SET #plan = :plan',
+    ExpressionAttributeNames: { '#plan': 'plan' },
+    ExpressionAttributeValues: { ':plan': plan },
+  })
+}

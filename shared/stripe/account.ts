@@ -1,0 +1,82 @@
+/**
+ * The Stripe account and mode that this table's customers belong to. The first key that is used decides; a key of another
+ * account or mode is refused, so that it can neither bind customers nor change a plan.
+ */
+import type Stripe from 'stripe'
+import { ProblemError } from '../http/problem.ts'
+import { log } from '../runtime/log.ts'
+import { getRow, updateRow } from '../storage/table.ts'
+import { isLivemode, stripeSecrets } from './secrets.ts'
+
+const accountKey = { pk: 'STRIPEACCOUNT', sk: 'STRIPEACCOUNT' }
+
+interface Owner {
+  /** Null when the key may not read its account: then only the mode is compared. */
+  account: string | null
+  livemode: boolean
+}
+
+/** By client: a new key has a new client. */
+const checks = new WeakMap<Stripe, Promise<void>>()
+
+/**
+ * Checks a key once per process; a failed check is made again by the next call.
+ *
+ * @throws ProblemError `service_unavailable` when the table belongs to another account or mode
+ */
+export function requireSameAccount(stripe: Stripe): Promise<void> {
+  const check = checks.get(stripe) ?? compare(stripe)
+  checks.set(stripe, check)
+  check.catch(() => checks.delete(stripe))
+  return check
+}
+
+async function compare(stripe: Stripe): Promise<void> {
+  const livemode = isLivemode((await stripeSecrets()).secretKey ?? '')
+  const stored = ((await getRow(accountKey)) as Partial<Owner> | undefined) ?? {}
+  const account = await accountOf(stripe)
+  const owner = stored.livemode === undefined ? await claim({ account, livemode }) : stored
+  const isSame =
+    owner.livemode === livemode && (account === null || (owner.account ?? null) === null || owner.account === account)
+  if (isSame) return
+  log.error('the Stripe key belongs to another account or mode than the stored customers', {
+    stored_account: owner.account,
+    stored_livemode: owner.livemode,
+    key_account: account,
+    key_livemode: livemode,
+  })
+  throw new ProblemError(
+    'service_unavailable',
+    `The customers of this deployment belong to ${named(owner)}, and its Stripe key to ${named({ account, livemode })}. Put the right key back.`,
+    { headers: { 'retry-after': '60' } },
+  )
+}
+
+const named = ({ account, livemode }: Partial<Owner>): string =>
+  `the ${livemode ? 'live' : 'test'} mode of ${account ? `account ${account}` : 'a Stripe account'}`
+
+/** A restricted key may not read its account. */
+async function accountOf(stripe: Stripe): Promise<string | null> {
+  try {
+    return (await stripe.accounts.retrieveCurrent()).id
+  } catch (error) {
+    if (error instanceof Error && 'type' in error && error.type === 'StripePermissionError') return null
+    throw error
+  }
+}
+
+/** The first of several processes decides; the others read what it wrote. */
+async function claim(owner: Owner): Promise<Partial<Owner>> {
+  try {
+    await updateRow(accountKey, {
+      UpdateExpression: 'SET #account = :account, livemode = :livemode',
+      ConditionExpression: 'attribute_not_exists(pk)',
+      ExpressionAttributeNames: { '#account': 'account' },
+      ExpressionAttributeValues: { ':account': owner.account, ':livemode': owner.livemode },
+    })
+    return owner
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'ConditionalCheckFailedException') throw error
+    return ((await getRow(accountKey)) as Partial<Owner> | undefined) ?? owner
+  }
+}
