@@ -5,10 +5,10 @@
  */
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { isEmailAddress } from '../lib/email-address.ts'
 import { outputNames, stackName } from '../lib/stage.ts'
 import { isRole, roleScopes } from '../shared/auth/scopes.ts'
 import { type PlanCode, planCodes } from '../shared/billing/plans.ts'
+import { isEmailAddress } from '../shared/http/email.ts'
 import { createOrg, createOrgKey, findOrg, findOrgIdByName, type Maker, setPlan } from '../shared/orgs/entity.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import { outputsOf, runCommand, UsageError } from './command.ts'

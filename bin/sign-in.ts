@@ -14,7 +14,7 @@ import {
   InvalidPasswordException,
   NotAuthorizedException,
 } from '@aws-sdk/client-cognito-identity-provider'
-import { isEmailAddress } from '../lib/email-address.ts'
+import { isEmailAddress } from '../shared/http/email.ts'
 import { runCommand, UsageError } from './command.ts'
 import { findUserPool, type PoolIds } from './user-pool.ts'
 

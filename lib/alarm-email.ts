@@ -1,7 +1,7 @@
 /** Who is told of alarms by e-mail: `-c alarm_email=oncall@example.com`. */
 import type { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
-import { isEmailAddress } from './email-address.ts'
+import { isEmailAddress } from '../shared/http/email.ts'
 import { StageSettingsError } from './stage-error.ts'
 
 /** @throws StageSettingsError */

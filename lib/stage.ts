@@ -4,6 +4,7 @@
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { type SignInProvider, signInProviders } from '../shared/org-auth/record.ts'
+import { differentialFault } from '../shared/outbound/written-url.ts'
 import { readAlarmEmail } from './alarm-email.ts'
 import { type CustomDomain, readCustomDomain } from './custom-domain.ts'
 import { type OutboundSettings, readOutboundSettings } from './outbound-settings.ts'
@@ -196,7 +197,8 @@ function readOidc(text: (name: string) => string | undefined): OidcSettings | un
 }
 
 /** Keys fetched over plain http could be anybody's; on loopback there is nobody else. */
-const isSafeUrl = (url: string): boolean => (URL.canParse(url) && new URL(url).protocol === 'https:') || isLoopback(url)
+const isSafeUrl = (url: string): boolean =>
+  differentialFault(url) === undefined && (new URL(url).protocol === 'https:' || isLoopback(url))
 
 function isLoopback(url: string): boolean {
   if (!URL.canParse(url)) return false

@@ -98,8 +98,11 @@ export const createAppKey = operation({
 })
 
 /** An origin as browsers send it: https, a host, a port unless it is 443, no path, no wildcard. */
-const httpsOriginPattern = /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/
+const httpsOriginPattern = /^https:\/\/(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
 const localhostOriginPattern = /^http:\/\/localhost:(?:\*|\d{1,5})$/
+
+/** A host of 253 characters with scheme and port: the record of a key is read with every request. */
+const maxOriginLength = 'https://'.length + 253 + ':65535'.length + 2
 
 const isExactOrigin = (origin: string): boolean =>
   httpsOriginPattern.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin
@@ -125,7 +128,7 @@ export const createPublishableKey = operation({
           .default([...keyTypeScopes.publishable])
           .transform(unique)
           .meta({ description: 'What the key may do. Default: all that a publishable key can.' }),
-        allowed_origins: z.array(z.string()).max(50).default([]).meta({
+        allowed_origins: z.array(z.string().max(maxOriginLength)).max(50).default([]).meta({
           description:
             'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
         }),

@@ -4,7 +4,14 @@ import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/
 import { invalidInput } from '../../shared/http/problem.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { clientSecretBinding, configuredProviders, orgAuthUpdated, readOrgAuth } from '../../shared/org-auth/entity.ts'
-import { featuresSwitchedOn, incoherences, type OrgAuth, toAuthRecord, unseenOf } from '../../shared/org-auth/record.ts'
+import {
+  featuresSwitchedOn,
+  incoherences,
+  type OrgAuth,
+  secretAgain,
+  toAuthRecord,
+  unseenOf,
+} from '../../shared/org-auth/record.ts'
 import { sealField } from '../../shared/secrets/seal.ts'
 import { updateOrgAuth } from './contract.ts'
 
@@ -16,6 +23,8 @@ export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now,
   const faults = incoherences(wanted, providers)
   if (faults.length > 0) throw invalidInput(faults)
   requireMatch(headers, toAuthRecord(before.value, providers), unseenOf(before.value))
+  const missing = secretAgain(before.value, wanted, body.sso_client_secret)
+  if (missing.length > 0) throw invalidInput(missing)
   await requireFeatures(caller.orgId, now, featuresSwitchedOn(before.value, wanted))
   const binding = clientSecretBinding(caller.orgId)
   const sealed = await sealField(body.sso_client_secret, before.value.sso_client_secret, binding)

@@ -3,7 +3,7 @@ import { recordCreatedAnswer } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { newId } from '../../shared/ids.ts'
 import { mergeConfig } from '../../shared/integrations/config.ts'
-import { integrations, secretsOf } from '../../shared/integrations/entity.ts'
+import { featuresOf, integrations, secretsOf } from '../../shared/integrations/entity.ts'
 import type { Integration } from '../../shared/integrations/record.ts'
 import { recordCreated, requireRoom } from '../../shared/storage/record.ts'
 import { createIntegration } from './contract.ts'
@@ -11,7 +11,7 @@ import { createIntegration } from './contract.ts'
 /** Creates an integration, enabled, with whatever of its configuration is sent. */
 export const handler = serve(createIntegration, async ({ caller, body, now, commit }) => {
   await requireRoom(integrations, caller.orgId)
-  await requireFeatures(caller.orgId, now, body.type === 'webhook' ? { type: 'webhooks' } : {})
+  await requireFeatures(caller.orgId, now, featuresOf(body.type, 'type'))
   const id = newId('int')
   const at = now.toISOString()
   const config = await mergeConfig(body.type, {}, body.config ?? {}, secretsOf(caller.orgId, id))

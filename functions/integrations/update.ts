@@ -1,7 +1,8 @@
+import { requireFeatures } from '../../shared/billing/entity.ts'
 import { commitUpdate, recordAnswer, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
-import { mergeConfig } from '../../shared/integrations/config.ts'
-import { integrations, secretsOf } from '../../shared/integrations/entity.ts'
+import { mergeConfig, requireSecretsAgain } from '../../shared/integrations/config.ts'
+import { featuresOf, integrations, secretsOf } from '../../shared/integrations/entity.ts'
 import { readPatch } from '../../shared/integrations/patch.ts'
 import { type Integration, toIntegrationRecord } from '../../shared/integrations/record.ts'
 import { getRecord } from '../../shared/storage/record.ts'
@@ -13,6 +14,9 @@ export const handler = serve(updateIntegration, async ({ caller, params, body, h
   const before = await getRecord(integrations, orgId, params.integration_id)
   const { fields, config: changes, ignored_fields } = readPatch(before.type, body)
   requireRecordMatch(headers, integrations, before)
+  requireSecretsAgain(before.type, before.config, changes)
+  const isSwitchedOn = fields.enabled === true && !before.enabled
+  await requireFeatures(orgId, now, isSwitchedOn ? featuresOf(before.type, 'enabled') : {})
   const config = await mergeConfig(before.type, before.config, changes, secretsOf(orgId, before.id))
   const after: Integration = { ...before, ...fields, config, updated_at: now.toISOString() }
   return commitUpdate({ caller, commit }, integrations, before, after, (record) => ({

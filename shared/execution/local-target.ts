@@ -5,8 +5,9 @@ import { invalidInput } from '../http/problem.ts'
 import { idPattern } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import { apiRootField } from '../outbound/rules.ts'
-import { headerSecretField, keyNeeded } from '../providers/key-fields.ts'
+import { headerSecretField } from '../providers/key-fields.ts'
 import { environment } from '../runtime/environment.ts'
+import { secretNeeded } from '../secrets/destination.ts'
 import type { StoredRecord } from '../storage/record.ts'
 
 export const runtimes = ['ollama', 'vllm', 'llamacpp', 'tgi', 'openai_compatible'] as const
@@ -148,7 +149,8 @@ export function endpointKept(
   }: { endpoint?: string | undefined; runtime?: Runtime | undefined; api_key?: object | null | undefined },
 ): Pick<LocalTarget, 'last_verified_at'> {
   const moved = endpoint !== undefined && endpoint !== before.endpoint
-  if (moved && before.ciphertext !== null && api_key === undefined) throw invalidInput([keyNeeded('endpoint')])
+  if (moved && before.ciphertext !== null && api_key === undefined)
+    throw invalidInput([secretNeeded('api_key', 'endpoint')])
   const keyChanged = api_key === null ? before.ciphertext !== null : api_key !== undefined
   const otherwise = moved || keyChanged || (runtime !== undefined && runtime !== before.runtime)
   return { last_verified_at: otherwise ? null : before.last_verified_at }

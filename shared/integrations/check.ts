@@ -56,6 +56,7 @@ function missing(field: string, { need, hint }: FieldSpec): Check[] {
 /** Secrets cannot be read here; how they looked was noted when they were written. */
 function isPlaceholder({ keeping }: FieldSpec, value: KeptValue): boolean {
   if (keeping === 'plain') return [value].flat().some((part) => looksLikePlaceholder(String(part)))
+  if (typeof value === 'string') return looksLikePlaceholder(value)
   const secrets = keeping === 'secret_map' ? Object.values(value as Record<string, KeptSecret>) : [value as KeptSecret]
   return secrets.some(({ placeholder }) => placeholder)
 }

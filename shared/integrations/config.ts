@@ -1,11 +1,12 @@
 /** Merging what a request says of a configuration into what is kept, sealing what is secret. */
 import { faultsOf } from '../http/faults.ts'
 import { invalidInput } from '../http/problem.ts'
+import { secretNeeded } from '../secrets/destination.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import { seal } from '../secrets/seal.ts'
-import { maskedUrl, maskOf, Secret } from '../secrets/secret.ts'
+import { maskedEndpoint, maskedUrl, maskOf, Secret } from '../secrets/secret.ts'
 import { looksLikePlaceholder } from './placeholder.ts'
-import { configInput, type KeptSecret, type KeptValue } from './record.ts'
+import { configInput, type KeptSecret, type KeptValue, shownField } from './record.ts'
 import { type FieldSpec, type IntegrationType, maxHeaders, specOf } from './types.ts'
 
 type Config = Record<string, KeptValue>
@@ -23,6 +24,32 @@ export function parseConfig(type: IntegrationType, config: Record<string, unknow
   const result = configInput(type).safeParse(config, { reportInput: true })
   if (!result.success) throw invalidInput(faultsOf(result.error, ['config']))
   return result.data
+}
+
+/**
+ * Refuses a new destination while secrets are stored, unless the request names each of them (null drops one).
+ *
+ * @throws ProblemError `invalid_input`
+ */
+export function requireSecretsAgain(type: IntegrationType, current: Config, changes: Record<string, unknown>): void {
+  const fields = Object.entries(specOf(type).fields)
+  const moved = fields.find(([name, spec]) => spec.destination && isMoved(spec, current[name], changes[name]))?.[0]
+  if (moved === undefined) return
+  const missing = fields.flatMap(([name, spec]) => {
+    if (spec.destination || spec.keeping === 'plain' || current[name] === undefined) return []
+    if (spec.keeping !== 'secret_map') return changes[name] === undefined ? [name] : []
+    if (changes[name] === null) return []
+    const given = Object.keys((changes[name] as object | undefined) ?? {}).map((header) => header.toLowerCase())
+    const stored = Object.keys(current[name] as object)
+    return stored.filter((header) => !given.includes(header.toLowerCase())).map((header) => `${name}.${header}`)
+  })
+  if (missing.length > 0) throw invalidInput(missing.map((name) => secretNeeded(`config.${name}`, moved)))
+}
+
+/** A sealed URL cannot be compared; one that is shown whole can. */
+function isMoved(spec: FieldSpec, stored: KeptValue, wanted: unknown): boolean {
+  if (wanted === undefined || wanted === null) return false
+  return stored === undefined || shownField(spec, stored) !== wanted
 }
 
 /** The configuration with the fields of a request: absent keeps, null drops, the rest is kept or sealed. */
@@ -68,8 +95,11 @@ async function keep(
   return names
 }
 
+const maskFor = (keeping: FieldSpec['keeping']) =>
+  keeping === 'secret_url' ? maskedUrl : keeping === 'endpoint' ? maskedEndpoint : maskOf
+
 async function sealText(text: string, keeping: FieldSpec['keeping'], binding: SecretBinding): Promise<KeptSecret> {
   const secret = new Secret(text)
-  const sealed = await seal(secret, binding, keeping === 'secret_url' ? maskedUrl(secret) : maskOf(secret))
+  const sealed = await seal(secret, binding, maskFor(keeping)(secret))
   return { ...sealed, placeholder: looksLikePlaceholder(text) }
 }

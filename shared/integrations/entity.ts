@@ -1,7 +1,9 @@
 /** Integrations in the table. */
+import type { PlanFeature } from '../billing/plans.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { RecordKind } from '../storage/record.ts'
 import { type Integration, toAuditFields, toIntegrationRecord } from './record.ts'
+import type { IntegrationType } from './types.ts'
 
 export const integrations: RecordKind<Integration> = {
   prefix: 'INT#',
@@ -14,6 +16,10 @@ export const integrations: RecordKind<Integration> = {
   shown: toIntegrationRecord,
   audited: toAuditFields,
 }
+
+/** The plan feature that a type needs, by the field of the request that asks for it. */
+export const featuresOf = (type: IntegrationType, field: string): Record<string, PlanFeature> =>
+  type === 'webhook' ? { [field]: 'webhooks' } : {}
 
 /** The row that the secrets of an integration belong to. */
 export const secretsOf = (orgId: string, id: string): SecretBinding => ({ orgId, recordId: id, purpose: 'integration' })

@@ -6,6 +6,12 @@ const domains = /(?:^|[/@.])(?:example\.(?:com|org|net)|test\.invalid|localhost)
 
 /** Whether a value looks like one that was meant to be replaced. */
 export const looksLikePlaceholder = (value: string): boolean =>
+  isPlaceholder(value.replace(/%3C|%3E|%7B|%7D/gi, decoded))
+
+/** A URL is kept with its brackets percent-encoded. */
+const decoded = (encoded: string): string => decodeURIComponent(encoded)
+
+const isPlaceholder = (value: string): boolean =>
   words.test(value) ||
   domains.test(value) ||
   /[<{[][\w\s-]+[>}\]]/.test(value) ||

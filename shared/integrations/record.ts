@@ -4,6 +4,7 @@ import { nameField } from '../http/fields.ts'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import type { SealedSecret } from '../secrets/kms.ts'
+import { maskedEndpoint, Secret } from '../secrets/secret.ts'
 import type { StoredRecord } from '../storage/record.ts'
 import { type FieldSpec, type IntegrationType, integrationTypeNames, specOf } from './types.ts'
 
@@ -108,6 +109,8 @@ export const patchedIntegrationSchema = lazy(() =>
 /** A field of the configuration as shown: plain, or masked. */
 export function shownField(spec: FieldSpec, value: KeptValue): unknown {
   if (spec.keeping === 'plain') return value
+  // Rows of earlier versions hold an endpoint in plain.
+  if (typeof value === 'string') return maskedEndpoint(new Secret(value))
   if (spec.keeping !== 'secret_map') return (value as KeptSecret).masked
   const names = Object.entries(value as Record<string, KeptSecret>).sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(names.map(([name, kept]) => [name, kept.masked]))

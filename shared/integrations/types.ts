@@ -3,15 +3,17 @@
  * OpenAPI `oneOf` and the local check of a configuration all derive from it.
  */
 import * as z from 'zod'
+import { emailField } from '../http/email.ts'
 import { lazy } from '../lazy.ts'
-import { writtenUrlFault } from '../outbound/written-url.ts'
+import { writtenUrlFault, writtenUrlField } from '../outbound/written-url.ts'
 import { isMask, maskMessage } from '../secrets/secret.ts'
+import * as vendors from './vendors.ts'
 
 /**
  * How a field is kept. `plain`: as it is. `secret`: sealed, read as its mask. `secret_url`: sealed, read as scheme, host
- * and mask. `secret_map`: names in plain, each value sealed.
+ * and mask. `endpoint`: the same, but shown whole where it has no room for a token. `secret_map`: names in plain, each value sealed.
  */
-type Keeping = 'plain' | 'secret' | 'secret_url' | 'secret_map'
+type Keeping = 'plain' | 'secret' | 'secret_url' | 'endpoint' | 'secret_map'
 
 export interface FieldSpec {
   keeping: Keeping
@@ -20,7 +22,9 @@ export interface FieldSpec {
   /** What the integration cannot work without, or works worse without. */
   need?: 'required' | 'recommended'
   description: string
-  /** Where to find the value, for whoever is told that it is missing. */
+  /** It names where the secrets of the integration go. */
+  destination?: true
+  /** Where to find the value, for a person whose value is missing. */
   hint: string
 }
 
@@ -36,13 +40,9 @@ const secretText = () => z.string().refine((text) => !isMask(text), { error: mas
 const maxSecretBytes = 4096
 
 const url = (rule: (url: URL) => boolean, message: string, schemes: readonly ('https' | 'http')[] = ['https']) =>
-  secretText()
-    .max(2048)
+  writtenUrlField({ schemes }, secretText())
     .refine((text) => Buffer.byteLength(text) <= maxSecretBytes, `must not be longer than ${maxSecretBytes} bytes`)
-    .superRefine((text, context) => {
-      const fault = writtenUrlFault(text, { schemes }) ?? (rule(new URL(text)) ? undefined : message)
-      if (fault) context.addIssue({ code: 'custom', message: fault })
-    })
+    .refine((text) => writtenUrlFault(text, { schemes }) !== undefined || rule(new URL(text)), message)
 
 const isUnder = (host: string, domains: readonly string[]): boolean =>
   domains.some((domain) => host === domain || host.endsWith(`.${domain}`))
@@ -77,18 +77,6 @@ const headers: FieldSpec = {
   hint: 'add the headers that the receiver asks for',
 }
 
-/** Sites that Datadog publishes. */
-const datadogSites = [
-  'datadoghq.com',
-  'us3.datadoghq.com',
-  'us5.datadoghq.com',
-  'datadoghq.eu',
-  'ap1.datadoghq.com',
-  'ap2.datadoghq.com',
-  'ddog-gov.com',
-  'us2.ddog-gov.com',
-] as const
-
 export const integrationTypes = {
   slack: {
     category: 'notification',
@@ -97,7 +85,7 @@ export const integrationTypes = {
         keeping: 'secret_url',
         value: () =>
           url(
-            ({ hostname, pathname }) => hostname === 'hooks.slack.com' && pathname.length > 1,
+            ({ hostname, pathname }) => vendors.slackHosts.includes(hostname) && pathname.length > 1,
             'must be an incoming webhook of Slack: https://hooks.slack.com/services/…',
           ),
         need: 'required',
@@ -107,7 +95,7 @@ export const integrationTypes = {
       channel: {
         keeping: 'plain',
         value: () =>
-          z.string().regex(/^[#@]?[\p{L}\p{N}_.-]{1,80}$/u, 'must be a channel like #alerts, or the id of one'),
+          z.string().regex(/^[#@]?[\p{L}\p{M}\p{N}_.-]{1,80}$/u, 'must be a channel like #alerts, or the id of one'),
         description: 'A channel other than the webhook’s own.',
         hint: 'name a channel like #alerts',
       },
@@ -120,12 +108,11 @@ export const integrationTypes = {
         keeping: 'secret_url',
         value: () =>
           url(
-            ({ hostname }) => isUnder(hostname, ['webhook.office.com', 'logic.azure.com', 'powerplatform.com']),
-            'must be a webhook of Teams: a host under webhook.office.com, logic.azure.com or powerplatform.com',
+            ({ hostname }) => isUnder(hostname, vendors.teamsDomains),
+            `must be a webhook of Teams: a host under ${vendors.teamsDomains.join(', ')}`,
           ),
         need: 'required',
-        description:
-          'Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com or powerplatform.com.',
+        description: `Incoming webhook or workflow URL, under ${vendors.teamsDomains.join(', ')}.`,
         hint: 'add a workflow “when a webhook request is received” to the channel and copy its URL',
       },
     },
@@ -147,6 +134,12 @@ export const integrationTypes = {
         description: 'Severity of the events that are sent.',
         hint: 'choose critical, error, warning or info',
       },
+      region: {
+        keeping: 'plain',
+        value: () => z.enum(vendors.pagerDutyRegions),
+        description: 'Service region of the PagerDuty account; us when it is not set.',
+        hint: 'choose eu when your PagerDuty address ends in eu.pagerduty.com, us otherwise',
+      },
     },
   },
   opsgenie: {
@@ -161,7 +154,7 @@ export const integrationTypes = {
       },
       region: {
         keeping: 'plain',
-        value: () => z.enum(['us', 'eu']),
+        value: () => z.enum(vendors.opsgenieRegions),
         need: 'required',
         description: 'Where the Opsgenie account is.',
         hint: 'choose eu when your Opsgenie address ends in eu.opsgenie.com, us otherwise',
@@ -180,14 +173,14 @@ export const integrationTypes = {
     fields: {
       recipients: {
         keeping: 'plain',
-        value: () => z.array(z.email('must be an e-mail address like ops@example.com').max(254)).min(1).max(50),
+        value: () => z.array(emailField()).min(1).max(50),
         need: 'required',
         description: '1 to 50 addresses.',
         hint: 'name at least one address',
       },
       reply_to: {
         keeping: 'plain',
-        value: () => z.email('must be an e-mail address like ops@example.com').max(254),
+        value: emailField,
         description: 'Address that answers go to.',
         hint: 'name the address that answers go to',
       },
@@ -198,6 +191,7 @@ export const integrationTypes = {
     fields: {
       url: {
         keeping: 'secret_url',
+        destination: true,
         value: () => url(() => true, ''),
         need: 'required',
         description: 'https; receives a POST for each event.',
@@ -229,10 +223,10 @@ export const integrationTypes = {
       },
       site: {
         keeping: 'plain',
-        value: () => z.enum(datadogSites),
+        value: () => z.enum(vendors.datadogSites),
         need: 'required',
         description: 'Site that the account is on.',
-        hint: `choose the site of your Datadog address: ${datadogSites.join(', ')}`,
+        hint: `choose the site of your Datadog address: ${vendors.datadogSites.join(', ')}`,
       },
       tags: {
         keeping: 'plain',
@@ -242,8 +236,8 @@ export const integrationTypes = {
               z
                 .string()
                 .regex(
-                  /^\p{L}[\p{L}\p{N}_./-]{0,99}:[\p{L}\p{N}_./:-]{1,99}$/u,
-                  'must be key:value, the key starting with a letter',
+                  /^(?=.{3,200}$)\p{L}[\p{L}\p{M}\p{N}_./-]*:[\p{L}\p{M}\p{N}_./:-]+$/u,
+                  'must be key:value of at most 200 characters, the key starting with a letter',
                 ),
             )
             .max(20),
@@ -256,7 +250,8 @@ export const integrationTypes = {
     category: 'data',
     fields: {
       endpoint: {
-        keeping: 'plain',
+        keeping: 'endpoint',
+        destination: true,
         value: () => url(() => true, '', ['https', 'http']),
         need: 'required',
         description: 'http or https address of an OTLP receiver.',

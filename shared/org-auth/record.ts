@@ -3,6 +3,7 @@ import * as z from 'zod'
 import type { InputFault } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 import { writtenUrlField } from '../outbound/written-url.ts'
+import { secretNeeded } from '../secrets/destination.ts'
 import type { SealedSecret } from '../secrets/kms.ts'
 import { secretField } from '../secrets/secret.ts'
 
@@ -10,15 +11,23 @@ import { secretField } from '../secrets/secret.ts'
 export const signInProviders = ['google', 'apple', 'github'] as const
 export type SignInProvider = (typeof signInProviders)[number]
 
+/** VSCHAR of RFC 6749, appendix A.1, which client ids and secrets consist of. */
+const vschar = /^[\x20-\x7e]+$/
+const notVschar = 'must be printable ASCII (RFC 6749, appendix A)'
+
 const settingFields = lazy(() => ({
   sso_enabled: z.boolean().meta({ description: 'People can sign in through SSO; needs plan team.' }),
   sso_protocol: z.enum(['saml', 'oidc']).nullable().meta({ description: 'What SSO speaks; null: not chosen.' }),
   sso_metadata_url: writtenUrlField().nullable().meta({ description: 'https; the identity provider’s SAML metadata.' }),
-  sso_issuer: writtenUrlField().nullable().meta({ description: 'https; the OIDC issuer.' }),
+  sso_issuer: writtenUrlField()
+    .refine((url) => !/[?#]/.test(url), 'must not hold a query or a fragment (OIDC Discovery, section 3)')
+    .nullable()
+    .meta({ description: 'https; the OIDC issuer.' }),
   sso_client_id: z
     .string()
     .min(1)
     .max(255)
+    .regex(vschar, notVschar)
     .nullable()
     .meta({ description: 'Id of this platform at the OIDC issuer; null: none.' }),
   sso_enforced: z.boolean().meta({ description: 'People can sign in through SSO only.' }),
@@ -32,7 +41,13 @@ const settingFields = lazy(() => ({
 /** The fields that a patch may hold. */
 export const orgAuthPatchFields = lazy(() => ({
   ...settingFields(),
-  sso_client_secret: secretField(z.string().min(1).max(1024))
+  sso_client_secret: secretField(
+    z
+      .string()
+      .min(1)
+      .max(1024)
+      .regex(/^[\x20-\x7e\u2026]+$/, notVschar),
+  )
     .nullable()
     .meta({ description: 'Written, never read back.' }),
 }))
@@ -112,6 +127,15 @@ export function incoherences(auth: WantedAuth, providers: readonly SignInProvide
     'cannot be oauth: this server has no such provider',
   )
   return faults
+}
+
+/** The client secret that a patch must bring again because it names another identity provider. */
+export function secretAgain(before: OrgAuth, wanted: Settings, secret: unknown): InputFault[] {
+  if (before.sso_client_secret === null || secret !== undefined) return []
+  const moved = (['sso_issuer', 'sso_metadata_url'] as const).filter(
+    (field) => wanted[field] !== null && wanted[field] !== before[field],
+  )
+  return moved.slice(0, 1).map((field) => secretNeeded('sso_client_secret', field))
 }
 
 /** What a change switches on that not every plan has, by field. What is on already stays on after a downgrade. */

@@ -2,6 +2,7 @@
  * The part of the outbound guard that works on a URL as it is written: scheme, userinfo, port, literal address. Names are
  * resolved when a URL is called, not before.
  */
+import { domainToUnicode } from 'node:url'
 import * as z from 'zod'
 import { isAllowedAddress } from './address.ts'
 
@@ -20,18 +21,58 @@ const badPorts = new Set([
   6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ])
 
+/** Scheme and authority as RFC 3986 reads them: everything up to the first `/`, `?` or `#` after `://`. */
+const literalAuthority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]+)/i
+
+/**
+ * Why a URL could be read differently by another parser; undefined when every parser finds the same host. Ours (WHATWG)
+ * repairs what RFC 3986 does not: backslashes, missing slashes, percent-encoded or numeric hosts.
+ */
+export function differentialFault(text: string): string | undefined {
+  return shapeFault(text) ?? userInfoFault(text) ?? spellingFault(text)
+}
+
+const wholeUrl = 'must be a whole URL, like https://example.com/path'
+
+function shapeFault(text: string): string | undefined {
+  if (!URL.canParse(text)) return wholeUrl
+  if (/[\s\p{Cc}]/u.test(text)) return 'must not hold spaces or line breaks'
+  if (text.includes('\\')) return 'must not hold a backslash'
+  return literalAuthority.test(text) ? undefined : wholeUrl
+}
+
+const authorityOf = (text: string): string => literalAuthority.exec(text)?.[1] ?? ''
+
+const userInfoFault = (text: string): string | undefined =>
+  authorityOf(text).includes('@') ? 'must not hold a user name or password before the host' : undefined
+
+/** Parsers shorten an IPv6 address without reading another one, and agree on the ASCII form of a plain name. */
+function spellingFault(text: string): string | undefined {
+  const written = authorityOf(text).replace(/:\d*$/, '').toLowerCase()
+  const { hostname } = new URL(text)
+  const isPlain = written === hostname || written.startsWith('[') || written === domainToUnicode(hostname)
+  return isPlain ? undefined : `must name its host as ${hostname}`
+}
+
+/** A URL in the one form that is stored. A URL without a path stays without one: an issuer is compared as text. */
+export function normalizedUrl(text: string): string {
+  const { href } = new URL(text)
+  return literalAuthority.exec(text)?.[0] === text ? href.replace(/\/$/, '') : href
+}
+
 /** What is wrong with a URL as written; undefined when nothing is. */
 export function writtenUrlFault(
   text: string,
   { schemes = ['https'], allowedCidrs = [] }: WrittenUrlRules = {},
 ): string | undefined {
-  if (!URL.canParse(text)) return 'must be a whole URL, like https://example.com/path'
-  if (/[\s\p{Cc}]/u.test(text)) return 'must not hold spaces or line breaks'
+  const fault = shapeFault(text)
+  if (fault) return fault
   const url = new URL(text)
   if (!schemes.some((scheme) => url.protocol === `${scheme}:`)) return `must start with ${schemes.join(':// or ')}://`
-  if (url.username !== '' || url.password !== '') return 'must not hold a user name or password before the host'
+  const userInfo = userInfoFault(text)
+  if (userInfo) return userInfo
   if (url.port !== '' && (url.port === '0' || badPorts.has(Number(url.port)))) return `must not name port ${url.port}`
-  return hostFault(url.hostname, allowedCidrs)
+  return hostFault(url.hostname, allowedCidrs) ?? spellingFault(text)
 }
 
 /** The URL parser has brought every form of an IPv4 address (octal, hex, a single number) to four decimal numbers. */
@@ -48,12 +89,12 @@ function hostFault(host: string, allowedCidrs: readonly string[]): string | unde
   return undefined
 }
 
-/** A URL field that is held to the rules. */
-export const writtenUrlField = (rules: WrittenUrlRules = {}) =>
-  z
-    .string()
+/** A URL field that is held to the rules and kept in its normalized form. */
+export const writtenUrlField = (rules: WrittenUrlRules = {}, text: z.ZodString = z.string()) =>
+  text
     .max(2048)
-    .superRefine((text, context) => {
-      const fault = writtenUrlFault(text, rules)
+    .superRefine((value, context) => {
+      const fault = writtenUrlFault(value, rules)
       if (fault) context.addIssue({ code: 'custom', message: fault })
     })
+    .overwrite((value) => (writtenUrlFault(value, rules) === undefined ? normalizedUrl(value) : value))

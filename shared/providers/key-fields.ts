@@ -4,6 +4,7 @@ import { nameField } from '../http/fields.ts'
 import { type InputFault, invalidInput } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 import { apiRootField } from '../outbound/rules.ts'
+import { secretNeeded } from '../secrets/destination.ts'
 import { type Secret, secretField } from '../secrets/secret.ts'
 import { type ProviderName, providerField } from './providers.ts'
 
@@ -15,6 +16,11 @@ export const headerSecretField = lazy(() =>
       .min(1)
       .max(4096)
       // Escaped, for esbuild leaves patterns as they are: one such character, and all of a bundle's text takes twice the memory.
+      .refine(
+        (text) => !/^(?:bearer\s|authorization:)/i.test(text),
+        'must be the key alone, without `Bearer` before it',
+      )
+      .refine((text) => !/^(["'`]).*\1$/.test(text), 'must not stand in quotation marks: paste the key without them')
       .regex(/^[\x21-\x7e\u2026]*$/, 'must be printable ASCII without spaces or line breaks'),
   ).meta({ description: 'Written, never read: answers show `masked`.' }),
 )
@@ -67,16 +73,9 @@ export function patchedBaseUrl(
 ): string | null {
   if (patch.base_url === undefined) return base_url
   const wanted = baseUrlFor(provider, patch.base_url)
-  if (wanted !== base_url && patch.api_key === undefined) throw invalidInput([keyNeeded('base_url')])
+  if (wanted !== base_url && patch.api_key === undefined) throw invalidInput([secretNeeded('api_key', 'base_url')])
   return wanted
 }
-
-/** A stored key must not be sent to a place that somebody names who does not know it. */
-export const keyNeeded = (path: string): InputFault => ({
-  path: 'api_key',
-  code: 'missing_field',
-  message: `is required with a new ${path}: the stored key is not sent to another place`,
-})
 
 /** What is kept and shown of a key, beside its ciphertext. */
 export const shownKeyFields = lazy(() => ({

@@ -41,8 +41,17 @@ export const maskOf = (secret: Secret): string => {
   return value.length < shortestShown ? '…' : `…${end}`
 }
 
+/** Paths that every OTLP receiver has, so that they hold no token. */
+const openPath = /^\/(?:v1\/(?:traces|metrics|logs))?$/
+
 /** What may be shown of a URL that holds a token: scheme, host and the mask. */
 export const maskedUrl = (secret: Secret): string => `${new URL(secret.reveal()).origin}/${maskOf(secret)}`
+
+/** What may be shown of a URL that can hold a token: all of it where there is no room for one. */
+export function maskedEndpoint(secret: Secret): string {
+  const { pathname, search, hash } = new URL(secret.reveal())
+  return openPath.test(pathname) && search === '' && hash === '' ? secret.reveal() : maskedUrl(secret)
+}
 
 /** Whether a text is what a read shows in the place of a secret; written back, it would replace what it stands for. */
 export const isMask = (text: string): boolean => text.includes('…')

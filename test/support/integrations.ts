@@ -27,7 +27,7 @@ export const fullConfigs = {
   microsoft_teams: {
     webhook_url: 'https://acme.webhook.office.com/webhookb2/9f3c@2a71/IncomingWebhook/57ab/c41e9d20',
   },
-  pagerduty: { routing_key: 'R02ABCDEF3GHIJKLMN4OPQRSTU5VWX6Y', severity: 'error' },
+  pagerduty: { routing_key: 'R02ABCDEF3GHIJKLMN4OPQRSTU5VWX6Y', severity: 'error', region: 'us' },
   opsgenie: { api_key: '6b1f4c2a-93d7-4e58-8f0b-2d7c5a91e3f4', region: 'eu', priority: 'P2' },
   email: { recipients: ['ops@acme.io', 'sre@acme.io'], reply_to: 'desk@acme.io' },
   webhook: {
@@ -47,7 +47,7 @@ export const fullConfigs = {
 export const shownConfigs: Record<Type, object> = {
   slack: { webhook_url: 'https://hooks.slack.com/…Qz71', channel: '#alerts' },
   microsoft_teams: { webhook_url: 'https://acme.webhook.office.com/…9d20' },
-  pagerduty: { routing_key: '…WX6Y', severity: 'error' },
+  pagerduty: { routing_key: '…WX6Y', severity: 'error', region: 'us' },
   opsgenie: { api_key: '…e3f4', region: 'eu', priority: 'P2' },
   email: { recipients: ['ops@acme.io', 'sre@acme.io'], reply_to: 'desk@acme.io' },
   webhook: {

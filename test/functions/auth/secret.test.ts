@@ -2,7 +2,7 @@
 import { DecryptCommand, KMSClient } from '@aws-sdk/client-kms'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { kms } from '../../../shared/secrets/kms.ts'
-import { eventsOf, expectWholeChain, makeOrgOn, trailEnd } from '../../support/governance.ts'
+import { eventsOf, makeOrgOn, trailEnd } from '../../support/governance.ts'
 import { invoke, type Response } from '../../support/invoke.ts'
 import { logLines } from '../../support/logs.ts'
 import { makeBusyOrg, type TestOrg, tokenFor } from '../../support/orgs.ts'
@@ -178,13 +178,33 @@ describe('what is shown of the secret', () => {
     ])
   })
 
-  test('characters beyond the basic plane are not cut in half: the record is whole and the chain holds', async () => {
+  test.each(['with a line\nbreak', 'with a NUL\u0000', 'beyond ASCII 😀😀b'])(
+    '%j is refused: RFC 6749 has printable ASCII only',
+    async (text) => {
+      const refused = await patch(org, { sso_client_secret: text })
+      expect([refused.status, refused.body.errors?.[0]?.path]).toEqual([400, 'sso_client_secret'])
+      const id = await patch(org, { sso_client_id: text })
+      expect([id.status, id.body.errors?.[0]?.path]).toEqual([400, 'sso_client_id'])
+    },
+  )
+
+  test('is not sent to another identity provider: a new issuer or metadata URL needs it again', async () => {
     const own = await makeBusyOrg()
-    const { status, body } = await patch(own, { sso_client_secret: 'twelve chars 😀😀b' })
-    expect(status).toBe(200)
-    expect(body.sso_client_secret.isWellFormed()).toBe(true)
-    expect((await get(own)).body).toEqual(body)
-    await expectWholeChain(own)
+    await patch(own, { sso_client_secret: 'a secret of one issuer', sso_issuer: 'https://idp.example.com' })
+    for (const moved of [
+      { sso_issuer: 'https://evil.example' },
+      { sso_metadata_url: 'https://evil.example/metadata' },
+    ]) {
+      const refused = await patch(own, moved)
+      expect([refused.status, refused.body.errors?.[0]?.path]).toEqual([400, 'sso_client_secret'])
+    }
+    // Taken away and named again is moved all the same.
+    expect((await patch(own, { sso_issuer: null })).status).toBe(200)
+    expect((await patch(own, { sso_issuer: 'https://evil.example' })).status).toBe(400)
+    expect((await patch(own, { sso_issuer: 'https://evil.example', sso_client_secret: null })).status).toBe(200)
+    expect((await patch(own, { sso_issuer: 'https://idp.example.com', sso_client_secret: 'another one' })).status).toBe(
+      200,
+    )
   })
 
   test('null clears it, and an event tells of the mask that was', async () => {

@@ -203,7 +203,7 @@ describe.each(['sso_metadata_url', 'sso_issuer'])('%s', (field) => {
 
   test.each([
     'https://idp.example.com',
-    'https://idp.example.com:8443/a?b=c',
+    'https://idp.example.com:8443/a',
     'https://8.8.8.8/x',
     'https://[2606:4700::1]/x',
   ])('takes %s as it is written, and null clears it', async (url) => {

@@ -66,6 +66,7 @@ describe('the schema of a create', () => {
   })
 
   test.each([
+    ['pagerduty', 'region', ['us', 'eu']],
     ['pagerduty', 'severity', ['critical', 'error', 'warning', 'info']],
     ['opsgenie', 'region', ['us', 'eu']],
     ['opsgenie', 'priority', ['P1', 'P2', 'P3', 'P4', 'P5']],

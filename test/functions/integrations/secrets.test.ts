@@ -189,7 +189,7 @@ const sealedFields: Record<Type, string[]> = {
   email: [],
   webhook: ['config.headers.Authorization', 'config.headers.X-Team', 'config.signing_secret', 'config.url'],
   datadog: ['config.api_key'],
-  opentelemetry: ['config.headers.api-key'],
+  opentelemetry: ['config.endpoint', 'config.headers.api-key'],
 }
 
 describe('what is sealed', () => {

@@ -296,7 +296,6 @@ describe('patches at once without If-Match', () => {
     const patches = [
       { name: 'renamed' },
       { enabled: false },
-      { config: { url: 'https://acme.io/other/path/9999' } },
       { config: { signing_secret: 'another secret of 8888' } },
       { config: { headers: { 'X-One': 'header-value-7777' } } },
       { config: { headers: { 'X-Two': 'header-value-6666', 'X-Team': null } } },
@@ -305,7 +304,7 @@ describe('patches at once without If-Match', () => {
     expect(answers.map(({ status }) => status)).toEqual(patches.map(() => 200))
     expect((await on.get(made.id)).body).toMatchObject({ name: 'renamed', enabled: false })
     expect((await on.get(made.id)).body.config).toEqual({
-      url: 'https://acme.io/…9999',
+      url: 'https://hooks.acme.io/…7c21',
       signing_secret: '…8888',
       headers: { Authorization: '…7dec', 'X-One': '…7777', 'X-Two': '…6666' },
     })
@@ -329,7 +328,11 @@ describe('the event of a patch', () => {
     await on.patch(id, {
       name: 'new',
       enabled: true,
-      config: { url: 'https://acme.io/replaced/5555', signing_secret: null, headers: { 'X-Team': 'platform-0000' } },
+      config: {
+        url: 'https://acme.io/replaced/5555',
+        signing_secret: null,
+        headers: { 'X-Team': 'platform-0000', Authorization: 'Bearer another-8888' },
+      },
     })
     const [event, ...more] = await updatesOf(id)
     expect(more).toEqual([])
@@ -339,7 +342,7 @@ describe('the event of a patch', () => {
       {
         field: 'config.headers',
         before: { 'X-Team': '…4711', Authorization: '…7dec' },
-        after: { 'X-Team': '…0000', Authorization: '…7dec' },
+        after: { 'X-Team': '…0000', Authorization: '…8888' },
       },
       { field: 'config.signing_secret', before: '…pXv7', after: null },
       { field: 'config.url', before: 'https://hooks.acme.io/…7c21', after: 'https://acme.io/…5555' },
