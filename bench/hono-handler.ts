@@ -98,7 +98,9 @@ app.post(createApiKey.path, valid('json', createApiKey.body ?? never()), async (
     await commit(change, circumstances, deadline)
     return answer
   }
-  const answer = await issue({ caller, now, commit: write }, { ...context.req.valid('json'), key_type: 'org' })
+  const body = context.req.valid('json')
+  const names = (field: string) => Object.hasOwn(body, field)
+  const answer = await issue({ caller, names, now, commit: write }, { ...body, key_type: 'org' })
   return answered(answer, exchange)
 })
 

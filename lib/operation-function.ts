@@ -34,11 +34,15 @@ export class OperationFunction extends ServiceFunction {
           : {}),
       },
     })
-    new HttpRoute(this, 'Route', {
-      httpApi,
-      routeKey: routeKeyOf(operation),
-      integration: new HttpLambdaIntegration('Integration', this.function, { scopePermissionToRoute: false }),
-    })
+    const integration = new HttpLambdaIntegration('Integration', this.function, { scopePermissionToRoute: false })
+    new HttpRoute(this, 'Route', { httpApi, routeKey: routeKeyOf(operation), integration })
+    if (operation.method === 'GET' && operation.route !== '$default') {
+      new HttpRoute(this, 'HeadRoute', {
+        httpApi,
+        routeKey: HttpRouteKey.with(operation.path, HttpMethod.HEAD),
+        integration,
+      })
+    }
   }
 }
 

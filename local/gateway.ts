@@ -2,6 +2,7 @@
  * API Gateway's HTTP API on one machine: the same routes from the same operation list, payload 2.0 events as it makes
  * them, its limits, its CORS, its answer when a function fails.
  */
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { ulid } from 'ulid'
@@ -64,8 +65,9 @@ export function createGateway(settings: GatewaySettings) {
 
 function findRoute(routes: readonly Route[], method: string, path: string) {
   for (const route of routes) {
-    const pathParameters = route.method === method ? matchPath(route.path, path) : undefined
-    if (pathParameters) return { name: route.name, routeKey: `${route.method} ${route.path}`, pathParameters }
+    const served = route.method === method || (route.method === 'GET' && method === 'HEAD')
+    const pathParameters = served ? matchPath(route.path, path) : undefined
+    if (pathParameters) return { name: route.name, routeKey: `${method} ${route.path}`, pathParameters }
   }
   return { name: catchAll.name, routeKey: '$default', pathParameters: {} }
 }
@@ -93,7 +95,7 @@ function toEvent(
   const { cookie, ...distinct } = request.headersDistinct
   const headers = Object.fromEntries(Object.entries(distinct).map(([name, values]) => [name, (values ?? []).join(',')]))
   const query = [...new Set(url.searchParams.keys())].map((name) => [name, url.searchParams.getAll(name).join(',')])
-  const isBase64Encoded = body.length > 0 && !textTypes.test(headers['content-type'] ?? '')
+  const isBase64Encoded = body.length > 0 && !(textTypes.test(headers['content-type'] ?? '') && isUtf8(body))
   const now = new Date()
   return {
     version: '2.0',

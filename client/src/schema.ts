@@ -2170,7 +2170,7 @@ export interface operations {
                     /** @description What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each. */
                     scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
                     /**
-                     * @description What the key is for, which its prefix tells: production, or tests.
+                     * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
                      * @default live
                      * @enum {string}
                      */
@@ -2320,7 +2320,7 @@ export interface operations {
                     /** @description Id of the app that the key is bound to, which is not checked here. */
                     app_id: string;
                     /**
-                     * @description What the key is for, which its prefix tells: production, or tests.
+                     * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
                      * @default live
                      * @enum {string}
                      */
@@ -2462,7 +2462,7 @@ export interface operations {
                     /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
                     name: string;
                     /**
-                     * @description What the key is for, which its prefix tells: production, or tests.
+                     * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
                      * @default live
                      * @enum {string}
                      */
@@ -2482,6 +2482,8 @@ export interface operations {
                      * @default []
                      */
                     allowed_origins?: string[];
+                    /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
+                    expires_at?: string | null;
                     /**
                      * @description Requests a minute that the key may make.
                      * @default 60
@@ -7250,8 +7252,8 @@ export interface operations {
                     reauth_interval_minutes?: number;
                     /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
                     hipaa_mode?: boolean;
-                    /** @description Address ranges that people and org keys may call from; empty: any. */
-                    ip_allowlist?: (string)[];
+                    /** @description Address ranges that people and org keys may call from; empty: any. null clears it. */
+                    ip_allowlist?: (string)[] | null;
                     /**
                      * @description Region where what names none is kept; kept for other services of the platform.
                      * @enum {string}

@@ -8,7 +8,7 @@ import {
 } from '../../shared/api-keys/record.ts'
 import { defaultRateLimitPerMinute } from '../../shared/auth/caller.ts'
 import { keyTypeScopes, keyTypes, scopeNames } from '../../shared/auth/scopes.ts'
-import { futureInstantField, nameField, referenceField } from '../../shared/http/fields.ts'
+import { instantField, nameField, referenceField } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { idSchema } from '../../shared/ids.ts'
@@ -26,13 +26,13 @@ const issuedKeySchema = lazy(() =>
 
 const keyParams = lazy(() => z.object({ key_id: idSchema('key', 'Id of the key.') }))
 const environmentField = lazy(() =>
-  z
-    .enum(environments)
-    .default('live')
-    .meta({ description: 'What the key is for, which its prefix tells: production, or tests.' }),
+  z.enum(environments).default('live').meta({
+    description:
+      'What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.',
+  }),
 )
 const expiryField = lazy(() =>
-  futureInstantField()
+  instantField()
     .nullable()
     .optional()
     .meta({ description: 'When the key stops working, in the future, as ISO 8601 with an offset; null: never.' }),
@@ -132,6 +132,7 @@ export const createPublishableKey = operation({
           description:
             'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
         }),
+        expires_at: expiryField(),
         rate_limit_per_minute: rateLimitField()
           .default(publishableRateLimitPerMinute)
           .meta({ description: 'Requests a minute that the key may make.' }),

@@ -1,20 +1,26 @@
 /** What the three creations of keys share: the grant is checked, the key made, and its raw value answered once. */
 import { issueKey, keyCreated } from '../../shared/api-keys/entity.ts'
-import { type KeyDefinition, toRecord } from '../../shared/api-keys/record.ts'
+import { toRecord } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
-import { requireGrantable } from '../../shared/auth/grant.ts'
+import { delegated, type KeyWish } from '../../shared/auth/grant.ts'
 import { type Answer, created } from '../../shared/http/answer.ts'
+import { requireFuture } from '../../shared/http/fields.ts'
 import type { Change } from '../../shared/storage/commit.ts'
 
 interface IssueCall {
   caller: Caller
+  names(field: string): boolean
   now: Date
   commit(change: Change, answer: Answer): Promise<Answer>
 }
 
-export async function issue({ caller, now, commit }: IssueCall, definition: KeyDefinition): Promise<Answer> {
-  requireGrantable(caller, definition.scopes)
-  const issued = issueKey(definition, actorOf(caller), now)
+export async function issue(
+  { caller, names, now, commit }: IssueCall,
+  { environment, ...rest }: KeyWish,
+): Promise<Answer> {
+  const wish = { ...rest, environment: names('environment') ? environment : undefined }
+  requireFuture('expires_at', wish.expires_at, now)
+  const issued = issueKey(delegated(caller, wish), actorOf(caller), now)
   return commit(keyCreated(caller.orgId, issued), issuedAnswer(issued, now))
 }
 

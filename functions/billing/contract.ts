@@ -9,7 +9,7 @@ import {
   subscriptionStatusField,
 } from '../../shared/billing/record.ts'
 import { returnUrlField } from '../../shared/billing/return-url.ts'
-import { futureInstantField } from '../../shared/http/fields.ts'
+import { decimalField, instantField } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
@@ -116,7 +116,7 @@ export const updateBilling = operation({
         .nullable()
         .meta({ description: 'The plan to put the organization on; null clears the override.' }),
       reason: z.string().max(500).regex(/\S/, 'must not be blank').meta({ description: 'Why; needed with a plan.' }),
-      expires_at: futureInstantField()
+      expires_at: instantField()
         .nullable()
         .meta({ description: 'When the override ends, in the future, as ISO 8601 with an offset; null: never.' }),
     }),
@@ -143,13 +143,7 @@ export const listInvoices = operation({
   description: 'The latest invoices, newest first, as Stripe has them; at most 90 seconds old.',
   request: () => ({
     query: z.object({
-      limit: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .max(mostInvoices)
-        .default(mostInvoices)
-        .meta({ description: 'Invoices at most.' }),
+      limit: decimalField({ max: mostInvoices, fallback: mostInvoices, description: 'Invoices at most.' }),
     }),
   }),
   answers: () => ({

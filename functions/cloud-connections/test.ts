@@ -1,5 +1,6 @@
 import { connections, connectionTested, keyOf } from '../../shared/cloud-connections/entity.ts'
 import { afterAttempt, type Connection } from '../../shared/cloud-connections/record.ts'
+import { endCooldown } from '../../shared/execution/health-entity.ts'
 import { ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { attempt } from '../../shared/providers/verify.ts'
@@ -22,5 +23,7 @@ export const handler = serve(testConnection, async ({ caller: { orgId }, params,
     model_count: attempted.models?.length ?? null,
     error: attempted.error,
   })
-  return commit(connectionTested(orgId, connection, after), answer)
+  const kept = await commit(connectionTested(orgId, connection, after), answer)
+  if (attempted.verdict === 'verified') await endCooldown(orgId, connection.id, now)
+  return kept
 })

@@ -1,6 +1,7 @@
 import { connections } from '../../shared/cloud-connections/entity.ts'
 import { newKey } from '../../shared/cloud-connections/new-key.ts'
 import type { Connection } from '../../shared/cloud-connections/record.ts'
+import { endCooldown } from '../../shared/execution/health-entity.ts'
 import { presentFields } from '../../shared/http/patch.ts'
 import { commitUpdate, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
@@ -21,5 +22,7 @@ export const handler = serve(updateConnection, async ({ caller, params, body, he
     key_version: key_version + 1,
   }
   const after: Connection = { ...before, ...presentFields(plain), base_url, ...key, updated_at: now.toISOString() }
-  return commitUpdate({ caller, commit }, connections, before, after)
+  const answer = await commitUpdate({ caller, commit }, connections, before, after)
+  if (key) await endCooldown(orgId, id, now)
+  return answer
 })

@@ -1,5 +1,6 @@
 import { credentials, keyOf } from '../../shared/cloud-credentials/entity.ts'
 import type { Credential } from '../../shared/cloud-credentials/record.ts'
+import { endCooldown } from '../../shared/execution/health-entity.ts'
 import { presentFields } from '../../shared/http/patch.ts'
 import { commitUpdate, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
@@ -20,5 +21,7 @@ export const handler = serve(updateCredential, async ({ caller, params, body, he
     key_version: before.key_version + 1,
   }
   const after: Credential = { ...before, ...presentFields(plain), base_url, ...replaced, updated_at: now.toISOString() }
-  return commitUpdate({ caller, commit }, credentials, before, after)
+  const answer = await commitUpdate({ caller, commit }, credentials, before, after)
+  if (replaced) await endCooldown(orgId, before.id, now)
+  return answer
 })

@@ -1,3 +1,4 @@
+import { endCooldown } from '../../shared/execution/health-entity.ts'
 import { endpointKept, type LocalTarget } from '../../shared/execution/local-target.ts'
 import { getChangeableTarget, keyOf, localTargets } from '../../shared/execution/local-target-entity.ts'
 import { presentFields } from '../../shared/http/patch.ts'
@@ -18,5 +19,7 @@ export const handler = serve(updateLocalTarget, async ({ caller, params, body, h
   const sealed = api_key && (await once([], () => seal(api_key, keyOf(orgId, before.id))))
   const key = sealed ? { ...sealed, key_version: before.key_version + 1 } : api_key === null ? noKey : {}
   const after: LocalTarget = { ...before, ...presentFields(fields), ...key, ...verified, updated_at: now.toISOString() }
-  return commitUpdate({ caller, commit }, localTargets, before, after)
+  const answer = await commitUpdate({ caller, commit }, localTargets, before, after)
+  if (sealed || after.endpoint !== before.endpoint) await endCooldown(orgId, before.id, now)
+  return answer
 })

@@ -10,7 +10,9 @@ export const handler = servePublic(unmatched, ({ method, path }) => {
   if (methods.length === 0) {
     throw new ProblemError('not_found', 'No operation has this path; /api/v1/docs lists those that there are.')
   }
-  const allow = [...new Set(methods)].sort().join(', ')
+  const allow = [...new Set(methods.flatMap((taken) => (taken === 'GET' ? [taken, 'HEAD'] : [taken])))]
+    .sort()
+    .join(', ')
   throw new ProblemError('method_not_allowed', `${method} is not allowed here; this path takes ${allow}.`, {
     headers: { allow },
   })

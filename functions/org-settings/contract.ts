@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
+import { lazy } from '../../shared/lazy.ts'
 import { orgSettingsFields, orgSettingsSchema } from '../../shared/org-settings/record.ts'
 
 const tag = 'Organization settings'
@@ -17,6 +18,11 @@ export const getOrgSettings = operation({
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
 })
 
+const clearableAllowlist = lazy(() => {
+  const field = orgSettingsFields().ip_allowlist
+  return field.nullable().meta({ description: `${field.meta()?.description} null clears it.` })
+})
+
 export const updateOrgSettings = operation({
   id: 'settings.update',
   route: 'PATCH /api/v1/settings',
@@ -26,9 +32,12 @@ export const updateOrgSettings = operation({
   description:
     'Changes the fields that are in the body. `ip_allowlist`, `mfa_required`, `require_mfa_for_admin` and `session_duration_hours` are enforced within 60 seconds; a change that would shut out its own caller is refused with 409 unless `allow_lockout` is true. `hipaa_mode` needs plan enterprise (402).',
   request: () => ({
-    body: patchBody(orgSettingsFields(), {
-      allow_lockout: z.boolean().optional().meta({ description: 'Go ahead even if this shuts out the caller.' }),
-    }),
+    body: patchBody(
+      { ...orgSettingsFields(), ip_allowlist: clearableAllowlist() },
+      {
+        allow_lockout: z.boolean().optional().meta({ description: 'Go ahead even if this shuts out the caller.' }),
+      },
+    ),
   }),
   answers: () => ({ 200: orgSettingsSchema() }),
   refusals: ['conflict', 'plan_limit_reached'],

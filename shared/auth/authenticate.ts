@@ -76,6 +76,11 @@ async function keyCaller(token: string, exchange: Exchange): Promise<Caller> {
     keyType: key.key_type,
     scopes: key.scopes,
     rateLimitPerMinute: key.rate_limit_per_minute ?? defaultRateLimitPerMinute,
+    environment: key.environment,
+    federationId: key.federation_id,
+    modelId: key.model_id,
+    expiresAt: key.expires_at,
+    retiring: key.retiring,
     allowedOrigins: key.allowed_origins,
   }
 }

@@ -1,5 +1,6 @@
 /** Who is calling, once a token is verified. */
 import type { Actor } from '../audit/event.ts'
+import type { Environment } from './api-key.ts'
 import { type KeyType, type Role, roleScopes, type Scope } from './scopes.ts'
 
 interface Identity {
@@ -13,6 +14,14 @@ export interface KeyCaller extends Identity {
   kind: 'api_key'
   keyId: string
   keyType: KeyType
+  /** What the key itself is bound to; what it issues is bound alike. */
+  environment: Environment
+  federationId: string | null
+  modelId: string | null
+  /** When it stops working; null: never. */
+  expiresAt: string | null
+  /** It was rotated, and works until its overlap ends. */
+  retiring: boolean
   /** Origins that a publishable key is bound to; empty: not bound. */
   allowedOrigins: readonly string[]
 }

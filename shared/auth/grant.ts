@@ -1,11 +1,59 @@
-/** Nobody can give what they do not hold. */
+/** Delegation: what a key issues or rotates holds no more than the key itself. */
+import type { KeyDefinition } from '../api-keys/record.ts'
 import { ProblemError } from '../http/problem.ts'
-import type { Caller } from './caller.ts'
+import type { Caller, KeyCaller } from './caller.ts'
 import { missingScopes, type Scope } from './scopes.ts'
 
 /** @throws ProblemError `forbidden`, naming the scopes that the caller lacks */
 export function requireGrantable(caller: Caller, scopes: readonly Scope[]): void {
   const missing = missingScopes(scopes, caller.scopes)
   if (missing.length === 0) return
-  throw new ProblemError('forbidden', `A caller can grant only scopes it holds; this one lacks ${missing.join(', ')}.`)
+  throw forbidden(`A caller can grant only scopes it holds; this one lacks ${missing.join(', ')}.`)
 }
+
+/** What a request says of a new key: a field that it does not name is the caller's own. */
+export type KeyWish = Omit<KeyDefinition, 'environment'> & { environment?: KeyDefinition['environment'] | undefined }
+
+/**
+ * The definition of the key that a caller may issue.
+ *
+ * @throws ProblemError `forbidden`, naming what the wish would widen
+ */
+export function delegated(caller: Caller, wish: KeyWish): KeyDefinition {
+  requireGrantable(caller, wish.scopes)
+  if (caller.kind === 'user') return { ...wish, environment: wish.environment ?? 'live' }
+  const definition = {
+    ...wish,
+    environment: wish.environment ?? caller.environment,
+    expires_at: wish.expires_at === undefined ? caller.expiresAt : wish.expires_at,
+    ...(wish.key_type === 'org'
+      ? {
+          federation_id: wish.federation_id === undefined ? caller.federationId : wish.federation_id,
+          model_id: wish.model_id === undefined ? caller.modelId : wish.model_id,
+        }
+      : {}),
+  }
+  requireNarrower(caller, definition)
+  return definition
+}
+
+/** @throws ProblemError `forbidden` when a key would hold more than the key that issues it */
+export function requireNarrower(caller: Caller, key: KeyDefinition): void {
+  if (caller.kind === 'user') return
+  if (caller.retiring) throw forbidden('A retiring key issues no keys; use the key that replaced it.')
+  if (caller.environment === 'test' && key.environment !== 'test') throw forbidden('A test key issues test keys only.')
+  requireSameBinding(caller, key)
+  if (caller.expiresAt === null) return
+  const end = key.expires_at ?? null
+  if (end !== null && Date.parse(end) <= Date.parse(caller.expiresAt)) return
+  throw forbidden(`A key issues no key that ends later than itself: expires_at must be at most ${caller.expiresAt}.`)
+}
+
+function requireSameBinding({ federationId, modelId }: KeyCaller, key: KeyDefinition): void {
+  for (const [field, bound] of [['federation_id', federationId] as const, ['model_id', modelId] as const]) {
+    if (bound === null || (key.key_type === 'org' && key[field] === bound)) continue
+    throw forbidden(`A key that is bound to the ${field} ${bound} issues org keys of that ${field} only.`)
+  }
+}
+
+const forbidden = (detail: string) => new ProblemError('forbidden', detail)

@@ -13,8 +13,8 @@ import { isRole } from './scopes.ts'
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 const clockToleranceSeconds = 5
 const discoveryTimeoutMs = 5000
-/** OpenID Connect Core: a subject has at most 255 ASCII characters. */
-const subjectPattern = /^[\x21-\x7e]{1,255}$/
+/** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters; a blank is one. */
+const subjectPattern = /^[\x20-\x7e]{1,255}$/
 
 /**
  * The caller that a JWT stands for.
@@ -33,18 +33,45 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   if (typeof sub !== 'string' || !subjectPattern.test(sub)) throw refused('The token has no valid sub claim.')
   if (typeof orgId !== 'string' || !idPattern('org').test(orgId)) throw refused('The token has no valid org claim.')
   if (!isRole(role)) throw refused('The token has no valid role claim: owner, admin or member.')
-  const signedInAt = typeof auth_time === 'number' ? auth_time : iat
+  for (const [claim, time] of Object.entries({ auth_time, iat })) {
+    if (time !== undefined && !isPastTime(time))
+      throw refused(`The ${claim} claim of the token is no time in the past.`)
+  }
+  const signedInAt = (auth_time as number | undefined) ?? iat
   if (signedInAt === undefined) throw refused('The token has no auth_time and no iat claim.')
-  // RFC 8176: `mfa` says that more than one factor was used.
-  const usedMfa = Array.isArray(amr) && amr.includes('mfa')
   return userCaller({
     userId: sub,
     orgId,
     role,
     signedInAt,
-    usedMfa,
+    usedMfa: usedSeveralFactors(amr),
     ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}),
   })
+}
+
+/** Seconds of the epoch, not in the future: a claim of any other kind must not pass for a fresh session. */
+const isPastTime = (time: unknown): boolean =>
+  typeof time === 'number' && time >= 0 && time <= Date.now() / 1000 + clockToleranceSeconds
+
+/** RFC 8176: methods of authentication by the kind of factor that each of them is. */
+const factorKinds: Readonly<Record<string, string>> = {
+  ...{ pwd: 'knowledge', pin: 'knowledge', kba: 'knowledge' },
+  ...{
+    hwk: 'possession',
+    swk: 'possession',
+    otp: 'possession',
+    sms: 'possession',
+    tel: 'possession',
+    sc: 'possession',
+  },
+  ...{ face: 'inherence', fpt: 'inherence', iris: 'inherence', retina: 'inherence', vbm: 'inherence' },
+}
+
+/** `mfa` says so itself; else the methods must be of two kinds. */
+function usedSeveralFactors(amr: unknown): boolean {
+  if (!Array.isArray(amr)) return false
+  const kinds = new Set(amr.map((method) => factorKinds[String(method)]).filter((kind) => kind !== undefined))
+  return amr.includes('mfa') || kinds.size > 1
 }
 
 const refused = (detail: string, cause?: unknown) => new ProblemError('authentication_failed', detail, { cause })
@@ -99,9 +126,10 @@ async function discoverJwksUri(issuer: string): Promise<string> {
       signal: AbortSignal.timeout(discoveryTimeoutMs),
     })
     const document: unknown = await response.json()
-    if (typeof document === 'object' && document && 'jwks_uri' in document && typeof document.jwks_uri === 'string') {
-      return document.jwks_uri
-    }
+    const { issuer: named, jwks_uri } = (document ?? {}) as Record<string, unknown>
+    // OpenID Connect Discovery, section 4.3: keys of a document for another issuer prove nothing.
+    if (named !== issuer) throw new Error(`discovery of ${issuer} names another issuer`)
+    if (typeof jwks_uri === 'string') return jwks_uri
     throw new Error(`discovery answered ${response.status} without jwks_uri`)
   } catch (error) {
     throw issuerUnavailable(error)

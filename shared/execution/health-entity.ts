@@ -3,6 +3,7 @@
  * They are a partition of their own, expire by themselves, and are no settings: nothing of them is in the audit trail.
  */
 import { ProblemError } from '../http/problem.ts'
+import { log } from '../runtime/log.ts'
 import { changeTogether } from '../storage/commit.ts'
 import { change, orgPartition, queryRange, type Row, type RowKey, updateRow, type Write } from '../storage/table.ts'
 import {
@@ -44,6 +45,8 @@ export interface Reporter {
   id: string
   /** It is taken in while the minute has fewer reporters than that, which bounds the size of a row. */
   places: number
+  /** Whether its reports may open and close cooldowns. */
+  trusted: boolean
 }
 
 interface Circumstances {
@@ -63,14 +66,20 @@ export async function countReports(
   await changeTogether(writes, where.deadline)
 }
 
-function counted(orgId: string, { id: reporter, places }: Reporter, report: Report, where: Circumstances): Write {
+function counted(
+  orgId: string,
+  { id: reporter, places, trusted }: Reporter,
+  report: Report,
+  where: Circumstances,
+): Write {
   const { requestId, now } = where
   const gauge = gaugePrefix + reporter
   const write = change(
     { pk: healthPartition(orgId), sk: minuteKey(minuteOf(now.getTime())) + report.targetId },
     {
       UpdateExpression:
-        'ADD started :started, succeeded :succeeded, failed :failed, latency_sum_ms :sum, latency_count :ended, reporters :reporters ' +
+        'ADD started :started, succeeded :succeeded, failed :failed, latency_sum_ms :sum, latency_count :ended, reporters :reporters, ' +
+        'untrusted_succeeded :untrustedSucceeded, untrusted_failed :untrustedFailed ' +
         'SET #gauge = :gauge, expires_at_epoch = :end',
       ConditionExpression:
         '(attribute_not_exists(#gauge) OR #gauge.rid <> :request) AND ' +
@@ -80,6 +89,8 @@ function counted(orgId: string, { id: reporter, places }: Reporter, report: Repo
         ':started': report.started,
         ':succeeded': report.succeeded,
         ':failed': report.failed,
+        ':untrustedSucceeded': trusted ? 0 : report.succeeded,
+        ':untrustedFailed': trusted ? 0 : report.failed,
         ':sum': report.latencySumMs,
         ':ended': report.latencyCount,
         ':reporters': new Set([reporter]),
@@ -124,6 +135,7 @@ function toBucket(row: Row): Bucket {
     started: number('started'),
     succeeded: number('succeeded'),
     failed: number('failed'),
+    untrusted: { succeeded: number('untrusted_succeeded'), failed: number('untrusted_failed') },
     latencySumMs: number('latency_sum_ms'),
     latencyCount: number('latency_count'),
     gauges: new Map(gauges),
@@ -169,5 +181,27 @@ export async function takeStep(
     await updateRow(cooldownKey(orgId, targetId), update)
   } catch (error) {
     if ((error as Error).name !== 'ConditionalCheckFailedException') throw error
+  }
+}
+
+/**
+ * Ends the cooldown of a target that a test, a new key or a new endpoint has shown to be worth asking. What failed in the
+ * running minute has had its consequence, so counting begins with the next one. Never rejects: the deadline ends it too.
+ */
+export async function endCooldown(orgId: string, targetId: string, now: Date): Promise<void> {
+  const nowMs = now.getTime()
+  try {
+    await updateRow(cooldownKey(orgId, targetId), {
+      UpdateExpression: 'SET until_ms = :now, closed = :closed',
+      ConditionExpression: 'until_ms > :now',
+      ExpressionAttributeValues: {
+        ':now': nowMs,
+        ':closed': { minute: minuteOf(nowMs) + 1, succeeded: 0, failed: 0 },
+      },
+    })
+  } catch (error) {
+    if ((error as Error).name !== 'ConditionalCheckFailedException') {
+      log.warn('a cooldown could not be ended; its deadline ends it', { error: error as Error })
+    }
   }
 }

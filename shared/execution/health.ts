@@ -36,6 +36,8 @@ export interface Bucket extends Counts {
   /** Sum of the reported medians, each as often as requests ended, and how often that was. */
   latencySumMs: number
   latencyCount: number
+  /** The part of the counts that publishable keys reported. */
+  untrusted: Counts
   /** By reporter, the last of the minute. */
   gauges: ReadonlyMap<string, Gauge>
 }

@@ -4,7 +4,7 @@ import { type Caller, principalOf } from '../auth/caller.ts'
 import { invalidInput } from '../http/problem.ts'
 import { log } from '../runtime/log.ts'
 import { readDocument } from '../storage/document.ts'
-import { cooldownStep, type Reported, stateOf } from './health.ts'
+import { type Bucket, cooldownStep, type Reported, stateOf } from './health.ts'
 import { countReports, type Report, type Reporter, readBuckets, readCooldowns, takeStep } from './health-entity.ts'
 import type { ReportsBody } from './report.ts'
 import { routing } from './routing.ts'
@@ -24,17 +24,18 @@ interface Circumstances {
  */
 const places = { publishable: 100, others: 200 }
 
+const isPublishable = (caller: Caller): boolean => caller.kind === 'api_key' && caller.keyType === 'publishable'
+
 /** Who reports: as it says itself, else the credential. */
 export const reporterOf = (caller: Caller, named: string | undefined): Reporter =>
-  reporterNamed(
-    named ?? principalOf(caller),
-    caller.kind === 'api_key' && caller.keyType === 'publishable' ? places.publishable : places.others,
-  )
+  reporterNamed(named ?? principalOf(caller), isPublishable(caller) ? 'publishable' : 'others')
 
 /** A reporter by a digest of its name, which is short whatever the name is. */
-export const reporterNamed = (name: string, placesOfRow = places.others): Reporter => ({
+export const reporterNamed = (name: string, kind: keyof typeof places = 'others'): Reporter => ({
   id: createHash('sha256').update(name).digest('base64url').slice(0, 22),
-  places: placesOfRow,
+  places: places[kind],
+  // A publishable key lies open: what it reports is counted, and closes nothing.
+  trusted: kind === 'others',
 })
 
 /**
@@ -55,6 +56,7 @@ export async function takeReports(reports: ReportsBody['reports'], where: Circum
   if (faults.length > 0) throw invalidInput(faults)
   const merged = mergedByTarget(reports)
   await countReports(orgId, reporter, [...merged.values()], where)
+  if (!reporter.trusted) return
   try {
     await moveCooldowns(orgId, merged, now)
   } catch (error) {
@@ -87,6 +89,13 @@ function mergedByTarget(reports: ReportsBody['reports']): Map<string, Merged> {
   return merged
 }
 
+/** What others than publishable keys reported. */
+const trustedPart = (bucket: Bucket): Bucket => ({
+  ...bucket,
+  succeeded: bucket.succeeded - bucket.untrusted.succeeded,
+  failed: bucket.failed - bucket.untrusted.failed,
+})
+
 async function moveCooldowns(orgId: string, reports: ReadonlyMap<string, Merged>, now: Date): Promise<void> {
   const nowMs = now.getTime()
   const cooldowns = await readCooldowns(orgId)
@@ -100,7 +109,7 @@ async function moveCooldowns(orgId: string, reports: ReadonlyMap<string, Merged>
   await Promise.all(
     telling.map((report) => {
       const cooldown = cooldowns.get(report.targetId)
-      const circumstances = { buckets: buckets.get(report.targetId) ?? [], cooldown, nowMs }
+      const circumstances = { buckets: (buckets.get(report.targetId) ?? []).map(trustedPart), cooldown, nowMs }
       const step = cooldownStep(report, { ...circumstances, cooldownSeconds: value.cooldown_seconds })
       return takeStep(orgId, report.targetId, step, cooldown)
     }),

@@ -33,6 +33,8 @@ export interface Exchange {
   caller: Caller | undefined
   /** The request as counted against its principal's limit, under way since the principal is known. */
   rateCount: Promise<RateCount | undefined> | undefined
+  /** The request as it was sent: path parameters, query and parsed body. */
+  sent: { params: unknown; query: unknown; body: unknown }
   /** The validated request. */
   input: { params: unknown; query: unknown; body: unknown }
 }
@@ -66,6 +68,7 @@ export function openExchange(event: unknown, context: unknown): Exchange {
     answerHeaders: {},
     caller: undefined,
     rateCount: undefined,
+    sent: { params: {}, query: {}, body: null },
     input: { params: {}, query: {}, body: undefined },
   }
 }

@@ -11,7 +11,7 @@ import canonicalize from 'canonicalize'
 import { type Caller, principalOf } from '../auth/caller.ts'
 import { log } from '../runtime/log.ts'
 import { Secret } from '../secrets/secret.ts'
-import { change, orgPartition, type RowKey, table, tableName, updateRow, type Write } from '../storage/table.ts'
+import { change, orgPartition, type RowKey, sendSingle, tableName, updateRow, type Write } from '../storage/table.ts'
 import type { Answer } from './answer.ts'
 import { answerMarginMs, type Exchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
@@ -22,7 +22,7 @@ const keepSeconds = 24 * 60 * 60
 type KeptAnswer =
   // The body as JSON: a replay is the same bytes under the same ETag, and a table does not keep the order of fields.
   | { kind: 'answer'; status: number; body?: string; headers?: Record<string, string> }
-  | { kind: 'problem'; code: ProblemCode; detail: string; errors?: readonly InputFault[] }
+  | { kind: 'problem'; code: ProblemCode; detail: string; errors?: readonly InputFault[]; retryable?: boolean }
 
 /** The hold that a running request has on its idempotency key. */
 export interface IdempotencyLease {
@@ -55,7 +55,8 @@ export async function onceOnly(
     await lease.keep(toKept(answer))
     return answer
   } catch (error) {
-    if (error instanceof ProblemError && error.status < 500) await lease.keep(problemToKept(error))
+    // A caller that is told to try again must be able to: what passes by itself is not kept.
+    if (error instanceof ProblemError && error.status < 500 && !error.retryable) await lease.keep(problemToKept(error))
     else await lease.release()
     throw error
   }
@@ -73,6 +74,7 @@ const problemToKept = ({ code, message, details }: ProblemError): KeptAnswer => 
   code,
   detail: message,
   ...(details.errors ? { errors: details.errors } : {}),
+  ...(details.retryable === undefined ? {} : { retryable: details.retryable }),
 })
 
 function replay(kept: KeptAnswer): Answer {
@@ -81,6 +83,7 @@ function replay(kept: KeptAnswer): Answer {
     throw new ProblemError(kept.code, kept.detail, {
       headers: replayed,
       ...(kept.errors ? { errors: kept.errors } : {}),
+      ...(kept.retryable === undefined ? {} : { retryable: kept.retryable }),
     })
   }
   const { status, body, headers } = kept
@@ -91,7 +94,8 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 class Lease implements IdempotencyLease {
   readonly #key: RowKey
-  readonly #fingerprint: string
+  readonly #meaning: string
+  readonly #sent: string
   readonly #exchange: Exchange
   #kept = false
 
@@ -100,9 +104,10 @@ class Lease implements IdempotencyLease {
       pk: `${orgPartition(caller.orgId)}#IDEM#${principalOf(caller)}`,
       sk: `${operation.id}#${sha256(idempotencyKey)}`,
     }
-    // Of the validated input: the same meaning in other bytes is the same request. The key, which is not stored as it is,
-    // goes in with it, so that no bare digest of a secret lies in the table.
-    this.#fingerprint = sha256(idempotencyKey + canonicalize(withSecrets(exchange.input)))
+    // The same meaning in other bytes is the same request. The same text is too, when a later version adds a default to
+    // its meaning. With the key in them, no bare digest of a secret lies in the table.
+    this.#meaning = sha256(idempotencyKey + canonicalize(withSecrets(exchange.input)))
+    this.#sent = sha256(idempotencyKey + canonicalize(exchange.sent))
     this.#exchange = exchange
   }
 
@@ -111,19 +116,22 @@ class Lease implements IdempotencyLease {
     const { now, deadline, requestId } = this.#exchange
     const epoch = Math.floor(now.getTime() / 1000)
     try {
-      await table().send(
+      await sendSingle(
         new PutCommand({
           TableName: tableName(),
           Item: {
             ...this.#key,
-            fingerprint: this.#fingerprint,
+            fingerprint: this.#meaning,
+            sent: this.#sent,
             owner: requestId,
             lease_until_ms: deadline.getTime() + answerMarginMs,
             expires_at_epoch: epoch + keepSeconds,
           },
+          // Its own name is no obstacle: the SDK repeats a request whose answer was lost.
           ConditionExpression:
-            'attribute_not_exists(pk) OR expires_at_epoch <= :epoch OR (attribute_not_exists(kept) AND lease_until_ms < :now)',
-          ExpressionAttributeValues: { ':epoch': epoch, ':now': now.getTime() },
+            'attribute_not_exists(pk) OR expires_at_epoch <= :epoch OR (attribute_not_exists(kept) AND (lease_until_ms < :now OR #owner = :owner))',
+          ExpressionAttributeNames: { '#owner': 'owner' },
+          ExpressionAttributeValues: { ':epoch': epoch, ':now': now.getTime(), ':owner': requestId },
           ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
         }),
       )
@@ -135,7 +143,7 @@ class Lease implements IdempotencyLease {
   }
 
   #judge(existing: Record<string, unknown>): KeptAnswer {
-    if (existing.fingerprint !== this.#fingerprint) {
+    if (existing.fingerprint !== this.#meaning && existing.sent !== this.#sent) {
       throw new ProblemError(
         'idempotency_mismatch',
         'This Idempotency-Key was used for another request in the last 24 hours; use a new one.',

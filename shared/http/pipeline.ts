@@ -26,6 +26,8 @@ export interface RequestOf<Op extends Operation> {
   method: string
   path: string
   headers: Exchange['headers']
+  /** Whether the body itself names a field, whose value else is a default. */
+  names(field: string): boolean
   /** For an operation that takes its body as it came. */
   rawBody: Uint8Array
   ip: string | undefined
@@ -50,7 +52,8 @@ export function pipeline(
       // The first hook has put the exchange in the event's place.
       const exchange = event as Exchange
       const answer = await respond(exchange)
-      return toGatewayResult(notModified(exchange, answer) ?? answer, exchange.answerHeaders)
+      const result = toGatewayResult(notModified(exchange, answer) ?? answer, exchange.answerHeaders)
+      return exchange.method === 'HEAD' ? withoutBody(result) : result
     })
 }
 
@@ -58,14 +61,20 @@ export function pipeline(
 export const requestOf = <Op extends Operation>(exchange: Exchange): RequestOf<Op> => {
   const { input, method, path, headers, rawBody, ip, requestId, now } = exchange
   const validated = input as Pick<RequestOf<Op>, 'params' | 'query' | 'body'>
-  return { ...validated, method, path, headers, rawBody, ip, requestId, now }
+  const { body } = exchange.sent
+  const names = (field: string) => typeof body === 'object' && body !== null && Object.hasOwn(body, field)
+  return { ...validated, names, method, path, headers, rawBody, ip, requestId, now }
 }
+
+/** HEAD has the headers of GET and no body (RFC 9110, section 9.3.2). */
+const withoutBody = ({ body: _body, isBase64Encoded: _encoded, ...result }: Result): Result => result
 
 /** A GET whose caller has the answer already is told so, without the body (RFC 9110, section 13.1.2). */
 function notModified({ method, headers }: Exchange, answer: Answer): Answer | undefined {
   const etag = answer.headers?.etag
   const known = headers['if-none-match']
-  if (method !== 'GET' || answer.status !== 200 || etag === undefined || known === undefined) return undefined
+  if ((method !== 'GET' && method !== 'HEAD') || answer.status !== 200 || etag === undefined || known === undefined)
+    return undefined
   const matches = known.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
   return matches ? { status: 304, ...(answer.headers ? { headers: answer.headers } : {}) } : undefined
 }
@@ -73,8 +82,10 @@ function notModified({ method, headers }: Exchange, answer: Answer): Answer | un
 /** Opens the exchange, and at the very end logs one line and stamps the request id. */
 function exchangeAndLog(operation: Operation): Hook {
   const finish = (request: HookRequest) => {
-    const { event: exchange, response } = request
+    const { event: exchange } = request
+    const response = request.response && exchange.method === 'HEAD' ? withoutBody(request.response) : request.response
     if (!response) return
+    request.response = response
     response.headers = { ...response.headers, 'x-request-id': exchange.requestId }
     log.info('request', {
       operation: operation.id,

@@ -68,6 +68,11 @@ export class ProblemError extends Error {
     this.details = details
   }
 
+  /** Whether the same request can succeed later. */
+  get retryable(): boolean {
+    return this.details.retryable ?? problemKinds[this.code].retryable
+  }
+
   get status(): number {
     return problemKinds[this.code].status
   }
@@ -96,7 +101,7 @@ export const notFound = (): ProblemError =>
 
 /** The body of a problem answer. `instance` is the request's path. */
 export function problemBody(problem: ProblemError, requestId: string, instance: string) {
-  const { status, title, retryable, category } = problemKinds[problem.code]
+  const { status, title, category } = problemKinds[problem.code]
   return {
     type: `urn:octomil:problem:${problem.code}`,
     title,
@@ -106,7 +111,7 @@ export function problemBody(problem: ProblemError, requestId: string, instance: 
     code: problem.code,
     message: problem.message,
     request_id: requestId,
-    retryable: problem.details.retryable ?? retryable,
+    retryable: problem.retryable,
     category,
     ...(problem.details.errors ? { errors: problem.details.errors } : {}),
   }

@@ -1,10 +1,13 @@
 /** Operations that know their caller: admission, recording of denied attempts, idempotency, and the way to write. */
 import type { Circumstances } from '../audit/trail.ts'
 import { authenticate } from '../auth/authenticate.ts'
-import { actorOf, type Caller } from '../auth/caller.ts'
+import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
+import { keyTypeScopes, missingScopes } from '../auth/scopes.ts'
 import { isId } from '../ids.ts'
+import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
 import { type Change, commit, pauseBeforeNext, StaleReadError } from '../storage/commit.ts'
+import { insert, orgPartition, type Write } from '../storage/table.ts'
 import type { Answer } from './answer.ts'
 import { authorize } from './authorize.ts'
 import type { Exchange } from './exchange.ts'
@@ -70,21 +73,50 @@ function deniedAttempts(operation: Operation): Hook {
   const { audit } = operation
   const record = async ({ event: exchange, error }: HookRequest) => {
     if (!audit || !exchange.caller || !(error instanceof ProblemError) || error.code !== 'forbidden') return
+    // A replay was recorded when it was first answered; a key that can never hold the scope could fill the trail.
+    if (error.details.headers?.['idempotency-replayed'] || !canEverHold(exchange.caller, operation)) return
+    const once = firstOfMinute(exchange.caller, audit.action, exchange.now)
+    if (!once) return
     const id = audit.param ? exchange.pathParameters[audit.param] : settingsOf(operation, exchange.caller)
     const denied: Change = {
       action: audit.action,
       resource: { type: audit.resource, ...(id !== undefined && isId(id) ? { id } : {}) },
       result: 'denied',
       changes: [],
-      writes: [],
+      writes: [once],
     }
     try {
       await commit(denied, circumstancesOf(exchange, exchange.caller), exchange.deadline)
     } catch (failure) {
+      if (failure instanceof RecordedBefore) return
       log.error('a denied attempt was not recorded', { request_id: exchange.requestId, error: failure as Error })
     }
   }
   return { onError: record }
+}
+
+/** Whether the type of a key has room for the scope of an operation; people get other roles. */
+const canEverHold = (caller: Caller, { scope }: Operation): boolean =>
+  caller.kind === 'user' ||
+  scope === 'any' ||
+  scope === 'public' ||
+  missingScopes([scope], keyTypeScopes[caller.keyType]).length === 0
+
+class RecordedBefore extends Error {}
+
+/** Denials of this minute that this process has recorded, or seen recorded. */
+const recorded = new Map<string, true>()
+const maxRecorded = 1000
+
+/** The row by which the first denial of a principal, action and minute keeps the others out; undefined when it is known. */
+function firstOfMinute(caller: Caller, action: string, now: Date): Write | undefined {
+  const minute = now.toISOString().slice(0, 16)
+  const key = { pk: `${orgPartition(caller.orgId)}#DENIED#${principalOf(caller)}`, sk: `${action}#${minute}` }
+  const name = `${key.pk} ${key.sk}`
+  if (recorded.has(name)) return undefined
+  remember(recorded, name, true, maxRecorded)
+  const expires_at_epoch = Math.floor(now.getTime() / 1000) + 600
+  return insert({ ...key, expires_at_epoch }, () => new RecordedBefore())
 }
 
 /** What an org has one of goes by the id of the org; what is yet to be created has none. */

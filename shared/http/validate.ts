@@ -22,6 +22,7 @@ export function validate(operation: Operation, exchange: Exchange): void {
     return result.data
   }
   const { org_id: _org, ...query } = exchange.query
+  exchange.sent = { params: exchange.pathParameters, query, body: body ?? null }
   exchange.input = {
     // A typo in a filter must not pass for no filter; what is public may be fetched with anything behind it.
     query: operation.scope === 'public' ? parse(operation.query, query) : parse(operation.query.strict(), query),
@@ -50,6 +51,7 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
   if (rawBody.byteLength > bodyLimitBytes) {
     throw new ProblemError('payload_too_large', `The body is larger than ${bodyLimitBytes / 1024} KiB.`)
   }
+  requirePlainEncoding(headers['content-encoding'])
   if (rawBody.byteLength === 0) {
     if (operation.bodyMayBeAbsent) return {}
     throw invalidInput([{ path: '', code: 'missing_body', message: 'a JSON body is needed' }])
@@ -65,6 +67,11 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
   return value
 }
 
+function requirePlainEncoding(encoding: string | undefined): void {
+  if (encoding === undefined || /^\s*(?:identity\s*)?$/i.test(encoding)) return
+  throw new ProblemError('unsupported_media_type', 'The body must not be compressed: send it without Content-Encoding.')
+}
+
 function requireJson(contentType: string | undefined, method: string): void {
   const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase()
   if (mediaType === 'application/json') return
@@ -76,10 +83,13 @@ const surrogateEscape = /\\u[dD][89a-fA-F]/
 
 function decode(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    // API Gateway puts this character in the place of bytes that are not UTF-8.
+    if (!text.includes('\ufffd')) return text
   } catch {
-    throw malformed('is not valid UTF-8')
+    // Told below.
   }
+  throw malformed('is not valid UTF-8')
 }
 
 function parseJson(text: string): unknown {

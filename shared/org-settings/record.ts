@@ -1,11 +1,15 @@
 /** The governance settings of an org: fields, defaults, and the floor that HIPAA mode puts under them. */
+import { isIP } from 'node:net'
 import * as z from 'zod'
 import type { InputFault } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 
 const cidrField = lazy(() =>
   z.union([z.cidrv4(), z.cidrv6()], {
-    error: 'must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32',
+    error: ({ input }) =>
+      typeof input === 'string' && isIP(input)
+        ? `must be a range in CIDR notation: write the one address as ${input}/${isIP(input) === 4 ? 32 : 128}`
+        : 'must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32',
   }),
 )
 

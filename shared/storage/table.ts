@@ -7,14 +7,18 @@ import {
   BatchGetCommand,
   DynamoDBDocumentClient,
   GetCommand,
+  type PutCommand,
+  type PutCommandOutput,
   QueryCommand,
   type TransactWriteCommandInput,
   UpdateCommand,
   type UpdateCommandInput,
+  type UpdateCommandOutput,
 } from '@aws-sdk/lib-dynamodb'
 import { invalidCursor } from '../http/problem.ts'
 import { awsClientSettings } from '../runtime/aws-client.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
+import { realTiming } from '../runtime/timing.ts'
 
 export interface RowKey {
   pk: string
@@ -52,14 +56,33 @@ export async function getRow(key: RowKey): Promise<Row | undefined> {
   return Item as Row | undefined
 }
 
+const maxConflicts = 6
+const firstConflictPauseMs = 20
+
+/** Sends a write of one row. A transaction on the same row is a lost race: the write is sent again, with jitter. */
+export async function sendSingle(command: UpdateCommand, signal?: AbortSignal): Promise<UpdateCommandOutput>
+export async function sendSingle(command: PutCommand, signal?: AbortSignal): Promise<PutCommandOutput>
+export async function sendSingle(
+  command: UpdateCommand | PutCommand,
+  signal?: AbortSignal,
+): Promise<UpdateCommandOutput | PutCommandOutput> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await table().send(command as UpdateCommand, signal ? { abortSignal: signal } : {})
+    } catch (error) {
+      const isRace = error instanceof Error && error.name === 'TransactionConflictException'
+      if (!isRace || attempt === maxConflicts) throw error
+      await realTiming.sleep(realTiming.random() * firstConflictPauseMs * 2 ** attempt)
+    }
+  }
+}
+
 type Update = Omit<UpdateCommandInput, 'TableName' | 'Key'>
 
 /** Changes one row outside a commit: for counters, stamps and leases, which are no state of an org. */
 export async function updateRow(key: RowKey, update: Update, signal?: AbortSignal): Promise<Row | undefined> {
-  const { Attributes } = await table().send(
-    new UpdateCommand({ TableName: tableName(), Key: key, ...update }),
-    signal ? { abortSignal: signal } : {},
-  )
+  const command = new UpdateCommand({ TableName: tableName(), Key: key, ...update })
+  const { Attributes } = await sendSingle(command, signal)
   return Attributes as Row | undefined
 }
 

@@ -147,7 +147,7 @@ describe('what anybody may see', () => {
     const unknown = await http('GET', '/api/v1/nowhere')
     expect([unknown.status, unknown.body.code]).toEqual([404, 'not_found'])
     const wrong = await http('DELETE', apiKeys)
-    expect([wrong.status, wrong.headers.allow]).toEqual([405, 'GET, POST'])
+    expect([wrong.status, wrong.headers.allow]).toEqual([405, 'GET, HEAD, POST'])
   })
 
   test('bad input names the field', async () => {

@@ -68,13 +68,17 @@ describe('the bounds of each field', () => {
     for (const region of ['EU', 'us-east-1', '', 1]) await expectRefused({ default_region: region }, ['default_region'])
   })
 
-  test.each([
-    ...flags,
-    ...ranges.map(([field]) => field),
-    ...['hipaa_mode', 'ip_allowlist', 'default_region', 'allow_lockout'],
-  ])('null is refused for %s, which is never empty', async (field) => {
-    await expectRefused({ auto_rollback_enabled: true, [field]: null }, [field])
-  })
+  test.each([...flags, ...ranges.map(([field]) => field), ...['hipaa_mode', 'default_region', 'allow_lockout']])(
+    'null is refused for %s, which is never empty',
+    async (field) => {
+      await expectRefused({ auto_rollback_enabled: true, [field]: null }, [field])
+    },
+  )
+})
+
+test('null clears ip_allowlist', async () => {
+  await patch({ ip_allowlist: ['127.0.0.0/8'] })
+  expect((await patch({ ip_allowlist: null })).body.ip_allowlist).toEqual([])
 })
 
 describe('ip_allowlist', () => {
