@@ -20,7 +20,10 @@ export const getOrgSettings = operation({
 
 const clearableAllowlist = lazy(() => {
   const field = orgSettingsFields().ip_allowlist
-  return field.nullable().meta({ description: `${field.meta()?.description} null clears it.` })
+  return field
+    .nullable()
+    .transform((ranges) => ranges ?? [])
+    .meta({ description: `${field.meta()?.description} null clears it.` })
 })
 
 export const updateOrgSettings = operation({

@@ -11,9 +11,7 @@ import { updateOrgSettings } from './contract.ts'
 /** Applies a patch: the HIPAA floor holds, nobody locks themselves out by accident, and hipaa_mode needs its plan. */
 export const handler = serve(updateOrgSettings, async ({ caller, body, headers, ip, now, commit }) => {
   const { allow_lockout, ...fields } = body
-  const { ip_allowlist, ...others } = presentFields(fields)
-  // null clears the list; empty lets every address in.
-  const patch = { ...others, ...(ip_allowlist === undefined ? {} : { ip_allowlist: ip_allowlist ?? [] }) }
+  const patch = presentFields(fields)
   const before = await readOrgSettings(caller.orgId)
   const after = { ...before.value, ...patch }
   const faults = floorFaults(patch, after)

@@ -2,13 +2,17 @@
 import * as z from 'zod'
 import { type InputFault, invalidInput } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
+import { isModelId } from '../providers/model-id.ts'
 import { providerField, providerNames } from '../providers/providers.ts'
 
 /** Keys of credentials (`byok`), keys of connections, and the platform's own. */
 export const credentialSources = ['byok', 'connection', 'managed'] as const
 export type CredentialSource = (typeof credentialSources)[number]
 
-const modelPattern = new RegExp(`^(?:${providerNames.join('|')})/[^\\s\\p{Cc}]{1,200}$`, 'u')
+const isProviderModel = (text: string): boolean => {
+  const [provider = '', ...rest] = text.split('/')
+  return (providerNames as readonly string[]).includes(provider) && isModelId(rest.join('/'))
+}
 
 /** Each once, in the order in which the documentation names them: the same set is the same record. */
 const setOf = <T extends string>(entry: z.ZodType<T, T>, order: readonly T[]) =>
@@ -27,7 +31,8 @@ export const cloudPolicyFields = lazy(() => ({
     .meta({ description: 'Providers that may be used; null: all.' }),
   default_fallback_model: z
     .string()
-    .regex(modelPattern, 'must be provider/model, with one of the providers')
+    .max(350)
+    .refine(isProviderModel, 'must be provider/model, with one of the providers')
     .nullable()
     .meta({ description: '`provider/model` to fall back to when a request names none.' }),
 }))

@@ -6,6 +6,7 @@ import { idPattern } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import { apiRootField } from '../outbound/rules.ts'
 import { headerSecretField } from '../providers/key-fields.ts'
+import { modelIdPattern, modelIdRule } from '../providers/model-id.ts'
 import { environment } from '../runtime/environment.ts'
 import { secretNeeded } from '../secrets/destination.ts'
 import type { StoredRecord } from '../storage/record.ts'
@@ -23,7 +24,7 @@ export const targetIdField = lazy(() =>
     .meta({ description: 'Id of the target; `env` is the one that the deployment names.' }),
 )
 
-const modelField = lazy(() => z.string().regex(/^[^\s\p{Cc}]{1,128}$/u, 'must be 1 to 128 characters without spaces'))
+const modelField = lazy(() => z.string().regex(modelIdPattern, modelIdRule))
 
 export const localTargetFields = lazy(() => ({
   name: nameField(),
@@ -128,11 +129,13 @@ export function envTarget(): ShownLocalTarget | undefined {
 
 /** Where a runtime answers without doing any work: the list of its models, or what it is. */
 export function probeUrl({ endpoint, runtime }: Pick<ShownLocalTarget, 'endpoint' | 'runtime'>): string {
-  const ownPaths: Partial<Record<Runtime, string>> = { ollama: '/api/tags', tgi: '/info' }
-  const ownPath = ownPaths[runtime]
-  // Their OpenAI-like endpoints end in /v1, their own do not.
-  if (ownPath) return endpoint.replace(/\/v1$/, '') + ownPath
-  return endpoint.endsWith('/v1') ? `${endpoint}/models` : `${endpoint}/v1/models`
+  const root = endpoint.replace(/\/+$/, '')
+  const { pathname } = new URL(root)
+  // Their own paths stand beside the OpenAI-like ones, which end in /v1.
+  if (runtime === 'tgi') return `${root.replace(/\/v1$/, '')}/info`
+  if (runtime === 'ollama') return root.endsWith('/api') ? `${root}/tags` : `${root.replace(/\/v1$/, '')}/api/tags`
+  // A path of its own is the root of its API; a bare host has it under /v1.
+  return pathname === '/' ? `${root}/v1/models` : `${root}/models`
 }
 
 /**

@@ -6,6 +6,7 @@
 import type { LookupAddress } from 'node:dns'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
+import { environment } from '../runtime/environment.ts'
 import { isAllowedAddress } from './address.ts'
 import { shortened } from './diagnostic.ts'
 import { allowedCidrs, callableUrlRules } from './rules.ts'
@@ -89,7 +90,14 @@ function send(through: Network, target: URL, headers: Readonly<Record<string, st
     method: 'GET',
     // What an agent would know: the port that the Host header does not name.
     defaultPort: secure ? 443 : 80,
-    headers: { accept: 'application/json', 'accept-encoding': 'identity', connection: 'close', ...headers },
+    // Firewalls before some providers refuse callers that do not say who they are.
+    headers: {
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      connection: 'close',
+      'user-agent': `octomil-settings/${environment('serviceVersion') ?? 'local'}`,
+      ...headers,
+    },
     // An agent could keep sockets that were judged for another call, or speak to a proxy of the environment.
     createConnection: () => connect(through, { hostname, port, secure }),
   }

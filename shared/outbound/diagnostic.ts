@@ -1,5 +1,6 @@
 /** What a caller is told of another's own words: short, printable, and without anything of a secret in it. */
 import type { Secret } from '../secrets/secret.ts'
+import { repeatsSecret } from './echo.ts'
 
 const longestDiagnostic = 500
 /** What is said before the words of a provider has its place. */
@@ -25,7 +26,8 @@ export function diagnostic(text: string, secrets: readonly Secret[]): string {
     .replaceAll(/\s+/g, ' ')
     .trim()
     .toWellFormed()
-  return shortened(words, longestWords)
+  const spelled = secrets.some((secret) => repeatsSecret(words, secret))
+  return spelled ? 'a text that repeats the key' : shortened(words, longestWords)
 }
 
 const tells = (word: string, windows: ReadonlySet<string>, short: readonly string[]): boolean =>

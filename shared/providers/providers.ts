@@ -1,4 +1,7 @@
-/** The cloud AI providers that an organization can bring its own key for: one row each, from their public references. */
+/**
+ * The cloud AI providers that an organization can bring its own key for: one row each, from the public reference that the
+ * row names. Checked 2026-11; to renew a row, read its reference and change it here.
+ */
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
 import { environmentList } from '../runtime/environment.ts'
@@ -35,6 +38,8 @@ export type Verdict =
 export interface Provider {
   /** For people. */
   label: string
+  /** The document that the row was taken from. */
+  reference: string
   /** The root of its API; null where each organization names its own. */
   baseUrl: string | null
   /** Lists models, costs nothing, and needs a key that works. */
@@ -55,13 +60,23 @@ const member = (value: unknown, name: string): unknown =>
 const idsIn = (list: unknown, name: string): unknown[] | undefined =>
   Array.isArray(list) ? list.map((entry) => member(entry, name)) : undefined
 
-/** Those that speak OpenAI's protocol: `GET /models` answers `{ data: [{ id }] }`. */
-const openAiLike = (label: string, baseUrl: string | null, differing: Partial<Provider> = {}): Provider => ({
+/** `{ data: [{ id }] }` as OpenAI documents it, or the bare list, as some that call themselves compatible answer. */
+export const openAiIds = (answer: unknown): unknown[] | undefined =>
+  idsIn(Array.isArray(answer) ? answer : member(answer, 'data'), 'id')
+
+const namesIn = (answer: unknown): unknown[] | undefined => idsIn(member(answer, 'models'), 'name')
+
+interface Source {
+  reference: string
+}
+
+/** Those that speak OpenAI's protocol: `GET /models`. */
+const openAiLike = (label: string, baseUrl: string | null, differing: Source & Partial<Provider>): Provider => ({
   label,
   baseUrl,
   modelsPath: '/models',
   headers: bearer,
-  modelIds: (answer) => idsIn(member(answer, 'data'), 'id'),
+  modelIds: openAiIds,
   ...differing,
 })
 
@@ -75,37 +90,63 @@ const minimaxVerdicts: Readonly<Record<string, Verdict>> = {
 }
 
 export const providers: Readonly<Record<ProviderName, Provider>> = {
-  openai: openAiLike('OpenAI', 'https://api.openai.com/v1'),
+  openai: openAiLike('OpenAI', 'https://api.openai.com/v1', {
+    reference: 'https://platform.openai.com/docs/api-reference/models/list',
+  }),
   anthropic: openAiLike('Anthropic', 'https://api.anthropic.com/v1', {
+    reference: 'https://docs.claude.com/en/api/models-list',
     modelsPath: '/models?limit=1000',
     headers: (key) => ({ 'x-api-key': key, 'anthropic-version': '2023-06-01' }),
   }),
-  groq: openAiLike('Groq', 'https://api.groq.com/openai/v1'),
-  together: openAiLike('Together AI', 'https://api.together.xyz/v1', { modelIds: (answer) => idsIn(answer, 'id') }),
-  moonshot: openAiLike('Moonshot AI', 'https://api.moonshot.ai/v1'),
+  groq: openAiLike('Groq', 'https://api.groq.com/openai/v1', {
+    reference: 'https://console.groq.com/docs/api-reference#models',
+  }),
+  together: openAiLike('Together AI', 'https://api.together.xyz/v1', {
+    reference: 'https://docs.together.ai/reference/models-1',
+  }),
+  moonshot: openAiLike('Moonshot AI', 'https://api.moonshot.ai/v1', {
+    reference: 'https://platform.moonshot.ai/docs/api/misc',
+  }),
   minimax: openAiLike('MiniMax', 'https://api.minimax.io/v1', {
+    reference: 'https://platform.minimax.io/docs/api-reference/errorcode',
     verdictOf: (_status, text) => minimaxVerdicts[/"status_code"\s*:\s*(\d+)/.exec(text)?.[1] ?? ''],
   }),
-  deepseek: openAiLike('DeepSeek', 'https://api.deepseek.com'),
+  deepseek: openAiLike('DeepSeek', 'https://api.deepseek.com', {
+    reference: 'https://api-docs.deepseek.com/api/list-models',
+  }),
   google: openAiLike('Google Gemini', 'https://generativelanguage.googleapis.com/v1beta', {
+    reference: 'https://ai.google.dev/api/models#method:-models.list',
     modelsPath: '/models?pageSize=1000',
     headers: (key) => ({ 'x-goog-api-key': key }),
     modelIds: (answer) =>
-      idsIn(member(answer, 'models'), 'name')?.map((name) =>
-        typeof name === 'string' ? name.replace(/^models\//, '') : name,
-      ),
+      namesIn(answer)?.map((name) => (typeof name === 'string' ? name.replace(/^models\//, '') : name)),
     verdictOf: (status, text) =>
       status === 400 && /API_KEY_INVALID|API key (?:not valid|expired)/i.test(text) ? 'invalid_credential' : undefined,
   }),
-  mistral: openAiLike('Mistral AI', 'https://api.mistral.ai/v1'),
+  mistral: openAiLike('Mistral AI', 'https://api.mistral.ai/v1', {
+    reference: 'https://docs.mistral.ai/api/endpoint/models',
+  }),
   xai: openAiLike('xAI', 'https://api.x.ai/v1', {
+    reference: 'https://docs.x.ai/docs/api-reference#list-models',
     verdictOf: (status, text) => (status === 400 && /incorrect api key/i.test(text) ? 'invalid_credential' : undefined),
   }),
-  // Its list of all models answers to anybody, so that it says nothing of a key.
-  openrouter: openAiLike('OpenRouter', 'https://openrouter.ai/api/v1', { modelsPath: '/models/user' }),
-  fireworks: openAiLike('Fireworks AI', 'https://api.fireworks.ai/inference/v1'),
-  cerebras: openAiLike('Cerebras', 'https://api.cerebras.ai/v1'),
-  openai_compatible: openAiLike('The provider', null),
+  // Its list of all models answers without a key, so that it says nothing of one.
+  openrouter: openAiLike('OpenRouter', 'https://openrouter.ai/api/v1', {
+    reference: 'https://openrouter.ai/docs/api/api-reference/models/list-models-user',
+    modelsPath: '/models/user',
+  }),
+  // Its OpenAI-like list is not documented and answers 500 to accounts without deployments.
+  fireworks: openAiLike('Fireworks AI', 'https://api.fireworks.ai', {
+    reference: 'https://docs.fireworks.ai/api-reference/list-models',
+    modelsPath: '/v1/accounts/fireworks/models?pageSize=200',
+    modelIds: namesIn,
+  }),
+  cerebras: openAiLike('Cerebras', 'https://api.cerebras.ai/v1', {
+    reference: 'https://inference-docs.cerebras.ai/api-reference/models/list-models',
+  }),
+  openai_compatible: openAiLike('The provider', null, {
+    reference: 'https://platform.openai.com/docs/api-reference/models/list',
+  }),
 }
 
 /**

@@ -3,7 +3,9 @@
 import { ProblemError } from '../http/problem.ts'
 import { call, type OutboundAnswer, OutboundError } from '../outbound/call.ts'
 import { diagnostic } from '../outbound/diagnostic.ts'
+import { repeatsSecret } from '../outbound/echo.ts'
 import type { Secret } from '../secrets/secret.ts'
+import { isModelId } from './model-id.ts'
 import { apiRootOf, type Provider, type ProviderName, providers, type Verdict } from './providers.ts'
 
 /** What one attempt came to. `unreachable`: nothing that answered for the provider. */
@@ -40,15 +42,15 @@ export async function attempt({ provider, base_url }: KeyedProvider, key: Secret
 }
 
 function judged(row: Provider, { status, body, contentType, latencyMs }: OutboundAnswer, key: Secret): Attempt {
-  const text = body.toString('utf8')
+  const text = withoutMark(body.toString('utf8'))
   const answer = parsed(text)
   const said = row.verdictOf?.(status, text) ?? verdictOf(status, text)
-  const models = said === 'verified' ? modelIds(row, answer) : undefined
+  const models = said === 'verified' ? modelIds(row, answer, key) : undefined
   if (said === 'verified' && models) return { verdict: 'verified', error: null, latencyMs, status, models }
   const reason =
     said === 'verified'
       ? `what is no list of models (${contentType || 'no content type'})`
-      : (wordsOf(answer) ?? 'no reason that could be read')
+      : (wordsIn(answer, text, contentType) ?? 'no reason that could be read')
   const error = `${row.label} answered ${status}: ${diagnostic(reason, [key])}`
   return { verdict: said === 'verified' ? 'provider_error' : said, error, latencyMs, status, models: null }
 }
@@ -62,14 +64,29 @@ const statusVerdicts: Readonly<Record<number, Verdict>> = {
 
 /** How providers say that there is nothing left to spend, apart from going too fast. */
 const usedUp =
-  /insufficient[_ ](?:quota|balance|funds|credits?)|exceeded your current quota|billing_hard_limit|billing_not_active|credit balance is too low|(?:out of|no remaining|used all available) credits/i
+  /exceeded[_ ](?:your[_ ])?current[_ ]quota|insufficient[_ ](?:quota|balance|funds|credits?)|billing_hard_limit|billing_not_active|credit balance is too low|(?:out of|no remaining|used all available) credits/i
 
 function verdictOf(status: number, text: string): Verdict {
-  if (status === 429) return usedUp.test(text) ? 'quota_exhausted' : 'rate_limited'
+  if ((status === 429 || status === 403) && usedUp.test(text)) return 'quota_exhausted'
+  if (status === 429) return 'rate_limited'
   return statusVerdicts[status] ?? 'provider_error'
 }
 
-function parsed(text: string): unknown {
+/** Some servers put a byte order mark before their JSON. */
+const withoutMark = (text: string): string => text.replace(/^\ufeff/, '')
+
+/** What an answer says of a failure, whatever its medium. */
+export const wordsIn = (answer: unknown, text: string, contentType: string): string | undefined =>
+  answer === undefined ? plainWords(text, contentType) : wordsOf(answer)
+
+/** What an answer that is no JSON says: the title of a page, or the text. */
+function plainWords(text: string, contentType: string): string | undefined {
+  const isPage = /html/i.test(contentType) || /^\s*<(?:!doctype|html)/i.test(text)
+  const words = isPage ? /<title[^>]*>([^<]{1,300})<\/title>/i.exec(text)?.[1] : text
+  return words?.trim() || undefined
+}
+
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -77,14 +94,12 @@ function parsed(text: string): unknown {
   }
 }
 
-/** An id that no request could name is none. */
-const idPattern = /^[^\s\p{Cc}](?:[^\p{Cc}]{0,298}[^\s\p{Cc}])?$/u
-
-function modelIds(row: Provider, answer: unknown): string[] | undefined {
-  const ids = row.modelIds(answer)
-  if (!ids?.every((id): id is string => typeof id === 'string' && idPattern.test(id) && id.isWellFormed()))
-    return undefined
-  return [...new Set(ids)].sort()
+/** The ids that a request could name; an entry without one says nothing of the key, and one that repeats the key is none. */
+function modelIds(row: Provider, answer: unknown, key: Secret): string[] | undefined {
+  const listed = row.modelIds(answer)
+  const ids = listed?.filter(isModelId)
+  if (!listed || !ids || (ids.length === 0 && listed.length > 0)) return undefined
+  return [...new Set(ids.filter((id) => !repeatsSecret(id, key)))].sort()
 }
 
 /** A hostile answer nests as deep as it is long. */

@@ -142,7 +142,9 @@ describe('functions and their permissions', () => {
 describe('the API', () => {
   test('has exactly the routes of the operations, and the catch-all', () => {
     const routes = ofType(all, 'AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties.RouteKey)
-    expect(routes.sort()).toEqual(everyOperation.map(([, { route }]) => route).sort())
+    const heads = everyOperation.filter(([, { method, route }]) => method === 'GET' && route !== '$default')
+    const wanted = [...everyOperation.map(([, { route }]) => route), ...heads.map(([, { path }]) => `HEAD ${path}`)]
+    expect(routes.sort()).toEqual(wanted.sort())
   })
 
   test('answers preflights of the configured dashboards only, and has no CORS without any', () => {

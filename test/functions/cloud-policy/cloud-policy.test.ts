@@ -61,7 +61,7 @@ describe('a patch of the cloud policy', () => {
     ['provider_allowlist', ['openai', ['OpenAI'], ['openai', 'azure'], [''], [null], {}]],
     [
       'default_fallback_model',
-      ['', 'gpt-5', 'openai', 'openai/', '/gpt-5', 'azure/gpt-5', 'OpenAI/gpt-5', 'openai/gpt 5', 'openai/a\n', 1, []],
+      ['', 'gpt-5', 'openai', 'openai/', '/gpt-5', 'azure/gpt-5', 'OpenAI/gpt-5', 'openai/ gpt', 'openai/a\n', 1, []],
     ],
   ])('is 400 naming %s for what it cannot be, and nothing of it is applied', async (field, values) => {
     await reset()
@@ -80,10 +80,10 @@ describe('a patch of the cloud policy', () => {
     expect(await trailEnd(org)).toBe(end)
   })
 
-  test('takes a model name of 200 characters and refuses one of 201', async () => {
+  test('takes a model name of 300 characters and refuses one of 301', async () => {
     await reset()
-    expect((await patch({ default_fallback_model: `xai/${'m'.repeat(200)}` })).status).toBe(200)
-    expect(faultPaths(await patch({ default_fallback_model: `xai/${'m'.repeat(201)}` }))).toEqual([
+    expect((await patch({ default_fallback_model: `xai/${'m'.repeat(300)}` })).status).toBe(200)
+    expect(faultPaths(await patch({ default_fallback_model: `xai/${'m'.repeat(301)}` }))).toEqual([
       'default_fallback_model',
     ])
   })

@@ -38,7 +38,7 @@ describe('a new local target', () => {
   test('keeps every field that was sent, and its key behind a mask', async () => {
     const fields = {
       ...{ name: 'the other box', endpoint: 'https://gpu.example.com:8443/llm', runtime: 'tgi' },
-      ...{ models: ['llama-3', 'org/qwen:7b'], priority: 0, weight: 1000, enabled: false },
+      ...{ models: ['/models/My Model.gguf', 'org/qwen:7b'], priority: 0, weight: 1000, enabled: false },
     }
     const { body, text } = await createTarget(org, { ...fields, api_key: key })
     expect(body).toMatchObject({ ...fields, masked: '…6789', key_version: 1 })
@@ -68,7 +68,7 @@ describe('a new local target', () => {
     ['runtime', [undefined, null, '', 'vLLM', 'sglang', 1]],
     [
       'models',
-      [null, 'llama', [''], ['a b'], [null], ['x'.repeat(129)], Array.from({ length: 51 }, (_, at) => `m${at}`)],
+      [null, 'llama', [''], [' a'], [null], ['x'.repeat(301)], Array.from({ length: 51 }, (_, at) => `m${at}`)],
     ],
     ['priority', [null, -1, 1001, 0.5, '1', Number.MAX_SAFE_INTEGER]],
     ['weight', [null, -1, 1001, 0.5, '1']],
@@ -86,7 +86,7 @@ describe('a new local target', () => {
   })
 
   test('is refused with every fault named at once, those of unknown fields too', async () => {
-    const refused = await createTarget(org, { name: '', runtime: 'x', priority: -1, models: ['a b', 'ok'], url: 'x' })
+    const refused = await createTarget(org, { name: '', runtime: 'x', priority: -1, models: [' a', 'ok'], url: 'x' })
     expectProblem(refused, 'invalid_input')
     expect(faultPaths(refused).sort()).toEqual(['models.0', 'name', 'priority', 'runtime', 'url'])
   })

@@ -7,7 +7,7 @@ import { invoke } from '../../support/invoke.ts'
 import { logLines } from '../../support/logs.ts'
 import { makeBusyOrg, type TestOrg } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
-import { json, startProvider, type TestProvider } from '../../support/provider.ts'
+import { json, raw, startProvider, type TestProvider } from '../../support/provider.ts'
 import { deleteTarget, getTarget, makeTarget, patchTarget, testTarget } from './targets.ts'
 
 const key = 'sk-probed-runtime-0123456789'
@@ -16,17 +16,20 @@ let org: TestOrg
 let runtime: TestProvider
 beforeAll(async () => {
   org = await makeBusyOrg()
-  runtime = await startProvider()
+  runtime = await startProvider(json(anyRuntime))
 })
 afterAll(() => runtime.close())
 afterEach(() => {
   vi.restoreAllMocks()
   vi.unstubAllEnvs()
-  runtime.answer(json({}))
+  runtime.answer(json(anyRuntime))
   runtime.requests.length = 0
 })
 
 /** Tests a new target. */
+/** What every kind of runtime takes for its own. */
+const anyRuntime = { models: [], model_id: 'm', data: [] }
+
 const tested = async (body: object = {}) => testTarget(org, await makeTarget(org, { endpoint: runtime.url, ...body }))
 const lastVerified = async (id: string) => (await getTarget(org, id)).body.last_verified_at
 
@@ -42,11 +45,16 @@ describe('the test of a local target asks', () => {
     ['vllm', '/', '/v1/models'],
     ['vllm', '/v1', '/v1/models'],
     ['vllm', '/v1//', '/v1/models'],
-    ['llamacpp', '/llm', '/llm/v1/models'],
+    ['llamacpp', '/llm', '/llm/models'],
+    ['openai_compatible', '/v3', '/v3/models'],
+    ['openai_compatible', '/v1-openai', '/v1-openai/models'],
+    ['openai_compatible', '/api', '/api/models'],
+    ['ollama', '/api', '/api/tags'],
+    ['ollama', '/proxy/api/', '/proxy/api/tags'],
     ['llamacpp', '/llm/v1', '/llm/v1/models'],
     ['openai_compatible', '', '/v1/models'],
     ['openai_compatible', '/api/v1/', '/api/v1/models'],
-    ['openai_compatible', '/apiv1', '/apiv1/v1/models'],
+    ['openai_compatible', '/apiv1', '/apiv1/models'],
   ])('%s at %j for %s', async (name, path, asked) => {
     const { status, body } = await tested({ runtime: name, endpoint: runtime.url + path })
     expect([status, body.success]).toEqual([200, true])
@@ -78,9 +86,34 @@ describe('the result of a test', () => {
     ...{ success: error === null, latency_ms: expect.any(Number), status_code, error },
   })
 
-  test.each([200, 201, 204, 299])('is a success for the status %i, whatever the body', async (status) => {
-    runtime.answer((_request, response) => response.writeHead(status).end())
-    expect((await tested()).body).toEqual(result(status, null))
+  test.each([
+    ['ollama', { models: [{ name: 'llama3' }] }],
+    ['tgi', { model_id: 'bigscience/bloom' }],
+    ['vllm', { object: 'list', data: [] }],
+    ['llamacpp', { data: [{ id: '/models/My Model.gguf' }] }],
+    ['openai_compatible', [{ id: 'a' }]],
+  ])('is a success for the JSON of %s, and for no other 2xx', async (name, answer) => {
+    runtime.answer(json(answer))
+    expect((await tested({ runtime: name })).body).toEqual(result(200, null))
+    for (const other of [
+      raw('<!doctype html><title>A single-page app</title>', 200, { 'content-type': 'text/html' }),
+      raw('', 204),
+      json({ error: 'model is loading' }),
+      raw('null', 200),
+    ]) {
+      runtime.answer(other)
+      const { body } = await tested({ runtime: name })
+      expect([body.success, typeof body.error]).toEqual([false, 'string'])
+    }
+    runtime.answer(raw(`\ufeff${JSON.stringify(answer)}`))
+    expect((await tested({ runtime: name })).body.success).toBe(true)
+  })
+
+  test('tells what a page or a text that answers instead says', async () => {
+    runtime.answer(raw('<html><title>Sign in to the portal</title></html>', 200, { 'content-type': 'text/html' }))
+    expect((await tested()).body.error).toContain('Sign in to the portal')
+    runtime.answer(raw('upstream connect error', 503, { 'content-type': 'text/plain' }))
+    expect((await tested()).body.error).toContain('upstream connect error')
   })
 
   test.each([301, 302, 307, 400, 401, 403, 404, 429, 500, 503])('is a failure for the status %i', async (status) => {
@@ -134,8 +167,9 @@ describe('the result of a test', () => {
       ...result(200, expect.stringMatching(/larger than 1024 KiB/)),
       success: false,
     })
+    // One byte less is read whole, and is no JSON.
     runtime.answer((_request, response) => response.writeHead(200).end(large.subarray(1)))
-    expect((await tested()).body).toEqual(result(200, null))
+    expect((await tested()).body.error).toMatch(/is not vllm/)
   })
 
   test('is a failure for an address that is no longer allowed, and nothing is dialed', async () => {
@@ -192,7 +226,7 @@ describe('when a target was last verified', () => {
     runtime.answer(json({}, 500))
     await testTarget(org, id)
     expect(await lastVerified(id)).toBeNull()
-    runtime.answer(json({}))
+    runtime.answer(json(anyRuntime))
     const before = new Date().toISOString()
     await testTarget(org, id)
     const stamped = await lastVerified(id)
@@ -249,7 +283,7 @@ describe('a test that is under way while its target', () => {
   /** Runs `meanwhile` when the runtime has been asked and has not answered yet. */
   async function testWhile(id: string, meanwhile: () => Promise<unknown>) {
     const asked = new Promise<() => void>((resolve) => {
-      runtime.answer((_request, response) => resolve(() => response.writeHead(200).end()))
+      runtime.answer((request, response) => resolve(() => json(anyRuntime)(request, response)))
     })
     const result = testTarget(org, id)
     const answer = await asked

@@ -69,6 +69,7 @@ describe('a call', () => {
         'accept-encoding': 'identity',
         connection: 'close',
         host: new URL(provider.url).host,
+        'user-agent': 'octomil-settings/0.0.0-test',
         'x-api-key': 'k',
       },
     })

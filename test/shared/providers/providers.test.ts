@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { apiRootOf, type ProviderName, providerNames } from '../../../shared/providers/providers.ts'
 import { attempt } from '../../../shared/providers/verify.ts'
 import { Secret } from '../../../shared/secrets/secret.ts'
-import { json, startProvider, type TestProvider } from '../../support/provider.ts'
+import { json, raw, startProvider, type TestProvider } from '../../support/provider.ts'
 
 const key = 'key-4Tn2Zq8Rw6Yb0Lx3Vm'
 const bearer = { authorization: `Bearer ${key}` }
@@ -98,7 +98,15 @@ const rows: Record<ProviderName, Row> = {
     ids: ['anthropic/claude-sonnet-4', 'openai/gpt-5'],
     refusal: [401, { error: { message: 'No auth credentials found', code: 401 } }],
   },
-  fireworks: like('https://api.fireworks.ai/inference/v1', 'accounts/fireworks/models/llama-v3p1-8b-instruct'),
+  fireworks: {
+    ...like('https://api.fireworks.ai'),
+    path: '/v1/accounts/fireworks/models?pageSize=200',
+    answer: {
+      models: [{ name: 'accounts/fireworks/models/b' }, { name: 'accounts/fireworks/models/a' }],
+      totalSize: 2,
+    },
+    ids: ['accounts/fireworks/models/a', 'accounts/fireworks/models/b'],
+  },
   cerebras: like('https://api.cerebras.ai/v1', 'llama3.1-8b', 'llama-3.3-70b'),
   openai_compatible: { ...like('', 'local-model'), root: null },
 }
@@ -143,6 +151,7 @@ describe.each(Object.entries(rows) as [ProviderName, Row][])('%s', (provider, ro
       accept: 'application/json',
       'accept-encoding': 'identity',
       connection: 'close',
+      'user-agent': 'octomil-settings/0.0.0-test',
       ...row.headers,
     })
     expect(request?.path).not.toContain(key)
@@ -178,15 +187,16 @@ describe.each(Object.entries(rows) as [ProviderName, Row][])('%s', (provider, ro
     expect(attempted.error).not.toContain('no reason that could be read')
   })
 
-  test('is not believed when what it answers is no list of ids', async () => {
-    const noIds = ['', ' ', 'a ', ' a', 'a\nb', '\u0000', 'x'.repeat(301), 7, null, undefined, {}, ['a']]
+  const isNamed = provider === 'google' || provider === 'fireworks'
+  const listOf = (entries: object[]) => (isNamed ? { models: entries } : { data: entries })
+  const entryOf = (id: unknown) => (isNamed ? { name: id } : { id })
+
+  test('is believed with the ids that are there, and not with a list that has none', async () => {
+    const noIds = ['', ' ', 'a ', ' a', 'a\nb', '\u0000', 'a\u202eb', 'x'.repeat(309), 7, null, undefined, {}, ['a']]
     for (const id of noIds) {
-      const entry = provider === 'google' ? { name: id } : { id }
-      const good = provider === 'google' ? { name: 'models/good' } : { id: 'good' }
-      const inside = [good, entry]
-      server.answer(
-        json(provider === 'together' ? inside : provider === 'google' ? { models: inside } : { data: inside }),
-      )
+      server.answer(json(listOf([entryOf('good'), entryOf(id)])))
+      expect(await tryAt(provider), String(id)).toMatchObject({ verdict: 'verified', models: ['good'] })
+      server.answer(json(listOf([entryOf(id)])))
       expect(await tryAt(provider), String(id)).toMatchObject({ verdict: 'provider_error', status: 200, models: null })
     }
     for (const body of [null, {}, 'models', 7, true, { data: {} }, { data: null }, { models: 'x' }, [1], [[]]]) {
@@ -199,10 +209,30 @@ describe.each(Object.entries(rows) as [ProviderName, Row][])('%s', (provider, ro
     }
   })
 
+  test('drops an id that repeats the key in any spelling', async () => {
+    const bytes = Buffer.from(key)
+    const spellings = [
+      key,
+      key.toUpperCase(),
+      [...key].reverse().join(''),
+      [...key].join('-'),
+      bytes.toString('hex'),
+      bytes.toString('base64'),
+      bytes.toString('base64url'),
+      Buffer.from(`x${key}`).toString('base64'),
+      Buffer.from(`xy${key}y`).toString('base64'),
+      [...bytes].map((byte) => `%${byte.toString(16)}`).join(''),
+    ]
+    for (const id of spellings) {
+      server.answer(json(listOf([entryOf('good'), entryOf(`m/${id}`)])))
+      expect((await tryAt(provider)).models, id).toEqual(['good'])
+      server.answer(json({ error: { message: `the key ${id} is wrong` } }, 401))
+      expect((await tryAt(provider)).error, id).not.toContain(id)
+    }
+  })
+
   test('with a list that is empty has a key that works', async () => {
-    server.answer(
-      json(provider === 'together' ? [] : provider === 'google' ? { models: [] } : { object: 'list', data: [] }),
-    )
+    server.answer(json(listOf([])))
     expect(await tryAt(provider)).toMatchObject({ verdict: 'verified', models: [], error: null })
   })
 })
@@ -230,4 +260,30 @@ test('Google’s and xAI’s other 400s are no word on the key', async () => {
     server.answer(json({ error: { message: 'pageSize is too large' } }, 400))
     expect((await tryAt(provider)).verdict).toBe('provider_error')
   }
+})
+
+test.each([
+  ['a bare list', [{ id: 'a' }]],
+  ['an envelope', { object: 'list', data: [{ id: 'a' }] }],
+])('those that speak OpenAI’s protocol may answer %s, after a byte order mark too', async (_what, answer) => {
+  for (const provider of ['openai_compatible', 'together', 'groq'] as const) {
+    server.answer(raw(`\ufeff${JSON.stringify(answer)}`, 200, { 'content-type': 'application/json' }))
+    expect((await tryAt(provider)).models).toEqual(['a'])
+  }
+})
+
+test.each([
+  [429, { error: { type: 'exceeded_current_quota_error', message: 'Your account is suspended' } }],
+  [403, { error: { type: 'exceeded_current_quota_error', message: 'Your account is suspended' } }],
+  [403, { error: { code: 'insufficient_quota' } }],
+])('%i with %j says that the quota is used up', async (status, body) => {
+  server.answer(json(body, status))
+  expect((await tryAt('moonshot')).verdict).toBe('quota_exhausted')
+})
+
+test('what a provider says in plain text is shown, and of a page its title', async () => {
+  server.answer(raw('Access denied:\n error code 1010', 403, { 'content-type': 'text/plain' }))
+  expect((await tryAt('groq')).error).toBe('Groq answered 403: Access denied: error code 1010')
+  server.answer(raw('<html><head><title>Just a moment</title></head></html>', 503, { 'content-type': 'text/html' }))
+  expect((await tryAt('groq')).error).toBe('Groq answered 503: Just a moment')
 })
