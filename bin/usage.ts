@@ -4,11 +4,11 @@
 export class UsageError extends Error {}
 
 /**
- * Runs a command to its end. A wrong option is told with the usage, which `--help` prints; what `explain` has a sentence
+ * Runs a command to its end. A wrong option is told with the usage, which `--help` or `-h` prints; what `explain` has a sentence
  * for, with that sentence; anything else as it came.
  */
 export function runMain(main: () => Promise<void>, usage: string, explain: (error: Error) => string | undefined): void {
-  if (process.argv.slice(2).includes('--help')) {
+  if (process.argv.slice(2).some((option) => option === '--help' || option === '-h')) {
     console.log(usage)
     return
   }

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runMain, UsageError } from '../bin/usage.ts'
+import { lockFolder } from './folder-lock.ts'
 import { readableLogs } from './request-log.ts'
 import { mintTokens, type Service, seed, startService } from './service.ts'
 import { type DevState, readDevState, writePrivateFile } from './state.ts'
@@ -16,20 +17,28 @@ const usage = `Usage: npm run dev -- [--port 3000] [--fresh] [--cors-origin http
 const folder = join(import.meta.dirname, '..', '.local')
 const stateFile = join(folder, 'dev.json')
 
+const dataFiles = ['dev.json', 'stripe.json', 'dynamodb.sqlite', 'dynamodb.sqlite-wal', 'dynamodb.sqlite-shm']
+
 const sweepEveryMs = 60 * 60 * 1000
 
 async function main(): Promise<void> {
   const options = readOptions()
-  if (options.fresh)
-    for (const name of ['dev.json', 'stripe.json', 'dynamodb.sqlite', 'dynamodb.sqlite-wal', 'dynamodb.sqlite-shm'])
-      rmSync(join(folder, name), { force: true })
   readableLogs(process.stdout)
   writePrivateFile(join(folder, '.gitignore'), '*\n')
   const { port, corsOrigins } = options
-  const service = await startService({ port, folder, corsOrigins, sweepEveryMs }).catch((error: unknown) => {
+  // Nothing is deleted before this process has the port and the folder.
+  const prepare = async (servedPort: number) => {
+    await lockFolder(folder, servedPort)
+    if (options.fresh) for (const name of dataFiles) rmSync(join(folder, name), { force: true })
+  }
+  const service = await startService({ port, folder, corsOrigins, sweepEveryMs, prepare }).catch((error: unknown) => {
     throw isTaken(error) ? new TakenPort(port) : error
   })
   endOnSignal(service)
+  void service.engineEnded.then((said) => {
+    console.error(`The DynamoDB engine has ended, and the service with it; start it again: npm run dev\n${said}`)
+    process.exit(1)
+  })
   const state: DevState = { url: service.url, issuer: service.issuer.url, orgs: await orgsToTry(service) }
   writePrivateFile(stateFile, `${JSON.stringify(state, null, 2)}\n`)
   // For a person; a pipe gets request lines only.
@@ -47,7 +56,15 @@ function readOptions() {
   const port = Number(values.port)
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new UsageError(`--port must be 0 to 65535, not ${values.port}`)
+  for (const origin of values['cors-origin']) requireOrigin(origin)
   return { port, fresh: values.fresh, corsOrigins: values['cors-origin'] }
+}
+
+function requireOrigin(text: string): void {
+  const { origin, protocol } = URL.canParse(text) ? new URL(text) : { origin: '', protocol: '' }
+  if (origin === text && /^https?:$/.test(protocol)) return
+  const meant = /^https?:$/.test(protocol) ? `; did you mean ${origin}?` : ''
+  throw new UsageError(`--cors-origin must be an origin like https://dashboard.example.com, not ${text}${meant}`)
 }
 
 /** The orgs of the last run with new tokens, if their data is still there; otherwise new ones. */

@@ -15,6 +15,8 @@ import { tableSchema } from '../shared/storage/schema.ts'
 
 export interface Engine {
   endpoint: string
+  /** Settles with what the engine said when it ends without being stopped. */
+  ended: Promise<string>
   stop(): Promise<void>
 }
 
@@ -23,22 +25,45 @@ const startTimeoutMs = 10_000
 /** Starts an engine that keeps its data in `databaseFile`, or in memory without one. */
 export async function startEngine(databaseFile?: string): Promise<Engine> {
   const named = process.env.DYNAMODB_ENDPOINT
-  if (named) return { endpoint: named, stop: async () => {} }
+  if (named) return { endpoint: requireEndpoint(named), ended: new Promise(() => {}), stop: async () => {} }
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`
+  const options = ['--host', '127.0.0.1', '--port', String(port), ...(databaseFile ? ['--db-path', databaseFile] : [])]
   const child = spawn(
-    findBinary(),
-    ['--host', '127.0.0.1', '--port', String(port), ...(databaseFile ? ['--db-path', databaseFile] : [])],
+    'sh',
+    ['-c', endsWithItsInput, 'engine', findBinary(), ...options],
     // A process group of its own: Ctrl-C reaches us alone, and we end it once the last request is answered.
-    { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+    { stdio: ['pipe', 'ignore', 'pipe'], detached: true },
   )
-  const endWithUs = () => child.kill()
-  process.once('exit', endWithUs)
-  child.once('exit', () => process.off('exit', endWithUs))
   const said: Buffer[] = []
   child.stderr.on('data', (chunk: Buffer) => said.length < 50 && said.push(chunk))
   await untilReady(endpoint, child, () => Buffer.concat(said).toString())
-  return { endpoint, stop: () => stopChild(child) }
+  let stopped = false
+  const ended = new Promise<string>((resolve) => {
+    child.once('exit', () => {
+      if (!stopped) resolve(Buffer.concat(said).toString())
+    })
+  })
+  const stop = () => {
+    stopped = true
+    return stopChild(child)
+  }
+  return { endpoint, ended, stop }
+}
+
+/**
+ * Runs the engine until the pipe from us closes. A process that is killed closes its pipes, however it is killed, so the
+ * engine never stays behind on its port.
+ */
+const endsWithItsInput = `exec 3<&0
+"$@" &
+engine=$!
+{ cat <&3 >/dev/null; kill "$engine" 2>/dev/null; } &
+wait "$engine"`
+
+function requireEndpoint(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
+  throw new Error(`DYNAMODB_ENDPOINT must be the URL of a DynamoDB engine, like http://127.0.0.1:8000, not ${text}`)
 }
 
 function findBinary(): string {
@@ -92,7 +117,7 @@ async function untilReady(endpoint: string, child: ChildProcess, said: () => str
 async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
-  child.kill('SIGTERM')
+  child.stdin?.end()
   await ended
 }
 

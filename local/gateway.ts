@@ -45,7 +45,12 @@ export function createGateway(settings: GatewaySettings) {
   }
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? '/', 'http://gateway.invalid')
+    const target = `http://gateway.invalid${request.url ?? '/'}`
+    if (!request.url?.startsWith('/') || !URL.canParse(target)) {
+      response.writeHead(400, { 'content-type': 'application/json' }).end('{"message":"Bad Request"}')
+      return
+    }
+    const url = new URL(target)
     const corsHeaders = corsHeadersFor(request, settings)
     if (isPreflight(request) && settings.corsOrigins.length > 0) {
       response.writeHead(204, corsHeaders).end()

@@ -19,6 +19,8 @@ export const readableText = (text: string): string =>
 
 const colours: Record<string, string> = { '2': '\u001b[32m', '3': '\u001b[36m', '4': '\u001b[33m', '5': '\u001b[31m' }
 const plain = '\u001b[0m'
+/** https://no-color.org */
+const isPlain = (): boolean => Boolean(process.env.NO_COLOR)
 
 /** Stripe tells a dozen things of each that matters here; the line of an event that was applied stands for its delivery. */
 const untold: ReadonlySet<unknown> = new Set([
@@ -39,7 +41,8 @@ function readable(line: string): string | undefined {
   }
   if (message !== 'request') return `${entry.level} ${message} ${JSON.stringify(entry.error ?? '')}`
   const colour = colours[String(status).charAt(0)] ?? ''
-  return `${time} ${colour}${status}${plain} ${method} ${path} ${latency_ms} ms  ${operation} ${principal} ${problem}`
+  const shown = isPlain() ? status : `${colour}${status}${plain}`
+  return `${time} ${shown} ${method} ${path} ${latency_ms} ms  ${operation} ${principal} ${problem}`
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

@@ -23,6 +23,8 @@ export interface ServiceOptions {
   folder?: string
   tableName?: string
   corsOrigins?: readonly string[]
+  /** Runs when the port is taken, and before anything of the folder is read. */
+  prepare?: (port: number) => Promise<void>
   /** How often the sweep of billing runs by itself; never without it. */
   sweepEveryMs?: number
 }
@@ -32,6 +34,8 @@ export interface Service {
   issuer: Issuer
   stripe: LocalStripe
   events: LocalEventBridge
+  /** Settles with what the engine said when it ends by itself. */
+  engineEnded: Promise<string>
   close(): Promise<void>
 }
 
@@ -41,6 +45,7 @@ export async function startService({
   folder,
   tableName = 'octomil-settings-local',
   corsOrigins = [],
+  prepare,
   sweepEveryMs,
 }: ServiceOptions): Promise<Service> {
   const inFolder = (name: string) => (folder ? join(folder, name) : undefined)
@@ -48,9 +53,11 @@ export async function startService({
   const ready = Promise.withResolvers<RequestHandler>()
   const server = createServer(async (request, response) => (await ready.promise)(request, response))
   await listen(server, port)
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const served = (server.address() as AddressInfo).port
+  const url = `http://127.0.0.1:${served}`
   let engine: Engine | undefined
   try {
+    await prepare?.(served)
     setAwsEnvironment(url)
     engine = await startEngine(inFolder('dynamodb.sqlite'))
     process.env.AWS_ENDPOINT_URL_DYNAMODB = engine.endpoint
@@ -66,7 +73,14 @@ export async function startService({
     })
     ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), createGateway({ corsOrigins })))
     const started = engine
-    return { url, issuer, stripe, events, close: () => close(server, stripe, events, started) }
+    return {
+      url,
+      issuer,
+      stripe,
+      events,
+      engineEnded: started.ended,
+      close: () => close(server, stripe, events, started),
+    }
   } catch (error) {
     server.close()
     await engine?.stop()
@@ -114,7 +128,17 @@ function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void
       `${environmentNames.stripeSecretKey} must be a test key here (sk_test_…): this is no place for real money.`,
     )
   }
-  if (key && key !== stripeSecretKey) return
+  if (key && key !== stripeSecretKey) {
+    if (process.env[environmentNames.stripeWebhookSecret]) return
+    throw new Error(
+      `${environmentNames.stripeSecretKey} is set and ${environmentNames.stripeWebhookSecret} is not: set it to the secret (whsec_…) that \`stripe listen --forward-to ${url}/api/v1/webhooks/stripe\` prints, or unset both for the local Stripe.`,
+    )
+  }
+  if (!key && process.env[environmentNames.stripeWebhookSecret]) {
+    throw new Error(
+      `${environmentNames.stripeWebhookSecret} is set and ${environmentNames.stripeSecretKey} is not: set it to a test key (sk_test_…), or unset both for the local Stripe.`,
+    )
+  }
   process.env[environmentNames.stripeSecretKey] = stripeSecretKey
   process.env[environmentNames.stripeWebhookSecret] = stripeWebhookSecret
   process.env[environmentNames.stripeApiUrl] = url

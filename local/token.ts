@@ -6,7 +6,7 @@ import { isRole } from '../shared/auth/scopes.ts'
 import { createIssuer, issuerPath } from './issuer.ts'
 import { readDevState } from './state.ts'
 
-const usage = `Usage: npm run -s token -- [--org <id>] [--role owner|admin|member] [--ttl <seconds>] [--sub <id>]
+const usage = `Usage: npm run -s token -- [--org <id or name>] [--role owner|admin|member] [--ttl <seconds>] [--sub <id>]
 
   --org   the organization (default: the first of npm run dev's)
   --role  what the person is there (default owner)
@@ -30,9 +30,12 @@ async function main(): Promise<void> {
   if (!Number.isInteger(ttlSeconds)) throw new UsageError(`--ttl must be a whole number of seconds, not ${values.ttl}`)
   const state = readDevState(join(folder, 'dev.json'))
   if (!state) throw new Error('There is no local service yet; start it once with: npm run dev')
-  const org_id = values.org ?? state.orgs[0]?.org_id ?? ''
-  if (!org_id.startsWith('org_'))
-    throw new UsageError(`--org must be one of ${state.orgs.map(({ org_id }) => org_id).join(', ')}`)
+  const named = state.orgs.find(({ name }) => name.toLowerCase() === values.org?.toLowerCase())?.org_id
+  const org_id = named ?? values.org ?? state.orgs[0]?.org_id ?? ''
+  if (!org_id.startsWith('org_')) {
+    const known = state.orgs.map((org) => `${org.name} (${org.org_id})`).join(', ')
+    throw new UsageError(`--org must be the name or the id of an organization: ${known}`)
+  }
   const issuer = await createIssuer(state.issuer.slice(0, -issuerPath.length), join(folder, 'issuer-key.json'))
   const person = { sub: values.sub ?? `local-${role}`, org_id, role, email: `${role}@example.com` }
   console.log(await issuer.mint(person, ttlSeconds))

@@ -1,6 +1,6 @@
 /** Reads a request's body, up to a limit. */
 import type { IncomingMessage } from 'node:http'
-import { invalidRequest } from './api-error.ts'
+import { ApiError } from './api-error.ts'
 
 const limitBytes = 1024 * 1024
 
@@ -11,6 +11,7 @@ export async function readBody(request: IncomingMessage): Promise<string> {
     size += (chunk as Buffer).length
     if (size <= limitBytes) chunks.push(chunk as Buffer)
   }
-  if (size > limitBytes) throw invalidRequest('Request body is too large.')
+  if (size > limitBytes)
+    throw new ApiError(413, { type: 'invalid_request_error', message: 'Request body is too large.' })
   return Buffer.concat(chunks).toString('utf8')
 }

@@ -1,0 +1,71 @@
+/** Services on one machine do not harm each other, and nothing of them stays behind. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { lockFolder } from '../../local/folder-lock.ts'
+
+const folder = () => mkdtempSync(join(tmpdir(), 'lock-'))
+const holder = (fields: object) => JSON.stringify({ pid: process.pid, port: 1, startedAtMs: 0, ...fields })
+
+const releases: (() => void)[] = []
+afterEach(() => {
+  for (const release of releases.splice(0)) release()
+})
+const lock = async (path: string, port = 1) => releases.push(await lockFolder(path, port))
+
+describe('a data folder', () => {
+  test('that a running service holds is refused, naming its process and port', async () => {
+    const path = folder()
+    const server = createServer((_request, response) => response.end('{}')).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    writeFileSync(join(path, 'lock.json'), holder({ port }))
+    await expect(lock(path)).rejects.toThrow(new RegExp(`process ${process.pid} on port ${port}`))
+    server.close()
+  })
+
+  test('that a service is just taking is refused before it answers', async () => {
+    const path = folder()
+    await lock(path, 1)
+    await expect(lock(path)).rejects.toThrow(/in use/)
+  })
+
+  test.each([
+    ['of a process that is gone', holder({ pid: 2 ** 22 + 1 })],
+    ['of another program that has its number', holder({})],
+    ['that cannot be read', '{'],
+  ])('with a lock %s is taken over', async (_what, content) => {
+    const path = folder()
+    writeFileSync(join(path, 'lock.json'), content)
+    await lock(path, 7)
+    expect(JSON.parse(readFileSync(join(path, 'lock.json'), 'utf8'))).toMatchObject({ pid: process.pid, port: 7 })
+  })
+})
+
+test.each(['SIGKILL', 'SIGTERM'] as const)('the engine ends with its process, also by %s', async (signal) => {
+  const engine = new URL('../../local/engine.ts', import.meta.url).href
+  const script = `const { startEngine } = await import(${JSON.stringify(engine)})
+console.log((await startEngine()).endpoint)
+setInterval(() => {}, 1000)`
+  const { DYNAMODB_ENDPOINT: _named, ...env } = process.env
+  const owner = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [said] = (await once(owner.stdout, 'data')) as [Buffer]
+  const endpoint = said.toString().trim()
+  const answers = () =>
+    fetch(endpoint).then(
+      () => true,
+      () => false,
+    )
+  expect(await answers()).toBe(true)
+  owner.kill(signal)
+  await once(owner, 'exit')
+  await expect.poll(answers, { timeout: 5000 }).toBe(false)
+})
