@@ -8821,7 +8821,85 @@ export interface operations {
                 "application/json": {
                     /** @description What to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
                     limits: {
-                        [key: string]: {
+                        /** @description The limit of hosted_requests_monthly; absent: it stays. */
+                        hosted_requests_monthly?: {
+                            /** @description null: no limit below the plan’s. */
+                            limit: number | null;
+                            /**
+                             * @description What becomes of use above the limit: it is refused, or only told of.
+                             * @default enforce
+                             * @enum {string}
+                             */
+                            mode?: "enforce" | "alert_only";
+                        };
+                        /** @description The limit of api_requests_monthly; absent: it stays. */
+                        api_requests_monthly?: {
+                            /** @description null: no limit below the plan’s. */
+                            limit: number | null;
+                            /**
+                             * @description What becomes of use above the limit: it is refused, or only told of.
+                             * @default enforce
+                             * @enum {string}
+                             */
+                            mode?: "enforce" | "alert_only";
+                        };
+                        /** @description The limit of managed_billable_micros_monthly; absent: it stays. */
+                        managed_billable_micros_monthly?: {
+                            /** @description null: no limit below the plan’s. */
+                            limit: number | null;
+                            /**
+                             * @description What becomes of use above the limit: it is refused, or only told of.
+                             * @default enforce
+                             * @enum {string}
+                             */
+                            mode?: "enforce" | "alert_only";
+                        };
+                        /** @description The limit of max_devices; absent: it stays. */
+                        max_devices?: {
+                            /** @description null: no limit below the plan’s. */
+                            limit: number | null;
+                            /**
+                             * @description What becomes of use above the limit: it is refused, or only told of.
+                             * @default enforce
+                             * @enum {string}
+                             */
+                            mode?: "enforce" | "alert_only";
+                        };
+                        /** @description The limit of max_models; absent: it stays. */
+                        max_models?: {
+                            /** @description null: no limit below the plan’s. */
+                            limit: number | null;
+                            /**
+                             * @description What becomes of use above the limit: it is refused, or only told of.
+                             * @default enforce
+                             * @enum {string}
+                             */
+                            mode?: "enforce" | "alert_only";
+                        };
+                        /** @description The limit of storage_gb; absent: it stays. */
+                        storage_gb?: {
+                            /** @description null: no limit below the plan’s. */
+                            limit: number | null;
+                            /**
+                             * @description What becomes of use above the limit: it is refused, or only told of.
+                             * @default enforce
+                             * @enum {string}
+                             */
+                            mode?: "enforce" | "alert_only";
+                        };
+                        /** @description The limit of training_rounds_monthly; absent: it stays. */
+                        training_rounds_monthly?: {
+                            /** @description null: no limit below the plan’s. */
+                            limit: number | null;
+                            /**
+                             * @description What becomes of use above the limit: it is refused, or only told of.
+                             * @default enforce
+                             * @enum {string}
+                             */
+                            mode?: "enforce" | "alert_only";
+                        };
+                        /** @description The limit of model_downloads_monthly; absent: it stays. */
+                        model_downloads_monthly?: {
                             /** @description null: no limit below the plan’s. */
                             limit: number | null;
                             /**

@@ -4,14 +4,7 @@ import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/
 import { invalidInput } from '../../shared/http/problem.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { clientSecretBinding, configuredProviders, orgAuthUpdated, readOrgAuth } from '../../shared/org-auth/entity.ts'
-import {
-  featuresSwitchedOn,
-  incoherences,
-  type OrgAuth,
-  secretAgain,
-  toAuthRecord,
-  unseenOf,
-} from '../../shared/org-auth/record.ts'
+import * as rules from '../../shared/org-auth/record.ts'
 import { sealField } from '../../shared/secrets/seal.ts'
 import { updateOrgAuth } from './contract.ts'
 
@@ -20,15 +13,14 @@ export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now,
   const before = await readOrgAuth(caller.orgId)
   const wanted = { ...before.value, ...presentFields(body) }
   const providers = configuredProviders()
-  const faults = incoherences(wanted, providers)
+  const faults = rules.incoherences(wanted, providers)
   if (faults.length > 0) throw invalidInput(faults)
-  requireMatch(headers, toAuthRecord(before.value, providers), unseenOf(before.value))
-  const missing = secretAgain(before.value, wanted, body.sso_client_secret)
-  if (missing.length > 0) throw invalidInput(missing)
-  await requireFeatures(caller.orgId, now, featuresSwitchedOn(before.value, wanted))
+  requireMatch(headers, rules.toAuthRecord(before.value, providers), rules.unseenOf(before.value))
+  rules.requireSecretAgain(before.value, wanted, body.sso_client_secret)
+  await requireFeatures(caller.orgId, now, rules.featuresSwitchedOn(before.value, wanted))
   const binding = clientSecretBinding(caller.orgId)
   const sealed = await sealField(body.sso_client_secret, before.value.sso_client_secret, binding)
-  const after: OrgAuth = { ...wanted, sso_client_secret: sealed }
-  const answer = resource(toAuthRecord(after, providers), unseenOf(after))
+  const after: rules.OrgAuth = { ...wanted, sso_client_secret: sealed }
+  const answer = resource(rules.toAuthRecord(after, providers), rules.unseenOf(after))
   return commitIfChanged(commit, orgAuthUpdated(caller.orgId, before, after), answer)
 })

@@ -11,6 +11,7 @@ import { notFound, ProblemError } from '../http/problem.ts'
 import { newId } from '../ids.ts'
 import { remember } from '../remember.ts'
 import { type Change, StaleReadError } from '../storage/commit.ts'
+import { countKey } from '../storage/record.ts'
 import {
   change,
   type Filter,
@@ -21,6 +22,7 @@ import {
   type Row,
   type RowKey,
   updateRow,
+  type Write,
 } from '../storage/table.ts'
 import { type KeyDefinition, type KeyRecord, type KeyState, keyState, type StoredKey, toRecord } from './record.ts'
 
@@ -72,7 +74,7 @@ export const keyCreated = (orgId: string, { key, rawKey }: IssuedKey): Change =>
   resource: { type: 'api_key', id: key.id, name: key.name },
   result: 'success',
   changes: createdFields(key, recordedFields),
-  writes: insertKey(orgId, { key, rawKey }),
+  writes: [...insertKey(orgId, { key, rawKey }), counted(orgId, 1)],
 })
 
 const recordedFields = [
@@ -88,6 +90,21 @@ const recordedFields = [
   'rate_limit_per_minute',
   'expires_at',
 ] as const
+
+/** Keys that are not revoked; a list of more helps nobody, and rotation keeps the number. */
+const maxKeys = 1000
+
+const counted = (orgId: string, step: 1 | -1): Write =>
+  change(
+    countKey({ prefix: recordPrefix }, orgId),
+    {
+      UpdateExpression: 'ADD #count :step',
+      ConditionExpression: 'attribute_not_exists(#count) OR #count < :max',
+      ExpressionAttributeNames: { '#count': 'count' },
+      ExpressionAttributeValues: { ':step': step, ':max': step === 1 ? maxKeys : Number.MAX_SAFE_INTEGER },
+    },
+    () => new ProblemError('conflict', `An organization has at most ${maxKeys} API keys; revoke one first.`),
+  )
 
 const insertKey = (orgId: string, { key, rawKey }: IssuedKey) => [
   insert({ ...recordKey(orgId, key.id), ...key }),
@@ -163,6 +180,8 @@ export function keyRevoked(orgId: string, key: StoredKey, reason: string | null,
         },
         () => new StaleReadError('the key was revoked or rotated since it was read'),
       ),
+      // The replacement of a rotated key has taken its place in the count.
+      ...(key.rotated_to === null ? [counted(orgId, -1)] : []),
     ],
   }
   return { change: revocation, revoked }

@@ -5,6 +5,7 @@ import type { Exchange } from '../http/exchange.ts'
 import { ProblemError } from '../http/problem.ts'
 import { countRequest } from '../http/rate-limit.ts'
 import { rulesOf, sessionFault } from '../org-settings/access-rules.ts'
+import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
 import { isIntactRawKey, looksLikeRawKey } from './api-key.ts'
 import { type Caller, defaultRateLimitPerMinute, principalOf } from './caller.ts'
@@ -60,6 +61,7 @@ async function keyCaller(token: string, exchange: Exchange): Promise<Caller> {
   }
   const owner = await lookUpKey(token)
   if (!owner) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
+  if (revoked.has(owner.keyId)) throw revokedKey()
   // Side by side: the count needs no more than whose key it is, and its limit.
   const limit = owner.rateLimitPerMinute ?? defaultRateLimitPerMinute
   exchange.rateCount = countRequest({ orgId: owner.orgId, principal: owner.keyId, limit }, now)
@@ -85,8 +87,17 @@ async function keyCaller(token: string, exchange: Exchange): Promise<Caller> {
   }
 }
 
+/** Keys that this process has found revoked, which is for good: requests with them write no counters any more. */
+const revoked = new Map<string, true>()
+const maxRevoked = 1000
+
+const revokedKey = () => new ProblemError('invalid_api_key', 'The API key has been revoked.')
+
 function refuseDeadKey(key: StoredKey, now: Date): void {
   const state = keyState(key, now)
-  if (state === 'revoked') throw new ProblemError('invalid_api_key', 'The API key has been revoked.')
+  if (state === 'revoked') {
+    remember(revoked, key.id, true, maxRevoked)
+    throw revokedKey()
+  }
   if (state === 'expired') throw new ProblemError('token_expired', 'The API key has expired.')
 }

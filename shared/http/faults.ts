@@ -40,7 +40,8 @@ const bounds = new Set(['too_big', 'too_small'])
 function toFaults(issue: z.core.$ZodIssue, under: readonly PropertyKey[]): InputFault[] {
   const path = [...under, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.slice(0, maxFaults).map((name) => unknownField([...path, name]))
+    const own = issue.message.startsWith('Unrecognized key') ? {} : { message: issue.message }
+    return issue.keys.slice(0, maxFaults).map((name) => ({ ...unknownField([...path, name]), ...own }))
   }
   if (issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value')) {
     return [{ path: dotted(path), code: 'missing_field', message: 'is required' }]

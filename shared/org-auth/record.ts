@@ -1,6 +1,6 @@
 /** How people of an org sign in: SSO, SCIM, the primary mode; and what must hold together. */
 import * as z from 'zod'
-import type { InputFault } from '../http/problem.ts'
+import { type InputFault, invalidInput } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 import { writtenUrlField } from '../outbound/written-url.ts'
 import { secretNeeded } from '../secrets/destination.ts'
@@ -129,13 +129,17 @@ export function incoherences(auth: WantedAuth, providers: readonly SignInProvide
   return faults
 }
 
-/** The client secret that a patch must bring again because it names another identity provider. */
-export function secretAgain(before: OrgAuth, wanted: Settings, secret: unknown): InputFault[] {
-  if (before.sso_client_secret === null || secret !== undefined) return []
-  const moved = (['sso_issuer', 'sso_metadata_url'] as const).filter(
+/**
+ * A patch that names another identity provider brings the client secret again.
+ *
+ * @throws ProblemError `invalid_input`
+ */
+export function requireSecretAgain(before: OrgAuth, wanted: Settings, secret: unknown): void {
+  if (before.sso_client_secret === null || secret !== undefined) return
+  const moved = (['sso_issuer', 'sso_metadata_url'] as const).find(
     (field) => wanted[field] !== null && wanted[field] !== before[field],
   )
-  return moved.slice(0, 1).map((field) => secretNeeded('sso_client_secret', field))
+  if (moved) throw invalidInput([secretNeeded('sso_client_secret', moved)])
 }
 
 /** What a change switches on that not every plan has, by field. What is on already stays on after a downgrade. */

@@ -3,7 +3,9 @@
  * taken from the row that is being written or read: a ciphertext that was copied elsewhere does not open.
  */
 import { KMSClient } from '@aws-sdk/client-kms'
+import { ProblemError } from '../http/problem.ts'
 import { awsClientSettings } from '../runtime/aws-client.ts'
+import { log } from '../runtime/log.ts'
 import type { SecretPurpose } from './purpose.ts'
 
 /** The row that a secret belongs to. */
@@ -17,6 +19,23 @@ export interface SecretBinding {
 export interface SealedSecret {
   ciphertext: Uint8Array
   masked: string
+}
+
+/** Faults of the key itself, which pass only when an operator mends it. */
+const keyFaults = new Set([
+  ...['NotFoundException', 'DisabledException', 'KMSInvalidStateException', 'InvalidKeyUsageException'],
+  ...['AccessDeniedException'],
+])
+
+/** A fault of the key as a problem that no repetition mends; any other error as it is. */
+export function keyProblem(error: unknown): unknown {
+  if (!(error instanceof Error) || !keyFaults.has(error.name)) return error
+  log.error('the KMS key of this deployment cannot be used', { error })
+  return new ProblemError(
+    'service_unavailable',
+    'The key that protects stored secrets cannot be used. An operator must enable it or its grants.',
+    { retryable: false, cause: error },
+  )
 }
 
 let shared: KMSClient | undefined

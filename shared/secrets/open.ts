@@ -2,13 +2,16 @@
 import { DecryptCommand } from '@aws-sdk/client-kms'
 import { ProblemError } from '../http/problem.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
-import { encryptionContext, kms, type SecretBinding } from './kms.ts'
+import { encryptionContext, keyProblem, kms, type SecretBinding } from './kms.ts'
 import { Secret } from './secret.ts'
+
+/** It was sealed for another row, or by another key: no repetition opens it. */
+const foreign = new Set(['InvalidCiphertextException', 'IncorrectKeyException'])
 
 /**
  * Opens a ciphertext with the context of the row that it was read from.
  *
- * @throws ProblemError `server_error`, not to be retried, when it was not sealed for that row
+ * @throws ProblemError `server_error`, not to be retried, when it was not sealed for that row; `service_unavailable` when the key cannot be used
  */
 export async function open(ciphertext: Uint8Array, binding: SecretBinding): Promise<Secret> {
   try {
@@ -22,7 +25,7 @@ export async function open(ciphertext: Uint8Array, binding: SecretBinding): Prom
     if (!Plaintext) throw new Error('KMS answered without a plaintext')
     return new Secret(Buffer.from(Plaintext).toString('utf8'))
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'InvalidCiphertextException') throw error
+    if (!(error instanceof Error) || !foreign.has(error.name)) throw keyProblem(error)
     throw new ProblemError(
       'server_error',
       'The stored key of this record cannot be opened. Write it again: PATCH the record with its api_key.',

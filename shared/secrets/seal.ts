@@ -1,18 +1,22 @@
 /** Sealing secrets with KMS. Functions that store a secret may only do this; opening is for others. */
 import { EncryptCommand } from '@aws-sdk/client-kms'
 import { requiredEnvironment } from '../runtime/environment.ts'
-import { encryptionContext, kms, type SealedSecret, type SecretBinding } from './kms.ts'
+import { encryptionContext, keyProblem, kms, type SealedSecret, type SecretBinding } from './kms.ts'
 import { maskOf, type Secret } from './secret.ts'
 
-/** Seals a secret of at most 4096 bytes for one row. `masked` overrides what is shown of it. */
+/** Seals a secret of at most 4096 bytes for one row. `masked` overrides what is shown of it. @throws ProblemError `service_unavailable` when the key cannot be used */
 export async function seal(secret: Secret, binding: SecretBinding, masked = maskOf(secret)): Promise<SealedSecret> {
-  const { CiphertextBlob } = await kms().send(
-    new EncryptCommand({
-      KeyId: requiredEnvironment('secretsKeyId'),
-      Plaintext: Buffer.from(secret.reveal()),
-      EncryptionContext: encryptionContext(binding),
-    }),
-  )
+  const { CiphertextBlob } = await kms()
+    .send(
+      new EncryptCommand({
+        KeyId: requiredEnvironment('secretsKeyId'),
+        Plaintext: Buffer.from(secret.reveal()),
+        EncryptionContext: encryptionContext(binding),
+      }),
+    )
+    .catch((error: unknown) => {
+      throw keyProblem(error)
+    })
   if (!CiphertextBlob) throw new Error('KMS answered without a ciphertext')
   return { ciphertext: CiphertextBlob, masked }
 }

@@ -50,7 +50,7 @@ export const recordKey = ({ prefix }: Pick<RecordKind<never>, 'prefix'>, orgId: 
   pk: orgPartition(orgId),
   sk: prefix + id,
 })
-const countKey = ({ prefix }: Pick<RecordKind<never>, 'prefix'>, orgId: string): RowKey => ({
+export const countKey = ({ prefix }: Pick<RecordKind<never>, 'prefix'>, orgId: string): RowKey => ({
   pk: orgPartition(orgId),
   sk: `COUNT#${prefix}`,
 })

@@ -33,18 +33,28 @@ const setLimit = lazy(() =>
 
 const known = `known metrics: ${metrics.join(', ')}`
 
+const wishes = lazy(
+  () =>
+    // Every metric is there: the list is that of the type.
+    Object.fromEntries(
+      metrics.map((metric) => [
+        metric,
+        setLimit()
+          .optional()
+          .meta({ description: `The limit of ${metric}; absent: it stays.` }),
+      ]),
+    ) as Record<Metric, z.ZodOptional<ReturnType<typeof setLimit>>>,
+)
+
 /** The body of a PUT: any of the metrics, at least one. An unknown one is answered with those that there are. */
 export const usageLimitsBody = lazy(() =>
   z.strictObject({
     limits: z
-      .record(z.string(), setLimit())
-      .superRefine((limits, context) => {
-        const names = Object.keys(limits)
-        if (names.length === 0) context.addIssue({ code: 'custom', message: `must name at least one metric; ${known}` })
-        for (const name of names.filter((candidate) => !Object.hasOwn(ceilings, candidate))) {
-          context.addIssue({ code: 'custom', path: [name], message: `is not a metric; ${known}` })
-        }
+      .strictObject(wishes(), {
+        error: ({ code }) => (code === 'unrecognized_keys' ? `is not a metric; ${known}` : undefined),
       })
+      .refine((limits) => Object.keys(limits).length > 0, `must name at least one metric; ${known}`)
+      // What is absent is not there: JSON has no undefined.
       .transform((limits) => limits as Partial<Record<Metric, z.infer<ReturnType<typeof setLimit>>>>)
       .meta({ description: `What to set, by metric; ${known}.` }),
   }),

@@ -122,11 +122,12 @@ describe('a KMS that fails, as an operation sees it', () => {
     expect(await rowsOf(org.orgId, 'INT#')).toEqual([])
   })
 
-  test('a key that may not be used is 500, without the reason and without another attempt', async () => {
+  test('a key that may not be used is 503, not to be retried, without the reason and without another attempt', async () => {
     const server = await faultServer({ status: 400, type: 'AccessDeniedException' })
     try {
       const response = await divertKms(server.port, create)
-      expectProblem(response, 'server_error')
+      expectProblem(response, 'service_unavailable')
+      expect(response.body.retryable).toBe(false)
       expect(response.text).not.toMatch(/AccessDenied|a fault of the test/)
       expect(server.requests()).toBe(1)
     } finally {
