@@ -13,8 +13,9 @@ import { isRole } from './scopes.ts'
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 const clockToleranceSeconds = 5
 const discoveryTimeoutMs = 5000
-/** OpenID Connect Core: a subject has at most 255 ASCII characters. */
-const subjectPattern = /^[\x21-\x7e]{1,255}$/
+/** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters, blanks among them. */
+const isSubject = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= 255 && Buffer.byteLength(value) === value.length
 
 /**
  * The caller that a JWT stands for.
@@ -22,40 +23,71 @@ const subjectPattern = /^[\x21-\x7e]{1,255}$/
  * @throws ProblemError `token_expired`, `authentication_failed`, or `service_unavailable` when the issuer's keys cannot be had
  */
 export async function verifyJwt(token: string): Promise<UserCaller> {
-  const issuer = environment('oidcIssuer')
-  if (!issuer) throw refused('This stage has no sign-in configured; use an API key.')
-  const payload = await verifyToken(token, issuer)
+  const [issuer, audience] = [environment('oidcIssuer'), environment('oidcAudience')]
+  // Without an audience, a token that the issuer made for another service would open this one.
+  if (!issuer || !audience) throw refused('This stage has no sign-in configured; use an API key.')
+  const payload = await verifyToken(token, issuer, audience)
   const { sub, email, iat, auth_time, amr, token_use } = payload
   // Cognito says what a token is for; one for its own API is no proof of identity to ours.
   if (token_use !== undefined && token_use !== 'id') throw refused('The token is not an ID token.')
   const orgId = payload[environment('oidcOrgClaim') ?? 'org_id']
   const role = payload[environment('oidcRoleClaim') ?? 'role']
-  if (typeof sub !== 'string' || !subjectPattern.test(sub)) throw refused('The token has no valid sub claim.')
+  if (!isSubject(sub)) throw refused('The token has no valid sub claim.')
   if (typeof orgId !== 'string' || !idPattern('org').test(orgId)) throw refused('The token has no valid org claim.')
   if (!isRole(role)) throw refused('The token has no valid role claim: owner, admin or member.')
-  const signedInAt = typeof auth_time === 'number' ? auth_time : iat
+  refuseAbsurdTimes(payload)
+  const signedInAt = (auth_time as number | undefined) ?? iat
   if (signedInAt === undefined) throw refused('The token has no auth_time and no iat claim.')
-  // RFC 8176: `mfa` says that more than one factor was used.
-  const usedMfa = Array.isArray(amr) && amr.includes('mfa')
   return userCaller({
     userId: sub,
     orgId,
     role,
     signedInAt,
-    usedMfa,
+    usedMfa: usedSeveralFactors(amr),
     ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}),
   })
 }
 
+/** Later than any date in seconds, and earlier than any date of this century in milliseconds. */
+const maxEpochSeconds = 1e11
+
+/** A time that is no time must not be taken for one that never comes: it would end no session. */
+function refuseAbsurdTimes(payload: JWTPayload): void {
+  const latestPast = Date.now() / 1000 + clockToleranceSeconds
+  const latest = { iat: latestPast, auth_time: latestPast, exp: maxEpochSeconds, nbf: maxEpochSeconds }
+  for (const [name, max] of Object.entries(latest)) {
+    const value = payload[name]
+    if (value === undefined) continue
+    if (typeof value !== 'number' || !(value >= 0 && value <= max)) {
+      throw refused(`The token has no valid ${name} claim: it must be a possible time in seconds.`)
+    }
+  }
+}
+
+/** Methods of RFC 8176 by the kind of factor they use; those that are none of the three prove no factor. */
+const factorOf: Readonly<Record<string, 'knowledge' | 'possession' | 'inherence'>> = {
+  ...{ kba: 'knowledge', pin: 'knowledge', pwd: 'knowledge' },
+  ...{ hwk: 'possession', otp: 'possession', pop: 'possession', sc: 'possession' },
+  ...{ sms: 'possession', swk: 'possession', tel: 'possession' },
+  ...{ face: 'inherence', fpt: 'inherence', iris: 'inherence', retina: 'inherence', vbm: 'inherence' },
+}
+
+/** RFC 8176: `mfa` says so itself; otherwise methods of two kinds must be named. */
+function usedSeveralFactors(amr: unknown): boolean {
+  if (!Array.isArray(amr)) return false
+  const methods = amr.filter((method): method is string => typeof method === 'string')
+  const kinds = new Set(methods.filter((method) => Object.hasOwn(factorOf, method)).map((method) => factorOf[method]))
+  return methods.includes('mfa') || kinds.size > 1
+}
+
 const refused = (detail: string, cause?: unknown) => new ProblemError('authentication_failed', detail, { cause })
 
-async function verifyToken(token: string, issuer: string): Promise<JWTPayload> {
+async function verifyToken(token: string, issuer: string, audience: string): Promise<JWTPayload> {
   try {
-    const audience = environment('oidcAudience')
     const { jwtVerify } = await import('jose/jwt/verify')
     const { payload } = await jwtVerify(token, await issuerKeys(issuer), {
       issuer,
-      ...(audience ? { audience } : {}),
+      audience,
       algorithms,
       clockTolerance: clockToleranceSeconds,
       requiredClaims: ['exp'],
@@ -99,9 +131,10 @@ async function discoverJwksUri(issuer: string): Promise<string> {
       signal: AbortSignal.timeout(discoveryTimeoutMs),
     })
     const document: unknown = await response.json()
-    if (typeof document === 'object' && document && 'jwks_uri' in document && typeof document.jwks_uri === 'string') {
-      return document.jwks_uri
-    }
+    const { issuer: named, jwks_uri } = (document ?? {}) as { issuer?: unknown; jwks_uri?: unknown }
+    // OpenID Connect Discovery, section 4.3: a document of another issuer speaks for that one.
+    if (named !== issuer) throw new Error('discovery names another issuer than the configured one')
+    if (typeof jwks_uri === 'string') return jwks_uri
     throw new Error(`discovery answered ${response.status} without jwks_uri`)
   } catch (error) {
     throw issuerUnavailable(error)
