@@ -1260,7 +1260,7 @@ export interface components {
              * @enum {string}
              */
             source: "api" | "env";
-            /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             endpoint: string;
             /**
@@ -2159,7 +2159,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each. */
                     scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
@@ -2309,7 +2309,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Id of the app that the key is bound to, which is not checked here. */
                     app_id: string;
@@ -2453,7 +2453,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /**
                      * @description What the key is for, which its prefix tells: production, or tests.
@@ -3388,7 +3388,7 @@ export interface operations {
                      * @enum {string}
                      */
                     provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key: string;
@@ -3742,7 +3742,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name?: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
@@ -4234,7 +4234,7 @@ export interface operations {
                      * @enum {string}
                      */
                     provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key: string;
@@ -4583,7 +4583,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name?: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
@@ -5576,7 +5576,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Root URL of the runtime, http or https. */
                     endpoint: string;
@@ -5959,7 +5959,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name?: string;
                     /** @description Root URL of the runtime, http or https. */
                     endpoint?: string;
@@ -7962,7 +7962,7 @@ export interface operations {
                      * @constant
                      */
                     type: "slack";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -7977,7 +7977,7 @@ export interface operations {
                      * @constant
                      */
                     type: "microsoft_teams";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -7990,7 +7990,7 @@ export interface operations {
                      * @constant
                      */
                     type: "pagerduty";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8005,7 +8005,7 @@ export interface operations {
                      * @constant
                      */
                     type: "opsgenie";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8022,7 +8022,7 @@ export interface operations {
                      * @constant
                      */
                     type: "email";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8037,7 +8037,7 @@ export interface operations {
                      * @constant
                      */
                     type: "webhook";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8056,7 +8056,7 @@ export interface operations {
                      * @constant
                      */
                     type: "datadog";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8073,7 +8073,7 @@ export interface operations {
                      * @constant
                      */
                     type: "opentelemetry";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8438,7 +8438,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name?: string;
                     /** @description Whether it is used. */
                     enabled?: boolean;

@@ -9,7 +9,7 @@ import {
   subscriptionStatusField,
 } from '../../shared/billing/record.ts'
 import { returnUrlField } from '../../shared/billing/return-url.ts'
-import { futureInstantField } from '../../shared/http/fields.ts'
+import { countQuery, futureInstantField } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
@@ -143,13 +143,7 @@ export const listInvoices = operation({
   description: 'The latest invoices, newest first, as Stripe has them; at most 90 seconds old.',
   request: () => ({
     query: z.object({
-      limit: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .max(mostInvoices)
-        .default(mostInvoices)
-        .meta({ description: 'Invoices at most.' }),
+      limit: countQuery(1, mostInvoices, mostInvoices).meta({ description: 'Invoices at most.' }),
     }),
   }),
   answers: () => ({

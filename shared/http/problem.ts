@@ -73,6 +73,10 @@ export class ProblemError extends Error {
   }
 }
 
+/** Whether the same request may succeed later. */
+export const isRetryable = ({ code, details }: ProblemError): boolean =>
+  details.retryable ?? problemKinds[code].retryable
+
 /** `invalid_input` for faults that each name a field and say what is wanted. */
 export function invalidInput(errors: readonly InputFault[]): ProblemError {
   const [first] = errors
@@ -96,7 +100,7 @@ export const notFound = (): ProblemError =>
 
 /** The body of a problem answer. `instance` is the request's path. */
 export function problemBody(problem: ProblemError, requestId: string, instance: string) {
-  const { status, title, retryable, category } = problemKinds[problem.code]
+  const { status, title, category } = problemKinds[problem.code]
   return {
     type: `urn:octomil:problem:${problem.code}`,
     title,
@@ -106,7 +110,7 @@ export function problemBody(problem: ProblemError, requestId: string, instance: 
     code: problem.code,
     message: problem.message,
     request_id: requestId,
-    retryable: problem.details.retryable ?? retryable,
+    retryable: isRetryable(problem),
     category,
     ...(problem.details.errors ? { errors: problem.details.errors } : {}),
   }
