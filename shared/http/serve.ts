@@ -1,14 +1,16 @@
 /** Operations that know their caller: admission, recording of denied attempts, idempotency, and the way to write. */
+import { recordDenied } from '../audit/denied.ts'
 import type { Circumstances } from '../audit/trail.ts'
 import { authenticate } from '../auth/authenticate.ts'
-import { actorOf, type Caller } from '../auth/caller.ts'
+import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
+import { keyTypeScopes, missingScopes } from '../auth/scopes.ts'
 import { isId } from '../ids.ts'
 import { log } from '../runtime/log.ts'
 import { type Change, commit, pauseBeforeNext, StaleReadError } from '../storage/commit.ts'
 import type { Answer } from './answer.ts'
 import { authorize } from './authorize.ts'
 import type { Exchange } from './exchange.ts'
-import { type IdempotencyLease, onceOnly } from './idempotency.ts'
+import { type IdempotencyLease, isReplay, onceOnly } from './idempotency.ts'
 import type { Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
 import { ProblemError, requestTimeout } from './problem.ts'
@@ -65,12 +67,20 @@ async function withinDeadline(exchange: Exchange, work: Promise<void>): Promise<
   await Promise.race([work, outOfTime]).finally(() => clearTimeout(timer))
 }
 
-/** Records a 403 on a mutation, whoever threw it. Failing to record it must not turn the refusal into anything else. */
+/** Records a 403 on a mutation. A failure to record it must not change the answer. */
 function deniedAttempts(operation: Operation): Hook {
   const { audit } = operation
   const record = async ({ event: exchange, error }: HookRequest) => {
-    if (!audit || !exchange.caller || !(error instanceof ProblemError) || error.code !== 'forbidden') return
-    const id = audit.param ? exchange.pathParameters[audit.param] : settingsOf(operation, exchange.caller)
+    const { caller } = exchange
+    if (!audit || !caller || !(error instanceof ProblemError) || error.code !== 'forbidden' || isReplay(error)) return
+    if (neverHolds(operation, caller)) {
+      log.warn('a key was used for what its type can never do', {
+        request_id: exchange.requestId,
+        action: audit.action,
+      })
+      return
+    }
+    const id = audit.param ? exchange.pathParameters[audit.param] : settingsOf(operation, caller)
     const denied: Change = {
       action: audit.action,
       resource: { type: audit.resource, ...(id !== undefined && isId(id) ? { id } : {}) },
@@ -79,13 +89,20 @@ function deniedAttempts(operation: Operation): Hook {
       writes: [],
     }
     try {
-      await commit(denied, circumstancesOf(exchange, exchange.caller), exchange.deadline)
+      await recordDenied(denied, circumstancesOf(exchange, caller), principalOf(caller), exchange.deadline)
     } catch (failure) {
       log.error('a denied attempt was not recorded', { request_id: exchange.requestId, error: failure as Error })
     }
   }
   return { onError: record }
 }
+
+/** Keys that lie open in pages must not fill the trail with what they can never do. */
+const neverHolds = ({ scope }: Operation, caller: Caller): boolean =>
+  caller.kind === 'api_key' &&
+  scope !== 'any' &&
+  scope !== 'public' &&
+  missingScopes([scope], keyTypeScopes[caller.keyType]).length > 0
 
 /** What an org has one of goes by the id of the org; what is yet to be created has none. */
 const settingsOf = ({ method }: Operation, { orgId }: Caller): string | undefined =>

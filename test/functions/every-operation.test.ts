@@ -10,7 +10,17 @@ import type { Scope } from '../../shared/auth/scopes.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { happyRequest } from '../support/happy-paths.ts'
 import { eventFor, invoke, invokeEvent, type Request, type Response } from '../support/invoke.ts'
-import { credentialFor, isForKeys, makeBusyOrg, makeKey, type TestOrg, testIssuer, tokenFor } from '../support/orgs.ts'
+import {
+  busyKey,
+  credentialFor,
+  isForKeys,
+  makeBusyOrg,
+  makeKey,
+  newOwner,
+  type TestOrg,
+  testIssuer,
+  tokenFor,
+} from '../support/orgs.ts'
 import { bareProblem, type Code, expectProblem, expectWellFormedProblem, faultPaths } from '../support/problems.ts'
 import { malformedIds, sampleParams } from '../support/sample-ids.ts'
 
@@ -152,6 +162,8 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     const event = eventFor(operation, { token, params, rawBody: Buffer.from(bytes).toString('base64') })
     return invokeEvent(name, { ...event, isBase64Encoded: true })
   }
+  /** A caller without denials so far: of one principal the first of a minute is recorded. */
+  const newPrincipal = (): Promise<string> => (isForKeys(operation) ? busyKey(org) : newOwner(org.orgId))
   /** A key that is valid and may do nothing here. */
   const narrow = () => {
     const unrelated = unrelatedScopes.find((candidate) => candidate !== scope)
@@ -253,10 +265,11 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
 
   if (audit) {
     test('a denied attempt is in the audit trail with its action and its resource', async () => {
-      const { id, api_key } = narrow()
-      const denials = scoped
-        ? [await ask({ token: api_key }), await ask({ query: { org_id: stranger.orgId } })]
-        : [await ask({ query: { org_id: stranger.orgId } })]
+      const { id, api_key } = await makeKey(org, { scopes: [narrowScopeFor(scope)] })
+      const denials = [
+        ...(scoped && isForKeys(operation) ? [await ask({ token: api_key })] : []),
+        await ask({ token: await newPrincipal(), query: { org_id: stranger.orgId } }),
+      ]
       const trail = await invoke('audit-events/list', { token: org.adminKey, query: { action: audit.action } })
       for (const denial of denials) {
         expect(denial.status).toBe(403)
@@ -264,8 +277,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
           ({ request_id }: { request_id: string }) => request_id === denial.body.request_id,
         )
         expect(event).toMatchObject({ action: audit.action, result: 'denied', changes: [] })
-        const isOfKey = isForKeys(operation) || denial === denials[0]
-        expect(event.actor.type).toBe(isOfKey ? 'api_key' : 'user')
+        expect(event.actor.type).toBe(isForKeys(operation) ? 'api_key' : 'user')
         expect(event.resource).toEqual({
           type: audit.resource,
           ...(audit.param ? { id: params[audit.param] } : {}),
@@ -273,14 +285,15 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
           ...(audit.param || method === 'POST' ? {} : { id: org.orgId }),
         })
       }
-      if (scoped) expect(trail.body.data.some((event: { actor: { id: string } }) => event.actor.id === id)).toBe(true)
+      if (scoped && isForKeys(operation))
+        expect(trail.body.data.some((event: { actor: { id: string } }) => event.actor.id === id)).toBe(true)
     })
 
     test.each(['no-id', '(_', '[_x', '\\_', '*_01jd3v7k3q9x5m2n8r4t6w0y1z'])(
       'a denied attempt on what cannot be an id is recorded without it: %s',
       async (noId) => {
         const nowhere = Object.fromEntries(idNames.map((idName) => [idName, noId]))
-        const denial = await ask({ params: nowhere, query: { org_id: stranger.orgId } })
+        const denial = await ask({ token: await newPrincipal(), params: nowhere, query: { org_id: stranger.orgId } })
         expectProblem(denial, 'forbidden')
         const trail = await invoke('audit-events/list', { token: org.adminKey, query: { action: audit.action } })
         const [newest] = trail.body.data

@@ -101,8 +101,9 @@ describe('ip_allowlist', () => {
 
   test('records the refusal of a mutation, with the address, and not that of a read', async () => {
     const ip = '198.51.100.77'
-    await get(org.adminKey, { ip })
-    const refused = await invoke('policies/update', { token: org.adminKey, ip, body: { privacy_mode: 'strict' } })
+    const token = await signIn(org)
+    await get(token, { ip })
+    const refused = await invoke('policies/update', { token, ip, body: { privacy_mode: 'strict' } })
     expectForbidden(refused, 'ip_allowlist')
     const { body } = await invoke('audit-events/list', {
       token: org.adminKey,
