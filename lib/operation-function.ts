@@ -28,16 +28,22 @@ export class OperationFunction extends ServiceFunction {
       access: operation.access,
       timeout,
       environment: {
+        ...(settings.corsOrigins.length > 0
+          ? { [environmentNames.dashboardOrigins]: settings.corsOrigins.join(',') }
+          : {}),
         ...(operation.scope === 'public' ? {} : callersEnvironment(settings)),
         ...(operation.scope === 'billing:override'
           ? { [environmentNames.billingOverride]: settings.billingOverride ? 'on' : 'off' }
           : {}),
       },
     })
-    new HttpRoute(this, 'Route', {
+    const integration = new HttpLambdaIntegration('Integration', this.function, { scopePermissionToRoute: false })
+    new HttpRoute(this, 'Route', { httpApi, routeKey: routeKeyOf(operation), integration })
+    if (operation.method !== 'GET' || operation.route === '$default') return
+    new HttpRoute(this, 'HeadRoute', {
       httpApi,
-      routeKey: routeKeyOf(operation),
-      integration: new HttpLambdaIntegration('Integration', this.function, { scopePermissionToRoute: false }),
+      routeKey: HttpRouteKey.with(operation.path, HttpMethod.HEAD),
+      integration,
     })
   }
 }
