@@ -1008,6 +1008,17 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A limit of one metric, to be set. */
+        UsageLimitInput: {
+            /** @description null: no limit below the plan’s. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @default enforce
+             * @enum {string}
+             */
+            mode?: "enforce" | "alert_only";
+        };
         /** @description An API key. The raw value is shown once, at creation, and is no part of this. */
         ApiKey: {
             /** @description Id of the key. */
@@ -7244,8 +7255,8 @@ export interface operations {
                     reauth_interval_minutes?: number;
                     /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
                     hipaa_mode?: boolean;
-                    /** @description Address ranges that people and org keys may call from; empty: any. */
-                    ip_allowlist?: (string)[];
+                    /** @description Address ranges that people and org keys may call from; empty or null: any. */
+                    ip_allowlist?: (string)[] | null;
                     /**
                      * @description Region where what names none is kept; kept for other services of the platform.
                      * @enum {string}
@@ -8811,16 +8822,22 @@ export interface operations {
                 "application/json": {
                     /** @description What to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
                     limits: {
-                        [key: string]: {
-                            /** @description null: no limit below the plan’s. */
-                            limit: number | null;
-                            /**
-                             * @description What becomes of use above the limit: it is refused, or only told of.
-                             * @default enforce
-                             * @enum {string}
-                             */
-                            mode?: "enforce" | "alert_only";
-                        };
+                        /** @description What to set hosted_requests_monthly to. */
+                        hosted_requests_monthly?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set api_requests_monthly to. */
+                        api_requests_monthly?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set managed_billable_micros_monthly to. */
+                        managed_billable_micros_monthly?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set max_devices to. */
+                        max_devices?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set max_models to. */
+                        max_models?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set storage_gb to. */
+                        storage_gb?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set training_rounds_monthly to. */
+                        training_rounds_monthly?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set model_downloads_monthly to. */
+                        model_downloads_monthly?: components["schemas"]["UsageLimitInput"];
                     };
                 };
             };

@@ -1,13 +1,17 @@
 /** The governance settings of an org: fields, defaults, and the floor that HIPAA mode puts under them. */
+import { isIP } from 'node:net'
 import * as z from 'zod'
 import type { InputFault } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 
-const cidrField = lazy(() =>
-  z.union([z.cidrv4(), z.cidrv6()], {
-    error: 'must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32',
-  }),
-)
+const cidrField = lazy(() => z.union([z.cidrv4(), z.cidrv6()], { error: ({ input }) => cidrFault(input) }))
+
+/** An address alone is a range of one, which its prefix says. */
+function cidrFault(input: unknown): string {
+  const version = typeof input === 'string' ? isIP(input) : 0
+  const mend = version === 0 ? '' : `; for this one address write ${input}/${version === 4 ? 32 : 128}`
+  return `must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32${mend}`
+}
 
 /** The fields as they are written; a read has all of them. */
 export const orgSettingsFields = lazy(() => ({

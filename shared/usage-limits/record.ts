@@ -25,30 +25,36 @@ const modeField = lazy(() =>
     .meta({ description: 'What becomes of use above the limit: it is refused, or only told of.' }),
 )
 const setLimit = lazy(() =>
-  z.strictObject({
-    limit: limitField().meta({ description: 'null: no limit below the plan’s.' }),
-    mode: modeField().default('enforce'),
-  }),
+  z
+    .strictObject({
+      limit: limitField().meta({ description: 'null: no limit below the plan’s.' }),
+      mode: modeField().default('enforce'),
+    })
+    .meta({ id: 'UsageLimitInput', description: 'A limit of one metric, to be set.' }),
 )
 
 const known = `known metrics: ${metrics.join(', ')}`
 
 /** The body of a PUT: any of the metrics, at least one. An unknown one is answered with those that there are. */
-export const usageLimitsBody = lazy(() =>
-  z.strictObject({
+export const usageLimitsBody = lazy(() => {
+  const byMetric = Object.fromEntries(
+    metrics.map((metric) => [
+      metric,
+      setLimit()
+        .exactOptional()
+        .meta({ description: `What to set ${metric} to.` }),
+    ]),
+  )
+  return z.strictObject({
     limits: z
-      .record(z.string(), setLimit())
-      .superRefine((limits, context) => {
-        const names = Object.keys(limits)
-        if (names.length === 0) context.addIssue({ code: 'custom', message: `must name at least one metric; ${known}` })
-        for (const name of names.filter((candidate) => !Object.hasOwn(ceilings, candidate))) {
-          context.addIssue({ code: 'custom', path: [name], message: `is not a metric; ${known}` })
-        }
+      // The list of names is that of the type.
+      .strictObject(byMetric as Record<Metric, z.ZodExactOptional<ReturnType<typeof setLimit>>>, {
+        error: ({ code }) => (code === 'unrecognized_keys' ? `is not a metric; ${known}` : undefined),
       })
-      .transform((limits) => limits as Partial<Record<Metric, z.infer<ReturnType<typeof setLimit>>>>)
+      .refine((limits) => Object.keys(limits).length > 0, `must name at least one metric; ${known}`)
       .meta({ description: `What to set, by metric; ${known}.` }),
-  }),
-)
+  })
+})
 
 const shownLimit = lazy(() =>
   z.object({

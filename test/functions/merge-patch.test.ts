@@ -66,7 +66,7 @@ const patchables: Patchable[] = [
       reauth_interval_minutes: notIntegerWithin(5, 1440),
       mfa_required: notBoolean,
       hipaa_mode: notBoolean,
-      ip_allowlist: fc.constantFrom<unknown>(null, '127.0.0.0/8', {}, 7),
+      ip_allowlist: fc.constantFrom<unknown>('127.0.0.0/8', {}, 7),
       default_region: notChoice,
     },
   },
