@@ -9,7 +9,7 @@ import {
   subscriptionStatusField,
 } from '../../shared/billing/record.ts'
 import { returnUrlField } from '../../shared/billing/return-url.ts'
-import { countQuery, futureInstantField } from '../../shared/http/fields.ts'
+import { countQuery, futureInstantField, isVisible } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
@@ -115,7 +115,12 @@ export const updateBilling = operation({
       plan: planField()
         .nullable()
         .meta({ description: 'The plan to put the organization on; null clears the override.' }),
-      reason: z.string().max(500).regex(/\S/, 'must not be blank').meta({ description: 'Why; needed with a plan.' }),
+      reason: z
+        .string()
+        .max(500)
+        .regex(/\S/, 'must not be blank')
+        .refine(isVisible, 'must not be blank')
+        .meta({ description: 'Why; needed with a plan.' }),
       expires_at: futureInstantField()
         .nullable()
         .meta({ description: 'When the override ends, in the future, as ISO 8601 with an offset; null: never.' }),

@@ -11,6 +11,9 @@ const bidiControls = /\p{Bidi_Control}/u
 /** A fault that a regular expression would find, found by code: the document's patterns must be portable. */
 const asFormat = (error: string) => ({ error, params: { code: 'invalid_format' } })
 
+/** Whether a text has anything to see. */
+export const isVisible = (text: string): boolean => !invisible.test(text)
+
 /** A name for people: 1 to 100 characters, visible, without control characters. */
 export const nameField = lazy(() =>
   z
@@ -18,7 +21,7 @@ export const nameField = lazy(() =>
     .min(1, 'must not be blank')
     .max(100)
     .refine((name) => !controls.test(name), asFormat('must not hold control characters'))
-    .refine((name) => !invisible.test(name), asFormat('must not be blank'))
+    .refine(isVisible, asFormat('must not be blank'))
     .refine((name) => !bidiControls.test(name), asFormat('must not hold characters that change the direction of text'))
     .meta({
       // What every client's regular expressions can say of these rules.

@@ -1,6 +1,6 @@
 /** Values that people paste: instants as ISO 8601 lets them be written, names that can be seen, numbers in digits. */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type OperationName, operationList } from '../../../functions/operations.ts'
+import { type OperationName, operationList, operations } from '../../../functions/operations.ts'
 import { instantField, nameField } from '../../../shared/http/fields.ts'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg } from '../../support/orgs.ts'
@@ -100,6 +100,14 @@ describe('a name', () => {
       expect(nameField().safeParse(name).success).toBe(true)
     },
   )
+
+  test('and a reason that cannot be seen is blank', async () => {
+    const { body } = operations['billing/update']
+    const reasons = ['\u3164', '\u200b', ' ', 'sold by contract'].map((reason) =>
+      body?.safeParse({ plan: 'team', reason }),
+    )
+    expect(reasons.map((result) => result?.success)).toEqual([false, false, false, true])
+  })
 
   test('that is blank is refused by every operation that takes one', async () => {
     const named = operationList.filter(
