@@ -186,6 +186,19 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     })
   })
 
+  if (method === 'GET') {
+    test('HEAD has the status and the headers of GET, and no body', async () => {
+      const request = await happyRequest(name, org)
+      const [get, head] = [await ask(request), await ask({ ...request, method: 'HEAD' })]
+      expect([head.status, head.text]).toEqual([get.status, ''])
+      const names = ['content-type', 'etag', 'cache-control', 'ratelimit-policy', 'content-security-policy']
+      expect(names.map((header) => head.headers[header])).toEqual(names.map((header) => get.headers[header]))
+      if (!get.headers.etag) return
+      const known = await ask({ ...request, method: 'HEAD', headers: { 'if-none-match': get.headers.etag } })
+      expect(known.status).toBe(304)
+    })
+  }
+
   if (!guarded) {
     test('needs no token, and a bad one does no harm', async () => {
       const bare = await askHappily()
