@@ -6,7 +6,7 @@ import { servePublic } from '../../shared/http/serve-public.ts'
 import { operationList } from '../operations.ts'
 import { unmatched } from './contract.ts'
 
-/** Answers preflights, and tells a wrong method from a wrong path. */
+/** Answers a preflight, a wrong method with 405, and a wrong path with 404. */
 export const handler = servePublic(unmatched, ({ method, path, headers }) => {
   const matching = operationList.filter(([, { path: template }]) => matchPath(template, path)).map(([, found]) => found)
   if (isPreflight(method, headers)) return preflightAnswer(matching, headers)

@@ -48,10 +48,10 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   })
 }
 
-/** Later than any date in seconds, and earlier than any date of this century in milliseconds. */
+/** Seconds of the year 5138. A greater number is in milliseconds. */
 const maxEpochSeconds = 1e11
 
-/** A time that is no time must not be taken for one that never comes: it would end no session. */
+/** Refuses times that no clock shows: a session or a token with such a time would never end. */
 function refuseAbsurdTimes(payload: JWTPayload): void {
   const latestPast = Date.now() / 1000 + clockToleranceSeconds
   const latest = { iat: latestPast, auth_time: latestPast, exp: maxEpochSeconds, nbf: maxEpochSeconds }
@@ -59,7 +59,8 @@ function refuseAbsurdTimes(payload: JWTPayload): void {
     const value = payload[name]
     if (value === undefined) continue
     if (typeof value !== 'number' || !(value >= 0 && value <= max)) {
-      throw refused(`The token has no valid ${name} claim: it must be a possible time in seconds.`)
+      const rule = max === latestPast ? 'must be a number of seconds, not in the future' : 'must be a number of seconds'
+      throw refused(`The ${name} claim of the token ${rule}.`)
     }
   }
 }

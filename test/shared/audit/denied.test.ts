@@ -79,7 +79,7 @@ describe('a denied attempt', () => {
   })
 
   test.each(['api-keys/create-publishable-key', 'api-keys/create-app-key'] as const)(
-    'for want of a scope that the type of its key can never hold is not recorded: %s',
+    'for a scope that the type of the key can never hold is not recorded: %s',
     async (maker) => {
       const org = await makeOrg()
       const { api_key } = await makeKey(org, {}, maker)
@@ -88,7 +88,7 @@ describe('a denied attempt', () => {
     },
   )
 
-  test('for want of billing:override, which no key can hold, is not recorded of a key, and is of a person', async () => {
+  test('for billing:override, which no key can hold, is recorded for a person and not for a key', async () => {
     const org = await makeOrg()
     const override = (token: string) => invoke('billing/update', { token, body: { plan: 'team', reason: 'test' } })
     expectProblem(await override(org.adminKey), 'forbidden')

@@ -1,4 +1,4 @@
-/** What pages of which origins may call and read: dashboards all, pages with publishable keys what those may call. */
+/** CORS: dashboards may call every operation, pages of any origin what publishable keys may call. */
 import { describe, expect, test, vi } from 'vitest'
 import { catchAll, type OperationName, operationList } from '../../../functions/operations.ts'
 import { keyTypeScopes } from '../../../shared/auth/scopes.ts'

@@ -53,7 +53,7 @@ describe('an instant', () => {
     expect(instantField().safeParse(text).success).toBe(false)
   })
 
-  test('is kept as UTC with milliseconds, and one without an offset is told what is missing', async () => {
+  test('is kept as UTC with milliseconds, and one without an offset is 400 that asks for it', async () => {
     const key = await makeKey(org, { expires_at: '2040-01-31T12:00+0100' })
     expect(key.expires_at).toBe('2040-01-31T11:00:00.000Z')
     const body = { name: 'x', scopes: ['keys:read'], expires_at: '2040-01-31T12:00:00' }

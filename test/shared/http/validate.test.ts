@@ -1,4 +1,4 @@
-/** What a body may be before it is JSON, and what a caller is told who sends another. */
+/** Bodies that are refused before they are parsed, and the words of faults. */
 import { gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createApiKey } from '../../../functions/api-keys/contract.ts'
@@ -127,14 +127,14 @@ describe('an unknown path', () => {
     ['/api/v1/settings/usage_limits', '/api/v1/settings/usage-limits'],
     ['/healthz', '/api/v1/health'],
     ['/api/v1/setings', '/api/v1/settings'],
-  ])('%s is told which it may have meant', async (path, meant) => {
+  ])('%s gets the path of the API that is nearest to it', async (path, meant) => {
     const answer = await get(path)
     expectProblem(answer, 'not_found')
     expect(answer.body.detail).toContain(`did you mean ${meant}?`)
   })
 
   test.each(['/', '/nowhere-near', '/api/v1', `/${'a'.repeat(4000)}`, '/wp-login.php', '/a/b/c/d/e'])(
-    '%s is told where all are listed',
+    '%s gets a pointer to the list of all paths',
     async (path) => {
       const answer = await get(path)
       expectProblem(answer, 'not_found')
