@@ -3,6 +3,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createGateway } from '../local/gateway.ts'
 
-const server = createServer(createGateway({ corsOrigins: [] }))
+const server = createServer(createGateway())
 server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
 process.once('disconnect', () => process.exit())

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { outputNames, stackName } from '../lib/stage.ts'
 import { isRole, roleScopes } from '../shared/auth/scopes.ts'
 import { type PlanCode, planCodes } from '../shared/billing/plans.ts'
-import { isEmailAddress } from '../shared/http/email.ts'
+import { nameField } from '../shared/http/fields.ts'
 import { createOrg, createOrgKey, findOrg, findOrgIdByName, type Maker, setPlan } from '../shared/orgs/entity.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import { outputsOf, runCommand, UsageError } from './command.ts'
@@ -62,7 +62,9 @@ function readOptions() {
   if (plan !== undefined && !isPlanCode(plan)) throw new UsageError(`--plan must be one of ${planCodes.join(', ')}.`)
   const person = personFor === undefined ? undefined : readPerson(personFor, email, role)
   if (anotherKeyFor === undefined && !person) {
-    if (!/\S/.test(org) || org.length > 100) throw new UsageError('--org must be a name of 1 to 100 characters.')
+    if (!nameField().safeParse(org).success) {
+      throw new UsageError('--org must be a name of 1 to 100 characters that can be seen.')
+    }
     if (!isEmailAddress(owner)) throw new UsageError('--owner must be an e-mail address.')
   }
   return { stage, orgName: org.trim(), owner, plan, anotherKeyFor, person }

@@ -1,10 +1,9 @@
-/** The HTTP API: stage, throttling, CORS, access log. Its routes are added by the resource stacks. */
-import { CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+/** The HTTP API: stage, throttling, access log. Its routes are added by the resource stacks; the functions answer CORS. */
+import { CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
-import { CorsHttpMethod, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
+import { HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
-import { cors } from '../shared/http/cors.ts'
 import { customDomain } from './custom-domain.ts'
 import { outputNames, type StageSettings, stackName } from './stage.ts'
 
@@ -17,7 +16,6 @@ export class ApiStack extends Stack {
       apiName: `octomil-settings-${settings.stage}`,
       description: 'Settings and billing control plane of Octomil',
       createDefaultStage: false,
-      ...(settings.corsOrigins.length > 0 ? { corsPreflight: corsPreflight(settings) } : {}),
     })
     const accessLog = new LogGroup(this, 'AccessLog', {
       retention: settings.logRetention,
@@ -37,14 +35,6 @@ export class ApiStack extends Stack {
     new CfnOutput(this, outputNames.docsUrl, { value: `${url}/api/v1/docs` })
   }
 }
-
-const corsPreflight = ({ corsOrigins }: StageSettings) => ({
-  allowOrigins: [...corsOrigins],
-  allowMethods: cors.allowMethods.map((method) => CorsHttpMethod[method]),
-  allowHeaders: [...cors.allowHeaders],
-  exposeHeaders: [...cors.exposeHeaders],
-  maxAge: Duration.seconds(cors.maxAgeSeconds),
-})
 
 /** No path, query or header: people paste keys into any of them. The function's own log line has the path, redacted. */
 const accessLogFormat = AccessLogFormat.custom(

@@ -28,6 +28,9 @@ export class OperationFunction extends ServiceFunction {
       access: operation.access,
       timeout,
       environment: {
+        ...(settings.corsOrigins.length > 0
+          ? { [environmentNames.dashboardOrigins]: settings.corsOrigins.join(',') }
+          : {}),
         ...(operation.scope === 'public' ? {} : callersEnvironment(settings)),
         ...(operation.scope === 'billing:override'
           ? { [environmentNames.billingOverride]: settings.billingOverride ? 'on' : 'off' }
@@ -36,13 +39,12 @@ export class OperationFunction extends ServiceFunction {
     })
     const integration = new HttpLambdaIntegration('Integration', this.function, { scopePermissionToRoute: false })
     new HttpRoute(this, 'Route', { httpApi, routeKey: routeKeyOf(operation), integration })
-    if (operation.method === 'GET' && operation.route !== '$default') {
-      new HttpRoute(this, 'HeadRoute', {
-        httpApi,
-        routeKey: HttpRouteKey.with(operation.path, HttpMethod.HEAD),
-        integration,
-      })
-    }
+    if (operation.method !== 'GET' || operation.route === '$default') return
+    new HttpRoute(this, 'HeadRoute', {
+      httpApi,
+      routeKey: HttpRouteKey.with(operation.path, HttpMethod.HEAD),
+      integration,
+    })
   }
 }
 

@@ -123,12 +123,11 @@ function environmentOf(props: ServiceFunctionProps): Record<string, string> {
 }
 
 function stripeEnvironment({ stripeSecretArn, settings }: ServiceFunctionProps): Record<string, string> {
-  const { stripe, corsOrigins } = settings
+  const { stripe } = settings
   return {
     [environmentNames.stripeSecretArn]: stripeSecretArn,
     ...(stripe.apiUrl ? { [environmentNames.stripeApiUrl]: stripe.apiUrl } : {}),
     ...(stripe.account ? { [environmentNames.stripeAccount]: stripe.account } : {}),
     ...(stripe.partnerSource ? { [environmentNames.stripePartnerSource]: stripe.partnerSource } : {}),
-    ...(corsOrigins.length > 0 ? { [environmentNames.dashboardOrigins]: corsOrigins.join(',') } : {}),
   }
 }

@@ -1,13 +1,12 @@
 /**
  * API Gateway's HTTP API on one machine: the same routes from the same operation list, payload 2.0 events as it makes
- * them, its limits, its CORS, its answer when a function fails.
+ * them, its limits, its answer when a function fails.
  */
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { ulid } from 'ulid'
 import { catchAll, operationList } from '../functions/operations.ts'
-import { cors } from '../shared/http/cors.ts'
 import { matchPath } from '../shared/http/route.ts'
 
 type LambdaHandler = (event: unknown, context: unknown) => Promise<APIGatewayProxyStructuredResultV2>
@@ -18,20 +17,17 @@ interface Route {
   name: string
 }
 
-export interface GatewaySettings {
-  /** Origins of dashboards, as the stage configures them. */
-  corsOrigins: readonly string[]
-}
-
 const bodyLimitBytes = 10 * 1024 * 1024
 const functionTimeoutMs = 29_000
 const apiId = 'local'
 
 /** Handles requests as API Gateway and Lambda together would. */
-export function createGateway(settings: GatewaySettings) {
+export function createGateway() {
   // Routes without parameters are preferred, as API Gateway prefers the more specific.
   const routes = operationList
-    .map(([name, { method, path }]): Route => ({ name, method, path }))
+    .flatMap(([name, { method, path }]): Route[] =>
+      (method === 'GET' ? ['GET', 'HEAD'] : [method]).map((verb) => ({ name, method: verb, path })),
+    )
     .sort((a, b) => Number(a.path.includes('{')) - Number(b.path.includes('{')))
   const functions = new Map<string, Promise<LambdaHandler>>()
   const load = (name: string): Promise<LambdaHandler> => {
@@ -45,17 +41,7 @@ export function createGateway(settings: GatewaySettings) {
   }
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const target = `http://gateway.invalid${request.url ?? '/'}`
-    if (!request.url?.startsWith('/') || !URL.canParse(target)) {
-      response.writeHead(400, { 'content-type': 'application/json' }).end('{"message":"Bad Request"}')
-      return
-    }
-    const url = new URL(target)
-    const corsHeaders = corsHeadersFor(request, settings)
-    if (isPreflight(request) && settings.corsOrigins.length > 0) {
-      response.writeHead(204, corsHeaders).end()
-      return
-    }
+    const url = new URL(request.url ?? '/', 'http://gateway.invalid')
     const body = await readBody(request)
     if (!body) {
       response.writeHead(413, { 'content-type': 'application/json' }).end('{"message":"Request Entity Too Large"}')
@@ -64,7 +50,7 @@ export function createGateway(settings: GatewaySettings) {
     const { name, routeKey, pathParameters } = findRoute(routes, request.method ?? 'GET', url.pathname)
     const event = toEvent(request, url, body, routeKey, pathParameters)
     const result = await invoke(await load(name), event)
-    send(response, result, corsHeaders)
+    send(response, result)
   }
 }
 
@@ -100,6 +86,7 @@ function toEvent(
   const { cookie, ...distinct } = request.headersDistinct
   const headers = Object.fromEntries(Object.entries(distinct).map(([name, values]) => [name, (values ?? []).join(',')]))
   const query = [...new Set(url.searchParams.keys())].map((name) => [name, url.searchParams.getAll(name).join(',')])
+  // Bytes that are no text stay bytes, so that the function sees them.
   const isBase64Encoded = body.length > 0 && !(textTypes.test(headers['content-type'] ?? '') && isUtf8(body))
   const now = new Date()
   return {
@@ -160,37 +147,15 @@ async function invoke(
   }
 }
 
-function send(
-  response: ServerResponse,
-  result: APIGatewayProxyStructuredResultV2,
-  corsHeaders: Record<string, string>,
-): void {
+function send(response: ServerResponse, result: APIGatewayProxyStructuredResultV2): void {
   const { statusCode = 200, headers = {}, body = '', isBase64Encoded } = result
   const content = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
   const sent = Object.entries(headers).map(([name, value]) => [name, String(value)])
-  const length = statusCode === 204 || statusCode === 304 ? {} : { 'content-length': content.length }
-  response.writeHead(statusCode, { ...Object.fromEntries(sent), ...corsHeaders, ...length })
+  // The length of a HEAD would be that of the GET, which is not known here.
+  const hasLength = statusCode !== 204 && statusCode !== 304 && response.req.method !== 'HEAD'
+  response.writeHead(statusCode, {
+    ...Object.fromEntries(sent),
+    ...(hasLength ? { 'content-length': content.length } : {}),
+  })
   response.end(content)
-}
-
-const isPreflight = (request: IncomingMessage): boolean =>
-  request.method === 'OPTIONS' &&
-  request.headers.origin !== undefined &&
-  request.headers['access-control-request-method'] !== undefined
-
-function corsHeadersFor(request: IncomingMessage, { corsOrigins }: GatewaySettings): Record<string, string> {
-  const { origin } = request.headers
-  if (origin === undefined || !corsOrigins.includes(origin)) return {}
-  const always = {
-    'access-control-allow-origin': origin,
-    'access-control-expose-headers': cors.exposeHeaders.join(','),
-    vary: 'origin',
-  }
-  if (!isPreflight(request)) return always
-  return {
-    ...always,
-    'access-control-allow-methods': cors.allowMethods.join(','),
-    'access-control-allow-headers': cors.allowHeaders.join(','),
-    'access-control-max-age': String(cors.maxAgeSeconds),
-  }
 }

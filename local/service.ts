@@ -71,7 +71,7 @@ export async function startService({
       sweep: () => runBackground('stripe-events/sweep', { thorough: true }),
       ...(sweepEveryMs ? { sweepEveryMs } : {}),
     })
-    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), createGateway({ corsOrigins })))
+    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), createGateway()))
     const started = engine
     return {
       url,

@@ -1008,6 +1008,17 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A limit of one metric, to be set. */
+        UsageLimitInput: {
+            /** @description null: no limit below the plan’s. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @default enforce
+             * @enum {string}
+             */
+            mode?: "enforce" | "alert_only";
+        };
         /** @description An API key. The raw value is shown once, at creation, and is no part of this. */
         ApiKey: {
             /** @description Id of the key. */
@@ -1260,7 +1271,7 @@ export interface components {
              * @enum {string}
              */
             source: "api" | "env";
-            /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             endpoint: string;
             /**
@@ -2165,7 +2176,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each. */
                     scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
@@ -2315,7 +2326,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Id of the app that the key is bound to, which is not checked here. */
                     app_id: string;
@@ -2459,7 +2470,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /**
                      * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
@@ -3396,7 +3407,7 @@ export interface operations {
                      * @enum {string}
                      */
                     provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key: string;
@@ -3750,7 +3761,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name?: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
@@ -4242,7 +4253,7 @@ export interface operations {
                      * @enum {string}
                      */
                     provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key: string;
@@ -4591,7 +4602,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name?: string;
                     /** @description Written, never read: answers show `masked`. */
                     api_key?: string;
@@ -5584,7 +5595,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Root URL of the runtime, http or https. */
                     endpoint: string;
@@ -5967,7 +5978,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name?: string;
                     /** @description Root URL of the runtime, http or https. */
                     endpoint?: string;
@@ -7252,7 +7263,7 @@ export interface operations {
                     reauth_interval_minutes?: number;
                     /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
                     hipaa_mode?: boolean;
-                    /** @description Address ranges that people and org keys may call from; empty: any. null clears it. */
+                    /** @description Address ranges that people and org keys may call from; empty or null: any. */
                     ip_allowlist?: (string)[] | null;
                     /**
                      * @description Region where what names none is kept; kept for other services of the platform.
@@ -7970,7 +7981,7 @@ export interface operations {
                      * @constant
                      */
                     type: "slack";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -7985,7 +7996,7 @@ export interface operations {
                      * @constant
                      */
                     type: "microsoft_teams";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -7998,7 +8009,7 @@ export interface operations {
                      * @constant
                      */
                     type: "pagerduty";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8015,7 +8026,7 @@ export interface operations {
                      * @constant
                      */
                     type: "opsgenie";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8032,7 +8043,7 @@ export interface operations {
                      * @constant
                      */
                     type: "email";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8047,7 +8058,7 @@ export interface operations {
                      * @constant
                      */
                     type: "webhook";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8066,7 +8077,7 @@ export interface operations {
                      * @constant
                      */
                     type: "datadog";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8083,7 +8094,7 @@ export interface operations {
                      * @constant
                      */
                     type: "opentelemetry";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name: string;
                     /** @description Its configuration, which may be filled later. */
                     config?: {
@@ -8448,7 +8459,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters. */
+                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
                     name?: string;
                     /** @description Whether it is used. */
                     enabled?: boolean;
@@ -8821,94 +8832,22 @@ export interface operations {
                 "application/json": {
                     /** @description What to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
                     limits: {
-                        /** @description The limit of hosted_requests_monthly; absent: it stays. */
-                        hosted_requests_monthly?: {
-                            /** @description null: no limit below the plan’s. */
-                            limit: number | null;
-                            /**
-                             * @description What becomes of use above the limit: it is refused, or only told of.
-                             * @default enforce
-                             * @enum {string}
-                             */
-                            mode?: "enforce" | "alert_only";
-                        };
-                        /** @description The limit of api_requests_monthly; absent: it stays. */
-                        api_requests_monthly?: {
-                            /** @description null: no limit below the plan’s. */
-                            limit: number | null;
-                            /**
-                             * @description What becomes of use above the limit: it is refused, or only told of.
-                             * @default enforce
-                             * @enum {string}
-                             */
-                            mode?: "enforce" | "alert_only";
-                        };
-                        /** @description The limit of managed_billable_micros_monthly; absent: it stays. */
-                        managed_billable_micros_monthly?: {
-                            /** @description null: no limit below the plan’s. */
-                            limit: number | null;
-                            /**
-                             * @description What becomes of use above the limit: it is refused, or only told of.
-                             * @default enforce
-                             * @enum {string}
-                             */
-                            mode?: "enforce" | "alert_only";
-                        };
-                        /** @description The limit of max_devices; absent: it stays. */
-                        max_devices?: {
-                            /** @description null: no limit below the plan’s. */
-                            limit: number | null;
-                            /**
-                             * @description What becomes of use above the limit: it is refused, or only told of.
-                             * @default enforce
-                             * @enum {string}
-                             */
-                            mode?: "enforce" | "alert_only";
-                        };
-                        /** @description The limit of max_models; absent: it stays. */
-                        max_models?: {
-                            /** @description null: no limit below the plan’s. */
-                            limit: number | null;
-                            /**
-                             * @description What becomes of use above the limit: it is refused, or only told of.
-                             * @default enforce
-                             * @enum {string}
-                             */
-                            mode?: "enforce" | "alert_only";
-                        };
-                        /** @description The limit of storage_gb; absent: it stays. */
-                        storage_gb?: {
-                            /** @description null: no limit below the plan’s. */
-                            limit: number | null;
-                            /**
-                             * @description What becomes of use above the limit: it is refused, or only told of.
-                             * @default enforce
-                             * @enum {string}
-                             */
-                            mode?: "enforce" | "alert_only";
-                        };
-                        /** @description The limit of training_rounds_monthly; absent: it stays. */
-                        training_rounds_monthly?: {
-                            /** @description null: no limit below the plan’s. */
-                            limit: number | null;
-                            /**
-                             * @description What becomes of use above the limit: it is refused, or only told of.
-                             * @default enforce
-                             * @enum {string}
-                             */
-                            mode?: "enforce" | "alert_only";
-                        };
-                        /** @description The limit of model_downloads_monthly; absent: it stays. */
-                        model_downloads_monthly?: {
-                            /** @description null: no limit below the plan’s. */
-                            limit: number | null;
-                            /**
-                             * @description What becomes of use above the limit: it is refused, or only told of.
-                             * @default enforce
-                             * @enum {string}
-                             */
-                            mode?: "enforce" | "alert_only";
-                        };
+                        /** @description What to set hosted_requests_monthly to. */
+                        hosted_requests_monthly?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set api_requests_monthly to. */
+                        api_requests_monthly?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set managed_billable_micros_monthly to. */
+                        managed_billable_micros_monthly?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set max_devices to. */
+                        max_devices?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set max_models to. */
+                        max_models?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set storage_gb to. */
+                        storage_gb?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set training_rounds_monthly to. */
+                        training_rounds_monthly?: components["schemas"]["UsageLimitInput"];
+                        /** @description What to set model_downloads_monthly to. */
+                        model_downloads_monthly?: components["schemas"]["UsageLimitInput"];
                     };
                 };
             };

@@ -1,7 +1,7 @@
 /** The audit trail: reading it, and checking that nothing in it was changed. */
 import * as z from 'zod'
 import { auditActions, auditEventSchema } from '../../shared/audit/event.ts'
-import { instantField } from '../../shared/http/fields.ts'
+import { countQuery, instantField } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 
@@ -54,7 +54,7 @@ export const verifyAuditChain = operation({
   request: () => ({
     query: z.object({
       ...pageQuery(),
-      limit: z.coerce.number().int().min(1).max(1000).default(500).meta({ description: 'Events a page.' }),
+      limit: countQuery(1, 1000, 500).meta({ description: 'Events a page.' }),
     }),
   }),
   answers: () => ({

@@ -9,7 +9,7 @@ import {
   subscriptionStatusField,
 } from '../../shared/billing/record.ts'
 import { returnUrlField } from '../../shared/billing/return-url.ts'
-import { decimalField, instantField } from '../../shared/http/fields.ts'
+import { countQuery, futureInstantField, isVisible } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
@@ -115,8 +115,13 @@ export const updateBilling = operation({
       plan: planField()
         .nullable()
         .meta({ description: 'The plan to put the organization on; null clears the override.' }),
-      reason: z.string().max(500).regex(/\S/, 'must not be blank').meta({ description: 'Why; needed with a plan.' }),
-      expires_at: instantField()
+      reason: z
+        .string()
+        .max(500)
+        .regex(/\S/, 'must not be blank')
+        .refine(isVisible, 'must not be blank')
+        .meta({ description: 'Why; needed with a plan.' }),
+      expires_at: futureInstantField()
         .nullable()
         .meta({ description: 'When the override ends, in the future, as ISO 8601 with an offset; null: never.' }),
     }),
@@ -143,7 +148,7 @@ export const listInvoices = operation({
   description: 'The latest invoices, newest first, as Stripe has them; at most 90 seconds old.',
   request: () => ({
     query: z.object({
-      limit: decimalField({ max: mostInvoices, fallback: mostInvoices, description: 'Invoices at most.' }),
+      limit: countQuery(1, mostInvoices, mostInvoices).meta({ description: 'Invoices at most.' }),
     }),
   }),
   answers: () => ({

@@ -1,21 +1,25 @@
-import type { Method } from '../../shared/http/operation.ts'
+import { isPreflight, preflightAnswer } from '../../shared/http/cors.ts'
+import { nearestPath } from '../../shared/http/nearest-path.ts'
 import { ProblemError } from '../../shared/http/problem.ts'
 import { matchPath } from '../../shared/http/route.ts'
 import { servePublic } from '../../shared/http/serve-public.ts'
 import { operationList } from '../operations.ts'
 import { unmatched } from './contract.ts'
 
-/** Tells a wrong method from a wrong path. */
-export const handler = servePublic(unmatched, ({ method, path }) => {
-  const methods = operationList.filter(([, { path: template }]) => matchPath(template, path)).map(([, o]) => o.method)
-  // The gateway matches paths as they are sent: one that matches only when it is decoded is another path.
-  if (methods.length === 0 || methods.includes(method as Method)) {
-    throw new ProblemError('not_found', 'No operation has this path; /api/v1/docs lists those that there are.')
-  }
-  const allow = [...new Set(methods.flatMap((taken) => (taken === 'GET' ? [taken, 'HEAD'] : [taken])))]
-    .sort()
-    .join(', ')
+/** Answers a preflight, a wrong method with 405, and a wrong path with 404. */
+export const handler = servePublic(unmatched, ({ method, path, headers }) => {
+  const matching = operationList.filter(([, { path: template }]) => matchPath(template, path)).map(([, found]) => found)
+  if (isPreflight(method, headers)) return preflightAnswer(matching, headers)
+  if (matching.length === 0) throw unknownPath(path)
+  const methods = matching.flatMap((found) => (found.method === 'GET' ? ['GET', 'HEAD'] : [found.method]))
+  const allow = [...new Set(methods)].sort().join(', ')
   throw new ProblemError('method_not_allowed', `${method} is not allowed here; this path takes ${allow}.`, {
     headers: { allow },
   })
 })
+
+const unknownPath = (path: string): ProblemError => {
+  const near = nearestPath(path, [...new Set(operationList.map(([, operation]) => operation.path))])
+  const hint = near === undefined ? '/api/v1/docs lists those that there are.' : `did you mean ${near}?`
+  return new ProblemError('not_found', `No operation has this path; ${hint}`)
+}

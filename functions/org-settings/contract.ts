@@ -1,11 +1,21 @@
 /** Governance settings of an organization. */
 import * as z from 'zod'
 import { operation } from '../../shared/http/operation.ts'
-import { patchBody } from '../../shared/http/patch.ts'
+import { clearable, patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { orgSettingsFields, orgSettingsSchema } from '../../shared/org-settings/record.ts'
 
 const tag = 'Organization settings'
+
+const patchFields = lazy(() => {
+  const fields = orgSettingsFields()
+  return {
+    ...fields,
+    ip_allowlist: clearable(fields.ip_allowlist, []).meta({
+      description: 'Address ranges that people and org keys may call from; empty or null: any.',
+    }),
+  }
+})
 
 export const getOrgSettings = operation({
   id: 'settings.get',
@@ -35,12 +45,9 @@ export const updateOrgSettings = operation({
   description:
     'Changes the fields that are in the body. `ip_allowlist`, `mfa_required`, `require_mfa_for_admin` and `session_duration_hours` are enforced within 60 seconds; a change that would shut out its own caller is refused with 409 unless `allow_lockout` is true. `hipaa_mode` needs plan enterprise (402).',
   request: () => ({
-    body: patchBody(
-      { ...orgSettingsFields(), ip_allowlist: clearableAllowlist() },
-      {
-        allow_lockout: z.boolean().optional().meta({ description: 'Go ahead even if this shuts out the caller.' }),
-      },
-    ),
+    body: patchBody(patchFields(), {
+      allow_lockout: z.boolean().optional().meta({ description: 'Go ahead even if this shuts out the caller.' }),
+    }),
   }),
   answers: () => ({ 200: orgSettingsSchema() }),
   refusals: ['conflict', 'plan_limit_reached'],

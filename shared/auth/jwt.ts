@@ -13,8 +13,9 @@ import { isRole } from './scopes.ts'
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 const clockToleranceSeconds = 5
 const discoveryTimeoutMs = 5000
-/** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters; a blank is one. */
-const subjectPattern = /^[\x20-\x7e]{1,255}$/
+/** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters, blanks among them. */
+const isSubject = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= 255 && Buffer.byteLength(value) === value.length
 
 /**
  * The caller that a JWT stands for.
@@ -22,21 +23,19 @@ const subjectPattern = /^[\x20-\x7e]{1,255}$/
  * @throws ProblemError `token_expired`, `authentication_failed`, or `service_unavailable` when the issuer's keys cannot be had
  */
 export async function verifyJwt(token: string): Promise<UserCaller> {
-  const issuer = environment('oidcIssuer')
-  if (!issuer) throw refused('This stage has no sign-in configured; use an API key.')
-  const payload = await verifyToken(token, issuer)
+  const [issuer, audience] = [environment('oidcIssuer'), environment('oidcAudience')]
+  // Without an audience, a token that the issuer made for another service would open this one.
+  if (!issuer || !audience) throw refused('This stage has no sign-in configured; use an API key.')
+  const payload = await verifyToken(token, issuer, audience)
   const { sub, email, iat, auth_time, amr, token_use } = payload
   // Cognito says what a token is for; one for its own API is no proof of identity to ours.
   if (token_use !== undefined && token_use !== 'id') throw refused('The token is not an ID token.')
   const orgId = payload[environment('oidcOrgClaim') ?? 'org_id']
   const role = payload[environment('oidcRoleClaim') ?? 'role']
-  if (typeof sub !== 'string' || !subjectPattern.test(sub)) throw refused('The token has no valid sub claim.')
+  if (!isSubject(sub)) throw refused('The token has no valid sub claim.')
   if (typeof orgId !== 'string' || !idPattern('org').test(orgId)) throw refused('The token has no valid org claim.')
   if (!isRole(role)) throw refused('The token has no valid role claim: owner, admin or member.')
-  for (const [claim, time] of Object.entries({ auth_time, iat })) {
-    if (time !== undefined && !isPastTime(time))
-      throw refused(`The ${claim} claim of the token is no time in the past.`)
-  }
+  refuseAbsurdTimes(payload)
   const signedInAt = (auth_time as number | undefined) ?? iat
   if (signedInAt === undefined) throw refused('The token has no auth_time and no iat claim.')
   return userCaller({
@@ -49,40 +48,47 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   })
 }
 
-/** Seconds of the epoch, not in the future: a claim of any other kind must not pass for a fresh session. */
-const isPastTime = (time: unknown): boolean =>
-  typeof time === 'number' && time >= 0 && time <= Date.now() / 1000 + clockToleranceSeconds
+/** Seconds of the year 5138. A greater number is in milliseconds. */
+const maxEpochSeconds = 1e11
 
-/** RFC 8176: methods of authentication by the kind of factor that each of them is. */
-const factorKinds: Readonly<Record<string, string>> = {
-  ...{ pwd: 'knowledge', pin: 'knowledge', kba: 'knowledge' },
-  ...{
-    hwk: 'possession',
-    swk: 'possession',
-    otp: 'possession',
-    sms: 'possession',
-    tel: 'possession',
-    sc: 'possession',
-  },
+/** Refuses times that no clock shows: a session or a token with such a time would never end. */
+function refuseAbsurdTimes(payload: JWTPayload): void {
+  const latestPast = Date.now() / 1000 + clockToleranceSeconds
+  const latest = { iat: latestPast, auth_time: latestPast, exp: maxEpochSeconds, nbf: maxEpochSeconds }
+  for (const [name, max] of Object.entries(latest)) {
+    const value = payload[name]
+    if (value === undefined) continue
+    if (typeof value !== 'number' || !(value >= 0 && value <= max)) {
+      const rule = max === latestPast ? 'must be a number of seconds, not in the future' : 'must be a number of seconds'
+      throw refused(`The ${name} claim of the token ${rule}.`)
+    }
+  }
+}
+
+/** Methods of RFC 8176 by the kind of factor they use; those that are none of the three prove no factor. */
+const factorOf: Readonly<Record<string, 'knowledge' | 'possession' | 'inherence'>> = {
+  ...{ kba: 'knowledge', pin: 'knowledge', pwd: 'knowledge' },
+  ...{ hwk: 'possession', otp: 'possession', pop: 'possession', sc: 'possession' },
+  ...{ sms: 'possession', swk: 'possession', tel: 'possession' },
   ...{ face: 'inherence', fpt: 'inherence', iris: 'inherence', retina: 'inherence', vbm: 'inherence' },
 }
 
-/** `mfa` says so itself; else the methods must be of two kinds. */
+/** RFC 8176: `mfa` says so itself; otherwise methods of two kinds must be named. */
 function usedSeveralFactors(amr: unknown): boolean {
   if (!Array.isArray(amr)) return false
-  const kinds = new Set(amr.map((method) => factorKinds[String(method)]).filter((kind) => kind !== undefined))
-  return amr.includes('mfa') || kinds.size > 1
+  const methods = amr.filter((method): method is string => typeof method === 'string')
+  const kinds = new Set(methods.filter((method) => Object.hasOwn(factorOf, method)).map((method) => factorOf[method]))
+  return methods.includes('mfa') || kinds.size > 1
 }
 
 const refused = (detail: string, cause?: unknown) => new ProblemError('authentication_failed', detail, { cause })
 
-async function verifyToken(token: string, issuer: string): Promise<JWTPayload> {
+async function verifyToken(token: string, issuer: string, audience: string): Promise<JWTPayload> {
   try {
-    const audience = environment('oidcAudience')
     const { jwtVerify } = await import('jose/jwt/verify')
     const { payload } = await jwtVerify(token, await issuerKeys(issuer), {
       issuer,
-      ...(audience ? { audience } : {}),
+      audience,
       algorithms,
       clockTolerance: clockToleranceSeconds,
       requiredClaims: ['exp'],
@@ -126,9 +132,9 @@ async function discoverJwksUri(issuer: string): Promise<string> {
       signal: AbortSignal.timeout(discoveryTimeoutMs),
     })
     const document: unknown = await response.json()
-    const { issuer: named, jwks_uri } = (document ?? {}) as Record<string, unknown>
-    // OpenID Connect Discovery, section 4.3: keys of a document for another issuer prove nothing.
-    if (named !== issuer) throw new Error(`discovery of ${issuer} names another issuer`)
+    const { issuer: named, jwks_uri } = (document ?? {}) as { issuer?: unknown; jwks_uri?: unknown }
+    // OpenID Connect Discovery, section 4.3: a document of another issuer speaks for that one.
+    if (named !== issuer) throw new Error('discovery names another issuer than the configured one')
     if (typeof jwks_uri === 'string') return jwks_uri
     throw new Error(`discovery answered ${response.status} without jwks_uri`)
   } catch (error) {

@@ -6,8 +6,8 @@ import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
 import { ProblemError } from '../http/problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
+import { pauseMs, tryLease } from '../storage/lease.ts'
 import { getRow, orgPartition, type RowKey, updateRow } from '../storage/table.ts'
-import { pauseMs, tryLease } from './lease.ts'
 
 export interface CacheEntry {
   orgId: string

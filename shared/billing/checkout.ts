@@ -4,10 +4,10 @@
  */
 import type Stripe from 'stripe'
 import { notFound, ProblemError } from '../http/problem.ts'
+import { withLease } from '../storage/lease.ts'
 import { orgPartition } from '../storage/table.ts'
 import { isMissing, isRefusal } from '../stripe/client.ts'
 import { type Binding, ensureCustomer } from './customer.ts'
-import { withLease } from './lease.ts'
 import { type BillingPorts, realPorts } from './ports.ts'
 import type { BillingInterval } from './projection.ts'
 import { returnUrls } from './return-url.ts'

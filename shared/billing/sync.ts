@@ -10,9 +10,9 @@ import { ProblemError } from '../http/problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'
+import { withLease } from '../storage/lease.ts'
 import { orgPartition, type RowKey } from '../storage/table.ts'
 import { nextSyncSeq, projectionConfirmed, projectionWritten, readBilling } from './entity.ts'
-import { withLease } from './lease.ts'
 import {
   type BillingProjection,
   type BillingState,

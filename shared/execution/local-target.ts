@@ -1,6 +1,7 @@
 /** Local targets: runtimes that an organization serves inference with itself; what is written, kept and shown of one. */
 import * as z from 'zod'
 import { nameField } from '../http/fields.ts'
+import { clearable } from '../http/patch.ts'
 import { invalidInput } from '../http/problem.ts'
 import { idPattern } from '../ids.ts'
 import { lazy } from '../lazy.ts'
@@ -51,10 +52,9 @@ export const createLocalTargetBody = lazy(() => {
 /** Null clears the list of models, and drops the key. */
 export const patchLocalTargetFields = lazy(() => ({
   ...localTargetFields(),
-  models: localTargetFields()
-    .models.nullable()
-    .transform((models) => models ?? [])
-    .meta({ description: 'Models that it serves; empty or null: not told.' }),
+  models: clearable(localTargetFields().models, []).meta({
+    description: 'Models that it serves; empty or null: not told.',
+  }),
   api_key: headerSecretField()
     .nullable()
     .meta({ description: 'Written, never read: answers show `masked`; null drops the stored key.' }),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
 import type { RowKey } from '../storage/table.ts'
+import type { ProblemError } from './problem.ts'
 
 /** How often a principal has called in the current window. */
 export interface RateCount {
@@ -33,10 +34,12 @@ export interface Exchange {
   caller: Caller | undefined
   /** The request as counted against its principal's limit, under way since the principal is known. */
   rateCount: Promise<RateCount | undefined> | undefined
-  /** The request as it was sent: path parameters, query and parsed body. */
+  /** The request as the client sent it, its JSON parsed and nothing else. */
   sent: { params: unknown; query: unknown; body: unknown }
   /** The validated request. */
   input: { params: unknown; query: unknown; body: unknown }
+  /** The refusal of a request whose only fault is an instant that has passed; a replay comes before it. */
+  pastFault: ProblemError | undefined
 }
 
 /** Longer user agents are cut: they are kept in audit events for a year. */
@@ -68,8 +71,9 @@ export function openExchange(event: unknown, context: unknown): Exchange {
     answerHeaders: {},
     caller: undefined,
     rateCount: undefined,
-    sent: { params: {}, query: {}, body: null },
+    sent: { params: {}, query: {}, body: undefined },
     input: { params: {}, query: {}, body: undefined },
+    pastFault: undefined,
   }
 }
 

@@ -10,14 +10,19 @@ const maxPathLength = 200
 /** A path as text: `limits.max_devices.limit`. */
 export const dotted = (path: readonly PropertyKey[]): string => path.map(String).join('.').slice(0, maxPathLength)
 
-export const unknownField = (path: readonly PropertyKey[]): InputFault => ({
+const unknownFieldMessage = 'is not a field of this request; check the spelling or leave it out'
+
+export const unknownField = (path: readonly PropertyKey[], message = unknownFieldMessage): InputFault => ({
   path: dotted(path),
   code: 'unknown_field',
-  message: 'is not a field of this request; check the spelling or leave it out',
+  message,
 })
 
+/** Options of every parse of a request: faults are worded from the value, and in our words where a schema has none. */
+export const parseOptions: z.core.ParseContext<z.core.$ZodIssue> = { reportInput: true, error: messageFor }
+
 /**
- * The faults of a parse (run with `reportInput`), under a path that leads to what was parsed.
+ * The faults of a parse (run with `parseOptions`), under a path that leads to what was parsed.
  *
  * Checks of one value go on after the first that fails, and most of what they find follows from it: a text where a list
  * belongs is too short a text as well. So the first fault stands. Of two bounds it is the last: `int` brings one of its
@@ -40,30 +45,84 @@ const bounds = new Set(['too_big', 'too_small'])
 function toFaults(issue: z.core.$ZodIssue, under: readonly PropertyKey[]): InputFault[] {
   const path = [...under, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    const own = issue.message.startsWith('Unrecognized key') ? {} : { message: issue.message }
-    return issue.keys.slice(0, maxFaults).map((name) => ({ ...unknownField([...path, name]), ...own }))
+    return issue.keys.slice(0, maxFaults).map((name) => unknownField([...path, name], issue.message))
   }
   if (issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value')) {
     return [{ path: dotted(path), code: 'missing_field', message: 'is required' }]
   }
   // The keys of a record have issues of their own inside.
   if (issue.code === 'invalid_key') {
-    return issue.issues.map((inner) => ({ path: dotted(path), code: 'invalid_key', message: messageOf(inner) }))
+    return issue.issues.map((inner) => ({ path: dotted(path), code: 'invalid_key', message: inner.message }))
   }
-  return [
-    { path: dotted(path), code: issue.code === 'custom' ? 'invalid_value' : issue.code, message: messageOf(issue) },
-  ]
+  return [{ path: dotted(path), code: codeOf(issue), message: issue.message }]
 }
 
-function messageOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_value') return notAllowed(issue.input, issue.values.map(String))
-  // Zod names the values of a discriminator only where no option took them; its input is the object around it.
-  if (issue.code === 'invalid_union' && 'options' in issue && issue.options && issue.discriminator) {
-    const { input, discriminator, options } = issue
-    const value = typeof input === 'object' && input !== null ? Reflect.get(input, discriminator) : undefined
-    return notAllowed(value, options.map(String))
+const codeOf = (issue: z.core.$ZodIssue): string =>
+  issue.code === 'custom' ? String(issue.params?.code ?? 'invalid_value') : issue.code
+
+/** Our words for an issue whose schema brings no message of its own. */
+function messageFor(issue: z.core.$ZodRawIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${typeNames[issue.expected] ?? 'of another type'}${butIs(issue)}`
+    case 'too_big':
+      return `must ${bound(issue.origin, issue.maximum, issue.inclusive ? 'at most' : 'less than')}`
+    case 'too_small':
+      return `must ${bound(issue.origin, issue.minimum, issue.inclusive ? 'at least' : 'more than')}`
+    case 'not_multiple_of':
+      return `must be a multiple of ${issue.divisor}`
+    case 'invalid_value':
+      return notAllowed(issue.input, issue.values.map(String))
+    case 'unrecognized_keys':
+      return unknownFieldMessage
+    case 'invalid_union':
+      return unionMessage(issue)
+    case 'invalid_format':
+      return 'has the wrong format'
+    default:
+      return 'has a value that is not allowed'
   }
-  return issue.message
+}
+
+/** Zod names the values of a discriminator only where no option took them; its input is the object around it. */
+function unionMessage({ input, discriminator, options }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>): string {
+  if (!Array.isArray(options) || typeof discriminator !== 'string') return 'has none of the allowed forms'
+  const value = typeof input === 'object' && input !== null ? Reflect.get(input, discriminator) : undefined
+  return notAllowed(value, options.map(String))
+}
+
+const typeNames: Record<string, string> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  tuple: 'a list',
+  object: 'an object',
+  record: 'an object',
+  null: 'null',
+  undefined: 'left out',
+}
+
+function butIs({ input, expected }: { input?: unknown; expected: string }): string {
+  const type = input === null ? 'null' : Array.isArray(input) ? 'array' : typeof input
+  const name = type === expected || type === 'boolean' ? undefined : typeNames[type]
+  return name === undefined || expected === 'int' ? '' : `, not ${name}`
+}
+
+/** What a bound counts, by what it bounds; the value itself where that is a number. */
+const counted: Record<string, readonly [one: string, many: string]> = {
+  string: ['character', 'characters'],
+  array: ['entry', 'entries'],
+  set: ['entry', 'entries'],
+  map: ['entry', 'entries'],
+  object: ['field', 'fields'],
+  record: ['field', 'fields'],
+}
+
+function bound(origin: string, limit: number | bigint | Date | string, how: string): string {
+  const [one, many] = counted[origin] ?? []
+  return one === undefined ? `be ${how} ${limit}` : `have ${how} ${limit} ${Number(limit) === 1 ? one : many}`
 }
 
 /** More are no help to whoever reads one line; the reference has them all. */
@@ -83,16 +142,23 @@ function notAllowed(input: unknown, values: readonly string[]): string {
     values.length > mostListed
       ? `all ${values.length} are in the reference, /api/v1/docs`
       : values.map((value) => `\`${value}\``).join(', ')
-  return `${what} not one of the allowed values (${listed})${near === undefined ? '' : `; did you mean \`${near}\`?`}`
+  const hint = given?.includes('*') ? wildcardHint(values) : near && `did you mean \`${near}\`?`
+  return `${what} not one of the allowed values (${listed})${hint ? `; ${hint}` : ''}`
+}
+
+/** Scopes have no wildcards; bundles stand for many. */
+function wildcardHint(values: readonly string[]): string | undefined {
+  const bundles = values.filter((value) => value.startsWith('admin:')).map((value) => `\`${value}\``)
+  return bundles.length === 0 ? undefined : `there are no wildcards; the bundles are ${bundles.join(' and ')}`
 }
 
 /** The value that a typo may have meant: at most a third of it is to be changed. */
-function nearest(given: string, values: readonly string[]): string | undefined {
+export function nearest(given: string, values: readonly string[]): string | undefined {
   const text = given.trim().toLowerCase()
   let best: string | undefined
   let fewest = Math.floor(text.length / 3) + 1
   for (const value of values) {
-    // Whoever is this much longer or shorter is as far away at least.
+    // The length difference is a lower bound on the distance.
     if (Math.abs(value.length - text.length) >= fewest) continue
     const edits = editDistance(text, value.toLowerCase())
     if (edits < fewest) [best, fewest] = [value, edits]

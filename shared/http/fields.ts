@@ -11,18 +11,45 @@ const inkless = /[\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]/g
 
 const isVisible = (text: string): boolean => visible.test(text.replace(inkless, ''))
 
-/** A name for people: 1 to 100 characters, no control characters, not blank. */
+/** Characters that show nothing: blanks, and what Unicode calls ignorable, with the blank symbols that are neither. */
+const invisible = /^[\s\p{Cf}\p{Default_Ignorable_Code_Point}\u2800\u{13441}\u{13442}\u{16fe4}\u{1d159}]*$/u
+const controls = /\p{Cc}/u
+/** Characters that turn the direction of text can make a page show another name. */
+const bidiControls = /\p{Bidi_Control}/u
+
+/** A fault that a regular expression would find, found by code: the document's patterns must be portable. */
+const asFormat = (error: string) => ({ error, params: { code: 'invalid_format' } })
+
+/** Whether a text has anything to see. */
+export const isVisible = (text: string): boolean => !invisible.test(text)
+
+/** A name for people: 1 to 100 characters, visible, without control characters. */
 export const nameField = lazy(() =>
   z
     .string()
     .min(1, 'must not be blank')
     .max(100)
-    .regex(/^\P{Cc}*$/u, 'must not hold control characters')
-    .regex(/\S/, 'must not be blank')
-    .refine((text) => !bidiControls.test(text), 'must not hold characters that change the direction of text')
-    .refine(isVisible, 'must not be blank')
-    .meta({ description: 'A name for people: 1 to 100 characters, not blank, without control characters.' }),
+    .refine((name) => !controls.test(name), asFormat('must not hold control characters'))
+    .refine(isVisible, asFormat('must not be blank'))
+    .refine((name) => !bidiControls.test(name), asFormat('must not hold characters that change the direction of text'))
+    .meta({
+      // What every client's regular expressions can say of these rules.
+      pattern: String.raw`^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$`,
+      description:
+        'A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text.',
+    }),
 )
+
+/** A number in a query: decimal digits, and nothing else that JavaScript reads as a number. */
+export const countQuery = (min: number, max: number, fallback: number) =>
+  z.preprocess(
+    (text) => (typeof text === 'string' && /^(?:0|[1-9]\d{0,9})$/.test(text) ? Number(text) : text),
+    z
+      .int({ error: `must be a whole number from ${min} to ${max} in decimal digits` })
+      .min(min)
+      .max(max)
+      .default(fallback),
+  )
 
 /** A reference to something of another part of the platform; what it names is not checked here. */
 export const referenceField = lazy(() =>
@@ -63,50 +90,72 @@ export function parseInstant(text: string): string | undefined {
 
 const isoLength = '2030-01-31T12:00:00.000Z'.length
 
-/** An instant, given with an offset; kept as UTC with milliseconds. */
+/** A calendar date and a time with its offset, in the extended and the basic form of ISO 8601. */
+const instantPattern = new RegExp(
+  [
+    /^(?<year>\d{4})(?:-(?<month>\d\d)-(?<day>\d\d)|(?<basicMonth>\d\d)(?<basicDay>\d\d))/,
+    /[Tt](?<hour>\d\d)(?::?(?<minute>\d\d)(?::?(?<second>\d\d))?)?(?:[.,](?<fraction>\d+))?/,
+    /(?:[Zz]|(?<sign>[+\-\u2212])(?<offsetHour>\d\d)(?::?(?<offsetMinute>\d\d))?)$/,
+  ]
+    .map(({ source }) => source)
+    .join(''),
+)
+
+/** Epoch milliseconds of an ISO 8601 instant; undefined when the text is none. */
+function instantMs(text: string): number | undefined {
+  const parts = instantPattern.exec(text)?.groups
+  if (!parts) return undefined
+  const number = (name: string): number => Number(parts[name] ?? 0)
+  const [month, day] = [number(parts.month ? 'month' : 'basicMonth'), number(parts.day ? 'day' : 'basicDay')]
+  const [hour, minute, second] = [number('hour'), number('minute'), number('second')]
+  const [offsetHour, offsetMinute] = [number('offsetHour'), number('offsetMinute')]
+  // 24:00 ends a day. A leap second is the first second of the next minute.
+  if (hour > 24 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59) return undefined
+  const date = new Date(0)
+  // Not Date.UTC, which takes the years 0 to 99 for those of the last century.
+  date.setUTCFullYear(number('year'), month - 1, day)
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined
+  // A fraction is one of the last unit that is written.
+  const unitMs = parts.second ? 1000 : parts.minute ? 60_000 : 3_600_000
+  const fractionMs = Math.floor(Number(`0.${parts.fraction ?? 0}`) * unitMs)
+  const timeMs = ((hour * 60 + minute) * 60 + second) * 1000 + fractionMs
+  if (timeMs > dayMs) return undefined
+  const offsetMs = (offsetHour * 60 + offsetMinute) * 60_000 * (parts.sign === '+' ? 1 : -1)
+  return date.getTime() + timeMs - offsetMs
+}
+
+const dayMs = 86_400_000
+
+/** An instant in ISO 8601, given with an offset; kept as UTC with milliseconds. */
 export const instantField = lazy(() =>
   z
     .string()
-    .refine(
-      (text) => parseInstant(text) !== undefined,
-      'must be an ISO 8601 time with an offset, like 2030-01-31T12:00:00Z',
-    )
-    .transform((text) => parseInstant(text) ?? text)
+    .max(100)
+    .transform((text, context) => {
+      const ms = instantMs(text)
+      if (ms !== undefined) return new Date(ms).toISOString()
+      const { error: message, params } = asFormat('must be an ISO 8601 time with an offset, like 2030-01-31T12:00:00Z')
+      context.addIssue({ code: 'custom', message, params })
+      return z.NEVER
+    })
+    // Beyond these years, which an offset can lead to, ISO 8601 has more digits and no longer sorts as text.
+    .refine((text) => text.length === isoLength, 'must be within the years 0000 to 9999 in UTC')
     .meta({ format: 'date-time' }),
 )
 
-/**
- * Judged by the handler and not by the schema: the replay of a request must not depend on the clock.
- *
- * @throws ProblemError `invalid_input`
- */
-export function requireFuture(path: string, instant: string | null | undefined, now: Date): void {
-  if (typeof instant !== 'string' || Date.parse(instant) > now.getTime()) return
-  throw invalidInput([{ path, code: 'invalid_value', message: 'must be in the future' }])
-}
+/** An instant in the future. */
+export const futureInstantField = lazy(() =>
+  instantField().refine((text) => Date.parse(text) > Date.now(), {
+    error: 'must be in the future',
+    params: pastInstant,
+  }),
+)
 
-/** A number of a query string: decimal digits, without sign, exponent or prefix. The reference shows it as an integer. */
-export const decimalField = ({
-  max,
-  fallback,
-  description,
-}: {
-  max: number
-  fallback: number
-  description: string
-}) => {
-  const rule = `must be a whole number from 1 to ${max}`
-  return z
-    .string()
-    .regex(/^[1-9]\d{0,5}$/, rule)
-    .refine((text) => Number(text) <= max, rule)
-    .transform(Number)
-    .default(fallback)
-    .meta({ description, format: decimalFormat, minimum: 1, maximum: max })
-}
+const pastInstant = { pastInstant: true }
 
-/** Marks a text of digits for the generator of the reference. */
-export const decimalFormat = 'decimal'
+/** Whether a fault is one of time: the same request was without it earlier. */
+export const isPastInstant = (issue: z.core.$ZodIssue): boolean =>
+  issue.code === 'custom' && issue.params?.pastInstant === true
 
 /**
  * A record with its fields in the order in which people read them, and those of objects inside sorted. A table hands both

@@ -11,18 +11,25 @@ import canonicalize from 'canonicalize'
 import { type Caller, principalOf } from '../auth/caller.ts'
 import { log } from '../runtime/log.ts'
 import { Secret } from '../secrets/secret.ts'
-import { change, orgPartition, type RowKey, sendSingle, tableName, updateRow, type Write } from '../storage/table.ts'
+import { change, orgPartition, type RowKey, tableName, updateRow, type Write, writeRow } from '../storage/table.ts'
 import type { Answer } from './answer.ts'
 import { answerMarginMs, type Exchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
-import { type InputFault, type ProblemCode, ProblemError } from './problem.ts'
+import { type InputFault, isRetryable, type ProblemCode, ProblemError } from './problem.ts'
 
 const keepSeconds = 24 * 60 * 60
 
 type KeptAnswer =
   // The body as JSON: a replay is the same bytes under the same ETag, and a table does not keep the order of fields.
   | { kind: 'answer'; status: number; body?: string; headers?: Record<string, string> }
-  | { kind: 'problem'; code: ProblemCode; detail: string; errors?: readonly InputFault[]; retryable?: boolean }
+  | {
+      kind: 'problem'
+      code: ProblemCode
+      detail: string
+      errors?: readonly InputFault[]
+      headers?: Record<string, string>
+      retryable?: boolean
+    }
 
 /** The hold that a running request has on its idempotency key. */
 export interface IdempotencyLease {
@@ -51,16 +58,20 @@ export async function onceOnly(
   const kept = await lease.take()
   if (kept) return replay(kept)
   try {
+    if (exchange.pastFault) throw exchange.pastFault
     const answer = await story(lease)
     await lease.keep(toKept(answer))
     return answer
   } catch (error) {
-    // A caller that is told to try again must be able to: what passes by itself is not kept.
-    if (error instanceof ProblemError && error.status < 500 && !error.retryable) await lease.keep(problemToKept(error))
+    if (isLasting(error) && error !== exchange.pastFault) await lease.keep(problemToKept(error))
     else await lease.release()
     throw error
   }
 }
+
+/** A refusal that the same request would meet again. What passes by itself must not be kept for a day. */
+const isLasting = (error: unknown): error is ProblemError =>
+  error instanceof ProblemError && error.status < 500 && !isRetryable(error)
 
 const toKept = ({ status, body, headers }: Answer): KeptAnswer => ({
   kind: 'answer',
@@ -74,17 +85,20 @@ const problemToKept = ({ code, message, details }: ProblemError): KeptAnswer => 
   code,
   detail: message,
   ...(details.errors ? { errors: details.errors } : {}),
+  ...(details.headers ? { headers: details.headers } : {}),
   ...(details.retryable === undefined ? {} : { retryable: details.retryable }),
 })
 
+/** Whether an error is the kept answer to an earlier request. */
+export const isReplay = ({ details }: ProblemError): boolean => details.headers?.[replayedHeader] !== undefined
+
+const replayedHeader = 'idempotency-replayed'
+
 function replay(kept: KeptAnswer): Answer {
-  const replayed = { 'idempotency-replayed': 'true' }
+  const replayed = { [replayedHeader]: 'true' }
   if (kept.kind === 'problem') {
-    throw new ProblemError(kept.code, kept.detail, {
-      headers: replayed,
-      ...(kept.errors ? { errors: kept.errors } : {}),
-      ...(kept.retryable === undefined ? {} : { retryable: kept.retryable }),
-    })
+    const { code, detail, kind: _kind, ...details } = kept
+    throw new ProblemError(code, detail, { ...details, headers: { ...kept.headers, ...replayed } })
   }
   const { status, body, headers } = kept
   return { status, body: body === undefined ? undefined : JSON.parse(body), headers: { ...headers, ...replayed } }
@@ -92,10 +106,18 @@ function replay(kept: KeptAnswer): Answer {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
+/**
+ * Two digests of a request. `sent` is of the JSON as the client wrote it: it stays the same when a deploy adds a field with a
+ * default. `fingerprint` is of the validated input: it is the same for two spellings of one request.
+ */
+type Fingerprints = { sent: string; fingerprint?: string }
+
+const isSameRequest = (existing: Record<string, unknown>, { sent, fingerprint }: Fingerprints): boolean =>
+  existing.sent === sent || (fingerprint !== undefined && existing.fingerprint === fingerprint)
+
 class Lease implements IdempotencyLease {
   readonly #key: RowKey
-  readonly #meaning: string
-  readonly #sent: string
+  readonly #fingerprints: Fingerprints
   readonly #exchange: Exchange
   #kept = false
 
@@ -104,10 +126,12 @@ class Lease implements IdempotencyLease {
       pk: `${orgPartition(caller.orgId)}#IDEM#${principalOf(caller)}`,
       sk: `${operation.id}#${sha256(idempotencyKey)}`,
     }
-    // The same meaning in other bytes is the same request. The same text is too, when a later version adds a default to
-    // its meaning. With the key in them, no bare digest of a secret lies in the table.
-    this.#meaning = sha256(idempotencyKey + canonicalize(withSecrets(exchange.input)))
-    this.#sent = sha256(idempotencyKey + canonicalize(exchange.sent))
+    // The key itself is not stored. It is part of each digest, so that no bare digest of a secret lies in the table.
+    const digest = (input: unknown): string => sha256(idempotencyKey + canonicalize(withSecrets(input)))
+    this.#fingerprints = {
+      sent: digest(exchange.sent),
+      ...(exchange.pastFault ? {} : { fingerprint: digest(exchange.input) }),
+    }
     this.#exchange = exchange
   }
 
@@ -116,18 +140,17 @@ class Lease implements IdempotencyLease {
     const { now, deadline, requestId } = this.#exchange
     const epoch = Math.floor(now.getTime() / 1000)
     try {
-      await sendSingle(
+      await writeRow(
         new PutCommand({
           TableName: tableName(),
           Item: {
             ...this.#key,
-            fingerprint: this.#meaning,
-            sent: this.#sent,
+            ...this.#fingerprints,
             owner: requestId,
             lease_until_ms: deadline.getTime() + answerMarginMs,
             expires_at_epoch: epoch + keepSeconds,
           },
-          // Its own name is no obstacle: the SDK repeats a request whose answer was lost.
+          // The SDK repeats a request whose answer was lost, so this request's own lease is no obstacle.
           ConditionExpression:
             'attribute_not_exists(pk) OR expires_at_epoch <= :epoch OR (attribute_not_exists(kept) AND (lease_until_ms < :now OR #owner = :owner))',
           ExpressionAttributeNames: { '#owner': 'owner' },
@@ -143,7 +166,7 @@ class Lease implements IdempotencyLease {
   }
 
   #judge(existing: Record<string, unknown>): KeptAnswer {
-    if (existing.fingerprint !== this.#meaning && existing.sent !== this.#sent) {
+    if (!isSameRequest(existing, this.#fingerprints)) {
       throw new ProblemError(
         'idempotency_mismatch',
         'This Idempotency-Key was used for another request in the last 24 hours; use a new one.',

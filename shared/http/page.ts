@@ -5,11 +5,11 @@ import * as z from 'zod'
 import type { Caller } from '../auth/caller.ts'
 import { lazy } from '../lazy.ts'
 import { type Answer, ok } from './answer.ts'
-import { decimalField } from './fields.ts'
+import { countQuery } from './fields.ts'
 import { invalidCursor } from './problem.ts'
 
 export const pageQuery = lazy(() => ({
-  limit: decimalField({ max: 100, fallback: 50, description: 'Entries a page.' }),
+  limit: countQuery(1, 100, 50).meta({ description: 'Entries a page.' }),
   cursor: z.string().max(2000).optional().meta({ description: '`next_cursor` of the page before.' }),
 }))
 

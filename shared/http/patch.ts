@@ -18,6 +18,10 @@ export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawSh
       error: `must change at least one field: ${Object.keys(fields).join(', ')}`,
     })
 
+/** A field of a patch that `null` sets to what it is when it is empty. */
+export const clearable = <Field extends z.ZodType>(field: Field, empty: z.output<Field>) =>
+  field.nullable().transform((value) => value ?? empty)
+
 /** The fields of a patch that are there. */
 export const presentFields = <T extends object>(patch: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as never

@@ -9,6 +9,7 @@ import type * as z from 'zod'
 import { actorOf } from '../auth/caller.ts'
 import { log } from '../runtime/log.ts'
 import { type Answer, toGatewayResult } from './answer.ts'
+import { isPreflight, readableBy } from './cors.ts'
 import { answerMarginMs, type Exchange, openExchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
 import { ProblemError, problemBody, requestTimeout } from './problem.ts'
@@ -47,7 +48,7 @@ export function pipeline(
       throw requestTimeout()
     },
   })
-    .use([exchangeAndLog(operation), problemJson(), securityHeaders(), ...admission, input(operation)])
+    .use([exchangeAndLog(operation), problemJson(), standingHeaders(operation), ...admission, input(operation)])
     .handler(async (event: unknown) => {
       // The first hook has put the exchange in the event's place.
       const exchange = event as Exchange
@@ -66,10 +67,7 @@ export const requestOf = <Op extends Operation>(exchange: Exchange): RequestOf<O
   return { ...validated, names, method, path, headers, rawBody, ip, requestId, now }
 }
 
-/** HEAD has the headers of GET and no body (RFC 9110, section 9.3.2). */
-const withoutBody = ({ body: _body, isBase64Encoded: _encoded, ...result }: Result): Result => result
-
-/** A GET whose caller has the answer already is told so, without the body (RFC 9110, section 13.1.2). */
+/** A GET or HEAD whose caller has the answer already is told so, without the body (RFC 9110, section 13.1.2). */
 function notModified({ method, headers }: Exchange, answer: Answer): Answer | undefined {
   const etag = answer.headers?.etag
   const known = headers['if-none-match']
@@ -79,13 +77,13 @@ function notModified({ method, headers }: Exchange, answer: Answer): Answer | un
   return matches ? { status: 304, ...(answer.headers ? { headers: answer.headers } : {}) } : undefined
 }
 
-/** Opens the exchange, and at the very end logs one line and stamps the request id. */
+/** Opens the exchange. At the very end drops the body of a HEAD, logs one line and stamps the request id. */
 function exchangeAndLog(operation: Operation): Hook {
   const finish = (request: HookRequest) => {
     const { event: exchange } = request
     const response = request.response && exchange.method === 'HEAD' ? withoutBody(request.response) : request.response
     if (!response) return
-    request.response = response
+    if (exchange.method === 'HEAD') delete response.body
     response.headers = { ...response.headers, 'x-request-id': exchange.requestId }
     log.info('request', {
       operation: operation.id,
@@ -159,10 +157,12 @@ const challenge = ({ code, message }: ProblemError): string =>
     ? 'Bearer realm="octomil"'
     : `Bearer realm="octomil", error="invalid_token", error_description="${message.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "'")}"`
 
-function securityHeaders(): Hook {
+/** Headers of every answer, a problem too. */
+function standingHeaders(operation: Operation): Hook {
   return {
     before: ({ event: exchange }) => {
-      Object.assign(exchange.answerHeaders, {
+      const { method, headers } = exchange
+      Object.assign(exchange.answerHeaders, isPreflight(method, headers) ? {} : readableBy(operation, headers.origin), {
         'cache-control': 'no-store',
         'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
         'referrer-policy': 'no-referrer',

@@ -78,6 +78,10 @@ export class ProblemError extends Error {
   }
 }
 
+/** Whether the same request may succeed later. */
+export const isRetryable = ({ code, details }: ProblemError): boolean =>
+  details.retryable ?? problemKinds[code].retryable
+
 /** `invalid_input` for faults that each name a field and say what is wanted. */
 export function invalidInput(errors: readonly InputFault[]): ProblemError {
   const [first] = errors
@@ -111,7 +115,7 @@ export function problemBody(problem: ProblemError, requestId: string, instance: 
     code: problem.code,
     message: problem.message,
     request_id: requestId,
-    retryable: problem.retryable,
+    retryable: isRetryable(problem),
     category,
     ...(problem.details.errors ? { errors: problem.details.errors } : {}),
   }

@@ -1,4 +1,5 @@
 /** Operations that know their caller: admission, recording of denied attempts, idempotency, and the way to write. */
+import { recordDenied } from '../audit/denied.ts'
 import type { Circumstances } from '../audit/trail.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
@@ -11,7 +12,7 @@ import { insert, orgPartition, type Write } from '../storage/table.ts'
 import type { Answer } from './answer.ts'
 import { authorize } from './authorize.ts'
 import type { Exchange } from './exchange.ts'
-import { type IdempotencyLease, onceOnly } from './idempotency.ts'
+import { type IdempotencyLease, isReplay, onceOnly } from './idempotency.ts'
 import type { Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
 import { ProblemError, requestTimeout } from './problem.ts'
@@ -68,16 +69,20 @@ async function withinDeadline(exchange: Exchange, work: Promise<void>): Promise<
   await Promise.race([work, outOfTime]).finally(() => clearTimeout(timer))
 }
 
-/** Records a 403 on a mutation, whoever threw it. Failing to record it must not turn the refusal into anything else. */
+/** Records a 403 on a mutation. A failure to record it must not change the answer. */
 function deniedAttempts(operation: Operation): Hook {
   const { audit } = operation
   const record = async ({ event: exchange, error }: HookRequest) => {
-    if (!audit || !exchange.caller || !(error instanceof ProblemError) || error.code !== 'forbidden') return
-    // A replay was recorded when it was first answered; a key that can never hold the scope could fill the trail.
-    if (error.details.headers?.['idempotency-replayed'] || !canEverHold(exchange.caller, operation)) return
-    const once = firstOfMinute(exchange.caller, audit.action, exchange.now)
-    if (!once) return
-    const id = audit.param ? exchange.pathParameters[audit.param] : settingsOf(operation, exchange.caller)
+    const { caller } = exchange
+    if (!audit || !caller || !(error instanceof ProblemError) || error.code !== 'forbidden' || isReplay(error)) return
+    if (neverHolds(operation, caller)) {
+      log.warn('a key was used for what its type can never do', {
+        request_id: exchange.requestId,
+        action: audit.action,
+      })
+      return
+    }
+    const id = audit.param ? exchange.pathParameters[audit.param] : settingsOf(operation, caller)
     const denied: Change = {
       action: audit.action,
       resource: { type: audit.resource, ...(id !== undefined && isId(id) ? { id } : {}) },
@@ -86,7 +91,7 @@ function deniedAttempts(operation: Operation): Hook {
       writes: [once],
     }
     try {
-      await commit(denied, circumstancesOf(exchange, exchange.caller), exchange.deadline)
+      await recordDenied(denied, circumstancesOf(exchange, caller), principalOf(caller), exchange.deadline)
     } catch (failure) {
       if (failure instanceof RecordedBefore) return
       log.error('a denied attempt was not recorded', { request_id: exchange.requestId, error: failure as Error })
@@ -95,29 +100,12 @@ function deniedAttempts(operation: Operation): Hook {
   return { onError: record }
 }
 
-/** Whether the type of a key has room for the scope of an operation; people get other roles. */
-const canEverHold = (caller: Caller, { scope }: Operation): boolean =>
-  caller.kind === 'user' ||
-  scope === 'any' ||
-  scope === 'public' ||
-  missingScopes([scope], keyTypeScopes[caller.keyType]).length === 0
-
-class RecordedBefore extends Error {}
-
-/** Denials of this minute that this process has recorded, or seen recorded. */
-const recorded = new Map<string, true>()
-const maxRecorded = 1000
-
-/** The row by which the first denial of a principal, action and minute keeps the others out; undefined when it is known. */
-function firstOfMinute(caller: Caller, action: string, now: Date): Write | undefined {
-  const minute = now.toISOString().slice(0, 16)
-  const key = { pk: `${orgPartition(caller.orgId)}#DENIED#${principalOf(caller)}`, sk: `${action}#${minute}` }
-  const name = `${key.pk} ${key.sk}`
-  if (recorded.has(name)) return undefined
-  remember(recorded, name, true, maxRecorded)
-  const expires_at_epoch = Math.floor(now.getTime() / 1000) + 600
-  return insert({ ...key, expires_at_epoch }, () => new RecordedBefore())
-}
+/** Keys that lie open in pages must not fill the trail with what they can never do. */
+const neverHolds = ({ scope }: Operation, caller: Caller): boolean =>
+  caller.kind === 'api_key' &&
+  scope !== 'any' &&
+  scope !== 'public' &&
+  missingScopes([scope], keyTypeScopes[caller.keyType]).length > 0
 
 /** What an org has one of goes by the id of the org; what is yet to be created has none. */
 const settingsOf = ({ method }: Operation, { orgId }: Caller): string | undefined =>

@@ -1,7 +1,8 @@
 /** Reads and checks the request against its contract: size, media type, JSON, then every field at once. */
 import type * as z from 'zod'
 import type { Exchange } from './exchange.ts'
-import { dotted, faultsOf, unknownField } from './faults.ts'
+import { dotted, faultsOf, parseOptions, unknownField } from './faults.ts'
+import { isPastInstant } from './fields.ts'
 import { whereBroken } from './malformed-json.ts'
 import type { Operation } from './operation.ts'
 import { type InputFault, invalidInput, notFound, ProblemError } from './problem.ts'
@@ -16,20 +17,26 @@ export const bodyLimitBytes = 256 * 1024
 export function validate(operation: Operation, exchange: Exchange): void {
   const body = operation.body ? readBody(operation, exchange) : undefined
   const faults: InputFault[] = idempotencyKeyFaults(operation, exchange)
+  let onlyPast = faults.length === 0
   const parse = (schema: z.ZodType, value: unknown): unknown => {
-    const result = schema.safeParse(value, { reportInput: true })
-    if (!result.success) faults.push(...faultsOf(result.error))
-    return result.data
+    const result = schema.safeParse(value, parseOptions)
+    if (result.success) return result.data
+    faults.push(...faultsOf(result.error))
+    onlyPast &&= result.error.issues.every(isPastInstant)
+    return undefined
   }
   const { org_id: _org, ...query } = exchange.query
-  exchange.sent = { params: exchange.pathParameters, query, body: body ?? null }
+  exchange.sent = { query, body, params: exchange.pathParameters }
   exchange.input = {
     // A typo in a filter must not pass for no filter; what is public may be fetched with anything behind it.
     query: operation.scope === 'public' ? parse(operation.query, query) : parse(operation.query.strict(), query),
     body: operation.body ? parse(operation.body, body) : undefined,
     params: {},
   }
-  if (faults.length > 0) throw invalidInput(faults)
+  // A replay may come after the instant has passed; it is answered before the clock is looked at.
+  if (onlyPast && hasIdempotencyKey(operation, exchange))
+    exchange.pastFault = faults.length > 0 ? invalidInput(faults) : undefined
+  else if (faults.length > 0) throw invalidInput(faults)
   const hidden = hiddenMember(body)
   if (hidden) throw invalidInput([unknownField(hidden)])
   const params = operation.params.safeParse(exchange.pathParameters)
@@ -40,10 +47,13 @@ export function validate(operation: Operation, exchange: Exchange): void {
 
 const idempotencyKeyPattern = /^[\x20-\x7e]{1,255}$/
 
-function idempotencyKeyFaults({ method, scope }: Operation, { headers }: Exchange): InputFault[] {
-  const key = headers['idempotency-key']
-  // Keys are kept per principal; where there is none the header means nothing.
-  if (method !== 'POST' || scope === 'public' || key === undefined || idempotencyKeyPattern.test(key)) return []
+/** Keys are kept per principal; where there is none the header means nothing. */
+const hasIdempotencyKey = ({ method, scope }: Operation, { headers }: Exchange): boolean =>
+  method === 'POST' && scope !== 'public' && headers['idempotency-key'] !== undefined
+
+function idempotencyKeyFaults(operation: Operation, exchange: Exchange): InputFault[] {
+  const key = exchange.headers['idempotency-key']
+  if (!hasIdempotencyKey(operation, exchange) || idempotencyKeyPattern.test(key ?? '')) return []
   return [{ path: 'Idempotency-Key', code: 'invalid_header', message: 'must be 1 to 255 printable ASCII characters' }]
 }
 
@@ -56,8 +66,9 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
     if (operation.bodyMayBeAbsent) return {}
     throw invalidInput([{ path: '', code: 'missing_body', message: 'a JSON body is needed' }])
   }
+  refuseEncoded(headers['content-encoding'])
   requireJson(headers['content-type'], method)
-  const text = decode(rawBody)
+  const text = decode(rawBody, headers['content-length'])
   const value = parseJson(text)
   // UTF-8 itself cannot hold half of a pair: one that is escaped is all there can be, and most bodies have none.
   const broken = surrogateEscape.test(text) ? brokenString(value) : undefined
@@ -79,18 +90,37 @@ function requireJson(contentType: string | undefined, method: string): void {
   throw new ProblemError('unsupported_media_type', 'The body must be JSON, sent as Content-Type: application/json.')
 }
 
+function refuseEncoded(contentEncoding = ''): void {
+  const encoding = contentEncoding
+    .split(',')
+    .map((coding) => coding.trim())
+    .find((coding) => coding !== '' && coding.toLowerCase() !== 'identity')
+  if (encoding === undefined) return
+  throw new ProblemError(
+    'unsupported_media_type',
+    'The body must not be compressed: send it without a Content-Encoding other than identity.',
+    { headers: { 'accept-encoding': 'identity' } },
+  )
+}
+
 const surrogateEscape = /\\u[dD][89a-fA-F]/
 
-function decode(bytes: Uint8Array): string {
+function decode(bytes: Uint8Array, contentLength: string | undefined): string {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    // API Gateway puts this character in the place of bytes that are not UTF-8.
-    if (!text.includes('\ufffd')) return text
+    if (!wasRepaired(text, bytes, contentLength)) return text
   } catch {
-    // Told below.
+    // Reported below.
   }
-  throw malformed('is not valid UTF-8')
+  throw malformed('is not valid UTF-8; encode it as UTF-8')
 }
+
+/**
+ * Whether a gateway put U+FFFD in the place of bytes that are not UTF-8: it hands over text, and the replacement changes the
+ * length that the client announced.
+ */
+const wasRepaired = (text: string, bytes: Uint8Array, contentLength: string | undefined): boolean =>
+  contentLength !== undefined && text.includes('\ufffd') && Number(contentLength) !== bytes.byteLength
 
 function parseJson(text: string): unknown {
   try {

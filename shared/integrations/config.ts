@@ -1,5 +1,5 @@
 /** Merging what a request says of a configuration into what is kept, sealing what is secret. */
-import { faultsOf } from '../http/faults.ts'
+import { faultsOf, parseOptions } from '../http/faults.ts'
 import { invalidInput } from '../http/problem.ts'
 import { secretNeeded } from '../secrets/destination.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
@@ -21,7 +21,7 @@ export function splitKnown(type: IntegrationType, config: Record<string, unknown
 
 /** @throws ProblemError `invalid_input`, each fault under `config.` */
 export function parseConfig(type: IntegrationType, config: Record<string, unknown>): Record<string, unknown> {
-  const result = configInput(type).safeParse(config, { reportInput: true })
+  const result = configInput(type).safeParse(config, parseOptions)
   if (!result.success) throw invalidInput(faultsOf(result.error, ['config']))
   return result.data
 }

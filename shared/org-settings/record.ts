@@ -4,14 +4,14 @@ import * as z from 'zod'
 import type { InputFault } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 
-const cidrField = lazy(() =>
-  z.union([z.cidrv4(), z.cidrv6()], {
-    error: ({ input }) =>
-      typeof input === 'string' && isIP(input)
-        ? `must be a range in CIDR notation: write the one address as ${input}/${isIP(input) === 4 ? 32 : 128}`
-        : 'must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32',
-  }),
-)
+const cidrField = lazy(() => z.union([z.cidrv4(), z.cidrv6()], { error: ({ input }) => cidrFault(input) }))
+
+/** An address alone is a range of one, which its prefix says. */
+function cidrFault(input: unknown): string {
+  const version = typeof input === 'string' ? isIP(input) : 0
+  const mend = version === 0 ? '' : `; for this one address write ${input}/${version === 4 ? 32 : 128}`
+  return `must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32${mend}`
+}
 
 /** The fields as they are written; a read has all of them. */
 export const orgSettingsFields = lazy(() => ({

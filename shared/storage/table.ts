@@ -2,13 +2,12 @@
  * The table: its client, and the few ways in which this service touches it. Reads are consistent unless said
  * otherwise; there is no scan. Rows of an org are changed by `commit` alone.
  */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient, TransactionConflictException } from '@aws-sdk/client-dynamodb'
 import {
   BatchGetCommand,
   DynamoDBDocumentClient,
   GetCommand,
   type PutCommand,
-  type PutCommandOutput,
   QueryCommand,
   type TransactWriteCommandInput,
   UpdateCommand,
@@ -81,9 +80,33 @@ type Update = Omit<UpdateCommandInput, 'TableName' | 'Key'>
 
 /** Changes one row outside a commit: for counters, stamps and leases, which are no state of an org. */
 export async function updateRow(key: RowKey, update: Update, signal?: AbortSignal): Promise<Row | undefined> {
-  const command = new UpdateCommand({ TableName: tableName(), Key: key, ...update })
-  const { Attributes } = await sendSingle(command, signal)
+  const { Attributes } = await writeRow(new UpdateCommand({ TableName: tableName(), Key: key, ...update }), signal)
   return Attributes as Row | undefined
+}
+
+/** The pause after a lost race is random, between 0 and this, doubled each time up to the cap. */
+const firstPauseMs = 25
+const maxPauseMs = 800
+/** All pauses together stay below 4 s. */
+const maxAttempts = 9
+
+/**
+ * Sends a write of one row, again while a transaction holds the row. The SDK does not retry that conflict; a refused write
+ * changed nothing, so repeating it is safe.
+ *
+ * @throws the conflict, when the last attempt meets one too
+ */
+export async function writeRow(command: PutCommand | UpdateCommand, signal?: AbortSignal) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // Both commands answer with `Attributes`; the compiler cannot choose an overload for a union.
+      return await table().send(command as UpdateCommand, signal ? { abortSignal: signal } : {})
+    } catch (error) {
+      if (!(error instanceof TransactionConflictException) || attempt === maxAttempts) throw error
+      const pauseMs = Math.random() * Math.min(maxPauseMs, firstPauseMs * 2 ** (attempt - 1))
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+  }
 }
 
 export interface PageRequest {

@@ -25,10 +25,12 @@ const modeField = lazy(() =>
     .meta({ description: 'What becomes of use above the limit: it is refused, or only told of.' }),
 )
 const setLimit = lazy(() =>
-  z.strictObject({
-    limit: limitField().meta({ description: 'null: no limit below the plan’s.' }),
-    mode: modeField().default('enforce'),
-  }),
+  z
+    .strictObject({
+      limit: limitField().meta({ description: 'null: no limit below the plan’s.' }),
+      mode: modeField().default('enforce'),
+    })
+    .meta({ id: 'UsageLimitInput', description: 'A limit of one metric, to be set.' }),
 )
 
 const known = `known metrics: ${metrics.join(', ')}`
@@ -47,18 +49,25 @@ const wishes = lazy(
 )
 
 /** The body of a PUT: any of the metrics, at least one. An unknown one is answered with those that there are. */
-export const usageLimitsBody = lazy(() =>
-  z.strictObject({
+export const usageLimitsBody = lazy(() => {
+  const byMetric = Object.fromEntries(
+    metrics.map((metric) => [
+      metric,
+      setLimit()
+        .exactOptional()
+        .meta({ description: `What to set ${metric} to.` }),
+    ]),
+  )
+  return z.strictObject({
     limits: z
-      .strictObject(wishes(), {
+      // The list of names is that of the type.
+      .strictObject(byMetric as Record<Metric, z.ZodExactOptional<ReturnType<typeof setLimit>>>, {
         error: ({ code }) => (code === 'unrecognized_keys' ? `is not a metric; ${known}` : undefined),
       })
       .refine((limits) => Object.keys(limits).length > 0, `must name at least one metric; ${known}`)
-      // What is absent is not there: JSON has no undefined.
-      .transform((limits) => limits as Partial<Record<Metric, z.infer<ReturnType<typeof setLimit>>>>)
       .meta({ description: `What to set, by metric; ${known}.` }),
-  }),
-)
+  })
+})
 
 const shownLimit = lazy(() =>
   z.object({

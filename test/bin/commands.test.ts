@@ -32,6 +32,21 @@ test('without a region, what works on a deployed stage says which variable to se
   })
 })
 
+test.each(['', ' ', '\u3164', 'Ac\u202eme', 'a\nb', 'x'.repeat(101)])(
+  'an organization is not made under the name %j',
+  async (org) => {
+    const { code, stderr } = await run('bin/bootstrap.ts', [
+      '--stage',
+      'dev',
+      '--owner',
+      'you@example.com',
+      '--org',
+      org,
+    ])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^--org must be a name of 1 to 100 characters/)])
+  },
+)
+
 describe.each(['local/dev.ts', 'local/token.ts'])('%s', (file) => {
   test('--help prints the usage and is no failure', async () => {
     expect(await run(file, ['--help'])).toEqual({ code: 0, stdout: expect.stringMatching(/^Usage: /), stderr: '' })

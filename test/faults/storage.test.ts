@@ -1,12 +1,15 @@
 /** What a request meets when what it needs fails, dawdles or is away. */
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { TransactionCanceledException } from '@aws-sdk/client-dynamodb'
+import { TransactionCanceledException, TransactionConflictException } from '@aws-sdk/client-dynamodb'
 import type { NodeHttpHandler } from '@smithy/node-http-handler'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type OperationName, operations } from '../../functions/operations.ts'
 import type { Operation } from '../../shared/http/operation.ts'
+import { realTiming } from '../../shared/runtime/timing.ts'
+import { tryLease } from '../../shared/storage/lease.ts'
 import { table } from '../../shared/storage/table.ts'
 import { divertTable, faultServer, interceptTable, type TableCall } from '../support/faults.ts'
 import { eventFor, invoke, invokeEvent, type Request, type Response } from '../support/invoke.ts'
@@ -297,6 +300,89 @@ describe('when something goes wrong that nobody thought of', () => {
       () => create({ token: api_key }),
     )
     expectProblem(response, 'forbidden')
+    expectDiscreet(response)
+  })
+})
+
+describe('when a transaction holds the row of a single write', () => {
+  const conflict = () => new TransactionConflictException({ message: 'a fault of the test', $metadata: {} })
+
+  /** Runs `run` while the first writes that `chosen` picks meet a conflict; says how often they were tried. */
+  async function withConflicts(chosen: (call: TableCall) => boolean, conflicts: number, run: () => Promise<Response>) {
+    vi.spyOn(Math, 'random').mockReturnValue(0.01)
+    let attempts = 0
+    const response = await interceptTable((call, send) => {
+      if (chosen(call) && ++attempts <= conflicts) throw conflict()
+      return send()
+    }, run)
+    return { response, attempts }
+  }
+  const ofIdempotency = ({ command, rows }: TableCall) => command === 'PutItemCommand' && /#IDEM#/.test(rows[0] ?? '')
+  const keeping = ({ command, rows }: TableCall) => command === 'UpdateItemCommand' && /#IDEM#/.test(rows[0] ?? '')
+
+  test('an idempotency record is taken when the row is free', async () => {
+    const headers = { 'idempotency-key': randomUUID() }
+    const { response, attempts } = await withConflicts(ofIdempotency, 4, () => create({ headers }))
+    expect([response.status, attempts]).toEqual([201, 5])
+    expect((await create({ headers })).headers['idempotency-replayed']).toBe('true')
+  })
+
+  test('the answer of a refusal is kept when the row is free', async () => {
+    const { id } = await makeKey(org)
+    await invoke('api-keys/revoke', { token: org.adminKey, params: { key_id: id } })
+    const headers = { 'idempotency-key': randomUUID() }
+    const rotate = () => invoke('api-keys/rotate', { token: org.adminKey, params: { key_id: id }, body: {}, headers })
+    const { response, attempts } = await withConflicts(keeping, 4, rotate)
+    expectProblem(response, 'conflict')
+    expect(attempts).toBe(5)
+    expect((await rotate()).headers['idempotency-replayed']).toBe('true')
+  })
+
+  test('a lease is taken when the row is free', async () => {
+    const key = { pk: `ORG#${org.orgId}`, sk: `LOCK#${randomUUID()}` }
+    const ofLease = ({ rows }: TableCall) => rows[0]?.endsWith(key.sk) ?? false
+    vi.spyOn(Math, 'random').mockReturnValue(0.01)
+    let attempts = 0
+    const lease = await interceptTable(
+      (call, send) => {
+        if (ofLease(call) && ++attempts <= 4) throw conflict()
+        return send()
+      },
+      () => tryLease(key, 60_000, realTiming),
+    )
+    expect([lease !== undefined, attempts]).toEqual([true, 5])
+    expect(await tryLease(key, 60_000, realTiming)).toBeUndefined()
+  })
+
+  test('a successful test of a target is stamped when the row is free', async () => {
+    const runtime = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"object":"list","data":[{"id":"m"}]}')
+    }).listen(0, '127.0.0.1')
+    await once(runtime, 'listening')
+    const endpoint = `http://127.0.0.1:${(runtime.address() as AddressInfo).port}`
+    const made = await invoke('execution/create-local-target', {
+      token: org.adminKey,
+      body: { name: 'runtime', endpoint, runtime: 'vllm' },
+    })
+    const params = { target_id: made.body.id }
+    const ofTarget = ({ command, rows }: TableCall) =>
+      command === 'UpdateItemCommand' && (rows[0]?.endsWith(made.body.id) ?? false)
+    const { response, attempts } = await withConflicts(ofTarget, 4, () =>
+      invoke('execution/test-local-target', { token: org.adminKey, params }),
+    )
+    runtime.close()
+    expect([response.status, response.body.success, attempts]).toEqual([200, true, 5])
+    const { body } = await invoke('execution/get-local-target', { token: org.adminKey, params })
+    expect(body.last_verified_at).not.toBeNull()
+  })
+
+  test('for as long as anyone waits, the request is 503 and can be repeated', async () => {
+    const { response, attempts } = await withConflicts(ofIdempotency, 1000, () =>
+      create({ headers: { 'idempotency-key': randomUUID() } }),
+    )
+    expectProblem(response, 'service_unavailable')
+    expect(response.body.retryable).toBe(true)
+    expect(attempts).toBeLessThan(20)
     expectDiscreet(response)
   })
 })

@@ -253,6 +253,11 @@ describe('what no operation has', () => {
     },
   )
 
+  test('HEAD of a path that has no GET is a 405 without a body', async () => {
+    const { statusCode, headers, body } = await answerOf('HEAD', '/api/v1/settings/app-keys')
+    expect([statusCode, headers?.allow, body]).toEqual([405, 'POST', undefined])
+  })
+
   const answerOf = async (method: string, path: string) => {
     const handler = await handlerOf(catchAll.name)
     return handler(eventFor(catchAll.operation, { method, path }), {})

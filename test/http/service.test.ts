@@ -143,6 +143,18 @@ describe('what anybody may see', () => {
     expect(script.headers['content-encoding']).toBe('gzip')
   })
 
+  test('HEAD is answered wherever GET is, with its headers and without a body', async () => {
+    const token = orgsOf(target).acme.api_keys.read_only
+    for (const path of ['/api/v1/health', '/api/v1/openapi.json', `${apiKeys}?limit=1`, `${apiKeys}/scopes`]) {
+      const [get, head] = [await http('GET', path, { token }), await http('HEAD', path, { token })]
+      expect([head.status, head.text], path).toEqual([200, ''])
+      const names = ['content-type', 'etag', 'cache-control', 'ratelimit-policy']
+      expect(names.map((name) => head.headers[name])).toEqual(names.map((name) => get.headers[name]))
+    }
+    expect((await http('HEAD', apiKeys)).status).toBe(401)
+    expect((await http('HEAD', '/api/v1/nowhere')).status).toBe(404)
+  })
+
   test('an unknown path is a problem, and a wrong method is told the right ones', async () => {
     const unknown = await http('GET', '/api/v1/nowhere')
     expect([unknown.status, unknown.body.code]).toEqual([404, 'not_found'])

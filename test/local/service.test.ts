@@ -89,6 +89,24 @@ describe('the local service', () => {
     expect(read.headers.get('access-control-expose-headers')).toContain('ratelimit')
   })
 
+  test('a body that is not UTF-8 is refused and not repaired, wherever it is cut', async () => {
+    const { url, ...service } = await start()
+    const [org] = await seed({ url, ...service })
+    const broken = ['e9', 'c0af', 'eda080', 'f09f98', 'e282', 'ff', 'f4908080'].map((hex) => Buffer.from(hex, 'hex'))
+    for (const bytes of broken) {
+      const answer = await fetch(`${url}/api/v1/settings/app-keys`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${org?.api_keys.full_admin}`,
+          'content-type': 'application/json',
+        },
+        body: Buffer.concat([Buffer.from('{"app_id":"app","name":"x'), bytes, Buffer.from('"}')]),
+      })
+      const problem = (await answer.json()) as { detail: string }
+      expect([answer.status, problem.detail], bytes.toString('hex')).toEqual([400, expect.stringContaining('UTF-8')])
+    }
+  })
+
   test('a purchase comes in by the event of the local Stripe, or by a sweep when its events are held back', async () => {
     const { url, stripe, events, ...service } = await start()
     const orgs = await seed({ url, stripe, events, ...service })

@@ -79,7 +79,7 @@ export async function invokeEvent(
   const text = result.body ?? ''
   const headers = Object.fromEntries(Object.entries(result.headers ?? {}).map(([key, value]) => [key, String(value)]))
   const isJson = /json/.test(headers['content-type'] ?? '')
-  return { status: result.statusCode ?? 200, headers, text, body: isJson ? JSON.parse(text) : undefined }
+  return { status: result.statusCode ?? 200, headers, text, body: isJson && text !== '' ? JSON.parse(text) : undefined }
 }
 
 /** One request to one operation. */

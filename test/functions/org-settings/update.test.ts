@@ -76,12 +76,23 @@ describe('the bounds of each field', () => {
   )
 })
 
-test('null clears ip_allowlist', async () => {
-  await patch({ ip_allowlist: ['127.0.0.0/8'] })
-  expect((await patch({ ip_allowlist: null })).body.ip_allowlist).toEqual([])
-})
-
 describe('ip_allowlist', () => {
+  test('is cleared by null', async () => {
+    expect((await patch({ ip_allowlist: [callers] })).body.ip_allowlist).toEqual([callers])
+    const cleared = await patch({ ip_allowlist: null })
+    expect({ status: cleared.status, list: cleared.body.ip_allowlist }).toEqual({ status: 200, list: [] })
+    expect((await get()).body.ip_allowlist).toEqual([])
+  })
+
+  test.each([
+    ['10.0.0.0', '10.0.0.0/32'],
+    ['2001:db8::1', '2001:db8::1/128'],
+  ])('names the range that one address is: %s', async (address, range) => {
+    const { status, body } = await patch({ ip_allowlist: [address] })
+    expect([status, body.detail]).toEqual([400, expect.stringContaining(`write ${range}`)])
+    expect((await patch({ ip_allowlist: [range, callers] })).status).toBe(200)
+  })
+
   const callers = '127.0.0.0/8'
 
   test.each([

@@ -189,6 +189,16 @@ describe('a limit', () => {
 })
 
 describe('the metrics of a request', () => {
+  test('an unknown one is answered with the known ones, beside malformed values too', async () => {
+    const own = await makeBusyOrg()
+    const limits = { max_device: { limit: 5 }, max_models: { limit: 'many' }, storage_gb: 7 }
+    const refused = await set(limits, own)
+    expectProblem(refused, 'invalid_input')
+    expect(faultPaths(refused).sort()).toEqual(['limits.max_device', 'limits.max_models.limit', 'limits.storage_gb'])
+    const [unknown] = refused.body.errors.filter(({ path }: { path: string }) => path === 'limits.max_device')
+    for (const metric of metrics) expect(unknown.message).toContain(metric)
+  })
+
   test.each([
     'max_device',
     'MAX_DEVICES',

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as fc from 'fast-check'
-import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { invoke } from '../../support/invoke.ts'
 import { makeKey, makeOrg, type TestOrg } from '../../support/orgs.ts'
@@ -20,12 +20,14 @@ const pairs = {
 let org: TestOrg
 let server: Server
 let issuerUrl: string
+let published: { keys: object[] }
 let fetched: string[] = []
 
 beforeAll(async () => {
   org = await makeOrg()
   const keys: object[] = [{ kty: 'oct', kid: 'secret', k: Buffer.from(sharedSecret).toString('base64url') }]
   for (const [kid, { publicKey }] of Object.entries(pairs)) keys.push({ ...(await exportJWK(publicKey)), kid })
+  published = { keys }
   server = createServer((request, response) => {
     fetched.push(request.url ?? '')
     const discovery = { issuer: issuerUrl, jwks_uri: `${issuerUrl}/keys` }
@@ -64,6 +66,17 @@ const sign = (
 ) => new SignJWT(payload).setProtectedHeader(header).sign(key)
 const use = (token: string, headers: Record<string, string> = {}) => invoke('api-keys/list', { token, headers })
 
+let mfaOrg: TestOrg | undefined
+
+/** An org that demands a second factor of everyone. */
+async function orgWithMfa(): Promise<TestOrg> {
+  const made = await makeOrg()
+  const body = { mfa_required: true, allow_lockout: true }
+  const response = await invoke('org-settings/update', { token: made.adminKey, body })
+  expect(response.status, response.text).toBe(200)
+  return made
+}
+
 describe('a token of the configured issuer', () => {
   test.each([
     ['RS256', 'rsa'],
@@ -99,10 +112,6 @@ describe('a token of the configured issuer', () => {
     ['a beginning in the future', { nbf: 4_102_444_800 }, 'authentication_failed'],
     ['no subject', { sub: undefined }, 'authentication_failed'],
     ['an empty subject', { sub: '' }, 'authentication_failed'],
-    ['an auth_time that is text', { auth_time: 'yesterday' }, 'authentication_failed'],
-    ['an auth_time in the future', { auth_time: 4_102_444_800 }, 'authentication_failed'],
-    ['an auth_time in milliseconds', { auth_time: Date.now() }, 'authentication_failed'],
-    ['an iat in the future', { iat: 4_102_444_800 }, 'authentication_failed'],
     ['a subject beyond 255 characters', { sub: 'x'.repeat(256) }, 'authentication_failed'],
     ['a subject beyond ASCII', { sub: 'usér' }, 'authentication_failed'],
     ['a subject that is no text', { sub: 7 }, 'authentication_failed'],
@@ -115,6 +124,20 @@ describe('a token of the configured issuer', () => {
     ['several roles', { role: ['owner'] }, 'authentication_failed'],
     ['the use of an access token', { token_use: 'access' }, 'authentication_failed'],
     ['an unknown use', { token_use: ['id'] }, 'authentication_failed'],
+    ['an auth_time that is text', { auth_time: String(now()) }, 'authentication_failed'],
+    ['an auth_time that is null', { auth_time: null }, 'authentication_failed'],
+    ['an auth_time that is a list', { auth_time: [now()] }, 'authentication_failed'],
+    ['an auth_time in the future', { auth_time: now() + 60 }, 'authentication_failed'],
+    ['an auth_time in milliseconds', { auth_time: Date.now() }, 'authentication_failed'],
+    ['an auth_time before 1970', { auth_time: -1 }, 'authentication_failed'],
+    ['an iat in the future', { iat: now() + 60 }, 'authentication_failed'],
+    ['an iat in the future beside a good auth_time', { iat: now() + 60, auth_time: now() }, 'authentication_failed'],
+    ['an iat that is text', { iat: String(now()) }, 'authentication_failed'],
+    ['an iat in milliseconds', { iat: Date.now() }, 'authentication_failed'],
+    ['neither iat nor auth_time', { iat: undefined }, 'authentication_failed'],
+    ['an expiry in milliseconds', { exp: Date.now() + 600_000 }, 'authentication_failed'],
+    ['an expiry that is negative', { exp: -1 }, 'token_expired'],
+    ['a beginning that is text', { nbf: '0' }, 'authentication_failed'],
   ])('with %s is refused', async (_what, changes, code) => {
     const given = Object.fromEntries(
       Object.entries(changes).map(([name, value]) => [
@@ -123,6 +146,61 @@ describe('a token of the configured issuer', () => {
       ]),
     )
     expectProblem(await use(await sign(claims(given))), code)
+  })
+
+  test('whose expiry is beyond all numbers is refused', async () => {
+    const [header, payload = ''] = (await sign(claims({ exp: 4_102_444_800 }))).split('.')
+    const text = Buffer.from(payload, 'base64url').toString().replace('4102444800', '1e400')
+    const signed = new CompactSign(Buffer.from(text)).setProtectedHeader({ alg: 'RS256', kid: 'rsa' })
+    expect(header).toBeDefined()
+    expectProblem(await use(await signed.sign(pairs.rsa.privateKey)), 'authentication_failed')
+  })
+
+  test('issued by a clock that is a little ahead is taken', async () => {
+    expect((await use(await sign(claims({ iat: now() + 3, auth_time: now() + 3 })))).status).toBe(200)
+  })
+
+  test.each(['user 1', ' ', 'CN=Ann Example,O=Acme', '|~!"#', 'x'.repeat(255)])(
+    'has a subject of any ASCII characters: %j',
+    async (sub) => {
+      expect((await use(await sign(claims({ sub })))).status).toBe(200)
+    },
+  )
+
+  test('is refused where no audience is configured: it may be for another service', async () => {
+    const { OIDC_AUDIENCE } = process.env
+    delete process.env.OIDC_AUDIENCE
+    const response = await use(await sign(claims()))
+    process.env.OIDC_AUDIENCE = OIDC_AUDIENCE
+    expectProblem(response, 'authentication_failed')
+  })
+
+  test.each<[amr: unknown, status: number]>([
+    [['mfa'], 200],
+    [['pwd', 'mfa'], 200],
+    [['pwd', 'otp'], 200],
+    [['hwk', 'user', 'pin'], 200],
+    [['face', 'swk'], 200],
+    [['fpt', 'pin'], 200],
+    [['sc', 'pin'], 200],
+    [['pwd', 'sms'], 200],
+    [undefined, 403],
+    [[], 403],
+    ['mfa', 403],
+    ['pwd otp', 403],
+    [{ 0: 'mfa' }, 403],
+    [['pwd'], 403],
+    [['pwd', 'pin', 'kba'], 403],
+    [['otp', 'sms'], 403],
+    [['hwk', 'user'], 403],
+    [['pwd', 'user', 'rba', 'geo', 'mca', 'wia'], 403],
+    [['pwd', 'constructor'], 403],
+    [['pwd', ['otp']], 403],
+    [['MFA'], 403],
+  ])('with the methods %j is let in or not where a second factor is demanded: %i', async (amr, status) => {
+    mfaOrg ??= await orgWithMfa()
+    const token = await sign(claims({ org_id: mfaOrg.orgId, amr }))
+    expect((await use(token)).status).toBe(status)
   })
 
   test('that says that it is an ID token is taken', async () => {
@@ -169,6 +247,28 @@ describe('a token of the configured issuer', () => {
     const owner = await sign(claims({ role: 'owner' }))
     const response = await invoke('api-keys/get', { token: owner, params: { key_id: key.id } })
     expectProblem(response, 'not_found')
+  })
+})
+
+describe('a discovery document', () => {
+  test.each([
+    ['another issuer', (url: string) => ({ issuer: `${url}/other`, jwks_uri: `${url}/keys` })],
+    ['the issuer with a slash more', (url: string) => ({ issuer: `${url}/`, jwks_uri: `${url}/keys` })],
+    ['no issuer', (url: string) => ({ jwks_uri: `${url}/keys` })],
+    ['nothing', () => null],
+  ])('that names %s is not trusted with keys', async (_what, documentOf) => {
+    const other = createServer((request, response) => {
+      const { port } = other.address() as AddressInfo
+      const document = documentOf(`http://127.0.0.1:${port}`)
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(request.url === '/keys' ? published : document))
+    }).listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    process.env.OIDC_ISSUER = `http://127.0.0.1:${(other.address() as AddressInfo).port}`
+    const response = await use(await sign(claims({ iss: process.env.OIDC_ISSUER })))
+    process.env.OIDC_ISSUER = issuerUrl
+    other.close()
+    expectProblem(response, 'service_unavailable')
   })
 })
 

@@ -1,11 +1,12 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { OperationName } from '../../../functions/operations.ts'
+import { ProblemError } from '../../../shared/http/problem.ts'
 import { interceptTable } from '../../support/faults.ts'
 import { invoke, type Request, type Response } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { bareProblem, expectProblem, faultPaths } from '../../support/problems.ts'
-import { rowsOf } from '../../support/rows.ts'
+import { allRows, putRow, rowsOf } from '../../support/rows.ts'
 
 let org: TestOrg
 beforeAll(async () => {
@@ -25,6 +26,13 @@ const create = (key: string, request: Request = {}, name: OperationName = 'api-k
   })
 const createdEvents = async (): Promise<number> => (await rowsOf(org.orgId, 'AUDIT#')).length
 const keyCount = async (): Promise<number> => (await rowsOf(org.orgId, 'KEY#')).length
+
+const idempotencyRow = async (key: string) => {
+  const digest = createHash('sha256').update(key).digest('hex')
+  const row = (await allRows()).find(({ pk, sk }) => pk.includes('#IDEM#') && sk.endsWith(digest))
+  if (!row) throw new Error('the key has no record')
+  return row
+}
 
 /** Asserts that `run` makes this many keys, each with its event. */
 async function expectKeysMade<T>(count: number, run: () => Promise<T>): Promise<T> {
@@ -146,6 +154,105 @@ describe('a repeated request with the same Idempotency-Key', () => {
     expectProblem(replay, 'forbidden')
     expect(replay.headers['idempotency-replayed']).toBe('true')
     expect(bareProblem(replay)).toEqual(bareProblem(first))
+  })
+
+  test('replays a create whose expires_at has passed meanwhile', async () => {
+    const start = Date.now()
+    vi.useFakeTimers({ toFake: ['Date'], now: start })
+    const key = randomUUID()
+    const body = { ...keyBody, expires_at: new Date(start + 60_000).toISOString() }
+    const first = await create(key, { body })
+    expect(first.status).toBe(201)
+    vi.setSystemTime(start + 120_000)
+    expectReplay(await create(key, { body }), first)
+    expectProblem(await create(key, { body: { ...body, name: 'other' } }), 'idempotency_mismatch')
+    const fresh = await create(randomUUID(), { body })
+    expectProblem(fresh, 'invalid_input')
+    expect(fresh.body.detail).toBe('expires_at: must be in the future')
+    expectProblem(await invoke('api-keys/create', { token: org.adminKey, body }), 'invalid_input')
+  })
+
+  test('with an expires_at in the past is refused again and again, and its key is free for another body', async () => {
+    const key = randomUUID()
+    const body = { ...keyBody, expires_at: '2020-01-01T00:00:00Z' }
+    await expectKeysMade(1, async () => {
+      for (let count = 0; count < 2; count++) {
+        const refused = await create(key, { body })
+        expectProblem(refused, 'invalid_input')
+        expect(refused.headers['idempotency-replayed']).toBeUndefined()
+      }
+      expect((await create(key)).status).toBe(201)
+    })
+  })
+
+  test('is the same request after a deploy that gave it a field with a default', async () => {
+    const key = randomUUID()
+    const first = await create(key)
+    // What the fingerprint of the validated input would be without that field: another one.
+    await putRow({ ...(await idempotencyRow(key)), fingerprint: 'f'.repeat(64) })
+    expectReplay(await create(key), first)
+    expectProblem(await create(key, { body: { ...keyBody, name: 'other' } }), 'idempotency_mismatch')
+  })
+
+  test('runs again when its answer said that it may succeed later', async () => {
+    const { id } = await makeKey(org)
+    const key = randomUUID()
+    const answers: Response[] = []
+    await interceptTable(
+      async ({ command }, send) => {
+        if (command === 'TransactWriteItemsCommand' && answers.length === 0) {
+          throw new ProblemError('conflict', 'Another change is under way.', {
+            retryable: true,
+            headers: { 'retry-after': '1' },
+          })
+        }
+        return send()
+      },
+      async () => {
+        const revoke = () => create(key, { params: { key_id: id }, body: {} }, 'api-keys/revoke')
+        answers.push(await revoke())
+        answers.push(await revoke())
+      },
+    )
+    const [first, second] = answers as [Response, Response]
+    expectProblem(first, 'conflict')
+    expect(first.body.retryable).toBe(true)
+    expect([second.status, second.body.state]).toEqual([200, 'revoked'])
+    expect(second.headers['idempotency-replayed']).toBeUndefined()
+  })
+
+  test('replays a refusal with its headers and its retryable flag as they were', async () => {
+    const { id } = await makeKey(org)
+    const key = randomUUID()
+    const revoke = () => create(key, { params: { key_id: id }, body: {} }, 'api-keys/revoke')
+    const first = await interceptTable(({ command }, send) => {
+      if (command !== 'TransactWriteItemsCommand') return send()
+      throw new ProblemError('rate_limited', 'Not before next month.', {
+        retryable: false,
+        headers: { 'retry-after': '86400' },
+      })
+    }, revoke)
+    const replay = await revoke()
+    expect(replay.headers['idempotency-replayed']).toBe('true')
+    expect(bareProblem(replay)).toEqual(bareProblem(first))
+    expect([first.body.retryable, replay.body.retryable]).toEqual([false, false])
+    expect([first.headers['retry-after'], replay.headers['retry-after']]).toEqual(['86400', '86400'])
+  })
+
+  test('that was refused is in the audit trail once, whatever its replays', async () => {
+    const start = Date.now()
+    vi.useFakeTimers({ toFake: ['Date'], now: start })
+    const { api_key } = await makeKey(org, { scopes: ['keys:write'], rate_limit_per_minute: 1000 })
+    const key = randomUUID()
+    const before = await createdEvents()
+    expectProblem(await create(key, { token: api_key }), 'forbidden')
+    expect((await createdEvents()) - before).toBe(1)
+    for (const minutes of [0, 2, 4]) {
+      vi.setSystemTime(start + minutes * 60_000)
+      const replay = await create(key, { token: api_key })
+      expect(replay.headers['idempotency-replayed']).toBe('true')
+    }
+    expect((await createdEvents()) - before).toBe(1)
   })
 
   test('was not kept when it was refused before the handler', async () => {
@@ -283,6 +390,25 @@ describe('requests at once with the same Idempotency-Key', () => {
 })
 
 describe('a request with an Idempotency-Key that did not end well', () => {
+  test('is not refused by its own record when the answer of its first write was lost', async () => {
+    const key = randomUUID()
+    let puts = 0
+    await expectKeysMade(1, async () => {
+      const first = await interceptTable(
+        async ({ command, rows }, send) => {
+          if (command !== 'PutItemCommand' || !rows[0]?.includes('#IDEM#')) return send()
+          puts++
+          await send()
+          // As the SDK does when it does not see the answer.
+          return send()
+        },
+        () => create(key),
+      )
+      expect([first.status, puts]).toEqual([201, 1])
+      expectReplay(await create(key), first)
+    })
+  })
+
   test('an answer that was committed is replayed, though the function died right after the commit', async () => {
     const key = randomUUID()
     await expectKeysMade(1, async () => {

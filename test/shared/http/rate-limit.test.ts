@@ -158,10 +158,14 @@ describe('the rate limit', () => {
 
   test('of the denied attempts of a minute the first is recorded: a flood does not fill the trail', async () => {
     const token = await limited(2)
-    const attempt = () => invoke('api-keys/create', { token, body: { name: 'x', scopes: ['keys:read'] } })
+    const attempts = [
+      () => invoke('api-keys/create', { token, body: { name: 'x', scopes: ['keys:read'] } }),
+      () => invoke('policies/update', { token, body: { privacy_mode: 'strict' } }),
+      () => invoke('org-settings/update', { token, body: { mfa_required: false } }),
+    ]
     const answers = []
-    for (let count = 0; count < 5; count++) answers.push((await attempt()).status)
-    expect(answers).toEqual([403, 403, 429, 429, 429])
+    for (const attempt of attempts) answers.push((await attempt()).status)
+    expect(answers).toEqual([403, 403, 429])
     const { body } = await invoke('audit-events/list', { token: org.adminKey, query: { limit: '10' } })
     const denials = body.data.filter(({ result }: { result: string }) => result === 'denied')
     expect(denials).toHaveLength(1)

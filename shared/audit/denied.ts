@@ -1,0 +1,32 @@
+/** Denied attempts in the audit trail: the first of each principal, action and minute, so that a flood writes one event. */
+import { realTiming } from '../runtime/timing.ts'
+import { type Change, commit } from '../storage/commit.ts'
+import { tryLease } from '../storage/lease.ts'
+import { orgPartition } from '../storage/table.ts'
+import type { Circumstances } from './trail.ts'
+
+const minuteMs = 60_000
+/** Longer than the minute, since clocks of instances differ. */
+const markerMs = 3 * minuteMs
+
+/**
+ * Records a denied attempt unless this minute of the UTC clock has one of the same principal and action. The marker is a
+ * row of its own: the attempts that are not recorded never touch a row that other requests need.
+ */
+export async function recordDenied(
+  denied: Change,
+  where: Circumstances,
+  principal: string,
+  deadline: Date,
+): Promise<void> {
+  const minute = new Date(Math.floor(where.now.getTime() / minuteMs) * minuteMs).toISOString()
+  const key = { pk: `${orgPartition(where.orgId)}#DENIED#${principal}`, sk: `${denied.action}#${minute}` }
+  const marker = await tryLease(key, markerMs, realTiming)
+  if (!marker) return
+  try {
+    await commit(denied, where, deadline)
+  } catch (error) {
+    await marker.release()
+    throw error
+  }
+}
