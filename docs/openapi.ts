@@ -4,7 +4,6 @@ import * as z from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi'
 import { type OperationName, operationList } from '../functions/operations.ts'
 import packageJson from '../package.json' with { type: 'json' }
-import { decimalFormat } from '../shared/http/fields.ts'
 import type { Operation } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
 import writtenExamples from './examples.json' with { type: 'json' }
@@ -243,11 +242,6 @@ const tellingFormats: readonly unknown[] = ['date-time', 'date', 'email', 'uri',
 
 /** A string as people read it: by its format, or by one pattern, of which Zod makes `allOf` where there are more. */
 function simplify(schema: z.core.JSONSchema.BaseSchema): void {
-  if (schema.format === decimalFormat) {
-    schema.type = 'integer'
-    delete schema.format
-    delete schema.pattern
-  }
   if (tellingFormats.includes(schema.format)) delete schema.pattern
   const { type, allOf } = schema
   if (type !== 'string' || !allOf?.every((part) => Object.keys(part).join() === 'pattern')) return

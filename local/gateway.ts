@@ -41,7 +41,12 @@ export function createGateway() {
   }
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? '/', 'http://gateway.invalid')
+    const target = `http://gateway.invalid${request.url ?? '/'}`
+    if (!request.url?.startsWith('/') || !URL.canParse(target)) {
+      response.writeHead(400, { 'content-type': 'application/json' }).end('{"message":"Bad Request"}')
+      return
+    }
+    const url = new URL(target)
     const body = await readBody(request)
     if (!body) {
       response.writeHead(413, { 'content-type': 'application/json' }).end('{"message":"Request Entity Too Large"}')
@@ -56,9 +61,8 @@ export function createGateway() {
 
 function findRoute(routes: readonly Route[], method: string, path: string) {
   for (const route of routes) {
-    const served = route.method === method || (route.method === 'GET' && method === 'HEAD')
-    const pathParameters = served ? matchPath(route.path, path) : undefined
-    if (pathParameters) return { name: route.name, routeKey: `${method} ${route.path}`, pathParameters }
+    const pathParameters = route.method === method ? matchPath(route.path, path) : undefined
+    if (pathParameters) return { name: route.name, routeKey: `${route.method} ${route.path}`, pathParameters }
   }
   return { name: catchAll.name, routeKey: '$default', pathParameters: {} }
 }

@@ -8,7 +8,7 @@ import {
 } from '../../shared/api-keys/record.ts'
 import { defaultRateLimitPerMinute } from '../../shared/auth/caller.ts'
 import { keyTypeScopes, keyTypes, scopeNames } from '../../shared/auth/scopes.ts'
-import { instantField, nameField, referenceField } from '../../shared/http/fields.ts'
+import { futureInstantField, nameField, referenceField } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { idSchema } from '../../shared/ids.ts'
@@ -32,7 +32,7 @@ const environmentField = lazy(() =>
   }),
 )
 const expiryField = lazy(() =>
-  instantField()
+  futureInstantField()
     .nullable()
     .optional()
     .meta({ description: 'When the key stops working, in the future, as ISO 8601 with an offset; null: never.' }),

@@ -4,7 +4,6 @@ import { toRecord } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
 import { delegated, type KeyWish } from '../../shared/auth/grant.ts'
 import { type Answer, created } from '../../shared/http/answer.ts'
-import { requireFuture } from '../../shared/http/fields.ts'
 import type { Change } from '../../shared/storage/commit.ts'
 
 interface IssueCall {
@@ -19,7 +18,6 @@ export async function issue(
   { environment, ...rest }: KeyWish,
 ): Promise<Answer> {
   const wish = { ...rest, environment: names('environment') ? environment : undefined }
-  requireFuture('expires_at', wish.expires_at, now)
   const issued = issueKey(delegated(caller, wish), actorOf(caller), now)
   return commit(keyCreated(caller.orgId, issued), issuedAnswer(issued, now))
 }

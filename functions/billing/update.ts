@@ -3,7 +3,6 @@ import { overrideChanged, readBilling } from '../../shared/billing/entity.ts'
 import { patchedOverride, requireOverridesOn } from '../../shared/billing/override.ts'
 import { toBillingRecord } from '../../shared/billing/record.ts'
 import { resource } from '../../shared/http/answer.ts'
-import { requireFuture } from '../../shared/http/fields.ts'
 import { commitIfChanged, requireMatch } from '../../shared/http/patch.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { updateBilling } from './contract.ts'
@@ -11,7 +10,6 @@ import { updateBilling } from './contract.ts'
 /** Sets, changes or clears the override of the plan. */
 export const handler = serve(updateBilling, async ({ caller, body, headers, circumstances, now, commit }) => {
   requireOverridesOn()
-  requireFuture('expires_at', body.expires_at, now)
   const before = await readBilling(caller.orgId)
   const override = patchedOverride(body, activeOverride(before, now), circumstances)
   requireMatch(headers, toBillingRecord(before, now))

@@ -12,6 +12,8 @@ export const handler = servePublic(unmatched, ({ method, path, headers }) => {
   if (isPreflight(method, headers)) return preflightAnswer(matching, headers)
   if (matching.length === 0) throw unknownPath(path)
   const methods = matching.flatMap((found) => (found.method === 'GET' ? ['GET', 'HEAD'] : [found.method]))
+  // The gateway matches paths as they are sent: one that matches only when it is decoded is another path.
+  if (methods.includes(method)) throw unknownPath(path)
   const allow = [...new Set(methods)].sort().join(', ')
   throw new ProblemError('method_not_allowed', `${method} is not allowed here; this path takes ${allow}.`, {
     headers: { allow },

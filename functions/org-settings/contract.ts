@@ -28,14 +28,6 @@ export const getOrgSettings = operation({
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
 })
 
-const clearableAllowlist = lazy(() => {
-  const field = orgSettingsFields().ip_allowlist
-  return field
-    .nullable()
-    .transform((ranges) => ranges ?? [])
-    .meta({ description: `${field.meta()?.description} null clears it.` })
-})
-
 export const updateOrgSettings = operation({
   id: 'settings.update',
   route: 'PATCH /api/v1/settings',

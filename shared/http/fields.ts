@@ -1,15 +1,6 @@
 /** Fields that many requests have. */
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
-import { invalidInput } from './problem.ts'
-
-/** Characters that change the order in which a page shows text; they can make one name look like another. */
-const bidiControls = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/
-/** Letters, numbers, punctuation, symbols: what leaves ink. Fillers and blank patterns are letters and symbols without. */
-const visible = /[\p{L}\p{N}\p{P}\p{S}]/u
-const inkless = /[\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]/g
-
-const isVisible = (text: string): boolean => visible.test(text.replace(inkless, ''))
 
 /** Characters that show nothing: blanks, and what Unicode calls ignorable, with the blank symbols that are neither. */
 const invisible = /^[\s\p{Cf}\p{Default_Ignorable_Code_Point}\u2800\u{13441}\u{13442}\u{16fe4}\u{1d159}]*$/u
@@ -55,38 +46,6 @@ export const countQuery = (min: number, max: number, fallback: number) =>
 export const referenceField = lazy(() =>
   z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -'),
 )
-
-/** ISO 8601 with an offset, in the extended format; seconds may be left out, and fractions follow a point or a comma. */
-const isoInstant =
-  /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:[Zz]|([+-])(\d{2})(?::?(\d{2}))?)$/
-
-/** The instant as UTC with milliseconds; undefined when the text is none. */
-export function parseInstant(text: string): string | undefined {
-  const [
-    ,
-    year,
-    month,
-    day,
-    hour,
-    minute,
-    second = '00',
-    fraction = '',
-    sign,
-    offsetHours = '00',
-    offsetMinutes = '00',
-  ] = isoInstant.exec(text) ?? []
-  if (year === undefined) return undefined
-  const local = `${year}-${month}-${day}T${hour}:${minute}:${second}`
-  // A date that does not exist, such as 30 February, would be moved to one that does.
-  const utcMs = Date.parse(`${local}.${fraction.padEnd(3, '0').slice(0, 3)}Z`)
-  if (Number.isNaN(utcMs) || new Date(utcMs).toISOString().slice(0, local.length) !== local) return undefined
-  if (Number(offsetHours) > 23 || Number(offsetMinutes) > 59) return undefined
-  const offsetMs = (sign === '-' ? -1 : 1) * (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000
-  const instant = new Date(utcMs - offsetMs)
-  const { length } = instant.toISOString()
-  // An offset can lead out of the years 0000 to 9999, whose texts are longer and do not sort.
-  return length === isoLength ? instant.toISOString() : undefined
-}
 
 const isoLength = '2030-01-31T12:00:00.000Z'.length
 

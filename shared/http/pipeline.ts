@@ -53,8 +53,7 @@ export function pipeline(
       // The first hook has put the exchange in the event's place.
       const exchange = event as Exchange
       const answer = await respond(exchange)
-      const result = toGatewayResult(notModified(exchange, answer) ?? answer, exchange.answerHeaders)
-      return exchange.method === 'HEAD' ? withoutBody(result) : result
+      return toGatewayResult(notModified(exchange, answer) ?? answer, exchange.answerHeaders)
     })
 }
 
@@ -64,7 +63,7 @@ export const requestOf = <Op extends Operation>(exchange: Exchange): RequestOf<O
   const validated = input as Pick<RequestOf<Op>, 'params' | 'query' | 'body'>
   const { body } = exchange.sent
   const names = (field: string) => typeof body === 'object' && body !== null && Object.hasOwn(body, field)
-  return { ...validated, names, method, path, headers, rawBody, ip, requestId, now }
+  return { names, ...validated, method, path, headers, rawBody, ip, requestId, now }
 }
 
 /** A GET or HEAD whose caller has the answer already is told so, without the body (RFC 9110, section 13.1.2). */
@@ -80,8 +79,7 @@ function notModified({ method, headers }: Exchange, answer: Answer): Answer | un
 /** Opens the exchange. At the very end drops the body of a HEAD, logs one line and stamps the request id. */
 function exchangeAndLog(operation: Operation): Hook {
   const finish = (request: HookRequest) => {
-    const { event: exchange } = request
-    const response = request.response && exchange.method === 'HEAD' ? withoutBody(request.response) : request.response
+    const { event: exchange, response } = request
     if (!response) return
     if (exchange.method === 'HEAD') delete response.body
     response.headers = { ...response.headers, 'x-request-id': exchange.requestId }

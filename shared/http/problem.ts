@@ -68,11 +68,6 @@ export class ProblemError extends Error {
     this.details = details
   }
 
-  /** Whether the same request can succeed later. */
-  get retryable(): boolean {
-    return this.details.retryable ?? problemKinds[this.code].retryable
-  }
-
   get status(): number {
     return problemKinds[this.code].status
   }

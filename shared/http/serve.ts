@@ -5,10 +5,8 @@ import { authenticate } from '../auth/authenticate.ts'
 import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
 import { keyTypeScopes, missingScopes } from '../auth/scopes.ts'
 import { isId } from '../ids.ts'
-import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
 import { type Change, commit, pauseBeforeNext, StaleReadError } from '../storage/commit.ts'
-import { insert, orgPartition, type Write } from '../storage/table.ts'
 import type { Answer } from './answer.ts'
 import { authorize } from './authorize.ts'
 import type { Exchange } from './exchange.ts'
@@ -88,12 +86,11 @@ function deniedAttempts(operation: Operation): Hook {
       resource: { type: audit.resource, ...(id !== undefined && isId(id) ? { id } : {}) },
       result: 'denied',
       changes: [],
-      writes: [once],
+      writes: [],
     }
     try {
       await recordDenied(denied, circumstancesOf(exchange, caller), principalOf(caller), exchange.deadline)
     } catch (failure) {
-      if (failure instanceof RecordedBefore) return
       log.error('a denied attempt was not recorded', { request_id: exchange.requestId, error: failure as Error })
     }
   }

@@ -61,7 +61,6 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
   if (rawBody.byteLength > bodyLimitBytes) {
     throw new ProblemError('payload_too_large', `The body is larger than ${bodyLimitBytes / 1024} KiB.`)
   }
-  requirePlainEncoding(headers['content-encoding'])
   if (rawBody.byteLength === 0) {
     if (operation.bodyMayBeAbsent) return {}
     throw invalidInput([{ path: '', code: 'missing_body', message: 'a JSON body is needed' }])
@@ -76,11 +75,6 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
     throw invalidInput([{ path: dotted(broken), code: 'invalid_unicode', message: 'holds half of a surrogate pair' }])
   }
   return value
-}
-
-function requirePlainEncoding(encoding: string | undefined): void {
-  if (encoding === undefined || /^\s*(?:identity\s*)?$/i.test(encoding)) return
-  throw new ProblemError('unsupported_media_type', 'The body must not be compressed: send it without Content-Encoding.')
 }
 
 function requireJson(contentType: string | undefined, method: string): void {

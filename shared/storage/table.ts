@@ -12,12 +12,10 @@ import {
   type TransactWriteCommandInput,
   UpdateCommand,
   type UpdateCommandInput,
-  type UpdateCommandOutput,
 } from '@aws-sdk/lib-dynamodb'
 import { invalidCursor } from '../http/problem.ts'
 import { awsClientSettings } from '../runtime/aws-client.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
-import { realTiming } from '../runtime/timing.ts'
 
 export interface RowKey {
   pk: string
@@ -53,27 +51,6 @@ export const tableName = (): string => requiredEnvironment('tableName')
 export async function getRow(key: RowKey): Promise<Row | undefined> {
   const { Item } = await table().send(new GetCommand({ TableName: tableName(), Key: key, ConsistentRead: true }))
   return Item as Row | undefined
-}
-
-const maxConflicts = 6
-const firstConflictPauseMs = 20
-
-/** Sends a write of one row. A transaction on the same row is a lost race: the write is sent again, with jitter. */
-export async function sendSingle(command: UpdateCommand, signal?: AbortSignal): Promise<UpdateCommandOutput>
-export async function sendSingle(command: PutCommand, signal?: AbortSignal): Promise<PutCommandOutput>
-export async function sendSingle(
-  command: UpdateCommand | PutCommand,
-  signal?: AbortSignal,
-): Promise<UpdateCommandOutput | PutCommandOutput> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await table().send(command as UpdateCommand, signal ? { abortSignal: signal } : {})
-    } catch (error) {
-      const isRace = error instanceof Error && error.name === 'TransactionConflictException'
-      if (!isRace || attempt === maxConflicts) throw error
-      await realTiming.sleep(realTiming.random() * firstConflictPauseMs * 2 ** attempt)
-    }
-  }
 }
 
 type Update = Omit<UpdateCommandInput, 'TableName' | 'Key'>

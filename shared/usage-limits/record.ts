@@ -35,19 +35,6 @@ const setLimit = lazy(() =>
 
 const known = `known metrics: ${metrics.join(', ')}`
 
-const wishes = lazy(
-  () =>
-    // Every metric is there: the list is that of the type.
-    Object.fromEntries(
-      metrics.map((metric) => [
-        metric,
-        setLimit()
-          .optional()
-          .meta({ description: `The limit of ${metric}; absent: it stays.` }),
-      ]),
-    ) as Record<Metric, z.ZodOptional<ReturnType<typeof setLimit>>>,
-)
-
 /** The body of a PUT: any of the metrics, at least one. An unknown one is answered with those that there are. */
 export const usageLimitsBody = lazy(() => {
   const byMetric = Object.fromEntries(

@@ -277,13 +277,6 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
   })
 
   if (audit) {
-    const freshCredential = async () =>
-      isForKeys(operation)
-        ? (await makeKey(org, { scopes: ['admin:write', 'cloud:credentials', 'telemetry:write'] })).api_key
-        : newOwner(org.orgId)
-    /** What no key can ever hold is not recorded of a key. */
-    const isRecorded = scoped && isForKeys(operation)
-
     test('a denied attempt is in the audit trail with its action and its resource', async () => {
       const { id, api_key } = await makeKey(org, { scopes: [narrowScopeFor(scope)] })
       const denials = [
