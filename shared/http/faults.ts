@@ -126,7 +126,7 @@ function bound(origin: string, limit: number | bigint | Date | string, how: stri
 }
 
 /** More are no help to whoever reads one line; the reference has them all. */
-const mostListed = 8
+const mostListed = 9
 /** What may be said back: it is short, and holds nothing that would leave the quotation or the line. */
 const quotable = /^[ -_a-~]{1,64}$/
 /** What is longer than every value by more is no typo of one, and may be a secret in the wrong field. */

@@ -366,7 +366,7 @@ describe('when a transaction holds the row of a single write', () => {
     })
     const params = { target_id: made.body.id }
     const ofTarget = ({ command, rows }: TableCall) =>
-      command === 'UpdateItemCommand' && (rows[0]?.endsWith(made.body.id) ?? false)
+      command === 'UpdateItemCommand' && (rows[0]?.endsWith(`TGT#${made.body.id}`) ?? false)
     const { response, attempts } = await withConflicts(ofTarget, 4, () =>
       invoke('execution/test-local-target', { token: org.adminKey, params }),
     )

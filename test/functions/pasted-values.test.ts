@@ -113,10 +113,4 @@ describe('a body', () => {
       expect(refused.body.detail).toContain('Content-Encoding')
     },
   )
-
-  test('that holds the sign of bytes that were no UTF-8 is 400 and names the encoding', async () => {
-    const refused = await send({}, '{"name":"caf\ufffd","scopes":["keys:read"]}')
-    expectProblem(refused, 'invalid_input')
-    expect(refused.body.errors[0].message).toContain('UTF-8')
-  })
 })
