@@ -5,6 +5,7 @@
 import { Agent } from 'node:http'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { getKey, issueKey, keyRevoked, keyRotated } from '../shared/api-keys/entity.ts'
+import { countIssued } from '../shared/api-keys/limit.ts'
 import { authenticate } from '../shared/auth/authenticate.ts'
 import { openExchange } from '../shared/http/exchange.ts'
 import { ProblemError } from '../shared/http/problem.ts'
@@ -158,12 +159,13 @@ async function useWhileRevoked(run: Authenticate, seen: HotKey): Promise<void> {
 
 const isConflict = (error: unknown): boolean => error instanceof Error && error.name.startsWith('TransactionConflict')
 
-type KeyChange = (org: BenchOrg, key: Awaited<ReturnType<typeof getKey>>, now: Date) => Change
+type KeyChange = (org: BenchOrg, key: Awaited<ReturnType<typeof getKey>>, now: Date) => Change | Promise<Change>
 
 const overlapMs = 3_600_000
-const rotation: KeyChange = ({ orgId }, key, now) => {
+const rotation: KeyChange = async ({ orgId }, key, now) => {
   const replacement = issueKey(key, circumstances(orgId).actor, now, key.id)
-  return keyRotated(orgId, key, replacement, new Date(now.getTime() + overlapMs).toISOString(), now)
+  const retiredAt = new Date(now.getTime() + overlapMs).toISOString()
+  return keyRotated(orgId, key, replacement, retiredAt, now, await countIssued(orgId, now))
 }
 const revocation: KeyChange = ({ orgId }, key, now) => keyRevoked(orgId, key, 'bench', now).change
 
@@ -175,7 +177,7 @@ async function change(org: BenchOrg, seen: HotKey, make: KeyChange): Promise<voi
   for (;;) {
     const key = await getKey(org.orgId, org.keyId)
     try {
-      await commit(make(org, key, new Date()), circumstances(org.orgId), deadline())
+      await commit(await make(org, key, new Date()), circumstances(org.orgId), deadline())
       break
     } catch (error) {
       if (!(error instanceof StaleReadError)) throw error

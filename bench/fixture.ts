@@ -1,7 +1,8 @@
 /** A real engine with the table in it, this process's environment set as a function's is, and organizations to measure with. */
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
 import { createTable, startEngine } from '../local/engine.ts'
-import { issueKey, keyCreated } from '../shared/api-keys/entity.ts'
+import { insertKey, issueKey, keyCreated } from '../shared/api-keys/entity.ts'
+import { countIssued } from '../shared/api-keys/limit.ts'
 import type { KeyDefinition } from '../shared/api-keys/record.ts'
 import { append, readHead } from '../shared/audit/trail.ts'
 import { templateScopes } from '../shared/auth/scopes.ts'
@@ -57,8 +58,10 @@ const definition: KeyDefinition = {
 /** An organization with one key that may do everything. */
 export async function makeOrg(): Promise<BenchOrg> {
   const orgId = newId('org')
-  const issued = issueKey(definition, system, new Date())
-  await commit(keyCreated(orgId, issued), circumstances(orgId), deadline())
+  const now = new Date()
+  const issued = issueKey(definition, system, now)
+  const count = await countIssued(orgId, now)
+  await commit(keyCreated(orgId, issued, count), circumstances(orgId), deadline())
   return { orgId, keyId: issued.key.id, rawKey: issued.rawKey }
 }
 
@@ -67,7 +70,7 @@ export const makeOrgs = (count: number): Promise<BenchOrg[]> => Promise.all(Arra
 /** Adds key records of the shape that a creation stores, without their audit events: the fastest way to a large org. */
 export const seedKeys = (orgId: string, count: number): Promise<void> =>
   putRows(count, () => {
-    const [record] = keyCreated(orgId, issueKey(definition, system, new Date())).writes
+    const [record] = insertKey(orgId, issueKey(definition, system, new Date()))
     return record?.item.Put?.Item
   })
 

@@ -21,7 +21,7 @@ export interface paths {
         put?: never;
         /**
          * Create an org key
-         * @description Creates an org key with the given scopes. The raw key is in `api_key`, this once. A caller can grant only scopes that it holds.
+         * @description Creates an org key with the given scopes. The raw key is in `api_key`, this once. A caller can grant only scopes that it holds. An organization has at most 1,000 usable keys of all types (409).
          *
          *     Needs the scope `keys:write`.
          */
@@ -2236,7 +2236,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_in_progress`: Request in progress */
+            /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2380,7 +2380,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_in_progress`: Request in progress */
+            /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2478,15 +2478,7 @@ export interface operations {
                      * @enum {string}
                      */
                     environment?: "live" | "test";
-                    /**
-                     * @description What the key may do. Default: all that a publishable key can.
-                     * @default [
-                     *       "devices:register",
-                     *       "devices:heartbeat",
-                     *       "telemetry:write",
-                     *       "models:read"
-                     *     ]
-                     */
+                    /** @description What the key may do. Default: all that a publishable key can. */
                     scopes?: ("devices:register" | "devices:heartbeat" | "telemetry:write" | "models:read")[];
                     /**
                      * @description Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.
@@ -2542,7 +2534,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_in_progress`: Request in progress */
+            /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -1,5 +1,6 @@
 /** API keys: org, app and publishable. */
 import * as z from 'zod'
+import { allowedOriginsField } from '../../shared/api-keys/origins.ts'
 import {
   environments,
   keyRecordSchema,
@@ -7,7 +8,7 @@ import {
   publishableRateLimitPerMinute,
 } from '../../shared/api-keys/record.ts'
 import { defaultRateLimitPerMinute } from '../../shared/auth/caller.ts'
-import { keyTypeScopes, keyTypes, scopeNames } from '../../shared/auth/scopes.ts'
+import { keyTypeScopes, keyTypes, type Scope, scopeNames } from '../../shared/auth/scopes.ts'
 import { futureInstantField, nameField, referenceField } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
@@ -38,7 +39,13 @@ const expiryField = lazy(() =>
     .meta({ description: 'When the key stops working, in the future, as ISO 8601 with an offset; null: never.' }),
 )
 const rateLimitField = lazy(() => z.int().min(1).max(100_000))
-const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]
+/** Scopes that a key of a type may hold. Repeated ones count once; a list of more than there are is refused. */
+const scopesField = <T extends Scope>(holdable: readonly T[]) =>
+  z
+    .array(z.enum(holdable))
+    .min(1)
+    .max(holdable.length)
+    .transform((scopes) => [...new Set(scopes)])
 
 export const createApiKey = operation({
   id: 'settings.api-keys.create',
@@ -47,11 +54,11 @@ export const createApiKey = operation({
   scope: 'keys:write',
   summary: 'Create an org key',
   description:
-    'Creates an org key with the given scopes. The raw key is in `api_key`, this once. A caller can grant only scopes that it holds.',
+    'Creates an org key with the given scopes. The raw key is in `api_key`, this once. A caller can grant only scopes that it holds. An organization has at most 1,000 usable keys of all types (409).',
   request: () => ({
     body: z.strictObject({
       name: nameField(),
-      scopes: z.array(z.enum(keyTypeScopes.org)).min(1).transform(unique).meta({
+      scopes: scopesField(keyTypeScopes.org).meta({
         description: 'What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each.',
       }),
       environment: environmentField(),
@@ -71,7 +78,8 @@ export const createApiKey = operation({
     }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  refusals: ['conflict'],
+  access: { table: ['GetItem', 'Query', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.created', resource: 'api_key' },
 })
 
@@ -93,21 +101,10 @@ export const createAppKey = operation({
     }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  refusals: ['conflict'],
+  access: { table: ['GetItem', 'Query', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.created', resource: 'api_key' },
 })
-
-/** An origin as browsers send it: https, a host, a port unless it is 443, no path, no wildcard. */
-const httpsOriginPattern = /^https:\/\/(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
-const localhostOriginPattern = /^http:\/\/localhost:(?:\*|\d{1,5})$/
-
-/** A host of 253 characters with scheme and port: the record of a key is read with every request. */
-const maxOriginLength = 'https://'.length + 253 + ':65535'.length + 2
-
-const isExactOrigin = (origin: string): boolean =>
-  httpsOriginPattern.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin
-const isLocalhostOrigin = (origin: string): boolean =>
-  localhostOriginPattern.test(origin) && URL.canParse(origin.replace('*', '1'))
 
 export const createPublishableKey = operation({
   id: 'settings.publishable-keys.create',
@@ -118,43 +115,25 @@ export const createPublishableKey = operation({
   description:
     'Creates a key for client-side SDKs, with few scopes, a rate limit, and origins that it may be bound to. The raw key is in `api_key`, this once.',
   request: () => ({
-    body: z
-      .strictObject({
-        name: nameField(),
-        environment: environmentField(),
-        scopes: z
-          .array(z.enum(keyTypeScopes.publishable))
-          .min(1)
-          .default([...keyTypeScopes.publishable])
-          .transform(unique)
-          .meta({ description: 'What the key may do. Default: all that a publishable key can.' }),
-        allowed_origins: z.array(z.string().max(maxOriginLength)).max(50).default([]).meta({
-          description:
-            'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
-        }),
-        expires_at: expiryField(),
-        rate_limit_per_minute: rateLimitField()
-          .default(publishableRateLimitPerMinute)
-          .meta({ description: 'Requests a minute that the key may make.' }),
-      })
-      .superRefine(({ environment, allowed_origins }, context) => {
-        for (const [index, origin] of allowed_origins.entries()) {
-          if (isExactOrigin(origin) || (environment === 'test' && isLocalhostOrigin(origin))) continue
-          context.addIssue({
-            code: 'custom',
-            path: ['allowed_origins', index],
-            message:
-              environment === 'test'
-                ? 'must be an exact https origin like https://app.example.com, or http://localhost:<port or *>'
-                : 'must be an exact https origin like https://app.example.com (localhost is for test keys)',
-          })
-        }
-      })
-      // After the check, so that a fault is named by its position in the request.
-      .transform((body) => ({ ...body, allowed_origins: unique(body.allowed_origins) })),
+    body: z.strictObject({
+      name: nameField(),
+      environment: environmentField(),
+      scopes: scopesField(keyTypeScopes.publishable)
+        .default([...keyTypeScopes.publishable])
+        .meta({ description: 'What the key may do. Default: all that a publishable key can.' }),
+      allowed_origins: allowedOriginsField().default([]).meta({
+        description:
+          'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
+      }),
+      expires_at: expiryField(),
+      rate_limit_per_minute: rateLimitField()
+        .default(publishableRateLimitPerMinute)
+        .meta({ description: 'Requests a minute that the key may make.' }),
+    }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  refusals: ['conflict'],
+  access: { table: ['GetItem', 'Query', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.created', resource: 'api_key' },
 })
 
@@ -242,7 +221,7 @@ export const rotateApiKey = operation({
   bodyMayBeAbsent: true,
   answers: () => ({ 201: issuedKeySchema() }),
   refusals: ['not_found', 'conflict'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: { table: ['GetItem', 'Query', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.rotated', resource: 'api_key', param: 'key_id' },
 })
 

@@ -1,5 +1,7 @@
 /** What the three creations of keys share: the grant is checked, the key made, and its raw value answered once. */
 import { issueKey, keyCreated } from '../../shared/api-keys/entity.ts'
+import { countIssued } from '../../shared/api-keys/limit.ts'
+import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
 import { toRecord } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
 import { delegated, type KeyWish } from '../../shared/auth/grant.ts'
@@ -18,8 +20,11 @@ export async function issue(
   { environment, ...rest }: KeyWish,
 ): Promise<Answer> {
   const wish = { ...rest, environment: names('environment') ? environment : undefined }
-  const issued = issueKey(delegated(caller, wish), actorOf(caller), now)
-  return commit(keyCreated(caller.orgId, issued), issuedAnswer(issued, now))
+  const definition = delegated(caller, wish)
+  requireOriginsOf(definition)
+  const issued = issueKey(definition, actorOf(caller), now)
+  const count = await countIssued(caller.orgId, now)
+  return commit(keyCreated(caller.orgId, issued, count), issuedAnswer(issued, now))
 }
 
 export const keyLocation = (keyId: string): string => `/api/v1/settings/api-keys/${keyId}`

@@ -11,7 +11,6 @@ import { notFound, ProblemError } from '../http/problem.ts'
 import { newId } from '../ids.ts'
 import { remember } from '../remember.ts'
 import { type Change, StaleReadError } from '../storage/commit.ts'
-import { countKey } from '../storage/record.ts'
 import {
   change,
   type Filter,
@@ -26,7 +25,7 @@ import {
 } from '../storage/table.ts'
 import { type KeyDefinition, type KeyRecord, type KeyState, keyState, type StoredKey, toRecord } from './record.ts'
 
-const recordPrefix = 'KEY#'
+export const recordPrefix = 'KEY#'
 const recordKey = (orgId: string, keyId: string): RowKey => ({ pk: orgPartition(orgId), sk: recordPrefix + keyId })
 const lookupKey = (hash: string): RowKey => ({ pk: `KEYHASH#${hash}`, sk: 'KEYHASH' })
 
@@ -53,7 +52,7 @@ export function issueKey(
     federation_id: definition.federation_id ?? null,
     model_id: definition.model_id ?? null,
     app_id: definition.app_id ?? null,
-    allowed_origins: [...(definition.allowed_origins ?? [])],
+    allowed_origins: [...new Set(definition.allowed_origins)],
     rate_limit_per_minute: definition.rate_limit_per_minute ?? null,
     created_at: now.toISOString(),
     created_by: createdBy,
@@ -68,13 +67,13 @@ export function issueKey(
   return { key, rawKey }
 }
 
-/** The change that stores a new key. */
-export const keyCreated = (orgId: string, { key, rawKey }: IssuedKey): Change => ({
+/** The change that stores a new key; `count` is the write of `countIssued`. */
+export const keyCreated = (orgId: string, { key, rawKey }: IssuedKey, count: Write): Change => ({
   action: 'api_key.created',
   resource: { type: 'api_key', id: key.id, name: key.name },
   result: 'success',
   changes: createdFields(key, recordedFields),
-  writes: [...insertKey(orgId, { key, rawKey }), counted(orgId, 1)],
+  writes: [...insertKey(orgId, { key, rawKey }), count],
 })
 
 const recordedFields = [
@@ -91,22 +90,8 @@ const recordedFields = [
   'expires_at',
 ] as const
 
-/** Keys that are not revoked; a list of more helps nobody, and rotation keeps the number. */
-const maxKeys = 1000
-
-const counted = (orgId: string, step: 1 | -1): Write =>
-  change(
-    countKey({ prefix: recordPrefix }, orgId),
-    {
-      UpdateExpression: 'ADD #count :step',
-      ConditionExpression: 'attribute_not_exists(#count) OR #count < :max',
-      ExpressionAttributeNames: { '#count': 'count' },
-      ExpressionAttributeValues: { ':step': step, ':max': step === 1 ? maxKeys : Number.MAX_SAFE_INTEGER },
-    },
-    () => new ProblemError('conflict', `An organization has at most ${maxKeys} API keys; revoke one first.`),
-  )
-
-const insertKey = (orgId: string, { key, rawKey }: IssuedKey) => [
+/** The rows of a new key. */
+export const insertKey = (orgId: string, { key, rawKey }: IssuedKey) => [
   insert({ ...recordKey(orgId, key.id), ...key }),
   insert({
     ...lookupKey(hashRawKey(rawKey)),
@@ -116,13 +101,14 @@ const insertKey = (orgId: string, { key, rawKey }: IssuedKey) => [
   }),
 ]
 
-/** The change that puts `replacement` in the place of `key`, which goes on working until `retiredAt`. */
+/** The change that puts `replacement` in the place of `key`, which goes on working until `retiredAt`; `count` as for `keyCreated`. */
 export const keyRotated = (
   orgId: string,
   key: StoredKey,
   replacement: IssuedKey,
   retiredAt: string,
   now: Date,
+  count: Write,
 ): Change => ({
   action: 'api_key.rotated',
   resource: { type: 'api_key', id: key.id, name: key.name },
@@ -149,6 +135,7 @@ export const keyRotated = (
       (existing) => notRotatable(existing ? keyState(existing as StoredKey, now) : 'revoked'),
     ),
     ...insertKey(orgId, replacement),
+    count,
   ],
 })
 
@@ -180,8 +167,6 @@ export function keyRevoked(orgId: string, key: StoredKey, reason: string | null,
         },
         () => new StaleReadError('the key was revoked or rotated since it was read'),
       ),
-      // The replacement of a rotated key has taken its place in the count.
-      ...(key.rotated_to === null ? [counted(orgId, -1)] : []),
     ],
   }
   return { change: revocation, revoked }
@@ -233,6 +218,13 @@ const stateConditions: Record<KeyState, string> = {
   revoked: `(${isRevoked})`,
   expired: `(NOT (${isRevoked})) AND expires_at <= :now`,
 }
+
+/** The keys that still work. */
+export const usableKeys = (now: Date): Filter => ({
+  expression: `(${stateConditions.active}) OR (${stateConditions.retiring})`,
+  names: {},
+  values: { ':none': null, ':true': true, ':now': now.toISOString() },
+})
 
 function keyFilter({ key_type, environment, state }: KeyFilter, now: Date): Filter | undefined {
   const conditions: string[] = []

@@ -20,6 +20,7 @@ export type KeyWish = Omit<KeyDefinition, 'environment'> & { environment?: KeyDe
  * @throws ProblemError `forbidden`, naming what the wish would widen
  */
 export function delegated(caller: Caller, wish: KeyWish): KeyDefinition {
+  requireIssuer(caller)
   requireGrantable(caller, wish.scopes)
   if (caller.kind === 'user') return { ...wish, environment: wish.environment ?? 'live' }
   const definition = {
@@ -37,10 +38,15 @@ export function delegated(caller: Caller, wish: KeyWish): KeyDefinition {
   return definition
 }
 
+/** @throws ProblemError `forbidden` when the caller may issue no key at all */
+export function requireIssuer(caller: Caller): void {
+  if (caller.kind === 'user' || !caller.retiring) return
+  throw forbidden('A retiring key issues no keys; use the key that replaced it.')
+}
+
 /** @throws ProblemError `forbidden` when a key would hold more than the key that issues it */
 export function requireNarrower(caller: Caller, key: KeyDefinition): void {
   if (caller.kind === 'user') return
-  if (caller.retiring) throw forbidden('A retiring key issues no keys; use the key that replaced it.')
   if (caller.environment === 'test' && key.environment !== 'test') throw forbidden('A test key issues test keys only.')
   requireSameBinding(caller, key)
   if (caller.expiresAt === null) return

@@ -1,5 +1,6 @@
 /** Organizations: the row that names one, and how one comes to be with its first key. */
 import { issueKey, keyCreated } from '../api-keys/entity.ts'
+import { countIssued } from '../api-keys/limit.ts'
 import { type Actor, createdFields } from '../audit/event.ts'
 import { templateScopes } from '../auth/scopes.ts'
 import { overrideChanged, readBilling } from '../billing/entity.ts'
@@ -69,7 +70,8 @@ export async function createOrgKey(orgId: string, name: string, template: string
   const now = new Date()
   const definition = { name, key_type: 'org', environment: 'live', scopes: templateScopes(template) } as const
   const issued = issueKey(definition, systemActor(maker.name), now)
-  await commit(keyCreated(orgId, issued), circumstances(orgId, maker, now), maker.deadline)
+  const count = await countIssued(orgId, now)
+  await commit(keyCreated(orgId, issued, count), circumstances(orgId, maker, now), maker.deadline)
   return issued.rawKey
 }
 

@@ -1,9 +1,11 @@
 /** What a key issues or rotates holds no more than the key. */
 import * as fc from 'fast-check'
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { missingScopes } from '../../../shared/auth/scopes.ts'
+import { newId } from '../../../shared/ids.ts'
 import { invoke, type Response } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg } from '../../support/orgs.ts'
-import { expectProblem } from '../../support/problems.ts'
+import { expectProblem, faultPaths } from '../../support/problems.ts'
 
 let org: TestOrg
 beforeAll(async () => {
@@ -74,29 +76,95 @@ test('a retiring key issues and rotates nothing', async () => {
   expectRefused(await rotate(api_key, (await makeKey(org)).id), /retiring/)
 })
 
-test('no chain of issues leads to a key that holds more than the first', async () => {
+test('a test key that names no environment may name origins of localhost, and a live key may not', async () => {
+  const allowed_origins = ['http://localhost:*', 'https://app.example.com']
+  const { status, body } = await issuePublishable((await issuer({ environment: 'test' })).api_key, { allowed_origins })
+  expect({ status, environment: body.environment }).toEqual({ status: 201, environment: 'test' })
+  const refused = await issuePublishable((await issuer()).api_key, { allowed_origins })
+  expectProblem(refused, 'invalid_input')
+  expect(faultPaths(refused)).toEqual(['allowed_origins.0'])
+})
+
+test('a retiring key is refused before it learns whether a key exists', async () => {
+  const { id, api_key } = await issuer()
+  await rotate(org.adminKey, id, { overlap_seconds: 600 })
+  expectRefused(await rotate(api_key, newId('key')), /retiring/)
+})
+
+describe('whatever keys issue and rotate, in any order', () => {
+  const hours = [1, 3, 5].map(inHours)
   const wish = fc.record(
     {
+      scopes: fc.constantFrom([...scopes, ...more], ['keys:write', 'models:read'], ['keys:read'], ['admin:read']),
       environment: fc.constantFrom('live', 'test'),
-      expires_at: fc.constantFrom(null, inHours(1), inHours(3), inHours(5)),
+      expires_at: fc.constantFrom(null, ...hours),
       federation_id: fc.constantFrom(null, 'fed-a', 'fed-b'),
-      model_id: fc.constantFrom(null, 'model-a'),
+      model_id: fc.constantFrom(null, 'model-a', 'model-b'),
     },
     { requiredKeys: [] },
   )
-  await fc.assert(
-    fc.asyncProperty(wish, fc.array(wish, { minLength: 1, maxLength: 4 }), async (first, wishes) => {
-      let holder = await issuer(first)
-      for (const next of wishes) {
-        const { status, body } = await issueOrg(holder.api_key, { scopes: ['keys:write', 'keys:read'], ...next })
-        if (status !== 201) continue
-        if (holder.environment === 'test') expect(body.environment).toBe('test')
-        if (holder.expires_at) expect(body.expires_at !== null && body.expires_at <= holder.expires_at).toBe(true)
-        if (holder.federation_id) expect(body.federation_id).toBe(holder.federation_id)
-        if (holder.model_id) expect(body.model_id).toBe(holder.model_id)
-        holder = body
-      }
-    }),
-    { numRuns: 40 },
+  const pick = fc.nat({ max: 99 })
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('org' as const), by: pick, wish }),
+    fc.record({ kind: fc.constantFrom('app' as const, 'publishable' as const), by: pick, wish }),
+    fc.record({ kind: fc.constant('rotate' as const), by: pick, target: pick, overlap: fc.constantFrom(0, 60) }),
   )
+  type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever an answer holds
+  type Key = any
+
+  async function take(step: Step, holder: Key, keys: readonly Key[]): Promise<Response> {
+    const token: string = holder.api_key
+    if (step.kind === 'rotate')
+      return rotate(token, keys[step.target % keys.length].id, { overlap_seconds: step.overlap })
+    const { scopes: wanted, federation_id, model_id, ...common } = step.wish
+    if (step.kind === 'app') return issueApp(token, common)
+    if (step.kind === 'publishable') return issuePublishable(token, { ...common, scopes: ['models:read'] })
+    const held = wanted ?? [...scopes, ...more]
+    const bindings = {
+      ...('federation_id' in step.wish ? { federation_id } : {}),
+      ...('model_id' in step.wish ? { model_id } : {}),
+    }
+    return issueOrg(token, { ...common, ...bindings, scopes: held })
+  }
+
+  /** Asserts it from the contract's words, not with the code that decides. */
+  function expectNoWider(key: Key, holder: Key): void {
+    expect(missingScopes(key.scopes, holder.scopes)).toEqual([])
+    if (holder.environment === 'test') expect(key.environment).toBe('test')
+    if (holder.expires_at !== null) {
+      expect(key.expires_at).not.toBeNull()
+      expect(Date.parse(key.expires_at)).toBeLessThanOrEqual(Date.parse(holder.expires_at))
+    }
+    for (const field of ['federation_id', 'model_id']) {
+      if (holder[field] === null) continue
+      expect({ type: key.key_type, bound: key[field] }).toEqual({ type: 'org', bound: holder[field] })
+    }
+  }
+
+  test('no key holds more than the key that issued it, nor more than any before that', async () => {
+    let issued = 0
+    await fc.assert(
+      fc.asyncProperty(wish, fc.array(step, { minLength: 6, maxLength: 12 }), async (first, steps) => {
+        // The last key is wide, held by others and never a holder here: chains must not reach it by rotation.
+        const wide = await makeKey(org, { scopes: [...scopes, ...more] })
+        const keys: Key[] = [await issuer({ ...first, scopes: [...scopes, ...more] }), wide]
+        const ancestors = new Map<string, Key[]>([[keys[0].id, [keys[0]]]])
+        for (const step of steps) {
+          const holders = keys.filter(({ id }) => id !== wide.id && ancestors.has(id))
+          const holder = holders[step.by % holders.length]
+          const { status, body } = await take(step, holder, keys)
+          expect([201, 401, 403, 409]).toContain(status)
+          if (status !== 201) continue
+          issued++
+          const above = ancestors.get(holder.id) ?? []
+          for (const one of above) expectNoWider(body, one)
+          keys.push(body)
+          ancestors.set(body.id, [...above, body])
+        }
+      }),
+      { numRuns: 50 },
+    )
+    expect(issued).toBeGreaterThan(30)
+  })
 })

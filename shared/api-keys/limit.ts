@@ -1,0 +1,57 @@
+/**
+ * The limit of usable keys per org. A row counts up with every key that is issued, and never down: keys also end by the
+ * clock, and a revocation must not wait for a row that others write. At the limit the usable keys are counted again.
+ */
+import { ProblemError } from '../http/problem.ts'
+import { StaleReadError } from '../storage/commit.ts'
+import { countKey } from '../storage/record.ts'
+import { change, countRows, getRow, orgPartition, type Write } from '../storage/table.ts'
+import { recordPrefix, usableKeys } from './entity.ts'
+
+const maxUsableKeys = 1000
+
+/**
+ * The write that counts one more key, for the transaction that stores it. `ended`: usable keys that the same transaction
+ * ends.
+ *
+ * @throws ProblemError `conflict` at the limit
+ */
+export async function countIssued(orgId: string, now: Date, ended = 0): Promise<Write> {
+  const key = countKey({ prefix: recordPrefix }, orgId)
+  const row = await getRow(key)
+  // A row of an earlier version has no `issued`, and missed the keys before it.
+  const issued = row?.issued as number | undefined
+  if (issued !== undefined && (row?.count as number) < maxUsableKeys) return change(key, countUp, recount)
+  const usable = await countRows(orgPartition(orgId), recordPrefix, usableKeys(now))
+  if (usable - ended >= maxUsableKeys) throw full()
+  return change(
+    key,
+    {
+      UpdateExpression: 'SET #count = :count, issued = :next',
+      // Every issue moves `issued`: a key that was stored since the row was read fails the condition.
+      ConditionExpression: issued === undefined ? 'attribute_not_exists(issued)' : 'issued = :issued',
+      ExpressionAttributeNames: { '#count': 'count' },
+      ExpressionAttributeValues: {
+        ':count': usable - ended + 1,
+        ':next': (issued ?? 0) + 1,
+        ...(issued === undefined ? {} : { ':issued': issued }),
+      },
+    },
+    recount,
+  )
+}
+
+const countUp = {
+  UpdateExpression: 'ADD #count :one, issued :one',
+  ConditionExpression: '#count < :max AND attribute_exists(issued)',
+  ExpressionAttributeNames: { '#count': 'count' },
+  ExpressionAttributeValues: { ':one': 1, ':max': maxUsableKeys },
+}
+
+const recount = () => new StaleReadError('another key was issued since the count was read')
+
+const full = () =>
+  new ProblemError(
+    'conflict',
+    `An organization has at most ${maxUsableKeys} usable API keys; revoke one first. Expired and revoked keys do not count.`,
+  )

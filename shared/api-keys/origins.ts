@@ -1,0 +1,53 @@
+/** Origins that a publishable key is bound to. */
+import * as z from 'zod'
+import { type InputFault, invalidInput } from '../http/problem.ts'
+import { lazy } from '../lazy.ts'
+import type { KeyDefinition } from './record.ts'
+
+/** An origin as browsers send it: https, a host, a port unless it is 443, no path, no wildcard. */
+const httpsOriginPattern = /^https:\/\/(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
+const localhostOriginPattern = /^http:\/\/localhost:(?:\*|\d{1,5})$/
+
+/** Scheme, a host of 255 characters and a port: the record of a key is read with every request. */
+const maxOriginLength = 'https://'.length + 255 + ':65535'.length
+const maxOrigins = 50
+
+const isExactOrigin = (origin: string): boolean =>
+  httpsOriginPattern.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin
+const isLocalhostOrigin = (origin: string): boolean =>
+  localhostOriginPattern.test(origin) && URL.canParse(origin.replace('*', '1'))
+
+const httpsRule = 'must be an exact https origin like https://app.example.com'
+
+const originField = lazy(() =>
+  z
+    .string()
+    .max(maxOriginLength)
+    .refine(
+      (origin) => isExactOrigin(origin) || isLocalhostOrigin(origin),
+      `${httpsRule}; for test keys also http://localhost:<port or *>`,
+    ),
+)
+
+export const allowedOriginsField = lazy(() => z.array(originField()).max(maxOrigins))
+
+/**
+ * Origins of localhost are for test keys. Whether a key is one can follow from its issuer, so no schema can judge it.
+ *
+ * @throws ProblemError `invalid_input`, each origin named by its position in the request
+ */
+export function requireOriginsOf({ environment, allowed_origins = [] }: KeyDefinition): void {
+  if (environment === 'test') return
+  const faults = allowed_origins.flatMap((origin, index): InputFault[] =>
+    isLocalhostOrigin(origin)
+      ? [
+          {
+            path: `allowed_origins.${index}`,
+            code: 'invalid_value',
+            message: `${httpsRule}; localhost is for test keys`,
+          },
+        ]
+      : [],
+  )
+  if (faults.length > 0) throw invalidInput(faults)
+}
