@@ -1,5 +1,5 @@
 /** From the request's credential to a caller, for API keys and JWTs alike. */
-import { findKey, lookUpKey, stampLastUsed } from '../api-keys/entity.ts'
+import { findKey, type KeyOwner, lookUpKey, stampLastUsed } from '../api-keys/entity.ts'
 import { keyState, type StoredKey } from '../api-keys/record.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { ProblemError } from '../http/problem.ts'
@@ -61,13 +61,15 @@ async function keyCaller(token: string, exchange: Exchange): Promise<Caller> {
   }
   const owner = await lookUpKey(token)
   if (!owner) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
-  if (revoked.has(owner.keyId)) throw revokedKey()
+  const dead = deadKeys.get(owner.keyId)
+  if (dead) refuseRevoked(dead, now)
   // Side by side: the count needs no more than whose key it is, and its limit.
-  const limit = owner.rateLimitPerMinute ?? defaultRateLimitPerMinute
-  exchange.rateCount = countRequest({ orgId: owner.orgId, principal: owner.keyId, limit }, now)
+  if (!dead) countUse(exchange, owner)
   const key = await findKey(owner.orgId, owner.keyId)
   if (!key) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
-  refuseDeadKey(key, now)
+  refuseDead(key, now)
+  // The clock of this process was ahead when it refused the key.
+  if (dead) countUse(exchange, owner)
   await stampLastUsed(owner.orgId, key, now).catch((error: unknown) => {
     log.debug('last_used_at was not stamped', { error: error as Error })
   })
@@ -87,17 +89,29 @@ async function keyCaller(token: string, exchange: Exchange): Promise<Caller> {
   }
 }
 
-/** Keys that this process has found revoked, which is for good: requests with them write no counters any more. */
-const revoked = new Map<string, true>()
-const maxRevoked = 1000
+function countUse(exchange: Exchange, { orgId, keyId, rateLimitPerMinute }: KeyOwner): void {
+  const limit = rateLimitPerMinute ?? defaultRateLimitPerMinute
+  exchange.rateCount = countRequest({ orgId, principal: keyId, limit }, exchange.now)
+}
 
-const revokedKey = () => new ProblemError('invalid_api_key', 'The API key has been revoked.')
+/**
+ * Keys that this process has refused. Requests with them are not counted, so that they write nothing, however often they
+ * come. A revoked key stays revoked and needs no read either; an expired key can be revoked, which is another answer.
+ */
+const deadKeys = new Map<string, KeyLife>()
+const maxDeadKeys = 1000
 
-function refuseDeadKey(key: StoredKey, now: Date): void {
-  const state = keyState(key, now)
-  if (state === 'revoked') {
-    remember(revoked, key.id, true, maxRevoked)
-    throw revokedKey()
-  }
-  if (state === 'expired') throw new ProblemError('token_expired', 'The API key has expired.')
+type KeyLife = Pick<StoredKey, 'id' | 'revoked_at' | 'retiring' | 'expires_at'>
+
+function refuseRevoked(life: KeyLife, now: Date): void {
+  if (keyState(life, now) === 'revoked') throw new ProblemError('invalid_api_key', 'The API key has been revoked.')
+}
+
+function refuseDead({ id, revoked_at, retiring, expires_at }: KeyLife, now: Date): void {
+  const life = { id, revoked_at, retiring, expires_at }
+  const state = keyState(life, now)
+  if (state === 'active' || state === 'retiring') return
+  remember(deadKeys, id, life, maxDeadKeys)
+  refuseRevoked(life, now)
+  throw new ProblemError('token_expired', 'The API key has expired.')
 }
