@@ -6,6 +6,7 @@ import { type OperationName, operationList } from '../functions/operations.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Operation } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
+import { modelIdPattern } from '../shared/providers/model-id.ts'
 import writtenExamples from './examples.json' with { type: 'json' }
 import { problemExamples } from './problem-examples.ts'
 
@@ -212,7 +213,7 @@ export function openApiDocument() {
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
-      security: [{ bearer: [] }, { apiKey: [] }],
+      security: [{ bearer: [] }, { apiKeyHeader: [] }],
       tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({
         name,
         description: tagTexts[name] ?? '',
@@ -228,7 +229,7 @@ export function openApiDocument() {
             scheme: 'bearer',
             description: 'An API key of this service, or a JWT of its OIDC issuer.',
           },
-          apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key of this service.' },
+          apiKeyHeader: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key of this service.' },
         },
       },
     },
@@ -237,21 +238,57 @@ export function openApiDocument() {
   return withAnyJson(document)
 }
 
+/**
+ * Patterns that other languages' validators cannot read (lookahead, Unicode classes), each with the portable one that the
+ * document has in its place. The service keeps the strict rule; the description says what the portable one cannot.
+ */
+const portablePatterns: Readonly<Record<string, string>> = {
+  // A name: `allOf` of these two becomes one pattern.
+  '^\\P{Cc}*$ \\S': '^[^\\x00-\\x1f\\x7f]*[^\\s\\x00-\\x1f\\x7f][^\\x00-\\x1f\\x7f]*$',
+  [modelIdPattern.source]: '^[^\\s]([^\\x00-\\x1f\\x7f]*[^\\s])?$',
+  '^[#@]?[\\p{L}\\p{M}\\p{N}_.-]{1,80}$': '^[#@]?[^\\s#@]{1,80}$',
+  '^(?=.{3,200}$)\\p{L}[\\p{L}\\p{M}\\p{N}_./-]*:[\\p{L}\\p{M}\\p{N}_./:-]+$': '^[^\\s:]+:[^\\s]+$',
+}
+
+/** A mask that is sent back is refused by the service, with words of its own. */
+const withoutEscapes = (pattern: string): string => pattern.replaceAll('\\u2026', '')
+
 /** Formats that say all that Zod's pattern of 200 characters beside them does. */
 const tellingFormats: readonly unknown[] = ['date-time', 'date', 'email', 'uri', 'uuid', 'ipv4', 'ipv6']
 
 /** A string as people read it: by its format, or by one pattern, of which Zod makes `allOf` where there are more. */
 function simplify(schema: z.core.JSONSchema.BaseSchema): void {
   if (tellingFormats.includes(schema.format)) delete schema.pattern
+  if (schema.pattern !== undefined) schema.pattern = portable(schema.pattern)
+  withProperties(schema)
+  asOneText(schema)
   const { type, allOf } = schema
   if (type !== 'string' || !allOf?.every((part) => Object.keys(part).join() === 'pattern')) return
   delete schema.allOf
-  if (!tellingFormats.includes(schema.format)) schema.pattern = allOfThem(allOf.map(({ pattern }) => String(pattern)))
+  if (!tellingFormats.includes(schema.format)) schema.pattern = portable(allOf.map(({ pattern }) => pattern).join(' '))
 }
 
-/** One pattern that matches what all of the patterns match. */
-const allOfThem = (patterns: readonly string[]): string =>
-  `^${patterns.map((pattern) => `(?=${/^\^[^|]*$/.test(pattern) ? pattern.slice(1) : `[\\s\\S]*(?:${pattern})`})`).join('')}`
+const portable = (pattern: string): string => portablePatterns[pattern] ?? withoutEscapes(pattern)
+
+/** A record with known names is an object with those properties; other names are told by the description. */
+function withProperties(schema: z.core.JSONSchema.BaseSchema): void {
+  const { propertyNames, additionalProperties } = schema
+  if (propertyNames === undefined) return
+  delete schema.propertyNames
+  const names = (propertyNames as { enum?: string[] }).enum
+  if (!names || typeof additionalProperties !== 'object') return
+  schema.properties = Object.fromEntries(names.map((name) => [name, additionalProperties]))
+  schema.required = names
+  schema.additionalProperties = false
+}
+
+/** A range of addresses of either kind is one text. */
+function asOneText(schema: z.core.JSONSchema.BaseSchema): void {
+  if (!schema.anyOf?.every((part) => String((part as { format?: string }).format).startsWith('cidrv'))) return
+  delete schema.anyOf
+  schema.type = 'string'
+  schema.format = 'cidr'
+}
 
 /** `z.json()` is a schema that contains itself, under a made-up name; `{}` says the same, and type generators can read it. */
 function withAnyJson<T extends { components?: { schemas?: object } }>(document: T): T {

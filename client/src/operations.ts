@@ -66,8 +66,8 @@ export interface Answer<Data, ETag = string | undefined, Replayed = boolean> {
  * A raw key leaves the service once. If that answer was lost on the way, the repeated request is answered with the record
  * alone; so whoever takes a key has to ask whether it is `replayed` (and revoke or rotate what was made).
  */
-type AnswerWith<Data, ETag> = Data extends { api_key: string }
-  ? Answer<Data, ETag, false> | Answer<Omit<Data, 'api_key'> & { api_key?: never }, ETag, true>
+type AnswerWith<Data, ETag> = 'api_key' extends keyof Data
+  ? Answer<Data & { api_key: string }, ETag, false> | Answer<Omit<Data, 'api_key'> & { api_key?: never }, ETag, true>
   : Answer<Data, ETag>
 
 export type AnswerOf<Path extends keyof paths, Method extends HttpMethod> = AnswerWith<

@@ -1008,6 +1008,146 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        NewSlack: {
+            /**
+             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "slack";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Its configuration, which may be filled later. */
+            config?: {
+                /** @description Incoming webhook: https://hooks.slack.com/services/… */
+                webhook_url?: string | null;
+                /** @description A channel other than the webhook’s own. */
+                channel?: string | null;
+            };
+        };
+        NewMicrosoftTeams: {
+            /**
+             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "microsoft_teams";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Its configuration, which may be filled later. */
+            config?: {
+                /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
+                webhook_url?: string | null;
+            };
+        };
+        NewPagerduty: {
+            /**
+             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "pagerduty";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Its configuration, which may be filled later. */
+            config?: {
+                /** @description Integration key of an Events API v2 integration: 32 characters. */
+                routing_key?: string | null;
+                /** @description Severity of the events that are sent. */
+                severity?: ("critical" | "error" | "warning" | "info") | null;
+                /** @description Service region of the PagerDuty account; us when it is not set. */
+                region?: ("us" | "eu") | null;
+            };
+        };
+        NewOpsgenie: {
+            /**
+             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "opsgenie";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Its configuration, which may be filled later. */
+            config?: {
+                /** @description Key of an API integration. */
+                api_key?: string | null;
+                /** @description Where the Opsgenie account is. */
+                region?: ("us" | "eu") | null;
+                /** @description Priority of the alerts that are made. */
+                priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
+            };
+        };
+        NewEmail: {
+            /**
+             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "email";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Its configuration, which may be filled later. */
+            config?: {
+                /** @description 1 to 50 addresses. */
+                recipients?: string[] | null;
+                /** @description Address that answers go to. */
+                reply_to?: string | null;
+            };
+        };
+        NewWebhook: {
+            /**
+             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "webhook";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Its configuration, which may be filled later. */
+            config?: {
+                /** @description https; receives a POST for each event. */
+                url?: string | null;
+                /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+                signing_secret?: string | null;
+                /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+                headers?: {
+                    [key: string]: string | null;
+                } | null;
+            };
+        };
+        NewDatadog: {
+            /**
+             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "datadog";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Its configuration, which may be filled later. */
+            config?: {
+                /** @description API key: 32 hexadecimal digits. */
+                api_key?: string | null;
+                /** @description Site that the account is on. */
+                site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
+                /** @description At most 20 tags, each key:value. */
+                tags?: string[] | null;
+            };
+        };
+        NewOpentelemetry: {
+            /**
+             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "opentelemetry";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Its configuration, which may be filled later. */
+            config?: {
+                /** @description http or https address of an OTLP receiver. */
+                endpoint?: string | null;
+                /** @description OTLP transport. */
+                protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
+                /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+                headers?: {
+                    [key: string]: string | null;
+                } | null;
+            };
+        };
         /** @description A limit of one metric, to be set. */
         UsageLimitInput: {
             /** @description null: no limit below the plan’s. */
@@ -1028,7 +1168,7 @@ export interface components {
             key_type: "org" | "app" | "publishable";
             /** @description The part of the raw key that may be shown. */
             prefix: string;
-            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+            scopes: components["schemas"]["Scope"][];
             /** @enum {string} */
             environment: "live" | "test";
             federation_id: string | null;
@@ -1058,6 +1198,11 @@ export interface components {
             /** @description Id of the key that replaced this one. */
             rotated_to: string | null;
         };
+        /**
+         * @description What a credential may do.
+         * @enum {string}
+         */
+        Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write";
         /** @description Who acted: a person, an API key, or the service itself. */
         Actor: {
             /** @enum {string} */
@@ -1095,7 +1240,7 @@ export interface components {
             key_type: "org" | "app" | "publishable";
             /** @description The part of the raw key that may be shown. */
             prefix: string;
-            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+            scopes: components["schemas"]["Scope"][];
             /** @enum {string} */
             environment: "live" | "test";
             federation_id: string | null;
@@ -1124,29 +1269,30 @@ export interface components {
             rotated_from: string | null;
             /** @description Id of the key that replaced this one. */
             rotated_to: string | null;
-            /** @description The raw key. Shown in this answer and never again: store it now. */
-            api_key: string;
+            /** @description The raw key, in this answer and never again: store it now. The replay of an Idempotency-Key leaves it out. */
+            api_key?: string;
         };
         ScopeRegistry: {
             /** @description Changes whenever the registry does. */
             registry_version: string;
             scopes: {
-                /** @enum {string} */
-                scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write";
+                scope: components["schemas"]["Scope"];
                 group: string;
                 description: string;
                 includes: string[];
             }[];
             key_types: {
-                [key: string]: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+                org: components["schemas"]["Scope"][];
+                app: components["schemas"]["Scope"][];
+                publishable: components["schemas"]["Scope"][];
             };
             roles: {
-                [key: string]: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+                [key: string]: components["schemas"]["Scope"][];
             };
             templates: {
                 name: string;
                 description: string;
-                scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+                scopes: components["schemas"]["Scope"][];
             }[];
         };
         /** @description One link of an organization’s audit trail. What is unknown is absent. */
@@ -1565,7 +1711,7 @@ export interface components {
             /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
             hipaa_mode: boolean;
             /** @description Address ranges that people and org keys may call from; empty: any. */
-            ip_allowlist: (string)[];
+            ip_allowlist: string[];
             /**
              * @description Region where what names none is kept; kept for other services of the platform.
              * @enum {string}
@@ -1639,8 +1785,12 @@ export interface components {
             updated_at: string;
         };
         /** @description An integration; secret fields of `config` are masked. */
-        Integration: {
-            /** @constant */
+        Integration: components["schemas"]["IntegrationSlack"] | components["schemas"]["IntegrationMicrosoftTeams"] | components["schemas"]["IntegrationPagerduty"] | components["schemas"]["IntegrationOpsgenie"] | components["schemas"]["IntegrationEmail"] | components["schemas"]["IntegrationWebhook"] | components["schemas"]["IntegrationDatadog"] | components["schemas"]["IntegrationOpentelemetry"];
+        IntegrationSlack: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "slack";
             /** @description Id of the integration. */
             id: string;
@@ -1660,8 +1810,12 @@ export interface components {
                 /** @description A channel other than the webhook’s own. */
                 channel?: string | null;
             };
-        } | {
-            /** @constant */
+        };
+        IntegrationMicrosoftTeams: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "microsoft_teams";
             /** @description Id of the integration. */
             id: string;
@@ -1679,8 +1833,12 @@ export interface components {
                 /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
                 webhook_url?: string | null;
             };
-        } | {
-            /** @constant */
+        };
+        IntegrationPagerduty: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "pagerduty";
             /** @description Id of the integration. */
             id: string;
@@ -1702,8 +1860,12 @@ export interface components {
                 /** @description Service region of the PagerDuty account; us when it is not set. */
                 region?: ("us" | "eu") | null;
             };
-        } | {
-            /** @constant */
+        };
+        IntegrationOpsgenie: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "opsgenie";
             /** @description Id of the integration. */
             id: string;
@@ -1725,8 +1887,12 @@ export interface components {
                 /** @description Priority of the alerts that are made. */
                 priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
             };
-        } | {
-            /** @constant */
+        };
+        IntegrationEmail: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "email";
             /** @description Id of the integration. */
             id: string;
@@ -1746,8 +1912,12 @@ export interface components {
                 /** @description Address that answers go to. */
                 reply_to?: string | null;
             };
-        } | {
-            /** @constant */
+        };
+        IntegrationWebhook: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "webhook";
             /** @description Id of the integration. */
             id: string;
@@ -1771,8 +1941,12 @@ export interface components {
                     [key: string]: string;
                 } | null;
             };
-        } | {
-            /** @constant */
+        };
+        IntegrationDatadog: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "datadog";
             /** @description Id of the integration. */
             id: string;
@@ -1794,8 +1968,12 @@ export interface components {
                 /** @description At most 20 tags, each key:value. */
                 tags?: string[] | null;
             };
-        } | {
-            /** @constant */
+        };
+        IntegrationOpentelemetry: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "opentelemetry";
             /** @description Id of the integration. */
             id: string;
@@ -1821,8 +1999,12 @@ export interface components {
             };
         };
         /** @description An integration, and the fields of the patch that were not applied. */
-        PatchedIntegration: {
-            /** @constant */
+        PatchedIntegration: components["schemas"]["PatchedIntegrationSlack"] | components["schemas"]["PatchedIntegrationMicrosoftTeams"] | components["schemas"]["PatchedIntegrationPagerduty"] | components["schemas"]["PatchedIntegrationOpsgenie"] | components["schemas"]["PatchedIntegrationEmail"] | components["schemas"]["PatchedIntegrationWebhook"] | components["schemas"]["PatchedIntegrationDatadog"] | components["schemas"]["PatchedIntegrationOpentelemetry"];
+        PatchedIntegrationSlack: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "slack";
             /** @description Id of the integration. */
             id: string;
@@ -1843,8 +2025,12 @@ export interface components {
                 channel?: string | null;
             };
             ignored_fields: string[];
-        } | {
-            /** @constant */
+        };
+        PatchedIntegrationMicrosoftTeams: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "microsoft_teams";
             /** @description Id of the integration. */
             id: string;
@@ -1863,8 +2049,12 @@ export interface components {
                 webhook_url?: string | null;
             };
             ignored_fields: string[];
-        } | {
-            /** @constant */
+        };
+        PatchedIntegrationPagerduty: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "pagerduty";
             /** @description Id of the integration. */
             id: string;
@@ -1887,8 +2077,12 @@ export interface components {
                 region?: ("us" | "eu") | null;
             };
             ignored_fields: string[];
-        } | {
-            /** @constant */
+        };
+        PatchedIntegrationOpsgenie: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "opsgenie";
             /** @description Id of the integration. */
             id: string;
@@ -1911,8 +2105,12 @@ export interface components {
                 priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
             };
             ignored_fields: string[];
-        } | {
-            /** @constant */
+        };
+        PatchedIntegrationEmail: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "email";
             /** @description Id of the integration. */
             id: string;
@@ -1933,8 +2131,12 @@ export interface components {
                 reply_to?: string | null;
             };
             ignored_fields: string[];
-        } | {
-            /** @constant */
+        };
+        PatchedIntegrationWebhook: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "webhook";
             /** @description Id of the integration. */
             id: string;
@@ -1959,8 +2161,12 @@ export interface components {
                 } | null;
             };
             ignored_fields: string[];
-        } | {
-            /** @constant */
+        };
+        PatchedIntegrationDatadog: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "datadog";
             /** @description Id of the integration. */
             id: string;
@@ -1983,8 +2189,12 @@ export interface components {
                 tags?: string[] | null;
             };
             ignored_fields: string[];
-        } | {
-            /** @constant */
+        };
+        PatchedIntegrationOpentelemetry: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "opentelemetry";
             /** @description Id of the integration. */
             id: string;
@@ -2026,7 +2236,98 @@ export interface components {
         /** @description The limit of every metric, and where it comes from. */
         UsageLimits: {
             limits: {
-                [key: string]: {
+                hosted_requests_monthly: {
+                    /** @description What holds; null: no limit. */
+                    limit: number | null;
+                    /**
+                     * @description What becomes of use above the limit: it is refused, or only told of.
+                     * @enum {string}
+                     */
+                    mode: "enforce" | "alert_only";
+                    plan_ceiling: number | null;
+                    /** @enum {string} */
+                    source: "plan" | "org";
+                    updated_at: string | null;
+                };
+                api_requests_monthly: {
+                    /** @description What holds; null: no limit. */
+                    limit: number | null;
+                    /**
+                     * @description What becomes of use above the limit: it is refused, or only told of.
+                     * @enum {string}
+                     */
+                    mode: "enforce" | "alert_only";
+                    plan_ceiling: number | null;
+                    /** @enum {string} */
+                    source: "plan" | "org";
+                    updated_at: string | null;
+                };
+                managed_billable_micros_monthly: {
+                    /** @description What holds; null: no limit. */
+                    limit: number | null;
+                    /**
+                     * @description What becomes of use above the limit: it is refused, or only told of.
+                     * @enum {string}
+                     */
+                    mode: "enforce" | "alert_only";
+                    plan_ceiling: number | null;
+                    /** @enum {string} */
+                    source: "plan" | "org";
+                    updated_at: string | null;
+                };
+                max_devices: {
+                    /** @description What holds; null: no limit. */
+                    limit: number | null;
+                    /**
+                     * @description What becomes of use above the limit: it is refused, or only told of.
+                     * @enum {string}
+                     */
+                    mode: "enforce" | "alert_only";
+                    plan_ceiling: number | null;
+                    /** @enum {string} */
+                    source: "plan" | "org";
+                    updated_at: string | null;
+                };
+                max_models: {
+                    /** @description What holds; null: no limit. */
+                    limit: number | null;
+                    /**
+                     * @description What becomes of use above the limit: it is refused, or only told of.
+                     * @enum {string}
+                     */
+                    mode: "enforce" | "alert_only";
+                    plan_ceiling: number | null;
+                    /** @enum {string} */
+                    source: "plan" | "org";
+                    updated_at: string | null;
+                };
+                storage_gb: {
+                    /** @description What holds; null: no limit. */
+                    limit: number | null;
+                    /**
+                     * @description What becomes of use above the limit: it is refused, or only told of.
+                     * @enum {string}
+                     */
+                    mode: "enforce" | "alert_only";
+                    plan_ceiling: number | null;
+                    /** @enum {string} */
+                    source: "plan" | "org";
+                    updated_at: string | null;
+                };
+                training_rounds_monthly: {
+                    /** @description What holds; null: no limit. */
+                    limit: number | null;
+                    /**
+                     * @description What becomes of use above the limit: it is refused, or only told of.
+                     * @enum {string}
+                     */
+                    mode: "enforce" | "alert_only";
+                    plan_ceiling: number | null;
+                    /** @enum {string} */
+                    source: "plan" | "org";
+                    updated_at: string | null;
+                };
+                model_downloads_monthly: {
                     /** @description What holds; null: no limit. */
                     limit: number | null;
                     /**
@@ -6956,7 +7257,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         data: components["schemas"]["Invoice"][];
-                        next_cursor: null;
+                        /** @description Always null: there is one page. */
+                        next_cursor: string | null;
                         /** @description When Stripe was asked; null when the organization has no customer and nobody was. */
                         cached_at: string | null;
                         /** @description Past its time, and served because Stripe fails at the moment. */
@@ -7256,7 +7558,7 @@ export interface operations {
                     /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
                     hipaa_mode?: boolean;
                     /** @description Address ranges that people and org keys may call from; empty or null: any. */
-                    ip_allowlist?: (string)[] | null;
+                    ip_allowlist?: string[] | null;
                     /**
                      * @description Region where what names none is kept; kept for other services of the platform.
                      * @enum {string}
@@ -7967,139 +8269,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * @description What it integrates with, which decides what `config` may hold.
-                     * @constant
-                     */
-                    type: "slack";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Its configuration, which may be filled later. */
-                    config?: {
-                        /** @description Incoming webhook: https://hooks.slack.com/services/… */
-                        webhook_url?: string | null;
-                        /** @description A channel other than the webhook’s own. */
-                        channel?: string | null;
-                    };
-                } | {
-                    /**
-                     * @description What it integrates with, which decides what `config` may hold.
-                     * @constant
-                     */
-                    type: "microsoft_teams";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Its configuration, which may be filled later. */
-                    config?: {
-                        /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
-                        webhook_url?: string | null;
-                    };
-                } | {
-                    /**
-                     * @description What it integrates with, which decides what `config` may hold.
-                     * @constant
-                     */
-                    type: "pagerduty";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Its configuration, which may be filled later. */
-                    config?: {
-                        /** @description Integration key of an Events API v2 integration: 32 characters. */
-                        routing_key?: string | null;
-                        /** @description Severity of the events that are sent. */
-                        severity?: ("critical" | "error" | "warning" | "info") | null;
-                        /** @description Service region of the PagerDuty account; us when it is not set. */
-                        region?: ("us" | "eu") | null;
-                    };
-                } | {
-                    /**
-                     * @description What it integrates with, which decides what `config` may hold.
-                     * @constant
-                     */
-                    type: "opsgenie";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Its configuration, which may be filled later. */
-                    config?: {
-                        /** @description Key of an API integration. */
-                        api_key?: string | null;
-                        /** @description Where the Opsgenie account is. */
-                        region?: ("us" | "eu") | null;
-                        /** @description Priority of the alerts that are made. */
-                        priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
-                    };
-                } | {
-                    /**
-                     * @description What it integrates with, which decides what `config` may hold.
-                     * @constant
-                     */
-                    type: "email";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Its configuration, which may be filled later. */
-                    config?: {
-                        /** @description 1 to 50 addresses. */
-                        recipients?: string[] | null;
-                        /** @description Address that answers go to. */
-                        reply_to?: string | null;
-                    };
-                } | {
-                    /**
-                     * @description What it integrates with, which decides what `config` may hold.
-                     * @constant
-                     */
-                    type: "webhook";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Its configuration, which may be filled later. */
-                    config?: {
-                        /** @description https; receives a POST for each event. */
-                        url?: string | null;
-                        /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
-                        signing_secret?: string | null;
-                        /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
-                        headers?: {
-                            [key: string]: string | null;
-                        } | null;
-                    };
-                } | {
-                    /**
-                     * @description What it integrates with, which decides what `config` may hold.
-                     * @constant
-                     */
-                    type: "datadog";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Its configuration, which may be filled later. */
-                    config?: {
-                        /** @description API key: 32 hexadecimal digits. */
-                        api_key?: string | null;
-                        /** @description Site that the account is on. */
-                        site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
-                        /** @description At most 20 tags, each key:value. */
-                        tags?: string[] | null;
-                    };
-                } | {
-                    /**
-                     * @description What it integrates with, which decides what `config` may hold.
-                     * @constant
-                     */
-                    type: "opentelemetry";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Its configuration, which may be filled later. */
-                    config?: {
-                        /** @description http or https address of an OTLP receiver. */
-                        endpoint?: string | null;
-                        /** @description OTLP transport. */
-                        protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-                        /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
-                        headers?: {
-                            [key: string]: string | null;
-                        } | null;
-                    };
-                };
+                "application/json": components["schemas"]["NewSlack"] | components["schemas"]["NewMicrosoftTeams"] | components["schemas"]["NewPagerduty"] | components["schemas"]["NewOpsgenie"] | components["schemas"]["NewEmail"] | components["schemas"]["NewWebhook"] | components["schemas"]["NewDatadog"] | components["schemas"]["NewOpentelemetry"];
             };
         };
         responses: {

@@ -6,9 +6,10 @@ import {
   keyRecordSchema,
   keyStates,
   publishableRateLimitPerMinute,
+  scopeField,
 } from '../../shared/api-keys/record.ts'
 import { defaultRateLimitPerMinute } from '../../shared/auth/caller.ts'
-import { keyTypeScopes, keyTypes, type Scope, scopeNames } from '../../shared/auth/scopes.ts'
+import { keyTypeScopes, keyTypes, type Scope } from '../../shared/auth/scopes.ts'
 import { futureInstantField, nameField, referenceField } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
@@ -20,7 +21,10 @@ const tag = 'API keys'
 const issuedKeySchema = lazy(() =>
   keyRecordSchema()
     .extend({
-      api_key: z.string().meta({ description: 'The raw key. Shown in this answer and never again: store it now.' }),
+      api_key: z.string().optional().meta({
+        description:
+          'The raw key, in this answer and never again: store it now. The replay of an Idempotency-Key leaves it out.',
+      }),
     })
     .meta({ id: 'IssuedApiKey', description: 'A key record with the raw key, shown once.' }),
 )
@@ -225,12 +229,14 @@ export const rotateApiKey = operation({
   audit: { action: 'api_key.rotated', resource: 'api_key', param: 'key_id' },
 })
 
-const scopeView = z.object({
-  scope: z.enum(scopeNames),
-  group: z.string(),
-  description: z.string(),
-  includes: z.array(z.string()),
-})
+const scopeView = lazy(() =>
+  z.object({
+    scope: scopeField(),
+    group: z.string(),
+    description: z.string(),
+    includes: z.array(z.string()),
+  }),
+)
 
 export const listScopes = operation({
   id: 'settings.api-keys.scopes',
@@ -244,12 +250,10 @@ export const listScopes = operation({
     200: z
       .object({
         registry_version: z.string().meta({ description: 'Changes whenever the registry does.' }),
-        scopes: z.array(scopeView),
-        key_types: z.record(z.enum(keyTypes), z.array(z.enum(scopeNames))),
-        roles: z.record(z.string(), z.array(z.enum(scopeNames))),
-        templates: z.array(
-          z.object({ name: z.string(), description: z.string(), scopes: z.array(z.enum(scopeNames)) }),
-        ),
+        scopes: z.array(scopeView()),
+        key_types: z.record(z.enum(keyTypes), z.array(scopeField())),
+        roles: z.record(z.string(), z.array(scopeField())),
+        templates: z.array(z.object({ name: z.string(), description: z.string(), scopes: z.array(scopeField()) })),
       })
       .meta({ id: 'ScopeRegistry' }),
   }),

@@ -152,7 +152,11 @@ export const listInvoices = operation({
     }),
   }),
   answers: () => ({
-    200: z.object({ data: z.array(invoiceSchema()), next_cursor: z.null(), ...copyFields() }),
+    200: z.object({
+      data: z.array(invoiceSchema()),
+      next_cursor: z.string().nullable().meta({ description: 'Always null: there is one page.' }),
+      ...copyFields(),
+    }),
   }),
   refusals: ['upstream_error'],
   access: { table: ['GetItem', 'UpdateItem'], stripe: true },

@@ -13,6 +13,8 @@ export type KeyState = (typeof keyStates)[number]
 
 const timestamp = lazy(() => z.iso.datetime({ precision: 3 }))
 
+export const scopeField = lazy(() => z.enum(scopeNames).meta({ id: 'Scope', description: 'What a credential may do.' }))
+
 export const keyRecordSchema = lazy(() =>
   z
     .object({
@@ -20,7 +22,7 @@ export const keyRecordSchema = lazy(() =>
       name: z.string(),
       key_type: z.enum(keyTypes),
       prefix: z.string().meta({ description: 'The part of the raw key that may be shown.' }),
-      scopes: z.array(z.enum(scopeNames)),
+      scopes: z.array(scopeField()),
       environment: z.enum(environments),
       federation_id: z.string().nullable(),
       model_id: z.string().nullable(),

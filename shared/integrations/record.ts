@@ -41,11 +41,13 @@ export const createIntegrationBody = lazy(() =>
   z.discriminatedUnion(
     'type',
     variants((type) =>
-      z.strictObject({
-        type: z.literal(type).meta({ description: 'What it integrates with, which decides what `config` may hold.' }),
-        name: nameField(),
-        config: configInput(type).optional().meta({ description: 'Its configuration, which may be filled later.' }),
-      }),
+      z
+        .strictObject({
+          type: z.literal(type).meta({ description: 'What it integrates with, which decides what `config` may hold.' }),
+          name: nameField(),
+          config: configInput(type).optional().meta({ description: 'Its configuration, which may be filled later.' }),
+        })
+        .meta({ id: `New${pascal(type)}` }),
     ),
   ),
 )
@@ -87,20 +89,29 @@ export const integrationSummarySchema = lazy(() =>
   z.object({ type: z.enum(integrationTypeNames), ...summaryFields() }).meta({ id: 'IntegrationSummary' }),
 )
 
-const integrationWith = <Extra extends z.ZodRawShape>(extra: Extra) =>
+/** `microsoft_teams` as part of a schema's name: `MicrosoftTeams`. */
+const pascal = (name: string): string =>
+  name.replaceAll(/(?:^|_)([a-z])/g, (_all, letter: string) => letter.toUpperCase())
+
+const integrationWith = <Extra extends z.ZodRawShape>(prefix: string, extra: Extra) =>
   z.discriminatedUnion(
     'type',
     variants((type) =>
-      z.object({ type: z.literal(type), ...summaryFields(), config: z.object(mapFields(type, shownValue)), ...extra }),
+      z
+        .object({ type: z.literal(type), ...summaryFields(), config: z.object(mapFields(type, shownValue)), ...extra })
+        .meta({ id: `${prefix}${pascal(type)}` }),
     ),
   )
 
 export const integrationSchema = lazy(() =>
-  integrationWith({}).meta({ id: 'Integration', description: 'An integration; secret fields of `config` are masked.' }),
+  integrationWith('Integration', {}).meta({
+    id: 'Integration',
+    description: 'An integration; secret fields of `config` are masked.',
+  }),
 )
 
 export const patchedIntegrationSchema = lazy(() =>
-  integrationWith({ ignored_fields: z.array(z.string()) }).meta({
+  integrationWith('PatchedIntegration', { ignored_fields: z.array(z.string()) }).meta({
     id: 'PatchedIntegration',
     description: 'An integration, and the fields of the patch that were not applied.',
   }),

@@ -25,8 +25,13 @@ interface Schema {
 }
 
 const components = openapi.components.schemas as unknown as Record<string, Schema>
-const resolved = (schema: Schema): Schema =>
+const named = (schema: Schema): Schema =>
   schema.$ref ? (components[schema.$ref.split('/').at(-1) ?? ''] ?? {}) : schema
+/** A schema with its variants, which have names of their own, in the place of references to them. */
+const resolved = (schema: Schema): Schema => {
+  const { oneOf, ...rest } = named(schema)
+  return { ...rest, ...(oneOf ? { oneOf: oneOf.map(named) } : {}) }
+}
 const collection = openapi.paths['/api/v1/settings/integrations']
 const single = openapi.paths['/api/v1/settings/integrations/{integration_id}']
 
