@@ -25,10 +25,10 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
   const guarded = scope !== 'public'
 
   test('uses every action on the table that it may use, and no other', async () => {
-    const request = await happyRequest(name, org)
     const { api_key: denied } = await makeKey(org, {
       scopes: [scope === 'evals:write' ? 'models:read' : 'evals:write'],
     })
+    const request = await happyRequest(name, org)
     usedActions.delete(id)
     const headers = { ...request.headers, ...(method === 'POST' ? { 'idempotency-key': `access of ${id}` } : {}) }
     const token = guarded ? await credentialFor(operation, org) : undefined
