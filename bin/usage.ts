@@ -4,8 +4,8 @@
 export class UsageError extends Error {}
 
 /**
- * Runs a command to its end. A wrong option is told with the usage, which `--help` or `-h` prints; what `explain` has a sentence
- * for, with that sentence; anything else as it came.
+ * Runs a command to its end. A wrong option prints its message and the usage, which `--help` or `-h` prints too. An error that
+ * `explain` knows prints that sentence; any other error prints as it is.
  */
 export function runMain(main: () => Promise<void>, usage: string, explain: (error: Error) => string | undefined): void {
   if (process.argv.slice(2).some((option) => option === '--help' || option === '-h')) {

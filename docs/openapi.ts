@@ -243,8 +243,6 @@ export function openApiDocument() {
  * document has in its place. The service keeps the strict rule; the description says what the portable one cannot.
  */
 const portablePatterns: Readonly<Record<string, string>> = {
-  // A name: `allOf` of these two becomes one pattern.
-  '^\\P{Cc}*$ \\S': '^[^\\x00-\\x1f\\x7f]*[^\\s\\x00-\\x1f\\x7f][^\\x00-\\x1f\\x7f]*$',
   [modelIdPattern.source]: '^[^\\s]([^\\x00-\\x1f\\x7f]*[^\\s])?$',
   '^[#@]?[\\p{L}\\p{M}\\p{N}_.-]{1,80}$': '^[#@]?[^\\s#@]{1,80}$',
   '^(?=.{3,200}$)\\p{L}[\\p{L}\\p{M}\\p{N}_./-]*:[\\p{L}\\p{M}\\p{N}_./:-]+$': '^[^\\s:]+:[^\\s]+$',
@@ -256,21 +254,17 @@ const withoutEscapes = (pattern: string): string => pattern.replaceAll('\\u2026'
 /** Formats that say all that Zod's pattern of 200 characters beside them does. */
 const tellingFormats: readonly unknown[] = ['date-time', 'date', 'email', 'uri', 'uuid', 'ipv4', 'ipv6']
 
-/** A string as people read it: by its format, or by one pattern, of which Zod makes `allOf` where there are more. */
+/** A string as people read it: by its format, or by a pattern that every language can read. */
 function simplify(schema: z.core.JSONSchema.BaseSchema): void {
   if (tellingFormats.includes(schema.format)) delete schema.pattern
   if (schema.pattern !== undefined) schema.pattern = portable(schema.pattern)
   withProperties(schema)
   asOneText(schema)
-  const { type, allOf } = schema
-  if (type !== 'string' || !allOf?.every((part) => Object.keys(part).join() === 'pattern')) return
-  delete schema.allOf
-  if (!tellingFormats.includes(schema.format)) schema.pattern = portable(allOf.map(({ pattern }) => pattern).join(' '))
 }
 
 const portable = (pattern: string): string => portablePatterns[pattern] ?? withoutEscapes(pattern)
 
-/** A record with known names is an object with those properties; other names are told by the description. */
+/** A record with known names becomes an object with those properties. Any other loses its rule about names. */
 function withProperties(schema: z.core.JSONSchema.BaseSchema): void {
   const { propertyNames, additionalProperties } = schema
   if (propertyNames === undefined) return

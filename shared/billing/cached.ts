@@ -7,7 +7,7 @@ import { ProblemError } from '../http/problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { pauseMs, tryLease } from '../storage/lease.ts'
-import { getRow, orgPartition, type RowKey, updateRow } from '../storage/table.ts'
+import { getRow, orgPartition, type RowKey, updateRow, updateRowIf } from '../storage/table.ts'
 
 export interface CacheEntry {
   orgId: string
@@ -67,15 +67,11 @@ const failedLately = () =>
 
 /** Ends the time of a copy; it is still served when Stripe fails. */
 export async function expire(entry: Pick<CacheEntry, 'orgId' | 'name'>): Promise<void> {
-  try {
-    await updateRow(keyOf(entry), {
-      UpdateExpression: 'SET cached_at_ms = :past',
-      ConditionExpression: 'attribute_exists(pk)',
-      ExpressionAttributeValues: { ':past': 0 },
-    })
-  } catch (error) {
-    if (!(error instanceof ConditionalCheckFailedException)) throw error
-  }
+  await updateRowIf(keyOf(entry), {
+    UpdateExpression: 'SET cached_at_ms = :past',
+    ConditionExpression: 'attribute_exists(pk)',
+    ExpressionAttributeValues: { ':past': 0 },
+  })
 }
 
 interface Stored {

@@ -15,6 +15,7 @@ import {
   queryPage,
   type RowKey,
   updateRow,
+  updateRowIf,
   type Write,
 } from '../storage/table.ts'
 import { activeOverride, type Billing, type PlanOverride, planOf } from './current-plan.ts'
@@ -182,11 +183,7 @@ export const projectionWritten = (over: Over, projection: BillingProjection): Wr
 
 /** Notes that a projection was found to be right: no change of the org's state, and so no event. */
 export async function projectionConfirmed(over: Over, projection: BillingProjection): Promise<void> {
-  try {
-    await updateRow(billingKey(over.orgId), projecting(over, projection))
-  } catch (error) {
-    throw error instanceof Error && error.name === 'ConditionalCheckFailedException' ? projectionMoved() : error
-  }
+  if (!(await updateRowIf(billingKey(over.orgId), projecting(over, projection)))) throw projectionMoved()
 }
 
 /** What the trail tells of a checkout: all but the URL, which whoever has it could pay at. */

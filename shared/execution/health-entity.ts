@@ -5,7 +5,7 @@
 import { ProblemError } from '../http/problem.ts'
 import { log } from '../runtime/log.ts'
 import { changeTogether } from '../storage/commit.ts'
-import { change, orgPartition, queryRange, type Row, type RowKey, updateRow, type Write } from '../storage/table.ts'
+import { change, orgPartition, queryRange, type Row, type RowKey, updateRowIf, type Write } from '../storage/table.ts'
 import {
   type Bucket,
   type Cooldown,
@@ -177,11 +177,7 @@ export async function takeStep(
           ConditionExpression: 'until_ms = :seen',
           ExpressionAttributeValues: { ':closed': step.closed, ':seen': seen?.untilMs ?? 0 },
         }
-  try {
-    await updateRow(cooldownKey(orgId, targetId), update)
-  } catch (error) {
-    if ((error as Error).name !== 'ConditionalCheckFailedException') throw error
-  }
+  await updateRowIf(cooldownKey(orgId, targetId), update)
 }
 
 /**
@@ -190,18 +186,13 @@ export async function takeStep(
  */
 export async function endCooldown(orgId: string, targetId: string, now: Date): Promise<void> {
   const nowMs = now.getTime()
-  try {
-    await updateRow(cooldownKey(orgId, targetId), {
-      UpdateExpression: 'SET until_ms = :now, closed = :closed',
-      ConditionExpression: 'until_ms > :now',
-      ExpressionAttributeValues: {
-        ':now': nowMs,
-        ':closed': { minute: minuteOf(nowMs) + 1, succeeded: 0, failed: 0 },
-      },
-    })
-  } catch (error) {
-    if ((error as Error).name !== 'ConditionalCheckFailedException') {
-      log.warn('a cooldown could not be ended; its deadline ends it', { error: error as Error })
-    }
-  }
+  const ending = updateRowIf(cooldownKey(orgId, targetId), {
+    UpdateExpression: 'SET until_ms = :now, closed = :closed',
+    ConditionExpression: 'until_ms > :now',
+    ExpressionAttributeValues: {
+      ':now': nowMs,
+      ':closed': { minute: minuteOf(nowMs) + 1, succeeded: 0, failed: 0 },
+    },
+  })
+  await ending.catch((error: Error) => log.warn('a cooldown could not be ended; its deadline ends it', { error }))
 }

@@ -2,7 +2,7 @@
 import { notFound, ProblemError } from '../http/problem.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import { getRecord, type RecordKind, recordKey } from '../storage/record.ts'
-import { updateRow } from '../storage/table.ts'
+import { updateRowIf } from '../storage/table.ts'
 import { envTarget, envTargetId, type LocalTarget, toAuditFields, toLocalTargetRecord } from './local-target.ts'
 
 export const localTargets: RecordKind<LocalTarget> = {
@@ -47,16 +47,12 @@ export async function stampVerified(
   now: Date,
 ): Promise<void> {
   if (id === envTargetId) return
-  try {
-    await updateRow(recordKey(localTargets, orgId, id), {
-      UpdateExpression: 'SET last_verified_at = :at ADD version :one',
-      ConditionExpression: 'endpoint = :endpoint AND runtime = :runtime AND ciphertext = :key',
-      ExpressionAttributeValues: {
-        ...{ ':at': now.toISOString(), ':one': 1 },
-        ...{ ':endpoint': endpoint, ':runtime': runtime, ':key': ciphertext },
-      },
-    })
-  } catch (error) {
-    if ((error as Error).name !== 'ConditionalCheckFailedException') throw error
-  }
+  await updateRowIf(recordKey(localTargets, orgId, id), {
+    UpdateExpression: 'SET last_verified_at = :at ADD version :one',
+    ConditionExpression: 'endpoint = :endpoint AND runtime = :runtime AND ciphertext = :key',
+    ExpressionAttributeValues: {
+      ...{ ':at': now.toISOString(), ':one': 1 },
+      ...{ ':endpoint': endpoint, ':runtime': runtime, ':key': ciphertext },
+    },
+  })
 }

@@ -2,7 +2,7 @@
 import { call, type OutboundAnswer, OutboundError } from '../outbound/call.ts'
 import { diagnostic } from '../outbound/diagnostic.ts'
 import { openAiIds } from '../providers/providers.ts'
-import { parsed, wordsIn } from '../providers/verify.ts'
+import { parsed, textOf, wordsIn } from '../providers/verify.ts'
 import { open } from '../secrets/open.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { type LocalTarget, probeUrl, type Runtime } from './local-target.ts'
@@ -28,7 +28,7 @@ const isItsAnswer: Readonly<Record<Runtime, (answer: unknown) => boolean>> = {
 
 /** Why an answer is no sign of the runtime; null when it is one. */
 function faultOf(runtime: Runtime, { status, body, contentType }: OutboundAnswer, key: Secret | undefined) {
-  const text = body.toString('utf8').replace(/^\ufeff/, '')
+  const text = textOf(body)
   const answer = parsed(text)
   const isSuccess = status >= 200 && status < 300
   if (isSuccess && isItsAnswer[runtime](answer)) return null

@@ -66,7 +66,7 @@ export const requestOf = <Op extends Operation>(exchange: Exchange): RequestOf<O
   return { names, ...validated, method, path, headers, rawBody, ip, requestId, now }
 }
 
-/** A GET or HEAD whose caller has the answer already is told so, without the body (RFC 9110, section 13.1.2). */
+/** 304 without a body when `If-None-Match` names the current ETag (RFC 9110, section 13.1.2). */
 function notModified({ method, headers }: Exchange, answer: Answer): Answer | undefined {
   const etag = answer.headers?.etag
   const known = headers['if-none-match']

@@ -73,7 +73,8 @@ export function patchedBaseUrl(
 ): string | null {
   if (patch.base_url === undefined) return base_url
   const wanted = baseUrlFor(provider, patch.base_url)
-  if (wanted !== base_url && patch.api_key === undefined) throw invalidInput([secretNeeded('api_key', 'base_url')])
+  if (wanted !== base_url && patch.api_key === undefined)
+    throw invalidInput([secretNeeded('api_key', 'base_url', false)])
   return wanted
 }
 

@@ -42,7 +42,7 @@ export async function attempt({ provider, base_url }: KeyedProvider, key: Secret
 }
 
 function judged(row: Provider, { status, body, contentType, latencyMs }: OutboundAnswer, key: Secret): Attempt {
-  const text = withoutMark(body.toString('utf8'))
+  const text = textOf(body)
   const answer = parsed(text)
   const said = row.verdictOf?.(status, text) ?? verdictOf(status, text)
   const models = said === 'verified' ? modelIds(row, answer, key) : undefined
@@ -72,8 +72,8 @@ function verdictOf(status: number, text: string): Verdict {
   return statusVerdicts[status] ?? 'provider_error'
 }
 
-/** Some servers put a byte order mark before their JSON. */
-const withoutMark = (text: string): string => text.replace(/^\ufeff/, '')
+/** The text of an answer; some servers put a byte order mark before their JSON. */
+export const textOf = (body: Buffer): string => body.toString('utf8').replace(/^\ufeff/, '')
 
 /** What an answer says of a failure, whatever its medium. */
 export const wordsIn = (answer: unknown, text: string, contentType: string): string | undefined =>

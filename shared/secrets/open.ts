@@ -11,7 +11,8 @@ const foreign = new Set(['InvalidCiphertextException', 'IncorrectKeyException'])
 /**
  * Opens a ciphertext with the context of the row that it was read from.
  *
- * @throws ProblemError `server_error`, not to be retried, when it was not sealed for that row; `service_unavailable` when the key cannot be used
+ * @throws ProblemError `server_error`, not to be retried, when it was not sealed for that row
+ * @throws ProblemError `service_unavailable` when the key cannot be used
  */
 export async function open(ciphertext: Uint8Array, binding: SecretBinding): Promise<Secret> {
   try {

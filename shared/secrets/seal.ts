@@ -4,7 +4,11 @@ import { requiredEnvironment } from '../runtime/environment.ts'
 import { encryptionContext, keyProblem, kms, type SealedSecret, type SecretBinding } from './kms.ts'
 import { maskOf, type Secret } from './secret.ts'
 
-/** Seals a secret of at most 4096 bytes for one row. `masked` overrides what is shown of it. @throws ProblemError `service_unavailable` when the key cannot be used */
+/**
+ * Seals a secret of at most 4096 bytes for one row. `masked` overrides what is shown of it.
+ *
+ * @throws ProblemError `service_unavailable` when the key cannot be used
+ */
 export async function seal(secret: Secret, binding: SecretBinding, masked = maskOf(secret)): Promise<SealedSecret> {
   const { CiphertextBlob } = await kms()
     .send(

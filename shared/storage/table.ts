@@ -55,6 +55,17 @@ export async function getRow(key: RowKey): Promise<Row | undefined> {
 
 type Update = Omit<UpdateCommandInput, 'TableName' | 'Key'>
 
+/** Changes one row under its condition; false when the condition does not hold. */
+export async function updateRowIf(key: RowKey, update: Update): Promise<boolean> {
+  try {
+    await updateRow(key, update)
+    return true
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return false
+    throw error
+  }
+}
+
 /** Changes one row outside a commit: for counters, stamps and leases, which are no state of an org. */
 export async function updateRow(key: RowKey, update: Update, signal?: AbortSignal): Promise<Row | undefined> {
   const { Attributes } = await writeRow(new UpdateCommand({ TableName: tableName(), Key: key, ...update }), signal)

@@ -5,7 +5,7 @@
 import type Stripe from 'stripe'
 import { ProblemError } from '../http/problem.ts'
 import { log } from '../runtime/log.ts'
-import { getRow, updateRow } from '../storage/table.ts'
+import { getRow, updateRowIf } from '../storage/table.ts'
 import { isLivemode, stripeSecrets } from './secrets.ts'
 
 const accountKey = { pk: 'STRIPEACCOUNT', sk: 'STRIPEACCOUNT' }
@@ -25,7 +25,9 @@ const checks = new WeakMap<Stripe, Promise<void>>()
  * @throws ProblemError `service_unavailable` when the table belongs to another account or mode
  */
 export function requireSameAccount(stripe: Stripe): Promise<void> {
-  const check = checks.get(stripe) ?? compare(stripe)
+  const known = checks.get(stripe)
+  if (known) return known
+  const check = compare(stripe)
   checks.set(stripe, check)
   check.catch(() => checks.delete(stripe))
   return check
@@ -33,9 +35,8 @@ export function requireSameAccount(stripe: Stripe): Promise<void> {
 
 async function compare(stripe: Stripe): Promise<void> {
   const livemode = isLivemode((await stripeSecrets()).secretKey ?? '')
-  const stored = ((await getRow(accountKey)) as Partial<Owner> | undefined) ?? {}
-  const account = await accountOf(stripe)
-  const owner = stored.livemode === undefined ? await claim({ account, livemode }) : stored
+  const [stored, account] = await Promise.all([storedOwner(), accountOf(stripe)])
+  const owner = stored ?? (await claim({ account, livemode }))
   const isSame =
     owner.livemode === livemode && (account === null || (owner.account ?? null) === null || owner.account === account)
   if (isSame) return
@@ -55,6 +56,9 @@ async function compare(stripe: Stripe): Promise<void> {
 const named = ({ account, livemode }: Partial<Owner>): string =>
   `the ${livemode ? 'live' : 'test'} mode of ${account ? `account ${account}` : 'a Stripe account'}`
 
+/** `claim` wrote the row; what comes back is what it wrote. */
+const storedOwner = async () => (await getRow(accountKey)) as Partial<Owner> | undefined
+
 /** A restricted key may not read its account. */
 async function accountOf(stripe: Stripe): Promise<string | null> {
   try {
@@ -67,16 +71,11 @@ async function accountOf(stripe: Stripe): Promise<string | null> {
 
 /** The first of several processes decides; the others read what it wrote. */
 async function claim(owner: Owner): Promise<Partial<Owner>> {
-  try {
-    await updateRow(accountKey, {
-      UpdateExpression: 'SET #account = :account, livemode = :livemode',
-      ConditionExpression: 'attribute_not_exists(pk)',
-      ExpressionAttributeNames: { '#account': 'account' },
-      ExpressionAttributeValues: { ':account': owner.account, ':livemode': owner.livemode },
-    })
-    return owner
-  } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'ConditionalCheckFailedException') throw error
-    return ((await getRow(accountKey)) as Partial<Owner> | undefined) ?? owner
-  }
+  const claimed = await updateRowIf(accountKey, {
+    UpdateExpression: 'SET #account = :account, livemode = :livemode',
+    ConditionExpression: 'attribute_not_exists(pk)',
+    ExpressionAttributeNames: { '#account': 'account' },
+    ExpressionAttributeValues: { ':account': owner.account, ':livemode': owner.livemode },
+  })
+  return claimed ? owner : ((await storedOwner()) ?? owner)
 }

@@ -45,7 +45,7 @@ describe('a KMS key that cannot be used', () => {
   })
 })
 
-test('an unknown metric is told the known ones, also beside a value that is wrong', async () => {
+test('the fault of an unknown metric lists the known ones, also beside a wrong value', async () => {
   const refused = await invoke('usage-limits/update', {
     token: org.adminKey,
     body: { limits: { max_device: { limit: 1 }, max_models: { limit: 'many' } } },

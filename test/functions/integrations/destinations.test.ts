@@ -79,7 +79,7 @@ describe('a new URL', () => {
   })
 })
 
-test('a token in the path or query of an OTLP endpoint is shown to nobody and is in no event', async () => {
+test('no answer and no event shows a token in the path or query of an OTLP endpoint', async () => {
   const token = 'ZaVnC4dhaV2UvGDWZgGHV9h8TS3Z'
   for (const endpoint of [
     `https://collectors.sumologic.com/receiver/v1/otlp/${token}`,
