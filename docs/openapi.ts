@@ -6,8 +6,11 @@ import { type OperationName, operationList } from '../functions/operations.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Operation } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
-import { modelIdPattern } from '../shared/providers/model-id.ts'
+import { withConditions } from './conditions.ts'
 import writtenExamples from './examples.json' with { type: 'json' }
+import { headersOf, headers as headerTexts } from './headers.ts'
+import { withNamedParts } from './named-parts.ts'
+import { simplify, withAnyJson } from './portable-schemas.ts'
 import { problemExamples } from './problem-examples.ts'
 
 const problemCodes = Object.keys(problemKinds) as ProblemCode[]
@@ -50,6 +53,7 @@ const errorResponses = (operation: Operation): ZodOpenApiResponsesObject => {
       status,
       {
         description: codes.map((code) => `\`${code}\`: ${problemKinds[code].title}`).join('; '),
+        headers: headerRefs(operation, Number(status), codes),
         content: {
           'application/problem+json': {
             schema: problemSchema,
@@ -87,13 +91,28 @@ function refusalsOf(operation: Operation): ProblemCode[] {
 
 const exampleOf = (value: unknown) => (value === undefined ? {} : { examples: { example: { value } } })
 
-const etagHeader = z.object({ ETag: z.string().meta({ description: 'Names this version, for `If-Match`.' }) })
+/** One resource each, which no operation of the same path changes. */
+const versionedElsewhere: readonly string[] = [
+  ...['meta.openapi', 'settings.api-keys.get', 'settings.api-keys.revoke', 'settings.api-keys.scopes'],
+  ...['settings.get-execution', 'settings.create-checkout-session', 'settings.billing.checkout.reconcile'],
+]
 
-/** Whether an answer carries the `ETag` that a later change can be guarded with: what has been made, or can be changed. */
-export const isVersioned = ({ path }: Operation, status: number): boolean =>
-  status === 201 || (status === 200 && operationList.some(([, other]) => other.path === path && takesIfMatch(other)))
+/** Whether an answer carries an `ETag`: what has been made, and any single resource. */
+export const isVersioned = (operation: Operation, status: number): boolean =>
+  status === 201 || ((status === 200 || status === 304) && isOneResource(operation))
+
+const isOneResource = ({ id, path }: Operation): boolean =>
+  versionedElsewhere.includes(id) || operationList.some(([, other]) => other.path === path && takesIfMatch(other))
 
 const takesIfMatch = ({ method }: Operation): boolean => method === 'PUT' || method === 'PATCH' || method === 'DELETE'
+
+const headerRefs = (operation: Operation, status: number, codes: readonly ProblemCode[] = []) =>
+  Object.fromEntries(
+    headersOf(operation, status, codes, isVersioned(operation, status)).map((name) => [
+      name,
+      { $ref: `#/components/headers/${name}` },
+    ]),
+  )
 
 const successResponses = (operation: Operation, example: OperationExamples | undefined): ZodOpenApiResponsesObject =>
   Object.fromEntries(
@@ -101,20 +120,36 @@ const successResponses = (operation: Operation, example: OperationExamples | und
       status,
       {
         description: statusTexts[Number(status)] ?? 'Success',
-        ...(isVersioned(operation, Number(status)) ? { headers: etagHeader } : {}),
+        headers: headerRefs(operation, Number(status)),
         ...(schema ? { content: { 'application/json': { schema, ...exampleOf(example?.answers[status]) } } } : {}),
-        ...(operation.mediaType ? { content: { [operation.mediaType]: { schema: z.string() } } } : {}),
+        ...(operation.mediaTypes ? { content: textContent(operation.mediaTypes) } : {}),
       },
     ]),
   )
 
+const textContent = (mediaTypes: readonly string[]) =>
+  Object.fromEntries(mediaTypes.map((mediaType) => [mediaType, { schema: z.string() }]))
+
 const idempotencyHeader = z.object({
-  'Idempotency-Key': z.string().min(1).max(255).optional().meta({
-    description: 'Repeating a request with the same key within 24 hours replays the first answer, without its secrets.',
-  }),
+  'Idempotency-Key': z
+    .string()
+    .regex(/^[ -~]{1,255}$/)
+    .optional()
+    .meta({
+      description:
+        'Repeating a request with the same key within 24 hours replays the first answer, without its secrets.',
+    }),
 })
 const ifMatchHeader = z.object({
   'If-Match': z.string().optional().meta({ description: 'Apply only to this `ETag`; 412 otherwise.' }),
+})
+const ifNoneMatchHeader = z.object({
+  'If-None-Match': z.string().optional().meta({ description: 'Answer 304 without a body while this `ETag` holds.' }),
+})
+const stripeSignatureHeader = z.object({
+  'Stripe-Signature': z.string().meta({
+    description: 'Time and signature of the body, as Stripe makes them: `t=<seconds>,v1=<HMAC-SHA256 in hex>`.',
+  }),
 })
 const orgQuery = { org_id: z.string().optional().meta({ description: "Must be the credential's organization." }) }
 
@@ -125,8 +160,8 @@ const scopeSentence = ({ scope }: Operation): string => {
 
 function describe(name: OperationName, operation: Operation): ZodOpenApiOperationObject {
   const example = examples[name]
-  const { id, tag, summary, description, scope, params, query, body, bodyMayBeAbsent, rawBody, method } = operation
-  const header = method === 'POST' ? idempotencyHeader : method === 'GET' ? undefined : ifMatchHeader
+  const { id, tag, summary, description, scope, params, query, body, bodyMayBeAbsent, rawBody } = operation
+  const header = requestHeaders(operation)
   return {
     operationId: id,
     tags: [tag],
@@ -136,7 +171,7 @@ function describe(name: OperationName, operation: Operation): ZodOpenApiOperatio
     requestParams: {
       path: withExamples(params, example?.params),
       query: scope === 'public' ? query : z.object({ ...query.shape, ...orgQuery }),
-      ...(header && scope !== 'public' ? { header } : {}),
+      ...(header ? { header } : {}),
     },
     ...(body
       ? {
@@ -147,9 +182,28 @@ function describe(name: OperationName, operation: Operation): ZodOpenApiOperatio
         }
       : {}),
     ...(rawBody ? { requestBody: rawRequestBody(rawBody, example?.body) } : {}),
-    responses: { ...successResponses(operation, example), ...errorResponses(operation) },
+    responses: {
+      ...successResponses(operation, example),
+      ...(isVersionedRead(operation) ? { 304: notModified(operation) } : {}),
+      ...errorResponses(operation),
+    },
   }
 }
+
+function requestHeaders(operation: Operation): z.ZodObject | undefined {
+  if (operation.rawBody) return stripeSignatureHeader
+  if (isVersionedRead(operation)) return ifNoneMatchHeader
+  if (operation.scope === 'public') return undefined
+  if (operation.method === 'POST') return idempotencyHeader
+  return takesIfMatch(operation) ? ifMatchHeader : undefined
+}
+
+const isVersionedRead = (operation: Operation): boolean => operation.method === 'GET' && isVersioned(operation, 200)
+
+const notModified = (operation: Operation) => ({
+  description: 'Not modified: `If-None-Match` names the current `ETag`',
+  headers: headerRefs(operation, 304),
+})
 
 /** The parameters of a path, each with its example beside its schema: the schema is shared by all that take such an id. */
 const withExamples = (params: z.ZodObject, values: Record<string, string> = {}): z.ZodObject =>
@@ -172,7 +226,8 @@ const introduction = `The settings and billing control plane of the Octomil AI i
 
 - **Credentials.** An API key, or a token of the service's issuer: \`Authorization: Bearer …\`. Each operation says which scope it needs. Keys are made by *Create an org key*, and the first of them with a sign-in token of an owner or admin. On your machine \`npm run dev\` writes keys and tokens to \`.local/dev.json\`.
 - **Errors.** Every answer that is not 2xx is \`application/problem+json\` (RFC 9457), with a \`code\`, the \`request_id\`, whether it is \`retryable\`, and each fault of the input in \`errors\`.
-- **Repeating.** A POST that is repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. \`If-Match\` with an \`ETag\` guards every other change.
+- **Methods.** HEAD is answered wherever GET is, without the body. A path that has no operation of a method answers 405, and names those that it has in \`Allow\`. An unknown path is 404.
+- **Repeating.** A POST that is repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. \`If-Match\` with an \`ETag\` guards every other change, and \`If-None-Match\` saves the body of a read that is known (304).
 - **Lists.** \`limit\`, and \`cursor\` from \`next_cursor\` of the page before; null is the end.
 - **Limits.** \`RateLimit\` on every authenticated answer says where a credential stands; a 429 says in \`Retry-After\` when to come back.`
 
@@ -210,9 +265,10 @@ export function openApiDocument() {
         title: 'Octomil settings API',
         version: packageJson.version,
         description: introduction,
+        contact: { name: 'Octomil', url: 'https://octomil.com' },
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
-      servers: [{ url: '/' }],
+      servers: [{ url: '/', description: 'The deployment that serves this document.' }],
       security: [{ bearer: [] }, { apiKeyHeader: [] }],
       tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({
         name,
@@ -220,6 +276,7 @@ export function openApiDocument() {
       })),
       paths,
       components: {
+        headers: headerTexts,
         examples: Object.fromEntries(
           Object.entries(problemExamples).map(([code, value]) => [code, { summary: value.title, value }]),
         ),
@@ -235,70 +292,7 @@ export function openApiDocument() {
     },
     { override: ({ jsonSchema }) => simplify(jsonSchema) },
   )
-  return withAnyJson(document)
-}
-
-/**
- * Patterns that other languages' validators cannot read (lookahead, Unicode classes), each with the portable one that the
- * document has in its place. The service keeps the strict rule; the description says what the portable one cannot.
- */
-const portablePatterns: Readonly<Record<string, string>> = {
-  [modelIdPattern.source]: '^[^\\s]([^\\x00-\\x1f\\x7f]*[^\\s])?$',
-  '^[#@]?[\\p{L}\\p{M}\\p{N}_.-]{1,80}$': '^[#@]?[^\\s#@]{1,80}$',
-  '^(?=.{3,200}$)\\p{L}[\\p{L}\\p{M}\\p{N}_./-]*:[\\p{L}\\p{M}\\p{N}_./:-]+$': '^[^\\s:]+:[^\\s]+$',
-}
-
-/** A mask that is sent back is refused by the service, with words of its own. */
-const withoutEscapes = (pattern: string): string => pattern.replaceAll('\\u2026', '')
-
-/** Formats that say all that Zod's pattern of 200 characters beside them does. */
-const tellingFormats: readonly unknown[] = ['date-time', 'date', 'email', 'uri', 'uuid', 'ipv4', 'ipv6']
-
-/** A string as people read it: by its format, or by a pattern that every language can read. */
-function simplify(schema: z.core.JSONSchema.BaseSchema): void {
-  if (tellingFormats.includes(schema.format)) delete schema.pattern
-  if (schema.pattern !== undefined) schema.pattern = portable(schema.pattern)
-  withProperties(schema)
-  asOneText(schema)
-}
-
-const portable = (pattern: string): string => portablePatterns[pattern] ?? withoutEscapes(pattern)
-
-/** A record with known names becomes an object with those properties. Any other loses its rule about names. */
-function withProperties(schema: z.core.JSONSchema.BaseSchema): void {
-  const { propertyNames, additionalProperties } = schema
-  if (propertyNames === undefined) return
-  delete schema.propertyNames
-  const names = (propertyNames as { enum?: string[] }).enum
-  if (!names || typeof additionalProperties !== 'object') return
-  schema.properties = Object.fromEntries(names.map((name) => [name, additionalProperties]))
-  schema.required = names
-  schema.additionalProperties = false
-}
-
-/** A range of addresses of either kind is one text. */
-function asOneText(schema: z.core.JSONSchema.BaseSchema): void {
-  if (!schema.anyOf?.every((part) => String((part as { format?: string }).format).startsWith('cidrv'))) return
-  delete schema.anyOf
-  schema.type = 'string'
-  schema.format = 'cidr'
-}
-
-/** `z.json()` is a schema that contains itself, under a made-up name; `{}` says the same, and type generators can read it. */
-function withAnyJson<T extends { components?: { schemas?: object } }>(document: T): T {
-  const { schemas = {} } = document.components ?? {}
-  const madeUp = (name: string): boolean => /^__schema\d+$/.test(name)
-  const named = Object.fromEntries(Object.entries(schemas).filter(([name]) => !madeUp(name)))
-  const isMadeUpRef = (value: unknown): boolean =>
-    typeof value === 'object' &&
-    value !== null &&
-    '$ref' in value &&
-    madeUp(String(value.$ref).replace('#/components/schemas/', ''))
-  const text = JSON.stringify({ ...document, components: { ...document.components, schemas: named } }, (_key, value) =>
-    isMadeUpRef(value) ? {} : value,
-  )
-  // The same document but for those references.
-  return JSON.parse(text) as T
+  return withConditions(withNamedParts(withAnyJson(document)))
 }
 
 /** The README's table of operations. */

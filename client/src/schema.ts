@@ -1016,13 +1016,7 @@ export interface components {
             type: "slack";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Its configuration, which may be filled later. */
-            config?: {
-                /** @description Incoming webhook: https://hooks.slack.com/services/… */
-                webhook_url?: string | null;
-                /** @description A channel other than the webhook’s own. */
-                channel?: string | null;
-            };
+            config?: components["schemas"]["NewSlackConfig"];
         };
         NewMicrosoftTeams: {
             /**
@@ -1032,11 +1026,7 @@ export interface components {
             type: "microsoft_teams";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Its configuration, which may be filled later. */
-            config?: {
-                /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
-                webhook_url?: string | null;
-            };
+            config?: components["schemas"]["NewMicrosoftTeamsConfig"];
         };
         NewPagerduty: {
             /**
@@ -1046,15 +1036,7 @@ export interface components {
             type: "pagerduty";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Its configuration, which may be filled later. */
-            config?: {
-                /** @description Integration key of an Events API v2 integration: 32 characters. */
-                routing_key?: string | null;
-                /** @description Severity of the events that are sent. */
-                severity?: ("critical" | "error" | "warning" | "info") | null;
-                /** @description Service region of the PagerDuty account; us when it is not set. */
-                region?: ("us" | "eu") | null;
-            };
+            config?: components["schemas"]["NewPagerdutyConfig"];
         };
         NewOpsgenie: {
             /**
@@ -1064,15 +1046,7 @@ export interface components {
             type: "opsgenie";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Its configuration, which may be filled later. */
-            config?: {
-                /** @description Key of an API integration. */
-                api_key?: string | null;
-                /** @description Where the Opsgenie account is. */
-                region?: ("us" | "eu") | null;
-                /** @description Priority of the alerts that are made. */
-                priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
-            };
+            config?: components["schemas"]["NewOpsgenieConfig"];
         };
         NewEmail: {
             /**
@@ -1082,13 +1056,7 @@ export interface components {
             type: "email";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Its configuration, which may be filled later. */
-            config?: {
-                /** @description 1 to 50 addresses. */
-                recipients?: string[] | null;
-                /** @description Address that answers go to. */
-                reply_to?: string | null;
-            };
+            config?: components["schemas"]["NewEmailConfig"];
         };
         NewWebhook: {
             /**
@@ -1098,17 +1066,7 @@ export interface components {
             type: "webhook";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Its configuration, which may be filled later. */
-            config?: {
-                /** @description https; receives a POST for each event. */
-                url?: string | null;
-                /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
-                signing_secret?: string | null;
-                /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
-                headers?: {
-                    [key: string]: string | null;
-                } | null;
-            };
+            config?: components["schemas"]["NewWebhookConfig"];
         };
         NewDatadog: {
             /**
@@ -1118,15 +1076,7 @@ export interface components {
             type: "datadog";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Its configuration, which may be filled later. */
-            config?: {
-                /** @description API key: 32 hexadecimal digits. */
-                api_key?: string | null;
-                /** @description Site that the account is on. */
-                site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
-                /** @description At most 20 tags, each key:value. */
-                tags?: string[] | null;
-            };
+            config?: components["schemas"]["NewDatadogConfig"];
         };
         NewOpentelemetry: {
             /**
@@ -1136,17 +1086,7 @@ export interface components {
             type: "opentelemetry";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Its configuration, which may be filled later. */
-            config?: {
-                /** @description http or https address of an OTLP receiver. */
-                endpoint?: string | null;
-                /** @description OTLP transport. */
-                protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-                /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
-                headers?: {
-                    [key: string]: string | null;
-                } | null;
-            };
+            config?: components["schemas"]["NewOpentelemetryConfig"];
         };
         /** @description A limit of one metric, to be set. */
         UsageLimitInput: {
@@ -1225,11 +1165,7 @@ export interface components {
             retryable: boolean;
             category: string;
             /** @description Each fault of the input, by dotted path. */
-            errors?: {
-                path: string;
-                code: string;
-                message: string;
-            }[];
+            errors?: components["schemas"]["ProblemErrorsItem"][];
         };
         /** @description A key record with the raw key, shown once. */
         IssuedApiKey: {
@@ -1275,25 +1211,12 @@ export interface components {
         ScopeRegistry: {
             /** @description Changes whenever the registry does. */
             registry_version: string;
-            scopes: {
-                scope: components["schemas"]["Scope"];
-                group: string;
-                description: string;
-                includes: string[];
-            }[];
-            key_types: {
-                org: components["schemas"]["Scope"][];
-                app: components["schemas"]["Scope"][];
-                publishable: components["schemas"]["Scope"][];
-            };
+            scopes: components["schemas"]["ScopeRegistryScopesItem"][];
+            key_types: components["schemas"]["ScopeRegistryKeyTypes"];
             roles: {
                 [key: string]: components["schemas"]["Scope"][];
             };
-            templates: {
-                name: string;
-                description: string;
-                scopes: components["schemas"]["Scope"][];
-            }[];
+            templates: components["schemas"]["ScopeRegistryTemplatesItem"][];
         };
         /** @description One link of an organization’s audit trail. What is unknown is absent. */
         AuditEvent: {
@@ -1305,19 +1228,10 @@ export interface components {
             /** @enum {string} */
             action: "organization.created" | "member.added" | "member.password_renewed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
             actor: components["schemas"]["Actor"];
-            resource: {
-                /** @enum {string} */
-                type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing";
-                id?: string;
-                name?: string;
-            };
+            resource: components["schemas"]["AuditEventResource"];
             /** @enum {string} */
             result: "success" | "denied";
-            changes: {
-                field: string;
-                before?: unknown;
-                after?: unknown;
-            }[];
+            changes: components["schemas"]["AuditEventChangesItem"][];
             request_id: string;
             ip?: string;
             user_agent?: string;
@@ -1331,10 +1245,7 @@ export interface components {
             events_checked: number;
             from_seq: number | null;
             to_seq: number | null;
-            head: {
-                seq: number;
-                hash: string;
-            };
+            head: components["schemas"]["AuditVerificationHead"];
             /** @description Where the chain breaks first; null when it does not. */
             first_invalid_seq: number | null;
             next_cursor: string | null;
@@ -1474,32 +1385,7 @@ export interface components {
             cooldown_seconds: number;
         };
         ExecutionHealth: {
-            data: {
-                target_id: string;
-                /** @enum {string} */
-                kind: "local" | "connection" | "credential";
-                request_rate_per_minute: number;
-                /** @description Sum of the reporters’ last gauges, each of which counts for 120 s. */
-                inflight: number;
-                /** @description Null without samples. */
-                success_rate: number | null;
-                /** @description Null without samples. */
-                failure_rate: number | null;
-                /** @description Requests that ended in the window. */
-                sample_count: number;
-                /** @description Mean of the reported medians, each as often as requests ended. */
-                latency_ms_p50: number | null;
-                /** @description Nothing was reported in the last 120 s. */
-                stale: boolean;
-                cooldown: {
-                    active: boolean;
-                    until: string | null;
-                    reason: ("failure_rate" | "retry_after" | "trial_failed") | null;
-                    /** @description A cooldown is over; the next report decides whether it was enough. */
-                    trial: boolean;
-                };
-                last_verified_at: string | null;
-            }[];
+            data: components["schemas"]["ExecutionHealthDataItem"][];
             /** @description Length of the window of the rates: 240 to 300. */
             window_seconds: number;
             /** Format: date-time */
@@ -1529,32 +1415,13 @@ export interface components {
             unknown_price: boolean;
             customer_id: string | null;
             /** @description When and why Stripe was last read; null: never. */
-            projection: {
-                /** Format: date-time */
-                synced_at: string;
-                /** @enum {string} */
-                source: "event" | "reconcile" | "sweep";
-                sync_seq: number;
-                event_id: string | null;
-            } | null;
+            projection: components["schemas"]["BillingProjection"] | null;
         };
         Plan: {
             /** @enum {string} */
             code: "free" | "team" | "enterprise";
             name: string;
-            /** @description null: no limit. */
-            limits: {
-                max_devices: number | null;
-                max_models: number | null;
-                max_environments: number | null;
-                storage_gb: number | null;
-                requests_monthly: number | null;
-                training_rounds_monthly: number | null;
-                federated_rounds_monthly: number | null;
-                model_downloads_monthly: number | null;
-                model_conversions_monthly: number | null;
-                data_retention_days: number | null;
-            };
+            limits: components["schemas"]["PlanLimits"];
             features: ("federated_learning" | "experiments" | "rollouts" | "sso" | "advanced_monitoring" | "webhooks" | "differential_privacy" | "secure_aggregation" | "hipaa_mode" | "scim" | "siem_export")[];
         };
         /** @description A plan that holds whatever the organization pays. */
@@ -1573,13 +1440,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             status: "active" | "trialing" | "past_due" | "unpaid" | "paused" | "incomplete" | "canceled" | "incomplete_expired";
-            price: {
-                id: string;
-                lookup_key: string | null;
-                /** @description In the smallest unit of the currency. */
-                unit_amount: number | null;
-                currency: string;
-            } | null;
+            price: components["schemas"]["SubscriptionPrice"] | null;
             interval: ("monthly" | "annual") | null;
             quantity: number | null;
             current_period_start: string | null;
@@ -1624,19 +1485,8 @@ export interface components {
             unknown_price: boolean;
             customer_id: string | null;
             /** @description When and why Stripe was last read; null: never. */
-            projection: {
-                /** Format: date-time */
-                synced_at: string;
-                /** @enum {string} */
-                source: "event" | "reconcile" | "sweep";
-                sync_seq: number;
-                event_id: string | null;
-            } | null;
-            checkout: {
-                status: ("open" | "complete" | "expired") | null;
-                /** @enum {string} */
-                payment_status: "paid" | "unpaid" | "no_payment_required";
-            };
+            projection: components["schemas"]["ReconciledBillingProjection"] | null;
+            checkout: components["schemas"]["ReconciledBillingCheckout"];
         };
         PortalSession: {
             url: string;
@@ -1804,12 +1654,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description Incoming webhook: https://hooks.slack.com/services/… */
-                webhook_url?: string | null;
-                /** @description A channel other than the webhook’s own. */
-                channel?: string | null;
-            };
+            config: components["schemas"]["IntegrationSlackConfig"];
         };
         IntegrationMicrosoftTeams: {
             /**
@@ -1829,10 +1674,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
-                webhook_url?: string | null;
-            };
+            config: components["schemas"]["IntegrationMicrosoftTeamsConfig"];
         };
         IntegrationPagerduty: {
             /**
@@ -1852,14 +1694,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description Integration key of an Events API v2 integration: 32 characters. */
-                routing_key?: string | null;
-                /** @description Severity of the events that are sent. */
-                severity?: ("critical" | "error" | "warning" | "info") | null;
-                /** @description Service region of the PagerDuty account; us when it is not set. */
-                region?: ("us" | "eu") | null;
-            };
+            config: components["schemas"]["IntegrationPagerdutyConfig"];
         };
         IntegrationOpsgenie: {
             /**
@@ -1879,14 +1714,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description Key of an API integration. */
-                api_key?: string | null;
-                /** @description Where the Opsgenie account is. */
-                region?: ("us" | "eu") | null;
-                /** @description Priority of the alerts that are made. */
-                priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
-            };
+            config: components["schemas"]["IntegrationOpsgenieConfig"];
         };
         IntegrationEmail: {
             /**
@@ -1906,12 +1734,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description 1 to 50 addresses. */
-                recipients?: string[] | null;
-                /** @description Address that answers go to. */
-                reply_to?: string | null;
-            };
+            config: components["schemas"]["IntegrationEmailConfig"];
         };
         IntegrationWebhook: {
             /**
@@ -1931,16 +1754,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description https; receives a POST for each event. */
-                url?: string | null;
-                /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
-                signing_secret?: string | null;
-                /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
-                headers?: {
-                    [key: string]: string;
-                } | null;
-            };
+            config: components["schemas"]["IntegrationWebhookConfig"];
         };
         IntegrationDatadog: {
             /**
@@ -1960,14 +1774,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description API key: 32 hexadecimal digits. */
-                api_key?: string | null;
-                /** @description Site that the account is on. */
-                site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
-                /** @description At most 20 tags, each key:value. */
-                tags?: string[] | null;
-            };
+            config: components["schemas"]["IntegrationDatadogConfig"];
         };
         IntegrationOpentelemetry: {
             /**
@@ -1987,16 +1794,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description http or https address of an OTLP receiver. */
-                endpoint?: string | null;
-                /** @description OTLP transport. */
-                protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-                /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
-                headers?: {
-                    [key: string]: string;
-                } | null;
-            };
+            config: components["schemas"]["IntegrationOpentelemetryConfig"];
         };
         /** @description An integration, and the fields of the patch that were not applied. */
         PatchedIntegration: components["schemas"]["PatchedIntegrationSlack"] | components["schemas"]["PatchedIntegrationMicrosoftTeams"] | components["schemas"]["PatchedIntegrationPagerduty"] | components["schemas"]["PatchedIntegrationOpsgenie"] | components["schemas"]["PatchedIntegrationEmail"] | components["schemas"]["PatchedIntegrationWebhook"] | components["schemas"]["PatchedIntegrationDatadog"] | components["schemas"]["PatchedIntegrationOpentelemetry"];
@@ -2018,12 +1816,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description Incoming webhook: https://hooks.slack.com/services/… */
-                webhook_url?: string | null;
-                /** @description A channel other than the webhook’s own. */
-                channel?: string | null;
-            };
+            config: components["schemas"]["PatchedIntegrationSlackConfig"];
             ignored_fields: string[];
         };
         PatchedIntegrationMicrosoftTeams: {
@@ -2044,10 +1837,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
-                webhook_url?: string | null;
-            };
+            config: components["schemas"]["PatchedIntegrationMicrosoftTeamsConfig"];
             ignored_fields: string[];
         };
         PatchedIntegrationPagerduty: {
@@ -2068,14 +1858,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description Integration key of an Events API v2 integration: 32 characters. */
-                routing_key?: string | null;
-                /** @description Severity of the events that are sent. */
-                severity?: ("critical" | "error" | "warning" | "info") | null;
-                /** @description Service region of the PagerDuty account; us when it is not set. */
-                region?: ("us" | "eu") | null;
-            };
+            config: components["schemas"]["PatchedIntegrationPagerdutyConfig"];
             ignored_fields: string[];
         };
         PatchedIntegrationOpsgenie: {
@@ -2096,14 +1879,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description Key of an API integration. */
-                api_key?: string | null;
-                /** @description Where the Opsgenie account is. */
-                region?: ("us" | "eu") | null;
-                /** @description Priority of the alerts that are made. */
-                priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
-            };
+            config: components["schemas"]["PatchedIntegrationOpsgenieConfig"];
             ignored_fields: string[];
         };
         PatchedIntegrationEmail: {
@@ -2124,12 +1900,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description 1 to 50 addresses. */
-                recipients?: string[] | null;
-                /** @description Address that answers go to. */
-                reply_to?: string | null;
-            };
+            config: components["schemas"]["PatchedIntegrationEmailConfig"];
             ignored_fields: string[];
         };
         PatchedIntegrationWebhook: {
@@ -2150,16 +1921,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description https; receives a POST for each event. */
-                url?: string | null;
-                /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
-                signing_secret?: string | null;
-                /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
-                headers?: {
-                    [key: string]: string;
-                } | null;
-            };
+            config: components["schemas"]["PatchedIntegrationWebhookConfig"];
             ignored_fields: string[];
         };
         PatchedIntegrationDatadog: {
@@ -2180,14 +1942,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description API key: 32 hexadecimal digits. */
-                api_key?: string | null;
-                /** @description Site that the account is on. */
-                site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
-                /** @description At most 20 tags, each key:value. */
-                tags?: string[] | null;
-            };
+            config: components["schemas"]["PatchedIntegrationDatadogConfig"];
             ignored_fields: string[];
         };
         PatchedIntegrationOpentelemetry: {
@@ -2208,139 +1963,18 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            config: {
-                /** @description http or https address of an OTLP receiver. */
-                endpoint?: string | null;
-                /** @description OTLP transport. */
-                protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-                /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
-                headers?: {
-                    [key: string]: string;
-                } | null;
-            };
+            config: components["schemas"]["PatchedIntegrationOpentelemetryConfig"];
             ignored_fields: string[];
         };
         IntegrationCheck: {
             valid: boolean;
-            checks: {
-                field: string;
-                /** @enum {string} */
-                level: "ok" | "warning" | "error";
-                /** @enum {string} */
-                code: "ok" | "missing_field" | "missing_recommended" | "placeholder" | "insecure_transport" | "disabled";
-                message: string;
-            }[];
+            checks: components["schemas"]["IntegrationCheckChecksItem"][];
             /** @constant */
             live_connectivity: "not_tested";
         };
         /** @description The limit of every metric, and where it comes from. */
         UsageLimits: {
-            limits: {
-                hosted_requests_monthly: {
-                    /** @description What holds; null: no limit. */
-                    limit: number | null;
-                    /**
-                     * @description What becomes of use above the limit: it is refused, or only told of.
-                     * @enum {string}
-                     */
-                    mode: "enforce" | "alert_only";
-                    plan_ceiling: number | null;
-                    /** @enum {string} */
-                    source: "plan" | "org";
-                    updated_at: string | null;
-                };
-                api_requests_monthly: {
-                    /** @description What holds; null: no limit. */
-                    limit: number | null;
-                    /**
-                     * @description What becomes of use above the limit: it is refused, or only told of.
-                     * @enum {string}
-                     */
-                    mode: "enforce" | "alert_only";
-                    plan_ceiling: number | null;
-                    /** @enum {string} */
-                    source: "plan" | "org";
-                    updated_at: string | null;
-                };
-                managed_billable_micros_monthly: {
-                    /** @description What holds; null: no limit. */
-                    limit: number | null;
-                    /**
-                     * @description What becomes of use above the limit: it is refused, or only told of.
-                     * @enum {string}
-                     */
-                    mode: "enforce" | "alert_only";
-                    plan_ceiling: number | null;
-                    /** @enum {string} */
-                    source: "plan" | "org";
-                    updated_at: string | null;
-                };
-                max_devices: {
-                    /** @description What holds; null: no limit. */
-                    limit: number | null;
-                    /**
-                     * @description What becomes of use above the limit: it is refused, or only told of.
-                     * @enum {string}
-                     */
-                    mode: "enforce" | "alert_only";
-                    plan_ceiling: number | null;
-                    /** @enum {string} */
-                    source: "plan" | "org";
-                    updated_at: string | null;
-                };
-                max_models: {
-                    /** @description What holds; null: no limit. */
-                    limit: number | null;
-                    /**
-                     * @description What becomes of use above the limit: it is refused, or only told of.
-                     * @enum {string}
-                     */
-                    mode: "enforce" | "alert_only";
-                    plan_ceiling: number | null;
-                    /** @enum {string} */
-                    source: "plan" | "org";
-                    updated_at: string | null;
-                };
-                storage_gb: {
-                    /** @description What holds; null: no limit. */
-                    limit: number | null;
-                    /**
-                     * @description What becomes of use above the limit: it is refused, or only told of.
-                     * @enum {string}
-                     */
-                    mode: "enforce" | "alert_only";
-                    plan_ceiling: number | null;
-                    /** @enum {string} */
-                    source: "plan" | "org";
-                    updated_at: string | null;
-                };
-                training_rounds_monthly: {
-                    /** @description What holds; null: no limit. */
-                    limit: number | null;
-                    /**
-                     * @description What becomes of use above the limit: it is refused, or only told of.
-                     * @enum {string}
-                     */
-                    mode: "enforce" | "alert_only";
-                    plan_ceiling: number | null;
-                    /** @enum {string} */
-                    source: "plan" | "org";
-                    updated_at: string | null;
-                };
-                model_downloads_monthly: {
-                    /** @description What holds; null: no limit. */
-                    limit: number | null;
-                    /**
-                     * @description What becomes of use above the limit: it is refused, or only told of.
-                     * @enum {string}
-                     */
-                    mode: "enforce" | "alert_only";
-                    plan_ceiling: number | null;
-                    /** @enum {string} */
-                    source: "plan" | "org";
-                    updated_at: string | null;
-                };
-            };
+            limits: components["schemas"]["UsageLimitsLimits"];
         };
         StripeEventReceived: {
             /** @constant */
@@ -2352,11 +1986,913 @@ export interface components {
             version: string;
             stage: string;
         };
+        /** @description Its configuration, which may be filled later. */
+        NewSlackConfig: {
+            /** @description Incoming webhook: https://hooks.slack.com/services/… */
+            webhook_url?: string | null;
+            /** @description A channel other than the webhook’s own. */
+            channel?: string | null;
+        };
+        /** @description Its configuration, which may be filled later. */
+        NewMicrosoftTeamsConfig: {
+            /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
+            webhook_url?: string | null;
+        };
+        /** @description Its configuration, which may be filled later. */
+        NewPagerdutyConfig: {
+            /** @description Integration key of an Events API v2 integration: 32 characters. */
+            routing_key?: string | null;
+            /** @description Severity of the events that are sent. */
+            severity?: ("critical" | "error" | "warning" | "info") | null;
+            /** @description Service region of the PagerDuty account; us when it is not set. */
+            region?: ("us" | "eu") | null;
+        };
+        /** @description Its configuration, which may be filled later. */
+        NewOpsgenieConfig: {
+            /** @description Key of an API integration. */
+            api_key?: string | null;
+            /** @description Where the Opsgenie account is. */
+            region?: ("us" | "eu") | null;
+            /** @description Priority of the alerts that are made. */
+            priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
+        };
+        /** @description Its configuration, which may be filled later. */
+        NewEmailConfig: {
+            /** @description 1 to 50 addresses. */
+            recipients?: string[] | null;
+            /** @description Address that answers go to. */
+            reply_to?: string | null;
+        };
+        /** @description Its configuration, which may be filled later. */
+        NewWebhookConfig: {
+            /** @description https; receives a POST for each event. */
+            url?: string | null;
+            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            signing_secret?: string | null;
+            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            headers?: {
+                [key: string]: string | null;
+            } | null;
+        };
+        /** @description Its configuration, which may be filled later. */
+        NewDatadogConfig: {
+            /** @description API key: 32 hexadecimal digits. */
+            api_key?: string | null;
+            /** @description Site that the account is on. */
+            site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
+            /** @description At most 20 tags, each key:value. */
+            tags?: string[] | null;
+        };
+        /** @description Its configuration, which may be filled later. */
+        NewOpentelemetryConfig: {
+            /** @description http or https address of an OTLP receiver. */
+            endpoint?: string | null;
+            /** @description OTLP transport. */
+            protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
+            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            headers?: {
+                [key: string]: string | null;
+            } | null;
+        };
+        ProblemErrorsItem: {
+            path: string;
+            code: string;
+            message: string;
+        };
+        ScopeRegistryScopesItem: {
+            scope: components["schemas"]["Scope"];
+            group: string;
+            description: string;
+            includes: string[];
+        };
+        ScopeRegistryKeyTypes: {
+            org: components["schemas"]["Scope"][];
+            app: components["schemas"]["Scope"][];
+            publishable: components["schemas"]["Scope"][];
+        };
+        ScopeRegistryTemplatesItem: {
+            name: string;
+            description: string;
+            scopes: components["schemas"]["Scope"][];
+        };
+        AuditEventResource: {
+            /** @enum {string} */
+            type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing";
+            id?: string;
+            name?: string;
+        };
+        AuditEventChangesItem: {
+            field: string;
+            before?: unknown;
+            after?: unknown;
+        };
+        AuditVerificationHead: {
+            seq: number;
+            hash: string;
+        };
+        ExecutionHealthDataItem: {
+            target_id: string;
+            /** @enum {string} */
+            kind: "local" | "connection" | "credential";
+            request_rate_per_minute: number;
+            /** @description Sum of the reporters’ last gauges, each of which counts for 120 s. */
+            inflight: number;
+            /** @description Null without samples. */
+            success_rate: number | null;
+            /** @description Null without samples. */
+            failure_rate: number | null;
+            /** @description Requests that ended in the window. */
+            sample_count: number;
+            /** @description Mean of the reported medians, each as often as requests ended. */
+            latency_ms_p50: number | null;
+            /** @description Nothing was reported in the last 120 s. */
+            stale: boolean;
+            cooldown: components["schemas"]["ExecutionHealthDataItemCooldown"];
+            last_verified_at: string | null;
+        };
+        ExecutionHealthDataItemCooldown: {
+            active: boolean;
+            until: string | null;
+            reason: ("failure_rate" | "retry_after" | "trial_failed") | null;
+            /** @description A cooldown is over; the next report decides whether it was enough. */
+            trial: boolean;
+        };
+        BillingProjection: {
+            /** Format: date-time */
+            synced_at: string;
+            /** @enum {string} */
+            source: "event" | "reconcile" | "sweep";
+            sync_seq: number;
+            event_id: string | null;
+        };
+        /** @description null: no limit. */
+        PlanLimits: {
+            max_devices: number | null;
+            max_models: number | null;
+            max_environments: number | null;
+            storage_gb: number | null;
+            requests_monthly: number | null;
+            training_rounds_monthly: number | null;
+            federated_rounds_monthly: number | null;
+            model_downloads_monthly: number | null;
+            model_conversions_monthly: number | null;
+            data_retention_days: number | null;
+        };
+        SubscriptionPrice: {
+            id: string;
+            lookup_key: string | null;
+            /** @description In the smallest unit of the currency. */
+            unit_amount: number | null;
+            currency: string;
+        };
+        ReconciledBillingProjection: {
+            /** Format: date-time */
+            synced_at: string;
+            /** @enum {string} */
+            source: "event" | "reconcile" | "sweep";
+            sync_seq: number;
+            event_id: string | null;
+        };
+        ReconciledBillingCheckout: {
+            status: ("open" | "complete" | "expired") | null;
+            /** @enum {string} */
+            payment_status: "paid" | "unpaid" | "no_payment_required";
+        };
+        IntegrationSlackConfig: {
+            /** @description Incoming webhook: https://hooks.slack.com/services/… */
+            webhook_url?: string | null;
+            /** @description A channel other than the webhook’s own. */
+            channel?: string | null;
+        };
+        IntegrationMicrosoftTeamsConfig: {
+            /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
+            webhook_url?: string | null;
+        };
+        IntegrationPagerdutyConfig: {
+            /** @description Integration key of an Events API v2 integration: 32 characters. */
+            routing_key?: string | null;
+            /** @description Severity of the events that are sent. */
+            severity?: ("critical" | "error" | "warning" | "info") | null;
+            /** @description Service region of the PagerDuty account; us when it is not set. */
+            region?: ("us" | "eu") | null;
+        };
+        IntegrationOpsgenieConfig: {
+            /** @description Key of an API integration. */
+            api_key?: string | null;
+            /** @description Where the Opsgenie account is. */
+            region?: ("us" | "eu") | null;
+            /** @description Priority of the alerts that are made. */
+            priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
+        };
+        IntegrationEmailConfig: {
+            /** @description 1 to 50 addresses. */
+            recipients?: string[] | null;
+            /** @description Address that answers go to. */
+            reply_to?: string | null;
+        };
+        IntegrationWebhookConfig: {
+            /** @description https; receives a POST for each event. */
+            url?: string | null;
+            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            signing_secret?: string | null;
+            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            headers?: {
+                [key: string]: string;
+            } | null;
+        };
+        IntegrationDatadogConfig: {
+            /** @description API key: 32 hexadecimal digits. */
+            api_key?: string | null;
+            /** @description Site that the account is on. */
+            site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
+            /** @description At most 20 tags, each key:value. */
+            tags?: string[] | null;
+        };
+        IntegrationOpentelemetryConfig: {
+            /** @description http or https address of an OTLP receiver. */
+            endpoint?: string | null;
+            /** @description OTLP transport. */
+            protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
+            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            headers?: {
+                [key: string]: string;
+            } | null;
+        };
+        PatchedIntegrationSlackConfig: {
+            /** @description Incoming webhook: https://hooks.slack.com/services/… */
+            webhook_url?: string | null;
+            /** @description A channel other than the webhook’s own. */
+            channel?: string | null;
+        };
+        PatchedIntegrationMicrosoftTeamsConfig: {
+            /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
+            webhook_url?: string | null;
+        };
+        PatchedIntegrationPagerdutyConfig: {
+            /** @description Integration key of an Events API v2 integration: 32 characters. */
+            routing_key?: string | null;
+            /** @description Severity of the events that are sent. */
+            severity?: ("critical" | "error" | "warning" | "info") | null;
+            /** @description Service region of the PagerDuty account; us when it is not set. */
+            region?: ("us" | "eu") | null;
+        };
+        PatchedIntegrationOpsgenieConfig: {
+            /** @description Key of an API integration. */
+            api_key?: string | null;
+            /** @description Where the Opsgenie account is. */
+            region?: ("us" | "eu") | null;
+            /** @description Priority of the alerts that are made. */
+            priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
+        };
+        PatchedIntegrationEmailConfig: {
+            /** @description 1 to 50 addresses. */
+            recipients?: string[] | null;
+            /** @description Address that answers go to. */
+            reply_to?: string | null;
+        };
+        PatchedIntegrationWebhookConfig: {
+            /** @description https; receives a POST for each event. */
+            url?: string | null;
+            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            signing_secret?: string | null;
+            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            headers?: {
+                [key: string]: string;
+            } | null;
+        };
+        PatchedIntegrationDatadogConfig: {
+            /** @description API key: 32 hexadecimal digits. */
+            api_key?: string | null;
+            /** @description Site that the account is on. */
+            site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
+            /** @description At most 20 tags, each key:value. */
+            tags?: string[] | null;
+        };
+        PatchedIntegrationOpentelemetryConfig: {
+            /** @description http or https address of an OTLP receiver. */
+            endpoint?: string | null;
+            /** @description OTLP transport. */
+            protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
+            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            headers?: {
+                [key: string]: string;
+            } | null;
+        };
+        IntegrationCheckChecksItem: {
+            field: string;
+            /** @enum {string} */
+            level: "ok" | "warning" | "error";
+            /** @enum {string} */
+            code: "ok" | "missing_field" | "missing_recommended" | "placeholder" | "insecure_transport" | "disabled";
+            message: string;
+        };
+        UsageLimitsLimits: {
+            hosted_requests_monthly: components["schemas"]["UsageLimitsLimitsHostedRequestsMonthly"];
+            api_requests_monthly: components["schemas"]["UsageLimitsLimitsApiRequestsMonthly"];
+            managed_billable_micros_monthly: components["schemas"]["UsageLimitsLimitsManagedBillableMicrosMonthly"];
+            max_devices: components["schemas"]["UsageLimitsLimitsMaxDevices"];
+            max_models: components["schemas"]["UsageLimitsLimitsMaxModels"];
+            storage_gb: components["schemas"]["UsageLimitsLimitsStorageGb"];
+            training_rounds_monthly: components["schemas"]["UsageLimitsLimitsTrainingRoundsMonthly"];
+            model_downloads_monthly: components["schemas"]["UsageLimitsLimitsModelDownloadsMonthly"];
+        };
+        UsageLimitsLimitsHostedRequestsMonthly: {
+            /** @description What holds; null: no limit. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @enum {string} */
+            source: "plan" | "org";
+            updated_at: string | null;
+        };
+        UsageLimitsLimitsApiRequestsMonthly: {
+            /** @description What holds; null: no limit. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @enum {string} */
+            source: "plan" | "org";
+            updated_at: string | null;
+        };
+        UsageLimitsLimitsManagedBillableMicrosMonthly: {
+            /** @description What holds; null: no limit. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @enum {string} */
+            source: "plan" | "org";
+            updated_at: string | null;
+        };
+        UsageLimitsLimitsMaxDevices: {
+            /** @description What holds; null: no limit. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @enum {string} */
+            source: "plan" | "org";
+            updated_at: string | null;
+        };
+        UsageLimitsLimitsMaxModels: {
+            /** @description What holds; null: no limit. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @enum {string} */
+            source: "plan" | "org";
+            updated_at: string | null;
+        };
+        UsageLimitsLimitsStorageGb: {
+            /** @description What holds; null: no limit. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @enum {string} */
+            source: "plan" | "org";
+            updated_at: string | null;
+        };
+        UsageLimitsLimitsTrainingRoundsMonthly: {
+            /** @description What holds; null: no limit. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @enum {string} */
+            source: "plan" | "org";
+            updated_at: string | null;
+        };
+        UsageLimitsLimitsModelDownloadsMonthly: {
+            /** @description What holds; null: no limit. */
+            limit: number | null;
+            /**
+             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @enum {string} */
+            source: "plan" | "org";
+            updated_at: string | null;
+        };
+        ApiKeysListAnswer: {
+            data: components["schemas"]["ApiKey"][];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor: string | null;
+        };
+        ApiKeysCreateRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each. */
+            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+            /**
+             * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
+             * @default live
+             * @enum {string}
+             */
+            environment?: "live" | "test";
+            /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
+            expires_at?: string | null;
+            /** @description Id of the federation that the key is for, which is not checked here; null: none. */
+            federation_id?: string | null;
+            /** @description Id of the model that the key is for, which is not checked here; null: none. */
+            model_id?: string | null;
+            /** @description Requests a minute that the key may make; null: 100. */
+            rate_limit_per_minute?: number | null;
+        };
+        AppKeysCreateRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Id of the app that the key is bound to, which is not checked here. */
+            app_id: string;
+            /**
+             * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
+             * @default live
+             * @enum {string}
+             */
+            environment?: "live" | "test";
+            /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
+            expires_at?: string | null;
+        };
+        PublishableKeysCreateRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /**
+             * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
+             * @default live
+             * @enum {string}
+             */
+            environment?: "live" | "test";
+            /** @description What the key may do. Default: all that a publishable key can. */
+            scopes?: ("devices:register" | "devices:heartbeat" | "telemetry:write" | "models:read")[];
+            /**
+             * @description Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.
+             * @default []
+             */
+            allowed_origins?: string[];
+            /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
+            expires_at?: string | null;
+            /**
+             * @description Requests a minute that the key may make.
+             * @default 60
+             */
+            rate_limit_per_minute?: number;
+        };
+        ApiKeysRotateRequest: {
+            /**
+             * @description Seconds that the old key goes on working.
+             * @default 0
+             */
+            overlap_seconds?: number;
+        };
+        ApiKeysRevokeRequest: {
+            /**
+             * @description Why, for the audit trail; null: not told.
+             * @default null
+             */
+            reason?: string | null;
+        };
+        ListAuditEventsAnswer: {
+            data: components["schemas"]["AuditEvent"][];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor: string | null;
+        };
+        ListCloudConnectionsAnswer: {
+            data: components["schemas"]["CloudConnection"][];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor: string | null;
+        };
+        CreateCloudConnectionRequest: {
+            /**
+             * @description The cloud AI provider.
+             * @enum {string}
+             */
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Written, never read: answers show `masked`. */
+            api_key: string;
+            /**
+             * Format: uri
+             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             */
+            base_url?: string;
+            /**
+             * @description Whether inference may use the connection.
+             * @default true
+             */
+            enabled?: boolean;
+        };
+        UpdateCloudConnectionRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name?: string;
+            /** @description Written, never read: answers show `masked`. */
+            api_key?: string;
+            /**
+             * Format: uri
+             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             */
+            base_url?: string;
+            /** @description Whether inference may use the connection. */
+            enabled?: boolean;
+        };
+        TestCloudConnectionRequest: Record<string, never>;
+        ListCloudConnectionModelsAnswer: {
+            /** @description Ids, sorted. */
+            models: string[];
+        };
+        ListCloudCredentialsAnswer: {
+            data: components["schemas"]["CloudCredential"][];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor: string | null;
+        };
+        CreateCloudCredentialRequest: {
+            /**
+             * @description The cloud AI provider.
+             * @enum {string}
+             */
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /** @description Written, never read: answers show `masked`. */
+            api_key: string;
+            /**
+             * Format: uri
+             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             */
+            base_url?: string;
+        };
+        UpdateCloudCredentialRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name?: string;
+            /** @description Written, never read: answers show `masked`. */
+            api_key?: string;
+            /**
+             * Format: uri
+             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             */
+            base_url?: string;
+        };
+        UpdateCloudPolicyRequest: {
+            /** @description Whether inference may use the cloud at all. */
+            cloud_enabled?: boolean;
+            /** @description Whose keys may be used: stored credentials, connections, the platform’s own. */
+            credential_sources?: ("byok" | "connection" | "managed")[];
+            /** @description Providers that may be used; null: all. */
+            provider_allowlist?: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible")[] | null;
+            /** @description `provider/model` to fall back to when a request names none. */
+            default_fallback_model?: string | null;
+        };
+        ReportExecutionRequest: {
+            /** @description Tells servers apart that share a key: the last `inflight` of each counts. Default: the credential. */
+            reporter_id?: string;
+            /** @description One report for each target, all of which are counted, or none. */
+            reports: components["schemas"]["ReportExecutionRequestReportsItem"][];
+        };
+        ReportExecutionRequestReportsItem: {
+            /** @description Id of the local target, connection or credential; `env` is the local target of the deployment. */
+            target_id: string;
+            /** @description Requests begun since the last report. */
+            started: number;
+            /** @description Requests that ended well since then. */
+            succeeded: number;
+            /** @description Requests that failed since then. */
+            failed: number;
+            /** @description Requests under way now. */
+            inflight: number;
+            /** @description Median since then. */
+            latency_ms_p50?: number;
+            /** @description How long the target asked to be left alone (Retry-After); opens a cooldown. */
+            retry_after_seconds?: number;
+        };
+        ReportExecutionAnswer: {
+            /** @description Reports that were counted. */
+            accepted: number;
+        };
+        UpdateRoutingRequest: {
+            /**
+             * @description How a target is chosen among those that can serve a request.
+             * @enum {string}
+             */
+            strategy?: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
+            /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
+            cooldown_seconds?: number;
+        };
+        ListLocalTargetsAnswer: {
+            data: components["schemas"]["LocalTarget"][];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor: string | null;
+        };
+        CreateLocalTargetRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            /**
+             * Format: uri
+             * @description Root URL of the runtime, http or https.
+             */
+            endpoint: string;
+            /**
+             * @description The software that serves, which decides how it is tested.
+             * @enum {string}
+             */
+            runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
+            /**
+             * @description Models that it serves; empty: not told.
+             * @default []
+             */
+            models?: string[];
+            /**
+             * @description For the strategy `priority`: lower is tried first.
+             * @default 100
+             */
+            priority?: number;
+            /**
+             * @description For the strategy `weighted`: its share; 0: none.
+             * @default 1
+             */
+            weight?: number;
+            /**
+             * @description Whether inference may use the target.
+             * @default true
+             */
+            enabled?: boolean;
+            /** @description Written, never read: answers show `masked`. */
+            api_key?: string;
+        };
+        UpdateLocalTargetRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name?: string;
+            /**
+             * Format: uri
+             * @description Root URL of the runtime, http or https.
+             */
+            endpoint?: string;
+            /**
+             * @description The software that serves, which decides how it is tested.
+             * @enum {string}
+             */
+            runtime?: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
+            /** @description Models that it serves; empty or null: not told. */
+            models?: string[] | null;
+            /** @description For the strategy `priority`: lower is tried first. */
+            priority?: number;
+            /** @description For the strategy `weighted`: its share; 0: none. */
+            weight?: number;
+            /** @description Whether inference may use the target. */
+            enabled?: boolean;
+            /** @description Written, never read: answers show `masked`; null drops the stored key. */
+            api_key?: string | null;
+        };
+        TestLocalTargetRequest: Record<string, never>;
+        UpdateBillingRequest: {
+            /** @description The plan to put the organization on; null clears the override. */
+            plan?: ("free" | "team" | "enterprise") | null;
+            /** @description Why; needed with a plan. */
+            reason?: string;
+            /** @description When the override ends, in the future, as ISO 8601 with an offset; null: never. */
+            expires_at?: string | null;
+        };
+        CreateCheckoutSessionRequest: {
+            /**
+             * @description The plan that is sold this way.
+             * @constant
+             */
+            plan: "team";
+            /**
+             * @description How often Stripe bills.
+             * @enum {string}
+             */
+            interval: "monthly" | "annual";
+            /**
+             * @description How many seats are bought.
+             * @default 1
+             */
+            quantity?: number;
+            /** @description Where the buyer comes back to; Stripe puts the id in the place of {CHECKOUT_SESSION_ID}. Its origin must be one of the dashboards of this deployment. */
+            success_url?: string;
+            /** @description Its origin must be one of the dashboards of this deployment. Default: the first of them. */
+            cancel_url?: string;
+        };
+        BillingCheckoutReconcileRequest: {
+            /** @description `session_id` of the checkout. */
+            session_id: string;
+        };
+        CreatePortalSessionRequest: {
+            /** @description Its origin must be one of the dashboards of this deployment. Default: the first of them. */
+            return_url?: string;
+        };
+        ListInvoicesAnswer: {
+            data: components["schemas"]["Invoice"][];
+            /** @description Always null: there is one page. */
+            next_cursor: string | null;
+            /** @description When Stripe was asked; null when the organization has no customer and nobody was. */
+            cached_at: string | null;
+            /** @description Past its time, and served because Stripe fails at the moment. */
+            stale: boolean;
+        };
+        UpdateRequest: {
+            /** @description Days that audit events are kept. */
+            audit_retention_days?: number;
+            /** @description Owners and admins must have signed in with a second factor. */
+            require_mfa_for_admin?: boolean;
+            /** @description Everybody must have signed in with a second factor. */
+            mfa_required?: boolean;
+            /** @description Changes on the platform need the approval of an admin; kept for its other services. */
+            require_admin_approval?: boolean;
+            /** @description A model needs approval before it is served; kept for other services of the platform. */
+            require_model_approval?: boolean;
+            /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
+            auto_rollback_enabled?: boolean;
+            /** @description Hours after which one must sign in again. */
+            session_duration_hours?: number;
+            /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
+            reauth_interval_minutes?: number;
+            /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
+            hipaa_mode?: boolean;
+            /** @description Address ranges that people and org keys may call from; empty or null: any. */
+            ip_allowlist?: string[] | null;
+            /**
+             * @description Region where what names none is kept; kept for other services of the platform.
+             * @enum {string}
+             */
+            default_region?: "us" | "eu" | "ap";
+            /** @description Go ahead even if this shuts out the caller. */
+            allow_lockout?: boolean;
+        };
+        UpdateAuthRequest: {
+            /** @description People can sign in through SSO; needs plan team. */
+            sso_enabled?: boolean;
+            /** @description What SSO speaks; null: not chosen. */
+            sso_protocol?: ("saml" | "oidc") | null;
+            /** @description https; the identity provider’s SAML metadata. */
+            sso_metadata_url?: string | null;
+            /** @description https; the OIDC issuer. */
+            sso_issuer?: string | null;
+            /** @description Id of this platform at the OIDC issuer; null: none. */
+            sso_client_id?: string | null;
+            /** @description People can sign in through SSO only. */
+            sso_enforced?: boolean;
+            /**
+             * @description Role of people who come through SSO first.
+             * @enum {string}
+             */
+            sso_default_role?: "admin" | "member";
+            /** @description People are provisioned through SCIM; needs plan enterprise. */
+            scim_enabled?: boolean;
+            /**
+             * @description How people sign in first of all; `sso` needs `sso_enabled`.
+             * @enum {string}
+             */
+            primary_identity_mode?: "password" | "oauth" | "sso";
+            /** @description Written, never read back. */
+            sso_client_secret?: string | null;
+        };
+        UpdatePoliciesRequest: {
+            /**
+             * @description Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.
+             * @enum {string}
+             */
+            serving_policy?: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
+            /** @description Whether SDKs and servers send telemetry. */
+            telemetry_enabled?: boolean;
+            /**
+             * @description How much of requests is kept.
+             * @enum {string}
+             */
+            privacy_mode?: "standard" | "strict" | "zero_retention";
+        };
+        ListIntegrationsAnswer: {
+            data: components["schemas"]["IntegrationSummary"][];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor: string | null;
+        };
+        CreateIntegrationRequest: components["schemas"]["NewSlack"] | components["schemas"]["NewMicrosoftTeams"] | components["schemas"]["NewPagerduty"] | components["schemas"]["NewOpsgenie"] | components["schemas"]["NewEmail"] | components["schemas"]["NewWebhook"] | components["schemas"]["NewDatadog"] | components["schemas"]["NewOpentelemetry"];
+        UpdateIntegrationRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name?: string;
+            /** @description Whether it is used. */
+            enabled?: boolean;
+            /** @description Fields of the type’s configuration, as in create. */
+            config?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        ValidateIntegrationRequest: Record<string, never>;
+        UpdateUsageLimitsRequest: {
+            limits: components["schemas"]["UpdateUsageLimitsRequestLimits"];
+        };
+        /** @description What to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
+        UpdateUsageLimitsRequestLimits: {
+            /** @description What to set hosted_requests_monthly to. */
+            hosted_requests_monthly?: components["schemas"]["UsageLimitInput"];
+            /** @description What to set api_requests_monthly to. */
+            api_requests_monthly?: components["schemas"]["UsageLimitInput"];
+            /** @description What to set managed_billable_micros_monthly to. */
+            managed_billable_micros_monthly?: components["schemas"]["UsageLimitInput"];
+            /** @description What to set max_devices to. */
+            max_devices?: components["schemas"]["UsageLimitInput"];
+            /** @description What to set max_models to. */
+            max_models?: components["schemas"]["UsageLimitInput"];
+            /** @description What to set storage_gb to. */
+            storage_gb?: components["schemas"]["UsageLimitInput"];
+            /** @description What to set training_rounds_monthly to. */
+            training_rounds_monthly?: components["schemas"]["UsageLimitInput"];
+            /** @description What to set model_downloads_monthly to. */
+            model_downloads_monthly?: components["schemas"]["UsageLimitInput"];
+        };
     };
     responses: never;
     parameters: never;
     requestBodies: never;
-    headers: never;
+    headers: {
+        /**
+         * @description Names the request in the logs: tell it to support.
+         * @example 01JD3V7K3Q9X5M2N8R4T6W0Y1Z
+         */
+        "X-Request-Id": string;
+        /**
+         * @description `no-store`, except for what is the same for every caller.
+         * @example no-store
+         */
+        "Cache-Control": string;
+        /**
+         * @description Requests (`q`) that the credential has in a window of `w` seconds (draft-ietf-httpapi-ratelimit-headers).
+         * @example "default";q=600;w=60
+         */
+        "RateLimit-Policy": string;
+        /**
+         * @description Requests that are left (`r`), and seconds until the window ends (`t`).
+         * @example "default";r=599;t=42
+         */
+        RateLimit: string;
+        /**
+         * @description Names this version: for `If-Match` of a change, `If-None-Match` of a read.
+         * @example "vJ6yZ0o3bRZ0GgW9o2y1R4aXn8c"
+         */
+        ETag: string;
+        /**
+         * @description Where the new resource is read.
+         * @example /api/v1/settings/api-keys/key_01jd3v7k3q9x5m2n8r4t6w0y11
+         */
+        Location: string;
+        /**
+         * @description `true` where the kept answer of an earlier request is sent again.
+         * @example true
+         */
+        "Idempotency-Replayed": string;
+        /**
+         * @description Seconds since Stripe was asked.
+         * @example 12
+         */
+        Age: number;
+        /**
+         * @description Seconds after which to try again.
+         * @example 21
+         */
+        "Retry-After": number;
+        /**
+         * @description How to authenticate (RFC 6750).
+         * @example Bearer realm="octomil"
+         */
+        "WWW-Authenticate": string;
+        /**
+         * @description Encodings that a body may have.
+         * @example identity
+         */
+        "Accept-Encoding": string;
+        /**
+         * @description Methods that the path takes.
+         * @example GET, HEAD, POST
+         */
+        Allow: string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
@@ -2386,19 +2922,23 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["ApiKey"][];
-                        /** @description Pass as `cursor` for the next page; null at the end. */
-                        next_cursor: string | null;
-                    };
+                    "application/json": components["schemas"]["ApiKeysListAnswer"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2408,6 +2948,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2417,6 +2962,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2426,6 +2975,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2435,6 +2989,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2444,6 +3003,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2453,6 +3017,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2476,34 +3045,20 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each. */
-                    scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
-                    /**
-                     * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
-                     * @default live
-                     * @enum {string}
-                     */
-                    environment?: "live" | "test";
-                    /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
-                    expires_at?: string | null;
-                    /** @description Id of the federation that the key is for, which is not checked here; null: none. */
-                    federation_id?: string | null;
-                    /** @description Id of the model that the key is for, which is not checked here; null: none. */
-                    model_id?: string | null;
-                    /** @description Requests a minute that the key may make; null: 100. */
-                    rate_limit_per_minute?: number | null;
-                };
+                "application/json": components["schemas"]["ApiKeysCreateRequest"];
             };
         };
         responses: {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2513,6 +3068,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2522,6 +3082,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2531,6 +3096,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2540,6 +3110,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2549,6 +3125,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2558,6 +3139,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2567,6 +3154,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2576,6 +3168,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2585,6 +3183,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2594,6 +3198,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2603,6 +3213,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2626,28 +3242,20 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Id of the app that the key is bound to, which is not checked here. */
-                    app_id: string;
-                    /**
-                     * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
-                     * @default live
-                     * @enum {string}
-                     */
-                    environment?: "live" | "test";
-                    /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
-                    expires_at?: string | null;
-                };
+                "application/json": components["schemas"]["AppKeysCreateRequest"];
             };
         };
         responses: {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2657,6 +3265,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2666,6 +3279,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2675,6 +3293,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2684,6 +3307,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2693,6 +3322,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2702,6 +3336,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2711,6 +3351,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2720,6 +3365,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2729,6 +3380,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2738,6 +3395,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2747,6 +3410,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2770,38 +3439,20 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /**
-                     * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
-                     * @default live
-                     * @enum {string}
-                     */
-                    environment?: "live" | "test";
-                    /** @description What the key may do. Default: all that a publishable key can. */
-                    scopes?: ("devices:register" | "devices:heartbeat" | "telemetry:write" | "models:read")[];
-                    /**
-                     * @description Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.
-                     * @default []
-                     */
-                    allowed_origins?: string[];
-                    /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
-                    expires_at?: string | null;
-                    /**
-                     * @description Requests a minute that the key may make.
-                     * @default 60
-                     */
-                    rate_limit_per_minute?: number;
-                };
+                "application/json": components["schemas"]["PublishableKeysCreateRequest"];
             };
         };
         responses: {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2811,6 +3462,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2820,6 +3476,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2829,6 +3490,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2838,6 +3504,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2847,6 +3519,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2856,6 +3533,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2865,6 +3548,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2874,6 +3562,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2883,6 +3577,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2892,6 +3592,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2901,6 +3607,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2915,7 +3627,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description Id of the key. */
                 key_id: string;
@@ -2927,15 +3642,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ApiKey"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2945,6 +3681,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2954,6 +3695,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2963,6 +3708,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2972,6 +3721,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2981,6 +3735,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2990,6 +3749,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2999,6 +3763,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3025,21 +3794,20 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": {
-                    /**
-                     * @description Seconds that the old key goes on working.
-                     * @default 0
-                     */
-                    overlap_seconds?: number;
-                };
+                "application/json": components["schemas"]["ApiKeysRotateRequest"];
             };
         };
         responses: {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3049,6 +3817,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3058,6 +3831,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3067,6 +3845,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3076,6 +3859,11 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3085,6 +3873,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3094,6 +3888,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3103,6 +3902,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3112,6 +3917,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3121,6 +3931,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3130,6 +3946,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3139,6 +3961,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3148,6 +3976,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3174,19 +4008,19 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": {
-                    /**
-                     * @description Why, for the audit trail; null: not told.
-                     * @default null
-                     */
-                    reason?: string | null;
-                };
+                "application/json": components["schemas"]["ApiKeysRevokeRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3196,6 +4030,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3205,6 +4044,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3214,6 +4058,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3223,6 +4072,11 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3232,6 +4086,12 @@ export interface operations {
             /** @description `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3241,6 +4101,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3250,6 +4115,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3259,6 +4130,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3268,6 +4144,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3277,6 +4159,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3286,6 +4174,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3295,6 +4189,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3309,7 +4209,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3318,15 +4221,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ScopeRegistry"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3336,6 +4260,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3345,6 +4274,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3354,6 +4287,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3363,6 +4301,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3372,6 +4315,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3381,6 +4329,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3418,19 +4371,23 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["AuditEvent"][];
-                        /** @description Pass as `cursor` for the next page; null at the end. */
-                        next_cursor: string | null;
-                    };
+                    "application/json": components["schemas"]["ListAuditEventsAnswer"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3440,6 +4397,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3449,6 +4411,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3458,6 +4424,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3467,6 +4438,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3476,6 +4452,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3485,6 +4466,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3512,6 +4498,10 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3521,6 +4511,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3530,6 +4524,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3539,6 +4538,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3548,6 +4551,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3557,6 +4565,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3566,6 +4579,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3575,6 +4593,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3604,19 +4627,23 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["CloudConnection"][];
-                        /** @description Pass as `cursor` for the next page; null at the end. */
-                        next_cursor: string | null;
-                    };
+                    "application/json": components["schemas"]["ListCloudConnectionsAnswer"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3626,6 +4653,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3635,6 +4667,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3644,6 +4680,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3653,6 +4694,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3662,6 +4708,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3671,6 +4722,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3694,32 +4750,20 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * @description The cloud AI provider.
-                     * @enum {string}
-                     */
-                    provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Written, never read: answers show `masked`. */
-                    api_key: string;
-                    /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
-                    base_url?: string;
-                    /**
-                     * @description Whether inference may use the connection.
-                     * @default true
-                     */
-                    enabled?: boolean;
-                };
+                "application/json": components["schemas"]["CreateCloudConnectionRequest"];
             };
         };
         responses: {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3729,6 +4773,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3738,6 +4787,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3747,6 +4801,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3756,6 +4815,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3765,6 +4830,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3774,6 +4844,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3783,6 +4859,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3792,6 +4873,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3801,6 +4888,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3810,6 +4903,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3819,6 +4918,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3833,7 +4938,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description Id of the connection. */
                 connection_id: string;
@@ -3845,17 +4953,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CloudConnection"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3865,6 +4992,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3874,6 +5006,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3883,6 +5019,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3892,6 +5032,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3901,6 +5046,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3910,6 +5060,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3919,6 +5074,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3948,6 +5108,10 @@ export interface operations {
             /** @description Done, no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3955,6 +5119,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3964,6 +5132,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3973,6 +5146,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3982,6 +5159,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3991,6 +5172,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4000,6 +5185,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4009,6 +5199,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4018,6 +5213,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4027,6 +5227,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4053,24 +5258,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name?: string;
-                    /** @description Written, never read: answers show `masked`. */
-                    api_key?: string;
-                    /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
-                    base_url?: string;
-                    /** @description Whether inference may use the connection. */
-                    enabled?: boolean;
-                };
+                "application/json": components["schemas"]["UpdateCloudConnectionRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4080,6 +5279,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4089,6 +5292,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4098,6 +5306,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4107,6 +5319,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4116,6 +5332,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4125,6 +5345,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4134,6 +5358,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4143,6 +5372,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4152,6 +5386,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4161,6 +5400,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4170,6 +5414,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4196,13 +5445,18 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": Record<string, never>;
+                "application/json": components["schemas"]["TestCloudConnectionRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4212,6 +5466,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4221,6 +5480,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4230,6 +5494,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4239,6 +5508,11 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4248,6 +5522,12 @@ export interface operations {
             /** @description `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4257,6 +5537,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4266,6 +5551,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4275,6 +5566,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4284,6 +5580,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4293,6 +5595,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4302,6 +5610,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4311,6 +5625,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4337,18 +5657,23 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @description Ids, sorted. */
-                        models: string[];
-                    };
+                    "application/json": components["schemas"]["ListCloudConnectionModelsAnswer"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4358,6 +5683,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4367,6 +5697,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4376,6 +5710,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4385,6 +5723,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4394,6 +5737,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4403,6 +5751,11 @@ export interface operations {
             /** @description `upstream_error`: Upstream error */
             502: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4412,6 +5765,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4421,6 +5779,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4450,19 +5813,23 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["CloudCredential"][];
-                        /** @description Pass as `cursor` for the next page; null at the end. */
-                        next_cursor: string | null;
-                    };
+                    "application/json": components["schemas"]["ListCloudCredentialsAnswer"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4472,6 +5839,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4481,6 +5853,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4490,6 +5866,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4499,6 +5880,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4508,6 +5894,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4517,6 +5908,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4540,27 +5936,20 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * @description The cloud AI provider.
-                     * @enum {string}
-                     */
-                    provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Written, never read: answers show `masked`. */
-                    api_key: string;
-                    /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
-                    base_url?: string;
-                };
+                "application/json": components["schemas"]["CreateCloudCredentialRequest"];
             };
         };
         responses: {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4570,6 +5959,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4579,6 +5973,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4588,6 +5987,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4597,6 +6001,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4606,6 +6016,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4615,6 +6030,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4624,6 +6045,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4633,6 +6059,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4642,6 +6074,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4651,6 +6089,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4660,6 +6104,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4674,7 +6124,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description Id of the credential. */
                 credential_id: string;
@@ -4686,17 +6139,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CloudCredential"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4706,6 +6178,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4715,6 +6192,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4724,6 +6205,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4733,6 +6218,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4742,6 +6232,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4751,6 +6246,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4760,6 +6260,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4789,6 +6294,10 @@ export interface operations {
             /** @description Done, no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4796,6 +6305,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4805,6 +6318,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4814,6 +6332,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4823,6 +6345,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4832,6 +6358,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4841,6 +6371,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4850,6 +6385,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4859,6 +6399,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4868,6 +6413,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4894,22 +6444,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name?: string;
-                    /** @description Written, never read: answers show `masked`. */
-                    api_key?: string;
-                    /** @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one. */
-                    base_url?: string;
-                };
+                "application/json": components["schemas"]["UpdateCloudCredentialRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4919,6 +6465,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4928,6 +6478,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4937,6 +6492,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4946,6 +6505,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4955,6 +6518,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4964,6 +6531,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4973,6 +6544,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4982,6 +6558,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4991,6 +6572,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5000,6 +6586,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5009,6 +6600,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5023,7 +6619,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5032,17 +6631,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CloudPolicy"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5052,6 +6670,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5061,6 +6684,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5070,6 +6697,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5079,6 +6711,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5088,6 +6725,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5097,6 +6739,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5120,24 +6767,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Whether inference may use the cloud at all. */
-                    cloud_enabled?: boolean;
-                    /** @description Whose keys may be used: stored credentials, connections, the platform’s own. */
-                    credential_sources?: ("byok" | "connection" | "managed")[];
-                    /** @description Providers that may be used; null: all. */
-                    provider_allowlist?: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible")[] | null;
-                    /** @description `provider/model` to fall back to when a request names none. */
-                    default_fallback_model?: string | null;
-                };
+                "application/json": components["schemas"]["UpdateCloudPolicyRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5147,6 +6788,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5156,6 +6801,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5165,6 +6815,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5174,6 +6828,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5183,6 +6841,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5192,6 +6854,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5201,6 +6868,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5210,6 +6882,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5219,6 +6896,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5228,6 +6910,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5242,7 +6929,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5251,15 +6941,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Execution"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5269,6 +6980,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5278,6 +6994,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5287,6 +7007,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5296,6 +7021,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5305,6 +7035,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5314,6 +7049,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5337,6 +7077,10 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5346,6 +7090,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5355,6 +7103,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5364,6 +7117,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5373,6 +7130,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5382,6 +7144,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5391,6 +7158,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5400,6 +7172,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5423,45 +7200,32 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Tells servers apart that share a key: the last `inflight` of each counts. Default: the credential. */
-                    reporter_id?: string;
-                    /** @description One report for each target, all of which are counted, or none. */
-                    reports: {
-                        /** @description Id of the local target, connection or credential; `env` is the local target of the deployment. */
-                        target_id: string;
-                        /** @description Requests begun since the last report. */
-                        started: number;
-                        /** @description Requests that ended well since then. */
-                        succeeded: number;
-                        /** @description Requests that failed since then. */
-                        failed: number;
-                        /** @description Requests under way now. */
-                        inflight: number;
-                        /** @description Median since then. */
-                        latency_ms_p50?: number;
-                        /** @description How long the target asked to be left alone (Retry-After); opens a cooldown. */
-                        retry_after_seconds?: number;
-                    }[];
-                };
+                "application/json": components["schemas"]["ReportExecutionRequest"];
             };
         };
         responses: {
             /** @description Accepted */
             202: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @description Reports that were counted. */
-                        accepted: number;
-                    };
+                    "application/json": components["schemas"]["ReportExecutionAnswer"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5471,6 +7235,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5480,6 +7249,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5489,6 +7263,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5498,6 +7278,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5507,6 +7292,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5516,6 +7307,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5525,6 +7321,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5534,6 +7336,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5543,6 +7351,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5552,6 +7366,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5566,7 +7386,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5575,17 +7398,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Routing"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5595,6 +7437,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5604,6 +7451,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5613,6 +7464,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5622,6 +7478,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5631,6 +7492,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5640,6 +7506,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5663,23 +7534,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * @description How a target is chosen among those that can serve a request.
-                     * @enum {string}
-                     */
-                    strategy?: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
-                    /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
-                    cooldown_seconds?: number;
-                };
+                "application/json": components["schemas"]["UpdateRoutingRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5689,6 +7555,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5698,6 +7568,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5707,6 +7582,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5716,6 +7595,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5725,6 +7608,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5734,6 +7621,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5743,6 +7635,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5752,6 +7649,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5761,6 +7663,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5770,6 +7677,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5797,19 +7709,23 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["LocalTarget"][];
-                        /** @description Pass as `cursor` for the next page; null at the end. */
-                        next_cursor: string | null;
-                    };
+                    "application/json": components["schemas"]["ListLocalTargetsAnswer"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5819,6 +7735,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5828,6 +7749,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5837,6 +7762,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5846,6 +7776,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5855,6 +7790,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5864,6 +7804,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5887,47 +7832,20 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name: string;
-                    /** @description Root URL of the runtime, http or https. */
-                    endpoint: string;
-                    /**
-                     * @description The software that serves, which decides how it is tested.
-                     * @enum {string}
-                     */
-                    runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
-                    /**
-                     * @description Models that it serves; empty: not told.
-                     * @default []
-                     */
-                    models?: string[];
-                    /**
-                     * @description For the strategy `priority`: lower is tried first.
-                     * @default 100
-                     */
-                    priority?: number;
-                    /**
-                     * @description For the strategy `weighted`: its share; 0: none.
-                     * @default 1
-                     */
-                    weight?: number;
-                    /**
-                     * @description Whether inference may use the target.
-                     * @default true
-                     */
-                    enabled?: boolean;
-                    /** @description Written, never read: answers show `masked`. */
-                    api_key?: string;
-                };
+                "application/json": components["schemas"]["CreateLocalTargetRequest"];
             };
         };
         responses: {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5937,6 +7855,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5946,6 +7869,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5955,6 +7883,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5964,6 +7897,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5973,6 +7912,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5982,6 +7926,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5991,6 +7941,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6000,6 +7955,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6009,6 +7970,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6018,6 +7985,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6027,6 +8000,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6041,7 +8020,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description Id of the target; `env` is the one that the deployment names. */
                 target_id: string;
@@ -6053,17 +8035,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["LocalTarget"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6073,6 +8074,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6082,6 +8088,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6091,6 +8101,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6100,6 +8114,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6109,6 +8128,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6118,6 +8142,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6127,6 +8156,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6156,6 +8190,10 @@ export interface operations {
             /** @description Done, no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6163,6 +8201,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6172,6 +8214,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6181,6 +8228,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6190,6 +8241,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6199,6 +8254,10 @@ export interface operations {
             /** @description `conflict`: Conflict */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6208,6 +8267,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6217,6 +8280,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6226,6 +8294,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6235,6 +8308,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6244,6 +8322,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6270,35 +8353,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name?: string;
-                    /** @description Root URL of the runtime, http or https. */
-                    endpoint?: string;
-                    /**
-                     * @description The software that serves, which decides how it is tested.
-                     * @enum {string}
-                     */
-                    runtime?: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
-                    /** @description Models that it serves; empty or null: not told. */
-                    models?: string[] | null;
-                    /** @description For the strategy `priority`: lower is tried first. */
-                    priority?: number;
-                    /** @description For the strategy `weighted`: its share; 0: none. */
-                    weight?: number;
-                    /** @description Whether inference may use the target. */
-                    enabled?: boolean;
-                    /** @description Written, never read: answers show `masked`; null drops the stored key. */
-                    api_key?: string | null;
-                };
+                "application/json": components["schemas"]["UpdateLocalTargetRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6308,6 +8374,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6317,6 +8387,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6326,6 +8401,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6335,6 +8414,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6344,6 +8427,10 @@ export interface operations {
             /** @description `conflict`: Conflict */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6353,6 +8440,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6362,6 +8453,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6371,6 +8466,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6380,6 +8480,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6389,6 +8494,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6398,6 +8508,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6407,6 +8522,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6433,13 +8553,18 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": Record<string, never>;
+                "application/json": components["schemas"]["TestLocalTargetRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6449,6 +8574,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6458,6 +8588,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6467,6 +8602,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6476,6 +8616,11 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6485,6 +8630,12 @@ export interface operations {
             /** @description `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6494,6 +8645,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6503,6 +8659,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6512,6 +8674,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6521,6 +8688,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6530,6 +8703,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6539,6 +8718,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6548,6 +8733,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6562,7 +8753,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6571,17 +8765,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Billing"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6591,6 +8804,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6600,6 +8818,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6609,6 +8831,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6618,6 +8845,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6627,6 +8859,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6636,6 +8873,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6659,22 +8901,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description The plan to put the organization on; null clears the override. */
-                    plan?: ("free" | "team" | "enterprise") | null;
-                    /** @description Why; needed with a plan. */
-                    reason?: string;
-                    /** @description When the override ends, in the future, as ISO 8601 with an offset; null: never. */
-                    expires_at?: string | null;
-                };
+                "application/json": components["schemas"]["UpdateBillingRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6684,6 +8922,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6693,6 +8935,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6702,6 +8949,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6711,6 +8962,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6720,6 +8975,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6729,6 +8988,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6738,6 +9002,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6747,6 +9016,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6756,6 +9030,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6765,6 +9044,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6788,33 +9072,19 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * @description The plan that is sold this way.
-                     * @constant
-                     */
-                    plan: "team";
-                    /**
-                     * @description How often Stripe bills.
-                     * @enum {string}
-                     */
-                    interval: "monthly" | "annual";
-                    /**
-                     * @description How many seats are bought.
-                     * @default 1
-                     */
-                    quantity?: number;
-                    /** @description Where the buyer comes back to; Stripe puts the id in the place of {CHECKOUT_SESSION_ID}. Its origin must be one of the dashboards of this deployment. */
-                    success_url?: string;
-                    /** @description Its origin must be one of the dashboards of this deployment. Default: the first of them. */
-                    cancel_url?: string;
-                };
+                "application/json": components["schemas"]["CreateCheckoutSessionRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6824,8 +9094,13 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6835,6 +9110,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6844,6 +9124,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6853,6 +9138,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6862,6 +9152,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6871,6 +9167,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6880,6 +9181,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6889,6 +9196,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6898,6 +9210,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6907,6 +9225,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6916,6 +9240,12 @@ export interface operations {
             /** @description `upstream_error`: Upstream error */
             502: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6925,6 +9255,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6934,6 +9270,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6957,16 +9299,19 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description `session_id` of the checkout. */
-                    session_id: string;
-                };
+                "application/json": components["schemas"]["BillingCheckoutReconcileRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6976,6 +9321,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6985,6 +9335,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6994,6 +9349,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7003,6 +9363,11 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7012,6 +9377,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7021,6 +9392,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7030,6 +9406,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7039,6 +9421,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7048,6 +9435,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7057,6 +9450,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7066,6 +9465,12 @@ export interface operations {
             /** @description `upstream_error`: Upstream error */
             502: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7075,6 +9480,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7084,6 +9495,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7107,18 +9524,20 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": {
-                    /** @description Its origin must be one of the dashboards of this deployment. Default: the first of them. */
-                    return_url?: string;
-                };
+                "application/json": components["schemas"]["CreatePortalSessionRequest"];
             };
         };
         responses: {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7128,6 +9547,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7137,6 +9561,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7146,6 +9575,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7155,6 +9589,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7164,6 +9604,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7173,6 +9618,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7182,6 +9633,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7191,6 +9647,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7200,6 +9662,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7209,6 +9677,12 @@ export interface operations {
             /** @description `upstream_error`: Upstream error */
             502: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7218,6 +9692,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7227,6 +9707,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7252,23 +9738,24 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    Age: components["headers"]["Age"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Invoice"][];
-                        /** @description Always null: there is one page. */
-                        next_cursor: string | null;
-                        /** @description When Stripe was asked; null when the organization has no customer and nobody was. */
-                        cached_at: string | null;
-                        /** @description Past its time, and served because Stripe fails at the moment. */
-                        stale: boolean;
-                    };
+                    "application/json": components["schemas"]["ListInvoicesAnswer"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7278,6 +9765,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7287,6 +9779,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7296,6 +9792,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7305,6 +9806,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7314,6 +9820,11 @@ export interface operations {
             /** @description `upstream_error`: Upstream error */
             502: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7323,6 +9834,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7332,6 +9848,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7355,6 +9876,11 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    Age: components["headers"]["Age"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7364,6 +9890,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7373,6 +9903,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7382,6 +9917,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7391,6 +9930,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7400,6 +9944,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7409,6 +9958,11 @@ export interface operations {
             /** @description `upstream_error`: Upstream error */
             502: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7418,6 +9972,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7427,6 +9986,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7441,7 +10005,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7450,17 +10017,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["OrgSettings"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7470,6 +10056,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7479,6 +10070,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7488,6 +10083,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7497,6 +10097,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7506,6 +10111,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7515,6 +10125,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7538,43 +10153,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Days that audit events are kept. */
-                    audit_retention_days?: number;
-                    /** @description Owners and admins must have signed in with a second factor. */
-                    require_mfa_for_admin?: boolean;
-                    /** @description Everybody must have signed in with a second factor. */
-                    mfa_required?: boolean;
-                    /** @description Changes on the platform need the approval of an admin; kept for its other services. */
-                    require_admin_approval?: boolean;
-                    /** @description A model needs approval before it is served; kept for other services of the platform. */
-                    require_model_approval?: boolean;
-                    /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
-                    auto_rollback_enabled?: boolean;
-                    /** @description Hours after which one must sign in again. */
-                    session_duration_hours?: number;
-                    /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
-                    reauth_interval_minutes?: number;
-                    /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
-                    hipaa_mode?: boolean;
-                    /** @description Address ranges that people and org keys may call from; empty or null: any. */
-                    ip_allowlist?: string[] | null;
-                    /**
-                     * @description Region where what names none is kept; kept for other services of the platform.
-                     * @enum {string}
-                     */
-                    default_region?: "us" | "eu" | "ap";
-                    /** @description Go ahead even if this shuts out the caller. */
-                    allow_lockout?: boolean;
-                };
+                "application/json": components["schemas"]["UpdateRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7584,6 +10174,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7593,6 +10187,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7602,6 +10201,10 @@ export interface operations {
             /** @description `plan_limit_reached`: Plan limit reached */
             402: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7611,6 +10214,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7620,6 +10227,10 @@ export interface operations {
             /** @description `conflict`: Conflict */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7629,6 +10240,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7638,6 +10253,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7647,6 +10266,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7656,6 +10280,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7665,6 +10294,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7674,6 +10308,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7683,6 +10322,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7697,7 +10341,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7706,17 +10353,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["OrgAuth"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7726,6 +10392,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7735,6 +10406,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7744,6 +10419,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7753,6 +10433,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7762,6 +10447,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7771,6 +10461,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7794,42 +10489,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description People can sign in through SSO; needs plan team. */
-                    sso_enabled?: boolean;
-                    /** @description What SSO speaks; null: not chosen. */
-                    sso_protocol?: ("saml" | "oidc") | null;
-                    /** @description https; the identity provider’s SAML metadata. */
-                    sso_metadata_url?: string | null;
-                    /** @description https; the OIDC issuer. */
-                    sso_issuer?: string | null;
-                    /** @description Id of this platform at the OIDC issuer; null: none. */
-                    sso_client_id?: string | null;
-                    /** @description People can sign in through SSO only. */
-                    sso_enforced?: boolean;
-                    /**
-                     * @description Role of people who come through SSO first.
-                     * @enum {string}
-                     */
-                    sso_default_role?: "admin" | "member";
-                    /** @description People are provisioned through SCIM; needs plan enterprise. */
-                    scim_enabled?: boolean;
-                    /**
-                     * @description How people sign in first of all; `sso` needs `sso_enabled`.
-                     * @enum {string}
-                     */
-                    primary_identity_mode?: "password" | "oauth" | "sso";
-                    /** @description Written, never read back. */
-                    sso_client_secret?: string | null;
-                };
+                "application/json": components["schemas"]["UpdateAuthRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7839,6 +10510,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7848,6 +10523,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7857,6 +10537,10 @@ export interface operations {
             /** @description `plan_limit_reached`: Plan limit reached */
             402: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7866,6 +10550,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7875,6 +10563,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7884,6 +10576,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7893,6 +10589,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7902,6 +10603,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7911,6 +10617,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7920,6 +10631,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7929,6 +10645,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7943,7 +10664,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7952,17 +10676,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["OrgPolicies"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7972,6 +10715,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7981,6 +10729,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7990,6 +10742,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7999,6 +10756,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8008,6 +10770,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8017,6 +10784,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8040,28 +10812,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * @description Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.
-                     * @enum {string}
-                     */
-                    serving_policy?: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
-                    /** @description Whether SDKs and servers send telemetry. */
-                    telemetry_enabled?: boolean;
-                    /**
-                     * @description How much of requests is kept.
-                     * @enum {string}
-                     */
-                    privacy_mode?: "standard" | "strict" | "zero_retention";
-                };
+                "application/json": components["schemas"]["UpdatePoliciesRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8071,6 +10833,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8080,6 +10846,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8089,6 +10860,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8098,6 +10873,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8107,6 +10886,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8116,6 +10899,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8125,6 +10913,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8134,6 +10927,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8143,6 +10941,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8152,6 +10955,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8179,19 +10987,23 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["IntegrationSummary"][];
-                        /** @description Pass as `cursor` for the next page; null at the end. */
-                        next_cursor: string | null;
-                    };
+                    "application/json": components["schemas"]["ListIntegrationsAnswer"];
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8201,6 +11013,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8210,6 +11027,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8219,6 +11040,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8228,6 +11054,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8237,6 +11068,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8246,6 +11082,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8269,15 +11110,20 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewSlack"] | components["schemas"]["NewMicrosoftTeams"] | components["schemas"]["NewPagerduty"] | components["schemas"]["NewOpsgenie"] | components["schemas"]["NewEmail"] | components["schemas"]["NewWebhook"] | components["schemas"]["NewDatadog"] | components["schemas"]["NewOpentelemetry"];
+                "application/json": components["schemas"]["CreateIntegrationRequest"];
             };
         };
         responses: {
             /** @description Created */
             201: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8287,6 +11133,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8296,6 +11147,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8305,6 +11161,11 @@ export interface operations {
             /** @description `plan_limit_reached`: Plan limit reached */
             402: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8314,6 +11175,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8323,6 +11189,12 @@ export interface operations {
             /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8332,6 +11204,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8341,6 +11218,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8350,6 +11233,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8359,6 +11247,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8368,6 +11262,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8377,6 +11277,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8386,6 +11292,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8400,7 +11312,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description Id of the integration. */
                 integration_id: string;
@@ -8412,17 +11327,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Integration"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8432,6 +11366,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8441,6 +11380,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8450,6 +11393,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8459,6 +11406,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8468,6 +11420,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8477,6 +11434,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8486,6 +11448,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8515,6 +11482,10 @@ export interface operations {
             /** @description Done, no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8522,6 +11493,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8531,6 +11506,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8540,6 +11520,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8549,6 +11533,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8558,6 +11546,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8567,6 +11559,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8576,6 +11573,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8585,6 +11587,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8594,6 +11601,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8620,26 +11632,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
-                    name?: string;
-                    /** @description Whether it is used. */
-                    enabled?: boolean;
-                    /** @description Fields of the type’s configuration, as in create. */
-                    config?: {
-                        [key: string]: unknown;
-                    };
-                } & {
-                    [key: string]: unknown;
-                };
+                "application/json": components["schemas"]["UpdateIntegrationRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8649,6 +11653,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8658,6 +11666,24 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `plan_limit_reached`: Plan limit reached */
+            402: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8667,6 +11693,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8676,6 +11706,10 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8685,6 +11719,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8694,6 +11732,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8703,6 +11745,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8712,6 +11759,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8721,6 +11773,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8730,6 +11787,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8739,6 +11801,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8765,13 +11832,18 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": Record<string, never>;
+                "application/json": components["schemas"]["ValidateIntegrationRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8781,6 +11853,11 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8790,6 +11867,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8799,6 +11881,11 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8808,6 +11895,11 @@ export interface operations {
             /** @description `not_found`: Resource not found */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8817,6 +11909,12 @@ export interface operations {
             /** @description `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8826,6 +11924,11 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8835,6 +11938,12 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8844,6 +11953,11 @@ export interface operations {
             /** @description `idempotency_mismatch`: Idempotency key reused */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8853,6 +11967,12 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8862,6 +11982,12 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8871,6 +11997,12 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8880,6 +12012,12 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8894,7 +12032,10 @@ export interface operations {
                 /** @description Must be the credential's organization. */
                 org_id?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8903,17 +12044,36 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["UsageLimits"];
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8923,6 +12083,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8932,6 +12097,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8941,6 +12110,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8950,6 +12124,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8959,6 +12138,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8968,6 +12152,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8991,35 +12180,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description What to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
-                    limits: {
-                        /** @description What to set hosted_requests_monthly to. */
-                        hosted_requests_monthly?: components["schemas"]["UsageLimitInput"];
-                        /** @description What to set api_requests_monthly to. */
-                        api_requests_monthly?: components["schemas"]["UsageLimitInput"];
-                        /** @description What to set managed_billable_micros_monthly to. */
-                        managed_billable_micros_monthly?: components["schemas"]["UsageLimitInput"];
-                        /** @description What to set max_devices to. */
-                        max_devices?: components["schemas"]["UsageLimitInput"];
-                        /** @description What to set max_models to. */
-                        max_models?: components["schemas"]["UsageLimitInput"];
-                        /** @description What to set storage_gb to. */
-                        storage_gb?: components["schemas"]["UsageLimitInput"];
-                        /** @description What to set training_rounds_monthly to. */
-                        training_rounds_monthly?: components["schemas"]["UsageLimitInput"];
-                        /** @description What to set model_downloads_monthly to. */
-                        model_downloads_monthly?: components["schemas"]["UsageLimitInput"];
-                    };
-                };
+                "application/json": components["schemas"]["UpdateUsageLimitsRequest"];
             };
         };
         responses: {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description Names this version, for `If-Match`. */
-                    ETag: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9029,6 +12201,10 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9038,6 +12214,11 @@ export interface operations {
             /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
             401: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9047,6 +12228,10 @@ export interface operations {
             /** @description `plan_limit_reached`: Plan limit reached */
             402: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9056,6 +12241,10 @@ export interface operations {
             /** @description `forbidden`: Forbidden */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9065,6 +12254,10 @@ export interface operations {
             /** @description `precondition_failed`: Precondition failed */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9074,6 +12267,10 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9083,6 +12280,11 @@ export interface operations {
             /** @description `unsupported_media_type`: Unsupported media type */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9092,6 +12294,11 @@ export interface operations {
             /** @description `rate_limited`: Rate limit exceeded */
             429: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9101,6 +12308,11 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9110,6 +12322,11 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9119,6 +12336,11 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9130,7 +12352,10 @@ export interface operations {
     "stripe-events.receive": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description Time and signature of the body, as Stripe makes them: `t=<seconds>,v1=<HMAC-SHA256 in hex>`. */
+                "Stripe-Signature": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9144,6 +12369,8 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9153,6 +12380,8 @@ export interface operations {
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9162,6 +12391,8 @@ export interface operations {
             /** @description `payload_too_large`: Payload too large */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9171,6 +12402,9 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9180,6 +12414,9 @@ export interface operations {
             /** @description `service_unavailable`: Service unavailable */
             503: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9189,6 +12426,9 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9209,15 +12449,32 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            /** @description `method_not_allowed`: Method not allowed */
+            405: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Allow: components["headers"]["Allow"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9227,6 +12484,9 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9238,7 +12498,10 @@ export interface operations {
     "meta.openapi": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Answer 304 without a body while this `ETag` holds. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9247,6 +12510,9 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9255,9 +12521,34 @@ export interface operations {
                     };
                 };
             };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `method_not_allowed`: Method not allowed */
+            405: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Allow: components["headers"]["Allow"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9267,6 +12558,9 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9290,15 +12584,20 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     [name: string]: unknown;
                 };
                 content: {
                     "text/html": string;
+                    "text/javascript": string;
                 };
             };
             /** @description `invalid_input`: Invalid input */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9308,6 +12607,9 @@ export interface operations {
             /** @description `server_error`: Server error */
             500: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9317,6 +12619,9 @@ export interface operations {
             /** @description `request_timeout`: Request timed out */
             504: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {

@@ -68,7 +68,7 @@ export const updateIntegration = operation({
     body: patchIntegrationBody(),
   }),
   answers: () => ({ 200: patchedIntegrationSchema() }),
-  refusals: ['not_found'],
+  refusals: ['not_found', 'plan_limit_reached'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'integration' } },
   audit: { action: 'integration.updated', resource: 'integration', param: 'integration_id' },
 })

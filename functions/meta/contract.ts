@@ -14,6 +14,7 @@ export const getHealth = operation({
   answers: () => ({
     200: z.object({ status: z.literal('ok'), version: z.string(), stage: z.string() }).meta({ id: 'Health' }),
   }),
+  refusals: ['method_not_allowed'],
   access: { table: [] },
 })
 
@@ -25,6 +26,7 @@ export const getOpenApi = operation({
   summary: 'OpenAPI description',
   description: 'This API as an OpenAPI 3.1 document, generated from the contracts that the service validates with.',
   answers: () => ({ 200: z.record(z.string(), z.json()) }),
+  refusals: ['method_not_allowed'],
   access: { table: [] },
 })
 
@@ -45,7 +47,7 @@ export const getDocs = operation({
   }),
   answers: () => ({ 200: null }),
   access: { table: [] },
-  mediaType: 'text/html',
+  mediaTypes: ['text/html', 'text/javascript'],
 })
 
 /** Answers what no operation has. */

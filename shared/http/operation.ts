@@ -66,8 +66,8 @@ interface Description {
   audit?: { action: AuditAction; resource: ResourceType; param?: string }
   /** A POST that changes no setting, and so has no event. */
   withoutEvent?: boolean
-  /** The answer is a page for a browser, or any other medium than JSON. */
-  mediaType?: string
+  /** What the answer can be where it is not JSON: a page for a browser, and its script. */
+  mediaTypes?: readonly string[]
 }
 
 interface Definition<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType>

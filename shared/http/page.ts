@@ -10,7 +10,12 @@ import { invalidCursor } from './problem.ts'
 
 export const pageQuery = lazy(() => ({
   limit: countQuery(1, 100, 50).meta({ description: 'Entries a page.' }),
-  cursor: z.string().max(2000).optional().meta({ description: '`next_cursor` of the page before.' }),
+  cursor: z
+    .string()
+    .max(2000)
+    .meta({ pattern: '^[A-Za-z0-9_-]+$' })
+    .optional()
+    .meta({ description: '`next_cursor` of the page before.' }),
 }))
 
 /** The answer of a list. A filtered page may hold fewer entries than `limit`; only a null cursor is the end. */

@@ -17,6 +17,7 @@ export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawSh
     .refine((body) => Object.keys(fields).some((name) => (body as Record<string, unknown>)[name] !== undefined), {
       error: `must change at least one field: ${Object.keys(fields).join(', ')}`,
     })
+    .meta({ minProperties: 1 })
 
 /** A field of a patch that `null` sets to what it is when it is empty. */
 export const clearable = <Field extends z.ZodType>(field: Field, empty: z.output<Field>) =>

@@ -67,10 +67,11 @@ export const patchIntegrationBody = lazy(() =>
         .record(z.string(), z.unknown())
         .refine(fits, tooMany)
         .optional()
-        .meta({ description: 'Fields of the type’s configuration, as in create.' }),
+        .meta({ description: 'Fields of the type’s configuration, as in create.', maxProperties: maxFields }),
     })
     .refine((body) => Object.keys(body).length > 0, `must change at least one field: ${applied.join(', ')}`)
-    .refine(fits, tooMany),
+    .refine(fits, tooMany)
+    .meta({ minProperties: 1, maxProperties: maxFields }),
 )
 
 const summaryFields = lazy(() => ({

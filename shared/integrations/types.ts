@@ -72,7 +72,8 @@ const headers: FieldSpec = {
       .refine(
         (map) => new Set(Object.keys(map).map((name) => name.toLowerCase())).size === Object.keys(map).length,
         'must not name a header twice, whatever the case',
-      ),
+      )
+      .meta({ maxProperties: maxHeaders }),
   description: `At most ${maxHeaders} headers sent along; their values are secret. A null value takes a header away.`,
   hint: 'add the headers that the receiver asks for',
 }
@@ -199,7 +200,7 @@ export const integrationTypes = {
       },
       signing_secret: {
         keeping: 'secret',
-        value: () => secretText().min(16).max(1024),
+        value: () => secretText().min(16).max(1024).meta({ pattern: '^[^…]+$' }),
         need: 'recommended',
         description: 'At least 16 characters; signs each delivery so that the receiver can tell it from a forgery.',
         hint: 'set at least 16 random characters, and verify the signature in the receiver',

@@ -98,3 +98,4 @@ export const writtenUrlField = (rules: WrittenUrlRules = {}, text: z.ZodString =
       if (fault) context.addIssue({ code: 'custom', message: fault })
     })
     .overwrite((value) => (writtenUrlFault(value, rules) === undefined ? normalizedUrl(value) : value))
+    .meta({ format: 'uri', pattern: `^(${(rules.schemes ?? ['https']).join('|')})://[^\\s\\\\]+$` })

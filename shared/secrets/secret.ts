@@ -60,7 +60,9 @@ export const maskMessage = 'is the mask of a stored secret; send the secret itse
 /**
  * A field of a request that is secret: the text is checked by `text`, then wrapped.
  */
-export const secretField = (text: z.ZodType<string, string> = z.string().min(1).max(4096)) =>
+export const secretField = (
+  text: z.ZodType<string, string> = z.string().min(1).max(4096).meta({ pattern: '^[^…]+$' }),
+) =>
   text
     .refine((value) => !isMask(value), maskMessage)
     .refine((value) => Buffer.byteLength(value) <= 4096, 'must not be longer than 4096 bytes')

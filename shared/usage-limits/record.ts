@@ -52,7 +52,7 @@ export const usageLimitsBody = lazy(() => {
         error: ({ code }) => (code === 'unrecognized_keys' ? `is not a metric; ${known}` : undefined),
       })
       .refine((limits) => Object.keys(limits).length > 0, `must name at least one metric; ${known}`)
-      .meta({ description: `What to set, by metric; ${known}.` }),
+      .meta({ description: `What to set, by metric; ${known}.`, minProperties: 1 }),
   })
 })
 

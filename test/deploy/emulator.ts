@@ -1,12 +1,11 @@
 /** The AWS emulator: installed into `.local/` from pinned packages, on a free loopback port, with IAM enforced. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { freePort } from '../../local/engine.ts'
+import { installPython, localFolder } from '../python.ts'
 
-export const localFolder = join(import.meta.dirname, '..', '..', '.local')
-const venv = join(localFolder, 'emulator')
 const requirements = join(import.meta.dirname, 'requirements.txt')
 const readyTimeoutMs = 30_000
 
@@ -18,40 +17,8 @@ export interface Emulator {
   stop(): Promise<void>
 }
 
-/** Installs the emulator where it is not, or not in this version. */
-function install(): string {
-  const binary = join(venv, 'bin', 'ministack')
-  const mark = join(venv, 'installed')
-  const wanted = readFileSync(requirements, 'utf8')
-  if (existsSync(mark) && readFileSync(mark, 'utf8') === wanted) return binary
-  console.log('installing the emulator into .local/emulator …')
-  mkdirSync(localFolder, { recursive: true })
-  execFileSync(findPython(), ['-m', 'venv', '--clear', venv], { stdio: 'inherit' })
-  execFileSync(join(venv, 'bin', 'pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', requirements], {
-    stdio: 'inherit',
-  })
-  writeFileSync(mark, wanted)
-  return binary
-}
-
-/** A Python that is new enough for the emulator. */
-function findPython(): string {
-  const isNewEnough = 'import sys; sys.exit(sys.version_info < (3, 10))'
-  for (const python of ['python3', 'python']) {
-    try {
-      execFileSync(python, ['-c', isNewEnough], { stdio: 'ignore' })
-      return python
-    } catch {
-      // The next name.
-    }
-  }
-  throw new Error(
-    'The deploy test needs Python 3.10 or newer beside Node, as python3 on the PATH; only this test does.',
-  )
-}
-
 export async function startEmulator(): Promise<Emulator> {
-  const binary = install()
+  const binary = join(installPython('emulator', requirements), 'ministack')
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`
   const child = spawn(binary, [], {

@@ -4,7 +4,7 @@ import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { bareStage, fullStage } from '../lib/stages.ts'
-import { localFolder } from './emulator.ts'
+import { localFolder } from '../python.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const linter = join(localFolder, 'emulator', 'bin', 'cfn-lint')

@@ -30,9 +30,14 @@ describe('no schema has', () => {
   })
 })
 
+test('each object has a name: the body of a request, of an answer, and each part of one', () => {
+  const inline = all.filter(({ path, schema }) => 'properties' in schema && !/^#\/[^/]+$/.test(path))
+  const odd = inline.filter(({ path }) => !/\/(?:if|then|else|not)$|\/examples?\/|\/properties$/.test(path))
+  expect(odd.map(({ path }) => path)).toEqual([])
+})
+
 test('each type of integration is a named schema, told apart by a discriminator', () => {
-  const body = openapi.paths['/api/v1/settings/integrations'].post.requestBody.content['application/json'].schema
-  const { Integration } = openapi.components.schemas
+  const { Integration, CreateIntegrationRequest: body } = openapi.components.schemas
   for (const schema of [body, Integration] as { oneOf: object[]; discriminator?: { mapping: object } }[]) {
     expect(schema.oneOf.every((variant) => '$ref' in variant)).toBe(true)
     expect(Object.keys(schema.discriminator?.mapping ?? {})).toHaveLength(schema.oneOf.length)

@@ -180,7 +180,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     if (isVersioned(operation, response.status)) expect(response.headers.etag).toMatch(/^"[\w-]{27}"$/)
     expect(response.headers).toMatchObject({
       ...securityHeaders,
-      ...(operation.mediaType ? { 'content-security-policy': expect.any(String) } : {}),
+      ...(operation.mediaTypes ? { 'content-security-policy': expect.any(String) } : {}),
       ...(guarded ? rateHeaders : {}),
       'x-request-id': expect.stringMatching(/^[0-9A-Z]{26}$/),
     })

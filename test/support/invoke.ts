@@ -4,6 +4,7 @@ import { ulid } from 'ulid'
 import { catchAll, type OperationName, operations } from '../../functions/operations.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { withAccessOf } from './access.ts'
+import { expectDocumented } from './documented.ts'
 
 export interface Request {
   /** API key or JWT, sent as a bearer token. */
@@ -78,6 +79,7 @@ export async function invokeEvent(
   const result = await withAccessOf(operation, () => handler(event, context))
   const text = result.body ?? ''
   const headers = Object.fromEntries(Object.entries(result.headers ?? {}).map(([key, value]) => [key, String(value)]))
+  expectDocumented(operation, result.statusCode ?? 200, headers)
   const isJson = /json/.test(headers['content-type'] ?? '')
   return { status: result.statusCode ?? 200, headers, text, body: isJson && text !== '' ? JSON.parse(text) : undefined }
 }

@@ -1,9 +1,9 @@
 /** The published document says of each type what the service does with it. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type * as z from 'zod'
-import openapi from '../../../docs/openapi.json' with { type: 'json' }
 import { type OperationName, operations } from '../../../functions/operations.ts'
 import { type IntegrationSpec, integrationTypes } from '../../../shared/integrations/types.ts'
+import { dereferencedPaths } from '../../support/dereferenced.ts'
 import { categories, fullConfigs, integrationsOf, makeOrgOn, type Type, types } from '../../support/integrations.ts'
 
 interface Schema {
@@ -24,19 +24,11 @@ interface Schema {
   maxLength?: number
 }
 
-const components = openapi.components.schemas as unknown as Record<string, Schema>
-const named = (schema: Schema): Schema =>
-  schema.$ref ? (components[schema.$ref.split('/').at(-1) ?? ''] ?? {}) : schema
-/** A schema with its variants, which have names of their own, in the place of references to them. */
-const resolved = (schema: Schema): Schema => {
-  const { oneOf, ...rest } = named(schema)
-  return { ...rest, ...(oneOf ? { oneOf: oneOf.map(named) } : {}) }
-}
-const collection = openapi.paths['/api/v1/settings/integrations']
-const single = openapi.paths['/api/v1/settings/integrations/{integration_id}']
+const collection = dereferencedPaths['/api/v1/settings/integrations']
+const single = dereferencedPaths['/api/v1/settings/integrations/{integration_id}']
 
-const createSchema = resolved(collection.post.requestBody.content['application/json'].schema as Schema)
-const recordSchema = resolved(collection.post.responses['201'].content['application/json'].schema as Schema)
+const createSchema = collection.post.requestBody.content['application/json'].schema as Schema
+const recordSchema = collection.post.responses['201'].content['application/json'].schema as Schema
 
 const variantOf = (schema: Schema, type: string): Schema => {
   const matching = schema.oneOf?.filter(({ properties }) => properties?.type?.const === type) ?? []
@@ -113,7 +105,7 @@ describe('the schema of an answer', () => {
 
   test('of a list holds summaries, without a configuration', () => {
     const list = collection.get.responses['200'].content['application/json'].schema as Schema
-    const summary = resolved(list.properties?.data?.items ?? {})
+    const summary = list.properties?.data?.items ?? {}
     expect(Object.keys(summary.properties ?? {}).sort()).toEqual(
       ['id', 'type', 'category', 'name', 'enabled', 'config_valid', 'created_at', 'updated_at'].sort(),
     )
@@ -122,8 +114,8 @@ describe('the schema of an answer', () => {
   })
 
   test('of a patch can be met: no part of it forbids the fields of the others', () => {
-    const schema = resolved(single.patch.responses['200'].content['application/json'].schema as Schema)
-    const parts = (schema.allOf ?? []).map(resolved)
+    const schema = single.patch.responses['200'].content['application/json'].schema as Schema
+    const parts = schema.allOf ?? []
     const closed = parts.flatMap((part) => part.oneOf ?? [part]).filter((part) => part.additionalProperties === false)
     // A closed part meets an answer only when it names every field of it.
     for (const { properties = {} } of closed) {

@@ -1,0 +1,44 @@
+/** What a body needs because of another field of it. Handlers hold these rules; here they are in the words of JSON Schema. */
+
+type Fields = Record<string, object>
+
+interface Condition {
+  /** Where a body matches this, */
+  when: Fields
+  /** it must have this field. */
+  field: string
+  /** Any other body must not have it. */
+  otherwiseNot?: true
+}
+
+const ofCompatible: Condition = {
+  when: { provider: { const: 'openai_compatible' } },
+  field: 'base_url',
+  otherwiseNot: true,
+}
+
+const conditions: Readonly<Record<string, Condition>> = {
+  CreateCloudConnectionRequest: ofCompatible,
+  CreateCloudCredentialRequest: ofCompatible,
+  UpdateBillingRequest: { when: { plan: { type: 'string' } }, field: 'reason' },
+}
+
+/** Adds the conditions to the bodies that have them. */
+export function withConditions<T extends object>(document: T): T {
+  const { components } = document as { components?: { schemas?: Record<string, object> } }
+  const schemas = components?.schemas ?? {}
+  for (const [name, { when, field, otherwiseNot }] of Object.entries(conditions)) {
+    const schema = schemas[name]
+    if (!schema || !('properties' in schema)) throw new Error(`no body is named ${name}`)
+    // Linters want each field named in each part: to them a part is closed as the whole is.
+    const any = Object.fromEntries(Object.keys(schema.properties as Fields).map((known) => [known, {}]))
+    const needs = { properties: any, required: [field] }
+    Object.assign(schema, {
+      if: { properties: { ...any, ...when }, required: Object.keys(when) },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+      then: needs,
+      ...(otherwiseNot ? { else: { properties: any, not: needs } } : {}),
+    })
+  }
+  return document
+}

@@ -1,0 +1,66 @@
+/** The headers of answers, and which answer has which. */
+import type { Operation } from '../shared/http/operation.ts'
+import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
+
+type Header = {
+  description: string
+  schema: { type: 'string' | 'integer'; format?: 'uri-reference'; minimum?: 0 }
+  example: string | number
+}
+
+const text = (description: string, example: string): Header => ({ description, schema: { type: 'string' }, example })
+const seconds = (description: string, example: number): Header => ({
+  description,
+  schema: { type: 'integer', minimum: 0 },
+  example,
+})
+
+export const headers = {
+  'X-Request-Id': text('Names the request in the logs: tell it to support.', '01JD3V7K3Q9X5M2N8R4T6W0Y1Z'),
+  'Cache-Control': text('`no-store`, except for what is the same for every caller.', 'no-store'),
+  'RateLimit-Policy': text(
+    'Requests (`q`) that the credential has in a window of `w` seconds (draft-ietf-httpapi-ratelimit-headers).',
+    '"default";q=600;w=60',
+  ),
+  RateLimit: text('Requests that are left (`r`), and seconds until the window ends (`t`).', '"default";r=599;t=42'),
+  ETag: text(
+    'Names this version: for `If-Match` of a change, `If-None-Match` of a read.',
+    '"vJ6yZ0o3bRZ0GgW9o2y1R4aXn8c"',
+  ),
+  Location: {
+    description: 'Where the new resource is read.',
+    schema: { type: 'string', format: 'uri-reference' },
+    example: '/api/v1/settings/api-keys/key_01jd3v7k3q9x5m2n8r4t6w0y11',
+  },
+  'Idempotency-Replayed': text('`true` where the kept answer of an earlier request is sent again.', 'true'),
+  Age: seconds('Seconds since Stripe was asked.', 12),
+  'Retry-After': seconds('Seconds after which to try again.', 21),
+  'WWW-Authenticate': text('How to authenticate (RFC 6750).', 'Bearer realm="octomil"'),
+  'Accept-Encoding': text('Encodings that a body may have.', 'identity'),
+  Allow: text('Methods that the path takes.', 'GET, HEAD, POST'),
+} as const satisfies Record<string, Header>
+
+export type HeaderName = keyof typeof headers
+
+/** Operations that answer a copy of what Stripe has. */
+const copies: readonly string[] = ['settings.list-invoices', 'settings.get-billing-support-context']
+
+/** What an answer of a status may carry. `codes` are the problems that the operation answers with it. */
+export function headersOf(
+  operation: Operation,
+  status: number,
+  codes: readonly ProblemCode[],
+  hasEtag: boolean,
+): HeaderName[] {
+  const names: HeaderName[] = ['X-Request-Id', 'Cache-Control']
+  if (operation.scope !== 'public') names.push('RateLimit-Policy', 'RateLimit')
+  if (hasEtag) names.push('ETag')
+  if (status === 201) names.push('Location')
+  if (status === 401) names.push('WWW-Authenticate')
+  if (status === 405) names.push('Allow')
+  if (status === 415) names.push('Accept-Encoding')
+  if (status < 300 && copies.includes(operation.id)) names.push('Age')
+  if (operation.method === 'POST' && operation.scope !== 'public' && status !== 401) names.push('Idempotency-Replayed')
+  if (codes.some((code) => problemKinds[code].retryable)) names.push('Retry-After')
+  return names
+}
