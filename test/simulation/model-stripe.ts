@@ -201,8 +201,9 @@ export class ModelStripe {
       world.schedule(world.latencyMs(), () => {
         world.note(`${method} ${path}`, sender)
         if (chance(roughness.stripeFault)) return resolve(failing)
-        served()
         const answered = this.#answer(key, method, path, params, idempotencyKey)
+        // After the answer: the request itself makes happen what has fallen due.
+        served()
         resolve(chance(roughness.stripeFault) ? unreachable : answered)
       })
     })
