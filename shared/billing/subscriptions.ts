@@ -119,7 +119,7 @@ function priceOfItem({ price, plan }: Partial<Pick<Stripe.SubscriptionItem, 'pri
 
 /**
  * The plan of a price: by its lookup key, then by `octomil_plan` in its metadata or that of its product. A price that no
- * longer names a plan keeps the last one that it gave, or the one that our checkout noted in the subscription.
+ * longer names a plan keeps the last one that it gave, or the one that our checkout sold.
  */
 async function planOfPrice(stripe: Stripe, price: PriceLike, subscription: Stripe.Subscription) {
   const ofLookupKey = /^octomil_([a-z]+)_(?:monthly|annual)$/.exec(price.lookup_key ?? '')?.[1]
@@ -130,9 +130,33 @@ async function planOfPrice(stripe: Stripe, price: PriceLike, subscription: Strip
   }
   const ofProduct = await planOfProduct(stripe, price, subscription)
   if (ofProduct) await rememberPlan(price.id, ofProduct)
-  const { octomil_plan: bought, octomil_price: boughtAt } = subscription.metadata ?? {}
-  return ofProduct ?? (await rememberedPlan(price.id)) ?? (boughtAt === price.id ? planNamed(bought) : null)
+  return ofProduct ?? (await rememberedPlan(price.id)) ?? planSold(stripe, price, subscription)
 }
+
+/**
+ * The plan that our checkout noted in the subscription, for the price that it sold and others of the same product. In the
+ * portal a customer can change to a price that loses its lookup key before we have ever read it.
+ */
+async function planSold(stripe: Stripe, price: PriceLike, subscription: Stripe.Subscription): Promise<PlanCode | null> {
+  const { octomil_plan, octomil_price: sold } = subscription.metadata ?? {}
+  const plan = planNamed(octomil_plan)
+  if (plan === null || sold === undefined || !isLive({ status: statusOf(subscription) })) return null
+  if (sold === price.id) return plan
+  const product = await productOf(stripe, sold)
+  return product !== undefined && product === idOf(price.product) ? plan : null
+}
+
+/** The product of a price; undefined when Stripe does not know the price. */
+const productOf = (stripe: Stripe, priceId: string): Promise<string | undefined> =>
+  stripe.prices.retrieve(priceId).then(
+    ({ product }) => idOf(product),
+    (error: unknown) => {
+      if (isMissing(error)) return undefined
+      throw error
+    },
+  )
+
+const idOf = (reference: string | { id: string }): string => (typeof reference === 'string' ? reference : reference.id)
 
 /** A subscription that is over gives no plan, so Stripe is not asked for its product. */
 async function planOfProduct(stripe: Stripe, { product }: PriceLike, subscription: Stripe.Subscription) {

@@ -1,5 +1,5 @@
 /** The events that Stripe keeps, of the types that matter here, newest first. */
-import { callStripe } from '../stripe/client.ts'
+import { realPorts } from '../billing/ports.ts'
 import { stripeEventTypes } from './event.ts'
 
 /** Both ends inclusive, in epoch seconds. */
@@ -18,7 +18,7 @@ export interface EventPage {
 }
 
 export const listStripeEvents = ({ from, until, limit, after }: EventQuery): Promise<EventPage> =>
-  callStripe(async (stripe) => {
+  realPorts.callStripe(async (stripe) => {
     const { data, has_more } = await stripe.events.list({
       created: { gte: from, lte: until },
       types: [...stripeEventTypes],

@@ -15,8 +15,14 @@ export interface Process {
   mortal: boolean
   /** When it is killed at the latest. */
   endsAtMs: number
-  /** When Stripe's state was last read in it, by customer. */
-  reads: Map<string, number>
+  /** What it last read of Stripe's state, by customer. */
+  reads: Map<string, Reading>
+}
+
+/** The plan that a customer's subscriptions gave at the moment at which Stripe answered. */
+export interface Reading {
+  atMs: number
+  plan: string | null
 }
 
 export type Outcome<T> = { ended: 'well'; value: T } | { ended: 'badly'; error: unknown } | { ended: 'dead' }

@@ -136,6 +136,28 @@ test('who bought team stays on team when its lookup key moves to a dearer price'
   expect(dearer.id).not.toBe(price?.id)
 })
 
+test('a change to the annual price keeps team when its lookup key moves before the first sync', async () => {
+  const { org, customerId } = await subscriber()
+  const store = await stripeStore()
+  const annual = store.all('price').find(({ lookup_key }) => lookup_key === 'octomil_team_annual')
+  const product = store.get('product', annual?.product ?? '')
+  if (product) store.change('product', product.id, { metadata: {} })
+  const [subscription] = await subscriptionsOf(org)
+  const [item] = subscription?.items.data ?? []
+  await atStripe('POST', `/v1/subscriptions/${subscription?.id}`, { items: [{ id: item?.id, price: annual?.id }] })
+  await atStripe('POST', '/v1/prices', {
+    product: annual?.product,
+    currency: 'usd',
+    unit_amount: 1_200_000,
+    recurring: { interval: 'year' },
+    lookup_key: 'octomil_team_annual',
+    transfer_lookup_key: true,
+  })
+  await projectEvent(customerId)
+  expect((await billingOf(org).get()).body).toMatchObject({ plan: { code: 'team' }, unknown_price: false })
+  await atStripe('POST', `/v1/prices/${annual?.id}`, { lookup_key: 'octomil_team_annual', transfer_lookup_key: true })
+})
+
 test('an invoice event makes the next list of invoices fresh', async () => {
   const { org, customerId } = await subscriber()
   const first = await billingOf(org).invoices()
