@@ -12,7 +12,7 @@ const rounds = 2
 const warmUpRequests = 200
 const keysPerOrg = 50
 
-const keysPath = '/api/v1/settings/api-keys'
+const keysPath = '/api/v2/settings/api-keys'
 const newKey = { name: 'Bench key', scopes: ['models:read', 'devices:register'], environment: 'live' }
 
 /** The operations by what they do to the table, authentication (a read beside a counter) being in all of them. */

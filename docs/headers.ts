@@ -30,7 +30,7 @@ export const headers = {
   Location: {
     description: 'Where the new resource is read.',
     schema: { type: 'string', format: 'uri-reference' },
-    example: '/api/v1/settings/api-keys/key_01jd3v7k3q9x5m2n8r4t6w0y11',
+    example: '/api/v2/settings/api-keys/key_01jd3v7k3q9x5m2n8r4t6w0y11',
   },
   'Idempotency-Replayed': text('`true` where the kept answer of an earlier request is sent again.', 'true'),
   Age: seconds('Seconds since Stripe was asked.', 12),

@@ -58,6 +58,6 @@ export const problemExamples = Object.fromEntries(
   Object.entries(cases).map(([code, { detail, ...details }]) => {
     // The keys of `cases` are the codes.
     const problem = new ProblemError(code as ProblemCode, detail, details)
-    return [code, problemBody(problem, '01JD3V7K3Q9X5M2N8R4T6W0Y1Z', '/api/v1/settings/api-keys')]
+    return [code, problemBody(problem, '01JD3V7K3Q9X5M2N8R4T6W0Y1Z', '/api/v2/settings/api-keys')]
   }),
 )

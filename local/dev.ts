@@ -104,7 +104,7 @@ OIDC issuer            ${issuer}
 
 ${lines.join('\n')}
 Try:
-  curl -s ${url}/api/v1/settings/api-keys -H 'Authorization: Bearer ${orgs[0]?.api_keys.full_admin}'
+  curl -s ${url}/api/v2/settings/api-keys -H 'Authorization: Bearer ${orgs[0]?.api_keys.full_admin}'
 
 Ctrl-C to stop; the data stays in .local/ (--fresh starts over).
 `

@@ -75,7 +75,7 @@ export type AnswerOf<Path extends keyof paths, Method extends HttpMethod> = Answ
   ETagOf<Path, Method>
 >
 
-/** A method of the API as a function: `GET('/api/v1/settings')`. */
+/** A method of the API as a function: `GET('/api/v2/settings')`. */
 export type Call<Method extends HttpMethod> = <Path extends PathOf<Method>>(
   path: Path,
   ...options: OptionsArgument<Path, Method>

@@ -4,7 +4,7 @@
  */
 
 export interface paths {
-    "/api/v1/settings/api-keys": {
+    "/api/v2/settings/api-keys": {
         parameters: {
             query?: never;
             header?: never;
@@ -32,7 +32,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/app-keys": {
+    "/api/v2/settings/app-keys": {
         parameters: {
             query?: never;
             header?: never;
@@ -54,7 +54,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/publishable-keys": {
+    "/api/v2/settings/publishable-keys": {
         parameters: {
             query?: never;
             header?: never;
@@ -76,7 +76,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/api-keys/{key_id}": {
+    "/api/v2/settings/api-keys/{key_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -98,7 +98,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/api-keys/{key_id}/rotate": {
+    "/api/v2/settings/api-keys/{key_id}/rotate": {
         parameters: {
             query?: never;
             header?: never;
@@ -120,7 +120,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/api-keys/{key_id}/revoke": {
+    "/api/v2/settings/api-keys/{key_id}/revoke": {
         parameters: {
             query?: never;
             header?: never;
@@ -142,7 +142,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/api-keys/scopes": {
+    "/api/v2/settings/api-keys/scopes": {
         parameters: {
             query?: never;
             header?: never;
@@ -164,7 +164,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/audit-events": {
+    "/api/v2/settings/audit-events": {
         parameters: {
             query?: never;
             header?: never;
@@ -186,7 +186,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/audit-events/verify": {
+    "/api/v2/settings/audit-events/verify": {
         parameters: {
             query?: never;
             header?: never;
@@ -208,7 +208,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/cloud-connections": {
+    "/api/v2/settings/cloud-connections": {
         parameters: {
             query?: never;
             header?: never;
@@ -236,7 +236,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/cloud-connections/{connection_id}": {
+    "/api/v2/settings/cloud-connections/{connection_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -270,7 +270,7 @@ export interface paths {
         patch: operations["settings.update-cloud-connection"];
         trace?: never;
     };
-    "/api/v1/settings/cloud-connections/{connection_id}/test": {
+    "/api/v2/settings/cloud-connections/{connection_id}/test": {
         parameters: {
             query?: never;
             header?: never;
@@ -292,7 +292,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/cloud-connections/{connection_id}/models": {
+    "/api/v2/settings/cloud-connections/{connection_id}/models": {
         parameters: {
             query?: never;
             header?: never;
@@ -314,7 +314,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/cloud-credentials": {
+    "/api/v2/settings/cloud-credentials": {
         parameters: {
             query?: never;
             header?: never;
@@ -342,7 +342,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/cloud-credentials/{credential_id}": {
+    "/api/v2/settings/cloud-credentials/{credential_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -376,7 +376,7 @@ export interface paths {
         patch: operations["settings.update-cloud-credential"];
         trace?: never;
     };
-    "/api/v1/settings/cloud-policy": {
+    "/api/v2/settings/cloud-policy": {
         parameters: {
             query?: never;
             header?: never;
@@ -404,7 +404,7 @@ export interface paths {
         patch: operations["settings.update-cloud-policy"];
         trace?: never;
     };
-    "/api/v1/settings/execution": {
+    "/api/v2/settings/execution": {
         parameters: {
             query?: never;
             header?: never;
@@ -426,7 +426,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/execution/health": {
+    "/api/v2/settings/execution/health": {
         parameters: {
             query?: never;
             header?: never;
@@ -448,7 +448,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/execution/reports": {
+    "/api/v2/settings/execution/reports": {
         parameters: {
             query?: never;
             header?: never;
@@ -470,7 +470,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/execution/routing": {
+    "/api/v2/settings/execution/routing": {
         parameters: {
             query?: never;
             header?: never;
@@ -498,7 +498,7 @@ export interface paths {
         patch: operations["settings.update-routing"];
         trace?: never;
     };
-    "/api/v1/settings/execution/local-targets": {
+    "/api/v2/settings/execution/local-targets": {
         parameters: {
             query?: never;
             header?: never;
@@ -526,7 +526,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/execution/local-targets/{target_id}": {
+    "/api/v2/settings/execution/local-targets/{target_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -560,7 +560,7 @@ export interface paths {
         patch: operations["settings.update-local-target"];
         trace?: never;
     };
-    "/api/v1/settings/execution/local-targets/{target_id}/test": {
+    "/api/v2/settings/execution/local-targets/{target_id}/test": {
         parameters: {
             query?: never;
             header?: never;
@@ -582,7 +582,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/billing": {
+    "/api/v2/settings/billing": {
         parameters: {
             query?: never;
             header?: never;
@@ -610,7 +610,7 @@ export interface paths {
         patch: operations["settings.update-billing"];
         trace?: never;
     };
-    "/api/v1/settings/billing/checkout": {
+    "/api/v2/settings/billing/checkout": {
         parameters: {
             query?: never;
             header?: never;
@@ -632,7 +632,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/billing/checkout/reconcile": {
+    "/api/v2/settings/billing/checkout/reconcile": {
         parameters: {
             query?: never;
             header?: never;
@@ -654,7 +654,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/billing/portal": {
+    "/api/v2/settings/billing/portal": {
         parameters: {
             query?: never;
             header?: never;
@@ -676,7 +676,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/billing/invoices": {
+    "/api/v2/settings/billing/invoices": {
         parameters: {
             query?: never;
             header?: never;
@@ -698,7 +698,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/billing/support-context": {
+    "/api/v2/settings/billing/support-context": {
         parameters: {
             query?: never;
             header?: never;
@@ -720,7 +720,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings": {
+    "/api/v2/settings": {
         parameters: {
             query?: never;
             header?: never;
@@ -748,7 +748,7 @@ export interface paths {
         patch: operations["settings.update"];
         trace?: never;
     };
-    "/api/v1/settings/auth": {
+    "/api/v2/settings/auth": {
         parameters: {
             query?: never;
             header?: never;
@@ -776,7 +776,7 @@ export interface paths {
         patch: operations["settings.update-auth"];
         trace?: never;
     };
-    "/api/v1/settings/policies": {
+    "/api/v2/settings/policies": {
         parameters: {
             query?: never;
             header?: never;
@@ -804,7 +804,7 @@ export interface paths {
         patch: operations["settings.update-policies"];
         trace?: never;
     };
-    "/api/v1/settings/integrations": {
+    "/api/v2/settings/integrations": {
         parameters: {
             query?: never;
             header?: never;
@@ -832,7 +832,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/integrations/{integration_id}": {
+    "/api/v2/settings/integrations/{integration_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -866,7 +866,7 @@ export interface paths {
         patch: operations["settings.update-integration"];
         trace?: never;
     };
-    "/api/v1/settings/integrations/{integration_id}/validate": {
+    "/api/v2/settings/integrations/{integration_id}/validate": {
         parameters: {
             query?: never;
             header?: never;
@@ -888,7 +888,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/settings/usage-limits": {
+    "/api/v2/settings/usage-limits": {
         parameters: {
             query?: never;
             header?: never;
@@ -960,7 +960,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/openapi.json": {
+    "/api/v2/openapi.json": {
         parameters: {
             query?: never;
             header?: never;
@@ -2408,7 +2408,7 @@ export interface components {
         ApiKeysCreateRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each. */
+            /** @description What the key may do, such as `keys:read`; GET /api/v2/settings/api-keys/scopes explains each. */
             scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
             /**
              * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
@@ -2859,7 +2859,7 @@ export interface components {
         ETag: string;
         /**
          * @description Where the new resource is read.
-         * @example /api/v1/settings/api-keys/key_01jd3v7k3q9x5m2n8r4t6w0y11
+         * @example /api/v2/settings/api-keys/key_01jd3v7k3q9x5m2n8r4t6w0y11
          */
         Location: string;
         /**

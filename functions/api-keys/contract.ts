@@ -53,7 +53,7 @@ const scopesField = <T extends Scope>(holdable: readonly T[]) =>
 
 export const createApiKey = operation({
   id: 'settings.api-keys.create',
-  route: 'POST /api/v1/settings/api-keys',
+  route: 'POST /api/v2/settings/api-keys',
   tag,
   scope: 'keys:write',
   summary: 'Create an org key',
@@ -63,7 +63,7 @@ export const createApiKey = operation({
     body: z.strictObject({
       name: nameField(),
       scopes: scopesField(keyTypeScopes.org).meta({
-        description: 'What the key may do, such as `keys:read`; GET /api/v1/settings/api-keys/scopes explains each.',
+        description: 'What the key may do, such as `keys:read`; GET /api/v2/settings/api-keys/scopes explains each.',
       }),
       environment: environmentField(),
       expires_at: expiryField(),
@@ -89,7 +89,7 @@ export const createApiKey = operation({
 
 export const createAppKey = operation({
   id: 'settings.app-keys.create',
-  route: 'POST /api/v1/settings/app-keys',
+  route: 'POST /api/v2/settings/app-keys',
   tag,
   scope: 'keys:write',
   summary: 'Create an app key',
@@ -112,7 +112,7 @@ export const createAppKey = operation({
 
 export const createPublishableKey = operation({
   id: 'settings.publishable-keys.create',
-  route: 'POST /api/v1/settings/publishable-keys',
+  route: 'POST /api/v2/settings/publishable-keys',
   tag,
   scope: 'keys:write',
   summary: 'Create a publishable key',
@@ -143,7 +143,7 @@ export const createPublishableKey = operation({
 
 export const listApiKeys = operation({
   id: 'settings.api-keys.list',
-  route: 'GET /api/v1/settings/api-keys',
+  route: 'GET /api/v2/settings/api-keys',
   tag,
   scope: 'keys:read',
   summary: 'List API keys',
@@ -163,7 +163,7 @@ export const listApiKeys = operation({
 
 export const getApiKey = operation({
   id: 'settings.api-keys.get',
-  route: 'GET /api/v1/settings/api-keys/{key_id}',
+  route: 'GET /api/v2/settings/api-keys/{key_id}',
   tag,
   scope: 'keys:read',
   summary: 'Get an API key',
@@ -178,7 +178,7 @@ export const getApiKey = operation({
 
 export const revokeApiKey = operation({
   id: 'settings.api-keys.revoke',
-  route: 'POST /api/v1/settings/api-keys/{key_id}/revoke',
+  route: 'POST /api/v2/settings/api-keys/{key_id}/revoke',
   tag,
   scope: 'keys:write',
   summary: 'Revoke an API key',
@@ -205,7 +205,7 @@ export const revokeApiKey = operation({
 
 export const rotateApiKey = operation({
   id: 'settings.api-keys.rotate',
-  route: 'POST /api/v1/settings/api-keys/{key_id}/rotate',
+  route: 'POST /api/v2/settings/api-keys/{key_id}/rotate',
   tag,
   scope: 'keys:write',
   summary: 'Rotate an API key',
@@ -240,7 +240,7 @@ const scopeView = lazy(() =>
 
 export const listScopes = operation({
   id: 'settings.api-keys.scopes',
-  route: 'GET /api/v1/settings/api-keys/scopes',
+  route: 'GET /api/v2/settings/api-keys/scopes',
   tag,
   scope: 'any',
   summary: 'Get the scope registry',

@@ -27,7 +27,7 @@ export async function issue(
   return commit(keyCreated(caller.orgId, issued, count), issuedAnswer(issued, now))
 }
 
-export const keyLocation = (keyId: string): string => `/api/v1/settings/api-keys/${keyId}`
+export const keyLocation = (keyId: string): string => `/api/v2/settings/api-keys/${keyId}`
 
 export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): Answer =>
   created(toRecord(key, now), keyLocation(key.id), { api_key: rawKey })

@@ -9,7 +9,7 @@ const tag = 'Audit'
 
 export const listAuditEvents = operation({
   id: 'settings.list-audit-events',
-  route: 'GET /api/v1/settings/audit-events',
+  route: 'GET /api/v2/settings/audit-events',
   tag,
   scope: 'audit:read',
   summary: 'List audit events',
@@ -45,7 +45,7 @@ export const listAuditEvents = operation({
 
 export const verifyAuditChain = operation({
   id: 'settings.verify-audit-chain',
-  route: 'GET /api/v1/settings/audit-events/verify',
+  route: 'GET /api/v2/settings/audit-events/verify',
   tag,
   scope: 'audit:read',
   summary: 'Verify the audit chain',

@@ -7,7 +7,7 @@ const tag = 'Sign-in'
 
 export const getOrgAuth = operation({
   id: 'settings.get-auth',
-  route: 'GET /api/v1/settings/auth',
+  route: 'GET /api/v2/settings/auth',
   tag,
   scope: 'settings:read',
   summary: 'Get sign-in settings',
@@ -18,7 +18,7 @@ export const getOrgAuth = operation({
 
 export const updateOrgAuth = operation({
   id: 'settings.update-auth',
-  route: 'PATCH /api/v1/settings/auth',
+  route: 'PATCH /api/v2/settings/auth',
   tag,
   scope: 'auth:write',
   summary: 'Update sign-in settings',

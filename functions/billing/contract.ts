@@ -18,7 +18,7 @@ const tag = 'Billing'
 
 export const reconcileCheckout = operation({
   id: 'settings.billing.checkout.reconcile',
-  route: 'POST /api/v1/settings/billing/checkout/reconcile',
+  route: 'POST /api/v2/settings/billing/checkout/reconcile',
   tag,
   scope: 'billing:write',
   summary: 'Reconcile a checkout',
@@ -50,7 +50,7 @@ const checkoutSchema = lazy(() =>
 
 export const createCheckoutSession = operation({
   id: 'settings.create-checkout-session',
-  route: 'POST /api/v1/settings/billing/checkout',
+  route: 'POST /api/v2/settings/billing/checkout',
   tag,
   scope: 'billing:write',
   summary: 'Start a checkout',
@@ -76,7 +76,7 @@ export const createCheckoutSession = operation({
 
 export const createPortalSession = operation({
   id: 'settings.create-portal-session',
-  route: 'POST /api/v1/settings/billing/portal',
+  route: 'POST /api/v2/settings/billing/portal',
   tag,
   scope: 'billing:write',
   summary: 'Open the billing portal',
@@ -92,7 +92,7 @@ export const createPortalSession = operation({
 
 export const getBilling = operation({
   id: 'settings.get-billing',
-  route: 'GET /api/v1/settings/billing',
+  route: 'GET /api/v2/settings/billing',
   tag,
   scope: 'billing:read',
   summary: 'Get billing',
@@ -104,7 +104,7 @@ export const getBilling = operation({
 
 export const updateBilling = operation({
   id: 'settings.update-billing',
-  route: 'PATCH /api/v1/settings/billing',
+  route: 'PATCH /api/v2/settings/billing',
   tag,
   scope: 'billing:override',
   summary: 'Override the plan',
@@ -141,7 +141,7 @@ const copyFields = lazy(() => ({
 
 export const listInvoices = operation({
   id: 'settings.list-invoices',
-  route: 'GET /api/v1/settings/billing/invoices',
+  route: 'GET /api/v2/settings/billing/invoices',
   tag,
   scope: 'billing:read',
   summary: 'List invoices',
@@ -164,7 +164,7 @@ export const listInvoices = operation({
 
 export const getSupportContext = operation({
   id: 'settings.get-billing-support-context',
-  route: 'GET /api/v1/settings/billing/support-context',
+  route: 'GET /api/v2/settings/billing/support-context',
   tag,
   scope: 'billing:read',
   summary: 'Get billing context for support',

@@ -18,7 +18,7 @@ const enabledField = lazy(() => z.boolean().meta({ description: 'Whether inferen
 
 export const createConnection = operation({
   id: 'settings.create-cloud-connection',
-  route: 'POST /api/v1/settings/cloud-connections',
+  route: 'POST /api/v2/settings/cloud-connections',
   tag,
   scope,
   summary: 'Create a cloud connection',
@@ -37,7 +37,7 @@ export const createConnection = operation({
 
 export const listConnections = operation({
   id: 'settings.list-cloud-connections',
-  route: 'GET /api/v1/settings/cloud-connections',
+  route: 'GET /api/v2/settings/cloud-connections',
   tag,
   scope,
   summary: 'List cloud connections',
@@ -54,7 +54,7 @@ export const listConnections = operation({
 
 export const getConnection = operation({
   id: 'settings.get-cloud-connection',
-  route: 'GET /api/v1/settings/cloud-connections/{connection_id}',
+  route: 'GET /api/v2/settings/cloud-connections/{connection_id}',
   tag,
   scope,
   summary: 'Get a cloud connection',
@@ -67,7 +67,7 @@ export const getConnection = operation({
 
 export const updateConnection = operation({
   id: 'settings.update-cloud-connection',
-  route: 'PATCH /api/v1/settings/cloud-connections/{connection_id}',
+  route: 'PATCH /api/v2/settings/cloud-connections/{connection_id}',
   tag,
   scope,
   summary: 'Update a cloud connection',
@@ -86,7 +86,7 @@ export const updateConnection = operation({
 
 export const deleteConnection = operation({
   id: 'settings.delete-cloud-connection',
-  route: 'DELETE /api/v1/settings/cloud-connections/{connection_id}',
+  route: 'DELETE /api/v2/settings/cloud-connections/{connection_id}',
   tag,
   scope,
   summary: 'Delete a cloud connection',
@@ -100,7 +100,7 @@ export const deleteConnection = operation({
 
 export const listConnectionModels = operation({
   id: 'settings.list-cloud-connection-models',
-  route: 'GET /api/v1/settings/cloud-connections/{connection_id}/models',
+  route: 'GET /api/v2/settings/cloud-connections/{connection_id}/models',
   tag,
   scope,
   summary: 'List the models of a cloud connection',
@@ -113,7 +113,7 @@ export const listConnectionModels = operation({
 
 export const testConnection = operation({
   id: 'settings.test-cloud-connection',
-  route: 'POST /api/v1/settings/cloud-connections/{connection_id}/test',
+  route: 'POST /api/v2/settings/cloud-connections/{connection_id}/test',
   tag,
   scope,
   summary: 'Test a cloud connection',

@@ -18,6 +18,6 @@ export const handler = serve(createConnection, async ({ caller: { orgId }, body,
   const at = now.toISOString()
   const fields = { id, provider, name, base_url, enabled, created_at: at, updated_at: at }
   const connection: Connection = { ...fields, ...key, version: 1 }
-  const answer = recordCreatedAnswer(connections, connection, `/api/v1/settings/cloud-connections/${id}`)
+  const answer = recordCreatedAnswer(connections, connection, `/api/v2/settings/cloud-connections/${id}`)
   return commit(recordCreated(connections, orgId, connection), answer)
 })

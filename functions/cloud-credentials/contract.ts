@@ -16,7 +16,7 @@ const params = lazy(() => z.object({ credential_id: idSchema('cred', 'Id of the 
 
 export const createCredential = operation({
   id: 'settings.create-cloud-credential',
-  route: 'POST /api/v1/settings/cloud-credentials',
+  route: 'POST /api/v2/settings/cloud-credentials',
   tag,
   scope,
   summary: 'Create a cloud credential',
@@ -30,7 +30,7 @@ export const createCredential = operation({
 
 export const listCredentials = operation({
   id: 'settings.list-cloud-credentials',
-  route: 'GET /api/v1/settings/cloud-credentials',
+  route: 'GET /api/v2/settings/cloud-credentials',
   tag,
   scope,
   summary: 'List cloud credentials',
@@ -47,7 +47,7 @@ export const listCredentials = operation({
 
 export const getCredential = operation({
   id: 'settings.get-cloud-credential',
-  route: 'GET /api/v1/settings/cloud-credentials/{credential_id}',
+  route: 'GET /api/v2/settings/cloud-credentials/{credential_id}',
   tag,
   scope,
   summary: 'Get a cloud credential',
@@ -60,7 +60,7 @@ export const getCredential = operation({
 
 export const updateCredential = operation({
   id: 'settings.update-cloud-credential',
-  route: 'PATCH /api/v1/settings/cloud-credentials/{credential_id}',
+  route: 'PATCH /api/v2/settings/cloud-credentials/{credential_id}',
   tag,
   scope,
   summary: 'Update a cloud credential',
@@ -75,7 +75,7 @@ export const updateCredential = operation({
 
 export const deleteCredential = operation({
   id: 'settings.delete-cloud-credential',
-  route: 'DELETE /api/v1/settings/cloud-credentials/{credential_id}',
+  route: 'DELETE /api/v2/settings/cloud-credentials/{credential_id}',
   tag,
   scope,
   summary: 'Delete a cloud credential',

@@ -17,6 +17,6 @@ export const handler = serve(createCredential, async ({ caller: { orgId }, body,
   const key = { ...(await seal(api_key, keyOf(orgId, id))), key_version: 1 }
   const at = now.toISOString()
   const credential: Credential = { id, provider, name, base_url, ...key, created_at: at, updated_at: at, version: 1 }
-  const answer = recordCreatedAnswer(credentials, credential, `/api/v1/settings/cloud-credentials/${id}`)
+  const answer = recordCreatedAnswer(credentials, credential, `/api/v2/settings/cloud-credentials/${id}`)
   return commit(recordCreated(credentials, orgId, credential), answer)
 })

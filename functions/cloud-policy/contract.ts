@@ -7,7 +7,7 @@ const tag = 'Cloud policy'
 
 export const getCloudPolicy = operation({
   id: 'settings.get-cloud-policy',
-  route: 'GET /api/v1/settings/cloud-policy',
+  route: 'GET /api/v2/settings/cloud-policy',
   tag,
   scope: 'settings:read',
   summary: 'Get the cloud policy',
@@ -18,7 +18,7 @@ export const getCloudPolicy = operation({
 
 export const updateCloudPolicy = operation({
   id: 'settings.update-cloud-policy',
-  route: 'PATCH /api/v1/settings/cloud-policy',
+  route: 'PATCH /api/v2/settings/cloud-policy',
   tag,
   scope: 'settings:write',
   summary: 'Update the cloud policy',

@@ -15,7 +15,7 @@ import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
 
 const tag = 'Execution'
-const base = '/api/v1/settings/execution'
+const base = '/api/v2/settings/execution'
 const resource = 'local_target'
 const params = lazy(() => z.object({ target_id: targetIdField() }))
 

@@ -16,6 +16,6 @@ export const handler = serve(createLocalTarget, async ({ caller: { orgId }, body
   const at = now.toISOString()
   const state = { key_version: api_key ? 1 : 0, last_verified_at: null, created_at: at, updated_at: at, version: 1 }
   const target: LocalTarget = { id, ...fields, ...sealed, ...state }
-  const answer = recordCreatedAnswer(localTargets, target, `/api/v1/settings/execution/local-targets/${id}`)
+  const answer = recordCreatedAnswer(localTargets, target, `/api/v2/settings/execution/local-targets/${id}`)
   return commit(recordCreated(localTargets, orgId, target), answer)
 })

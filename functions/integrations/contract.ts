@@ -17,7 +17,7 @@ const params = lazy(() => z.object({ integration_id: idSchema('int', 'Id of the 
 
 export const createIntegration = operation({
   id: 'settings.create-integration',
-  route: 'POST /api/v1/settings/integrations',
+  route: 'POST /api/v2/settings/integrations',
   tag,
   scope: 'integrations:write',
   summary: 'Create an integration',
@@ -32,7 +32,7 @@ export const createIntegration = operation({
 
 export const listIntegrations = operation({
   id: 'settings.list-integrations',
-  route: 'GET /api/v1/settings/integrations',
+  route: 'GET /api/v2/settings/integrations',
   tag,
   scope: 'integrations:read',
   summary: 'List integrations',
@@ -44,7 +44,7 @@ export const listIntegrations = operation({
 
 export const getIntegration = operation({
   id: 'settings.get-integration',
-  route: 'GET /api/v1/settings/integrations/{integration_id}',
+  route: 'GET /api/v2/settings/integrations/{integration_id}',
   tag,
   scope: 'integrations:read',
   summary: 'Get an integration',
@@ -57,7 +57,7 @@ export const getIntegration = operation({
 
 export const updateIntegration = operation({
   id: 'settings.update-integration',
-  route: 'PATCH /api/v1/settings/integrations/{integration_id}',
+  route: 'PATCH /api/v2/settings/integrations/{integration_id}',
   tag,
   scope: 'integrations:write',
   summary: 'Update an integration',
@@ -75,7 +75,7 @@ export const updateIntegration = operation({
 
 export const deleteIntegration = operation({
   id: 'settings.delete-integration',
-  route: 'DELETE /api/v1/settings/integrations/{integration_id}',
+  route: 'DELETE /api/v2/settings/integrations/{integration_id}',
   tag,
   scope: 'integrations:write',
   summary: 'Delete an integration',
@@ -89,7 +89,7 @@ export const deleteIntegration = operation({
 
 export const validateIntegration = operation({
   id: 'settings.validate-integration',
-  route: 'POST /api/v1/settings/integrations/{integration_id}/validate',
+  route: 'POST /api/v2/settings/integrations/{integration_id}/validate',
   tag,
   scope: 'integrations:read',
   summary: 'Validate an integration',

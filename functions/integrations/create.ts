@@ -17,6 +17,6 @@ export const handler = serve(createIntegration, async ({ caller, body, now, comm
   const config = await mergeConfig(body.type, {}, body.config ?? {}, secretsOf(caller.orgId, id))
   const { type, name } = body
   const integration: Integration = { id, type, name, enabled: true, config, created_at: at, updated_at: at, version: 1 }
-  const answer = recordCreatedAnswer(integrations, integration, `/api/v1/settings/integrations/${id}`)
+  const answer = recordCreatedAnswer(integrations, integration, `/api/v2/settings/integrations/${id}`)
   return commit(recordCreated(integrations, caller.orgId, integration), answer)
 })

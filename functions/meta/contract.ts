@@ -20,7 +20,7 @@ export const getHealth = operation({
 
 export const getOpenApi = operation({
   id: 'meta.openapi',
-  route: 'GET /api/v1/openapi.json',
+  route: 'GET /api/v2/openapi.json',
   tag,
   scope: 'public',
   summary: 'OpenAPI description',

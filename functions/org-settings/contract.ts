@@ -19,7 +19,7 @@ const patchFields = lazy(() => {
 
 export const getOrgSettings = operation({
   id: 'settings.get',
-  route: 'GET /api/v1/settings',
+  route: 'GET /api/v2/settings',
   tag,
   scope: 'settings:read',
   summary: 'Get organization settings',
@@ -30,7 +30,7 @@ export const getOrgSettings = operation({
 
 export const updateOrgSettings = operation({
   id: 'settings.update',
-  route: 'PATCH /api/v1/settings',
+  route: 'PATCH /api/v2/settings',
   tag,
   scope: 'settings:write',
   summary: 'Update organization settings',

@@ -7,7 +7,7 @@ const tag = 'Policies'
 
 export const getPolicies = operation({
   id: 'settings.get-policies',
-  route: 'GET /api/v1/settings/policies',
+  route: 'GET /api/v2/settings/policies',
   tag,
   scope: 'settings:read',
   summary: 'Get policies',
@@ -18,7 +18,7 @@ export const getPolicies = operation({
 
 export const updatePolicies = operation({
   id: 'settings.update-policies',
-  route: 'PATCH /api/v1/settings/policies',
+  route: 'PATCH /api/v2/settings/policies',
   tag,
   scope: 'settings:write',
   summary: 'Update policies',

@@ -6,7 +6,7 @@ const tag = 'Usage limits'
 
 export const getUsageLimits = operation({
   id: 'settings.get-usage-limits',
-  route: 'GET /api/v1/settings/usage-limits',
+  route: 'GET /api/v2/settings/usage-limits',
   tag,
   scope: 'settings:read',
   summary: 'Get usage limits',
@@ -17,7 +17,7 @@ export const getUsageLimits = operation({
 
 export const updateUsageLimits = operation({
   id: 'settings.update-usage-limits',
-  route: 'PUT /api/v1/settings/usage-limits',
+  route: 'PUT /api/v2/settings/usage-limits',
   tag,
   scope: 'settings:write',
   summary: 'Set usage limits',

@@ -51,9 +51,9 @@ describe.skipIf(!hasChromium)(titleInBrowser('the client in a browser'), () => {
     const seen = await page.evaluate(
       async ({ baseUrl, credential }) => {
         const settings = octomil.createSettingsClient({ baseUrl, credential, retries: { baseDelayMs: 10 } })
-        const { etag } = await settings.GET('/api/v1/settings/policies')
+        const { etag } = await settings.GET('/api/v2/settings/policies')
         const guarded = (privacy_mode: 'strict' | 'standard') =>
-          settings.PATCH('/api/v1/settings/policies', {
+          settings.PATCH('/api/v2/settings/policies', {
             params: { header: { 'If-Match': etag } },
             body: { privacy_mode },
           })
@@ -61,7 +61,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the client in a browser'), () => {
         const stale = await guarded('standard').catch((error: unknown) => error)
         const params = { header: { 'Idempotency-Key': 'in-a-browser' } }
         const create = () =>
-          settings.POST('/api/v1/settings/app-keys', { params, body: { name: 'browser', app_id: 'browser' } })
+          settings.POST('/api/v2/settings/app-keys', { params, body: { name: 'browser', app_id: 'browser' } })
         const [created, again] = [await create(), await create()]
         return {
           status: changed.status,

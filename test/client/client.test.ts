@@ -6,7 +6,7 @@ import rootPackage from '../../package.json' with { type: 'json' }
 import { openTarget, orgsOf, type Target } from '../http/target.ts'
 import { problemOf } from '../support/problems.ts'
 
-const apiKeys = '/api/v1/settings/api-keys'
+const apiKeys = '/api/v2/settings/api-keys'
 let target: Target
 let admin: string
 let settings: SettingsClient
@@ -32,16 +32,16 @@ describe('calls', () => {
   })
 
   test('an answer without a body has no data', async () => {
-    const { data } = await settings.POST('/api/v1/settings/integrations', { body: { type: 'slack', name: 'gone' } })
+    const { data } = await settings.POST('/api/v2/settings/integrations', { body: { type: 'slack', name: 'gone' } })
     const params = { path: { integration_id: data.id } }
-    const deleted = await settings.DELETE('/api/v1/settings/integrations/{integration_id}', { params })
+    const deleted = await settings.DELETE('/api/v2/settings/integrations/{integration_id}', { params })
     expect([deleted.status, deleted.data]).toEqual([204, undefined])
   })
 
   test('a change is guarded by the ETag of the answer before', async () => {
-    const { etag } = await settings.GET('/api/v1/settings/policies')
+    const { etag } = await settings.GET('/api/v2/settings/policies')
     const guarded = (privacy_mode: 'strict' | 'standard') =>
-      settings.PATCH('/api/v1/settings/policies', {
+      settings.PATCH('/api/v2/settings/policies', {
         params: { header: { 'If-Match': etag } },
         body: { privacy_mode },
       })
@@ -52,7 +52,7 @@ describe('calls', () => {
   test('a header without a value is refused, so that no change goes unguarded', async () => {
     // What a caller without a compiler may write.
     const header = { 'If-Match': undefined } as unknown as { 'If-Match': string }
-    const change = settings.PATCH('/api/v1/settings/policies', { params: { header }, body: { privacy_mode: 'strict' } })
+    const change = settings.PATCH('/api/v2/settings/policies', { params: { header }, body: { privacy_mode: 'strict' } })
     await expect(change).rejects.toThrow('If-Match is undefined')
   })
 
@@ -109,7 +109,7 @@ describe('problems', () => {
 describe('cursors', () => {
   test('entries runs over all pages, and starts where it is told to', async () => {
     const body = (index: number) => ({ name: `entry ${index}`, app_id: 'app-of-cursors' })
-    for (let index = 0; index < 5; index++) await settings.POST('/api/v1/settings/app-keys', { body: body(index) })
+    for (let index = 0; index < 5; index++) await settings.POST('/api/v2/settings/app-keys', { body: body(index) })
     const query = { key_type: 'app', limit: 2 } as const
     const names: string[] = []
     for await (const { name } of settings.entries(apiKeys, { params: { query } })) names.push(name)
@@ -125,7 +125,7 @@ describe('cursors', () => {
   test('pages runs over what is no list, such as the verification of a chain', async () => {
     let events = 0
     const params = { query: { limit: 2 } }
-    for await (const page of settings.pages('/api/v1/settings/audit-events/verify', { params })) {
+    for await (const page of settings.pages('/api/v2/settings/audit-events/verify', { params })) {
       expect(page.valid).toBe(true)
       events += page.events_checked
     }

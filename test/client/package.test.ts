@@ -81,13 +81,13 @@ test('it runs with its declared dependencies alone', async () => {
     'main.mjs',
     `import { createSettingsClient, ProblemError } from '@octomil/settings-client'
 const settings = createSettingsClient({ baseUrl: process.env.API_URL, credential: process.env.API_KEY })
-const { data, etag } = await settings.GET('/api/v1/settings/policies')
-await settings.PATCH('/api/v1/settings/policies', {
+const { data, etag } = await settings.GET('/api/v2/settings/policies')
+await settings.PATCH('/api/v2/settings/policies', {
   params: { header: { 'If-Match': etag } },
   body: { privacy_mode: data.privacy_mode },
 })
 const unknown = { params: { path: { key_id: 'key_none' } } }
-const problem = await settings.GET('/api/v1/settings/api-keys/{key_id}', unknown).catch((error) => error)
+const problem = await settings.GET('/api/v2/settings/api-keys/{key_id}', unknown).catch((error) => error)
 console.log(problem instanceof ProblemError, problem.code)`,
   )
   const env = { ...process.env, API_URL: target.url, API_KEY: orgsOf(target).acme.api_keys.full_admin }

@@ -10,8 +10,8 @@ import {
 import { openTarget, orgsOf } from '../http/target.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 
-const apiKeys = '/api/v1/settings/api-keys'
-const integrations = '/api/v1/settings/integrations'
+const apiKeys = '/api/v2/settings/api-keys'
+const integrations = '/api/v2/settings/integrations'
 let proxy: FaultProxy
 let admin: string
 let settings: SettingsClient
@@ -80,7 +80,7 @@ test.each([
 
 test('a change is sent whole with each attempt, under the credential', async () => {
   proxy.inject('request lost', 'answer cut')
-  const { data } = await settings.PATCH('/api/v1/settings/policies', { body: { serving_policy: 'cloud_first' } })
+  const { data } = await settings.PATCH('/api/v2/settings/policies', { body: { serving_policy: 'cloud_first' } })
   expect(data.serving_policy).toBe('cloud_first')
   expect(proxy.requests.map(({ headers }) => headers.authorization)).toEqual(Array(3).fill(`Bearer ${admin}`))
 })

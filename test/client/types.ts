@@ -2,7 +2,7 @@
 import { type BodyOf, createSettingsClient, type ProblemError } from '../../client/src/index.ts'
 
 const settings = createSettingsClient({ baseUrl: 'http://127.0.0.1', credential: async () => 'token' })
-const apiKeys = '/api/v1/settings/api-keys'
+const apiKeys = '/api/v2/settings/api-keys'
 
 export async function acceptedAndRefused(problem: ProblemError) {
   const created = await settings.POST(apiKeys, { body: { name: 'typed', scopes: ['keys:read'] } })
@@ -19,7 +19,7 @@ export async function acceptedAndRefused(problem: ProblemError) {
   data.colour
 
   // @ts-expect-error no such path
-  await settings.GET('/api/v1/settings/api-kyes')
+  await settings.GET('/api/v2/settings/api-kyes')
   // @ts-expect-error no such method on this path
   await settings.DELETE(apiKeys)
   // @ts-expect-error a page for browsers
@@ -39,23 +39,23 @@ export async function acceptedAndRefused(problem: ProblemError) {
   // A body that may be absent may be left out.
   await settings.POST(`${apiKeys}/{key_id}/revoke`, { params: { path: { key_id: id } } })
   // What can be changed, or has been made, has an ETag; a list may have none.
-  const { etag } = await settings.GET('/api/v1/settings/policies')
-  await settings.PATCH('/api/v1/settings/policies', { params: { header: { 'If-Match': etag } }, body: {} })
+  const { etag } = await settings.GET('/api/v2/settings/policies')
+  await settings.PATCH('/api/v2/settings/policies', { params: { header: { 'If-Match': etag } }, body: {} })
   const etags: string[] = [created.etag]
   // @ts-expect-error nothing guards a list
   etags.push((await settings.GET(apiKeys)).etag)
   const nothing: undefined = (
-    await settings.DELETE('/api/v1/settings/integrations/{integration_id}', {
+    await settings.DELETE('/api/v2/settings/integrations/{integration_id}', {
       params: { path: { integration_id: id } },
     })
   ).data
 
   for await (const key of settings.entries(apiKeys)) key.state satisfies 'active' | 'retiring' | 'revoked' | 'expired'
   // @ts-expect-error one resource is no list
-  settings.entries('/api/v1/settings/policies')
+  settings.entries('/api/v2/settings/policies')
   // @ts-expect-error the verification of a chain has pages, but no entries
-  settings.entries('/api/v1/settings/audit-events/verify')
-  for await (const page of settings.pages('/api/v1/settings/audit-events/verify')) page.valid satisfies boolean
+  settings.entries('/api/v2/settings/audit-events/verify')
+  for await (const page of settings.pages('/api/v2/settings/audit-events/verify')) page.valid satisfies boolean
 
   // @ts-expect-error no such code
   const isTypo = problem.code === 'rate_limted'

@@ -64,10 +64,10 @@ const signIn = ({ emulator, stage }: Deployed, email: string, lines: string[]): 
 async function proveOwner(deployed: Deployed, token: string, orgId: string): Promise<void> {
   const created = await createKey(deployed, token)
   assert.equal(created.status, 201, JSON.stringify(created.body))
-  const events = await get(deployed, '/api/v1/settings/audit-events?limit=1', token)
+  const events = await get(deployed, '/api/v2/settings/audit-events?limit=1', token)
   const { actor, resource } = events.body.data[0]
   assert.deepEqual([resource.id, actor.email], [created.body.id, 'owner@initech.example'])
-  const foreign = await get(deployed, `/api/v1/settings?org_id=${orgId.slice(0, -4)}0000`, token)
+  const foreign = await get(deployed, `/api/v2/settings?org_id=${orgId.slice(0, -4)}0000`, token)
   assert.equal(foreign.status, 403, 'a token opens its own organization only')
 }
 
@@ -81,7 +81,7 @@ async function proveAccessTokenIsRefused(deployed: Deployed, USERNAME: string, P
     }),
   )
   assert.ok(AuthenticationResult?.AccessToken)
-  const { status } = await get(deployed, '/api/v1/settings', AuthenticationResult.AccessToken)
+  const { status } = await get(deployed, '/api/v2/settings', AuthenticationResult.AccessToken)
   assert.equal(status, 401, 'an access token must not pass for an ID token')
 }
 
@@ -93,7 +93,7 @@ async function proveMember(deployed: Deployed, orgId: string): Promise<void> {
   const first = JSON.parse((await command(deployed.emulator, 'bootstrap', options)).stdout).temporary_password
   assert.equal((await signIn(deployed, email, [lost, 'x'])).code, 1, 'the password that was replaced must not sign in')
   const token = (await signIn(deployed, email, [first, `${randomBytes(12).toString('hex')}-Aa1`])).stdout.trim()
-  assert.equal((await get(deployed, '/api/v1/settings', token)).status, 200)
+  assert.equal((await get(deployed, '/api/v2/settings', token)).status, 200)
   assert.equal((await createKey(deployed, token)).status, 403)
   const late = await command(deployed.emulator, 'bootstrap', options)
   assert.match(late.stderr, /has signed in before, as member/)
@@ -101,7 +101,7 @@ async function proveMember(deployed: Deployed, orgId: string): Promise<void> {
 
 /** The trail names everybody who was given a first password by the `sub` of their tokens, oldest first. */
 async function proveTrail(deployed: Deployed, token: string): Promise<void> {
-  const events = await get(deployed, '/api/v1/settings/audit-events?limit=100', token)
+  const events = await get(deployed, '/api/v2/settings/audit-events?limit=100', token)
   const told = (events.body.data as { action: string; actor: { type: string }; resource: Record<string, string> }[])
     .filter(({ action }) => action.startsWith('member.'))
     .reverse()
@@ -115,14 +115,14 @@ async function proveTrail(deployed: Deployed, token: string): Promise<void> {
   )
   const { sub } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   assert.equal(told[0]?.resource.id, sub)
-  const verified = await get(deployed, '/api/v1/settings/audit-events/verify', token)
+  const verified = await get(deployed, '/api/v2/settings/audit-events/verify', token)
   assert.equal(verified.body.valid, true)
 }
 
 const get = ({ api }: Deployed, path: string, token: string) => httpTo(api, 'GET', path, { token })
 
 const createKey = ({ api }: Deployed, token: string) =>
-  httpTo(api, 'POST', '/api/v1/settings/api-keys', { token, body: { name: 'by a person', scopes: ['keys:read'] } })
+  httpTo(api, 'POST', '/api/v2/settings/api-keys', { token, body: { name: 'by a person', scopes: ['keys:read'] } })
 
 interface Ended {
   code: number | null

@@ -5,10 +5,10 @@ import { clientOf, type Target } from '../http/target.ts'
 export async function proveNothingLost(target: Target): Promise<void> {
   for (const { org_id, api_keys } of target.orgs) {
     const client = clientOf(target, api_keys.full_admin)
-    const { data: verdict } = await client.GET('/api/v1/settings/audit-events/verify')
+    const { data: verdict } = await client.GET('/api/v2/settings/audit-events/verify')
     assert.equal(verdict.valid, true, JSON.stringify(verdict))
     assert.ok(verdict.events_checked > 0, `the suite left nothing in ${org_id}`)
-    await client.GET('/api/v1/settings/api-keys')
+    await client.GET('/api/v2/settings/api-keys')
     console.log(`${org_id}: ${verdict.events_checked} events verify`)
   }
 }

@@ -31,7 +31,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
     await service?.close()
   })
 
-  const createKey = () => `${service.url}/api/v1/docs#tag/api-keys/POST/api/v1/settings/api-keys`
+  const createKey = () => `${service.url}/api/v1/docs#tag/api-keys/POST/api/v2/settings/api-keys`
 
   test('shows the example of a problem, and tries an operation with the example of its request', async () => {
     await page.goto(createKey())
@@ -42,7 +42,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
       .first()
       .click()
     await page.getByPlaceholder(/token/i).first().fill(key)
-    const answered = page.waitForResponse((response) => response.url() === `${service.url}/api/v1/settings/api-keys`)
+    const answered = page.waitForResponse((response) => response.url() === `${service.url}/api/v2/settings/api-keys`)
     await page.getByRole('button', { name: /^Send/ }).first().click()
     expect((await answered).status()).toBe(201)
   })
@@ -50,7 +50,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
   test('fills in the id of a path with its example, and sends it', async () => {
     const { key_id = '' } = examples['api-keys/get']?.params ?? {}
     expect(key_id).toMatch(/^key_/)
-    const path = '/api/v1/settings/api-keys'
+    const path = '/api/v2/settings/api-keys'
     await page.goto('about:blank')
     await page.goto(`${service.url}/api/v1/docs#tag/api-keys/GET${path}/{key_id}`)
     await page

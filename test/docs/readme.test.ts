@@ -45,7 +45,7 @@ describe.skipIf(!canPaste)(`the README’s walk${canPaste ? '' : ' (SKIPPED: no 
     const script = ['set -eu', watched, ...blocks].join('\n').replaceAll(urlInReadme, service.url)
     const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { cwd: folder })
     const answers = stderr.trim().split('\n')
-    expect(answers.filter((line) => !line.startsWith('2'))).toEqual([`401 ${service.url}/api/v1/settings/api-keys`])
+    expect(answers.filter((line) => !line.startsWith('2'))).toEqual([`401 ${service.url}/api/v2/settings/api-keys`])
     expect(answers.length).toBeGreaterThan(20)
     expect(stdout).not.toContain('undefined')
     expect(stdout).toContain('"verification_status":"verified"')

@@ -225,7 +225,7 @@ describe.each(every)('%s', (name, operation) => {
 })
 
 describe('what no operation has', () => {
-  const paths = ['/', '', '/api', '/api/v1', '/api/v1/settings/nothing', '/api/v1/settings/api-keys/', '/API/V1/HEALTH']
+  const paths = ['/', '', '/api', '/api/v1', '/api/v2/settings/nothing', '/api/v2/settings/api-keys/', '/API/V1/HEALTH']
 
   test.each(paths)('the path %j is a 404 problem', async (path) => {
     const { statusCode, headers, body } = await answerOf('GET', path)
@@ -254,7 +254,7 @@ describe('what no operation has', () => {
   )
 
   test('HEAD of a path that has no GET is a 405 without a body', async () => {
-    const { statusCode, headers, body } = await answerOf('HEAD', '/api/v1/settings/app-keys')
+    const { statusCode, headers, body } = await answerOf('HEAD', '/api/v2/settings/app-keys')
     expect([statusCode, headers?.allow, body]).toEqual([405, 'POST', undefined])
   })
 

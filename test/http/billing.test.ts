@@ -5,7 +5,7 @@ import { signWebhook } from '../../local/stripe/webhooks.ts'
 import { problemOf } from '../support/problems.ts'
 import { clientOf, type HttpResponse, http, notYetSucceeded, openTarget, suites, type Target } from './target.ts'
 
-const billing = '/api/v1/settings/billing'
+const billing = '/api/v2/settings/billing'
 const webhook = '/api/v1/webhooks/stripe'
 let target: Target
 let buyer: SettingsClient

@@ -5,7 +5,7 @@ import { problemOf } from '../support/problems.ts'
 import { json, openAiModels, startProvider, type TestProvider } from '../support/provider.ts'
 import { answersWith, busyClient, notYetSucceeded, openTarget, orgsOf, suites } from './target.ts'
 
-const settings = '/api/v1/settings'
+const settings = '/api/v2/settings'
 const goodKey = 'sk-suite-good-key-7c1f93a2'
 let ours: SettingsClient
 let foreign: SettingsClient

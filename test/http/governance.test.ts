@@ -4,7 +4,7 @@ import type { BodyOf, SettingsClient } from '../../client/src/index.ts'
 import { problemOf } from '../support/problems.ts'
 import { answersWith, busyClient, notYetSucceeded, openTarget, orgsOf, suites, type Target } from './target.ts'
 
-const settings = '/api/v1/settings'
+const settings = '/api/v2/settings'
 let target: Target
 let free: SettingsClient
 let enterprise: SettingsClient

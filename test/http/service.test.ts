@@ -15,8 +15,8 @@ import {
   type Target,
 } from './target.ts'
 
-const apiKeys = '/api/v1/settings/api-keys'
-const auditEvents = '/api/v1/settings/audit-events'
+const apiKeys = '/api/v2/settings/api-keys'
+const auditEvents = '/api/v2/settings/audit-events'
 let target: Target
 /** By a key of the first org that holds all scopes. */
 let admin: SettingsClient
@@ -70,11 +70,11 @@ describe('the life of a key', () => {
   })
 
   test('app and publishable keys are issued and authenticate', async () => {
-    const app = await admin.POST('/api/v1/settings/app-keys', {
+    const app = await admin.POST('/api/v2/settings/app-keys', {
       body: { name: 'app', app_id: 'app-1', environment: 'test' },
     })
     expect(app.data.api_key).toMatch(/^oct_app_test_/)
-    const publishable = await admin.POST('/api/v1/settings/publishable-keys', { body: { name: 'sdk' } })
+    const publishable = await admin.POST('/api/v2/settings/publishable-keys', { body: { name: 'sdk' } })
     expect(publishable.data.api_key).toMatch(/^oct_pub_live_/)
     for (const { api_key = '' } of [app.data, publishable.data]) {
       const registry = await http('GET', `${apiKeys}/scopes`, { headers: { 'x-api-key': api_key } })
@@ -133,7 +133,7 @@ describe('tenants', () => {
 describe('what anybody may see', () => {
   test('health, the OpenAPI document, and a reference page with its script', async () => {
     expect((await clientOf(target).GET('/api/v1/health')).data).toMatchObject({ status: 'ok' })
-    const openapi = await http('GET', '/api/v1/openapi.json')
+    const openapi = await http('GET', '/api/v2/openapi.json')
     expect(openapi.body.openapi).toMatch(/^3\.1/)
     expect(Object.keys(openapi.body.paths)).toHaveLength(new Set(operationList.map(([, { path }]) => path)).size)
     const page = await http('GET', '/api/v1/docs')
@@ -147,7 +147,7 @@ describe('what anybody may see', () => {
     const token = orgsOf(target).acme.api_keys.read_only
     // The emulator of the deploy test answers 401 to a HEAD with a credential; that is proved locally only.
     const withCredential = target.deployed ? [] : [`${apiKeys}?limit=1`, `${apiKeys}/scopes`]
-    for (const path of ['/api/v1/health', '/api/v1/openapi.json', ...withCredential]) {
+    for (const path of ['/api/v1/health', '/api/v2/openapi.json', ...withCredential]) {
       const [get, head] = [await http('GET', path, { token }), await http('HEAD', path, { token })]
       expect([head.status, head.text], path).toEqual([200, ''])
       const names = ['content-type', 'etag', 'cache-control', 'ratelimit-policy']

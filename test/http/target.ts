@@ -103,10 +103,10 @@ export const clientOf = (target: Target, credential?: string): SettingsClient =>
 export async function busyClient(
   target: Target,
   { api_keys }: Target['orgs'][number],
-  scopes: BodyOf<'/api/v1/settings/api-keys', 'post'>['scopes'],
+  scopes: BodyOf<'/api/v2/settings/api-keys', 'post'>['scopes'],
 ): Promise<SettingsClient> {
   const body = { name: 'busy', scopes, rate_limit_per_minute: 100_000 }
-  const { data } = await clientOf(target, api_keys.full_admin).POST('/api/v1/settings/api-keys', { body })
+  const { data } = await clientOf(target, api_keys.full_admin).POST('/api/v2/settings/api-keys', { body })
   return clientOf(target, data.api_key)
 }
 

@@ -62,7 +62,7 @@ describe('the local service', () => {
     )
     await running.pop()?.close()
     const second = await start({ port })
-    const scopes = await fetch(`${second.url}/api/v1/settings/api-keys/scopes`, {
+    const scopes = await fetch(`${second.url}/api/v2/settings/api-keys/scopes`, {
       headers: { authorization: `Bearer ${org?.tokens.owner}` },
     })
     expect(scopes.status).toBe(200)
@@ -76,7 +76,7 @@ describe('the local service', () => {
   test('preflights are answered for the dashboards that are named, and for no other', async () => {
     const { url } = await start({ corsOrigins: ['https://dashboard.example.com'] })
     const preflight = (origin: string) =>
-      fetch(`${url}/api/v1/settings/api-keys`, {
+      fetch(`${url}/api/v2/settings/api-keys`, {
         method: 'OPTIONS',
         headers: { origin, 'access-control-request-method': 'POST' },
       })
@@ -94,7 +94,7 @@ describe('the local service', () => {
     const [org] = await seed({ url, ...service })
     const broken = ['e9', 'c0af', 'eda080', 'f09f98', 'e282', 'ff', 'f4908080'].map((hex) => Buffer.from(hex, 'hex'))
     for (const bytes of broken) {
-      const answer = await fetch(`${url}/api/v1/settings/app-keys`, {
+      const answer = await fetch(`${url}/api/v2/settings/app-keys`, {
         method: 'POST',
         headers: {
           authorization: `Bearer ${org?.api_keys.full_admin}`,
@@ -110,7 +110,7 @@ describe('the local service', () => {
   test('a purchase comes in by the event of the local Stripe, or by a sweep when its events are held back', async () => {
     const { url, stripe, events, ...service } = await start()
     const orgs = await seed({ url, stripe, events, ...service })
-    const billing = '/api/v1/settings/billing'
+    const billing = '/api/v2/settings/billing'
     const [acme, globex] = orgs.map(({ tokens }) => createSettingsClient({ baseUrl: url, credential: tokens.owner }))
     if (!acme || !globex) throw new Error('there are no two organizations')
     const buy = async (client: SettingsClient) => {

@@ -6,7 +6,7 @@ import { layout, type PageAnswer } from './layout.ts'
 export const dashboardPath = '/settings/'
 
 /** The portal's default return address has no query. */
-const backFromPortal = 'You are back from the billing portal. What changed there is in GET /api/v1/settings/billing.'
+const backFromPortal = 'You are back from the billing portal. What changed there is in GET /api/v2/settings/billing.'
 
 export function showDashboard(query: URLSearchParams): PageAnswer {
   const session = query.get('session_id')

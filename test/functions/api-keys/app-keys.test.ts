@@ -33,7 +33,7 @@ describe('creating an app key', () => {
       state: 'active',
     })
     expect(body.prefix).toBe(body.api_key.slice(0, `oct_app_${environment}_`.length + 4))
-    expect(headers.location).toBe(`/api/v1/settings/api-keys/${body.id}`)
+    expect(headers.location).toBe(`/api/v2/settings/api-keys/${body.id}`)
     expect((await invoke('api-keys/scopes', { token: body.api_key })).status).toBe(200)
   })
 

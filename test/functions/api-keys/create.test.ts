@@ -81,7 +81,7 @@ describe('creating an org key', () => {
     expect(created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     expect(Math.abs(Date.parse(created_at) - before)).toBeLessThan(5000)
     expect(created_by).toEqual({ type: 'api_key', id: expect.stringMatching(/^key_/) })
-    expect(headers.location).toBe(`/api/v1/settings/api-keys/${id}`)
+    expect(headers.location).toBe(`/api/v2/settings/api-keys/${id}`)
     expect(headers.etag).toMatch(/^"[^"]+"$/)
   })
 

@@ -31,7 +31,7 @@ describe('creating a publishable key', () => {
       app_id: null,
       expires_at: null,
     })
-    expect(headers.location).toBe(`/api/v1/settings/api-keys/${body.id}`)
+    expect(headers.location).toBe(`/api/v2/settings/api-keys/${body.id}`)
     const used = await useFrom(body.api_key)
     expect(used.status).toBe(200)
     expect(used.headers['ratelimit-policy']).toBe('"default";q=60;w=60')

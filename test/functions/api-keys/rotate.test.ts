@@ -39,7 +39,7 @@ describe('rotating a key', () => {
       created_by: same.created_by,
     })
     expect(rotated_from).toBe(old.id)
-    expect(headers.location).toBe(`/api/v1/settings/api-keys/${id}`)
+    expect(headers.location).toBe(`/api/v2/settings/api-keys/${id}`)
     const before = await invoke('api-keys/get', { token: org.adminKey, params: { key_id: old.id } })
     expect(before.body).toMatchObject({ state: 'revoked', rotated_to: id })
   })

@@ -204,7 +204,7 @@ describe('creating a connection', () => {
         created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
         updated_at: response.body.created_at,
       })
-      expect(response.headers.location).toBe(`/api/v1/settings/cloud-connections/${response.body.id}`)
+      expect(response.headers.location).toBe(`/api/v2/settings/cloud-connections/${response.body.id}`)
       const got = await on.get(response.body.id)
       expect([got.text, got.headers.etag]).toEqual([response.text, response.headers.etag])
       expect(server.requests).toEqual([{ method: 'GET', path, headers: expect.objectContaining(headers) }])

@@ -79,7 +79,7 @@ describe('creating a credential', () => {
       created_at: expect.any(String),
       updated_at: response.body.created_at,
     })
-    expect(response.headers.location).toBe(`/api/v1/settings/cloud-credentials/${response.body.id}`)
+    expect(response.headers.location).toBe(`/api/v2/settings/cloud-credentials/${response.body.id}`)
     const got = await on.get(response.body.id)
     expect([got.text, got.headers.etag]).toEqual([response.text, response.headers.etag])
     expect(await storedKey(response.body.id)).toBe(key)

@@ -30,7 +30,7 @@ describe('a new local target', () => {
       ...{ source: 'api', name: 'gpu box', endpoint: 'http://127.0.0.1:8000', runtime: 'vllm', models: [] },
       ...{ priority: 100, weight: 1, enabled: true, masked: null, key_version: 0, last_verified_at: null },
     })
-    expect(headers.location).toBe(`/api/v1/settings/execution/local-targets/${id}`)
+    expect(headers.location).toBe(`/api/v2/settings/execution/local-targets/${id}`)
     const read = await getTarget(org, id)
     expect([read.status, read.body, read.headers.etag]).toEqual([200, body, headers.etag])
   })

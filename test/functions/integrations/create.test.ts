@@ -37,7 +37,7 @@ describe('creating an integration', () => {
       updated_at: body.created_at,
       config: shownConfigs[type],
     })
-    expect(headers.location).toBe(`/api/v1/settings/integrations/${body.id}`)
+    expect(headers.location).toBe(`/api/v2/settings/integrations/${body.id}`)
     const got = await on.get(body.id)
     expect(got.status).toBe(200)
     expect(got.body).toEqual(body)

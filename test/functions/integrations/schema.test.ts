@@ -24,8 +24,8 @@ interface Schema {
   maxLength?: number
 }
 
-const collection = dereferencedPaths['/api/v1/settings/integrations']
-const single = dereferencedPaths['/api/v1/settings/integrations/{integration_id}']
+const collection = dereferencedPaths['/api/v2/settings/integrations']
+const single = dereferencedPaths['/api/v2/settings/integrations/{integration_id}']
 
 const createSchema = collection.post.requestBody.content['application/json'].schema as Schema
 const recordSchema = collection.post.responses['201'].content['application/json'].schema as Schema

@@ -37,7 +37,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('in a browser'), () => {
   })
 
   async function call<T>(method: string, path: string, body?: object): Promise<T> {
-    const response = await fetch(`${service.url}/api/v1/settings/${path}`, {
+    const response = await fetch(`${service.url}/api/v2/settings/${path}`, {
       method,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       ...(body ? { body: JSON.stringify(body) } : {}),

@@ -247,7 +247,7 @@ test('without a dashboard people come back to a page that says what one would do
 
 test.each([
   ['?checkout=cancelled', 'Nothing was bought.'],
-  ['', 'You are back from the billing portal. What changed there is in GET /api/v1/settings/billing.'],
+  ['', 'You are back from the billing portal. What changed there is in GET /api/v2/settings/billing.'],
 ])('who comes back to /settings/billing%s is told what that means', async (query, text) => {
   expect(await textOf(`${stripe.url}/settings/billing${query}`)).toContain(text)
 })

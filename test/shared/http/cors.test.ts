@@ -47,7 +47,7 @@ describe('a preflight', () => {
   })
 
   test('allows the headers of this API and those of W3C tracing', async () => {
-    const { headers } = await preflight('/api/v1/settings/execution/reports', 'POST', anyPage)
+    const { headers } = await preflight('/api/v2/settings/execution/reports', 'POST', anyPage)
     const allowed = headers['access-control-allow-headers']?.split(',')
     expect(allowed).toEqual(
       expect.arrayContaining([
@@ -58,7 +58,7 @@ describe('a preflight', () => {
   })
 
   test('of HEAD is that of GET, of a method or a path that there is not lets the page read why', async () => {
-    const policies = '/api/v1/settings/policies'
+    const policies = '/api/v2/settings/policies'
     const origins = await Promise.all([
       preflight(policies, 'HEAD', anyPage),
       preflight(policies, 'HEAD', dashboard),
@@ -75,13 +75,13 @@ describe('a preflight', () => {
 
   test('is answered for no dashboard where the stage names none', async () => {
     vi.stubEnv('DASHBOARD_ORIGINS', '')
-    const answer = await preflight('/api/v1/settings/policies', 'GET', dashboard)
+    const answer = await preflight('/api/v2/settings/policies', 'GET', dashboard)
     vi.unstubAllEnvs()
     expect([answer.status, answer.headers['access-control-allow-origin']]).toEqual([204, undefined])
   })
 
   test('an OPTIONS that is none is a 405', async () => {
-    const event = eventFor(catchAll.operation, { method: 'OPTIONS', path: '/api/v1/settings/policies' })
+    const event = eventFor(catchAll.operation, { method: 'OPTIONS', path: '/api/v2/settings/policies' })
     const answer = await invokeEvent(catchAll.name, event)
     expectProblem(answer, 'method_not_allowed')
     expect(answer.headers.allow).toBe('GET, HEAD, PATCH')

@@ -425,7 +425,7 @@ describe('a request with an Idempotency-Key that did not end well', () => {
       expect(replay.status).toBe(201)
       expect(replay.headers['idempotency-replayed']).toBe('true')
       expect(replay.body.api_key).toBeUndefined()
-      expect(replay.headers.location).toBe(`/api/v1/settings/api-keys/${replay.body.id}`)
+      expect(replay.headers.location).toBe(`/api/v2/settings/api-keys/${replay.body.id}`)
       const got = await invoke('api-keys/get', { token: org.adminKey, params: { key_id: replay.body.id } })
       expect(got.body).toEqual(replay.body)
     })

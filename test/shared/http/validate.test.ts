@@ -119,14 +119,14 @@ describe('an unknown path', () => {
   const get = (path: string) => invokeEvent(catchAll.name, eventFor(catchAll.operation, { method: 'GET', path }))
 
   test.each([
-    ['/apikeys', '/api/v1/settings/api-keys'],
-    ['/api/v1/settings/apikeys', '/api/v1/settings/api-keys'],
-    ['/api/v1/settings/api-keys/', '/api/v1/settings/api-keys'],
-    ['/v1/settings/api-keys', '/api/v1/settings/api-keys'],
-    ['/api/v1/settings/apikeys/key_01jd3v7k3q9x5m2n8r4t6w0y1z/rotate', '/api/v1/settings/api-keys/{key_id}/rotate'],
-    ['/api/v1/settings/usage_limits', '/api/v1/settings/usage-limits'],
+    ['/apikeys', '/api/v2/settings/api-keys'],
+    ['/api/v2/settings/apikeys', '/api/v2/settings/api-keys'],
+    ['/api/v2/settings/api-keys/', '/api/v2/settings/api-keys'],
+    ['/v1/settings/api-keys', '/api/v2/settings/api-keys'],
+    ['/api/v2/settings/apikeys/key_01jd3v7k3q9x5m2n8r4t6w0y1z/rotate', '/api/v2/settings/api-keys/{key_id}/rotate'],
+    ['/api/v2/settings/usage_limits', '/api/v2/settings/usage-limits'],
     ['/healthz', '/api/v1/health'],
-    ['/api/v1/setings', '/api/v1/settings'],
+    ['/api/v1/setings', '/api/v2/settings'],
   ])('%s gets the path of the API that is nearest to it', async (path, meant) => {
     const answer = await get(path)
     expectProblem(answer, 'not_found')
