@@ -38,13 +38,9 @@ export class OperationFunction extends ServiceFunction {
       },
     })
     const integration = new HttpLambdaIntegration('Integration', this.function, { scopePermissionToRoute: false })
-    new HttpRoute(this, 'Route', { httpApi, routeKey: routeKeyOf(operation), integration })
-    if (operation.method !== 'GET' || operation.route === '$default') return
-    new HttpRoute(this, 'HeadRoute', {
-      httpApi,
-      routeKey: HttpRouteKey.with(operation.path, HttpMethod.HEAD),
-      integration,
-    })
+    for (const [index, routeKey] of routeKeysOf(operation).entries()) {
+      new HttpRoute(this, index === 0 ? 'Route' : `Route${index + 1}`, { httpApi, routeKey, integration })
+    }
   }
 }
 
@@ -66,5 +62,7 @@ function callersEnvironment(settings: StageSettings): Record<string, string> {
   }
 }
 
-const routeKeyOf = ({ route, method, path }: Operation): HttpRouteKey =>
-  route === '$default' ? HttpRouteKey.DEFAULT : HttpRouteKey.with(path, HttpMethod[method])
+const routeKeysOf = ({ route, routes }: Operation): HttpRouteKey[] =>
+  route === '$default'
+    ? [HttpRouteKey.DEFAULT]
+    : routes.map(({ method, path }) => HttpRouteKey.with(path, HttpMethod[method]))

@@ -25,9 +25,7 @@ const apiId = 'local'
 export function createGateway() {
   // Routes without parameters are preferred, as API Gateway prefers the more specific.
   const routes = operationList
-    .flatMap(([name, { method, path }]): Route[] =>
-      (method === 'GET' ? ['GET', 'HEAD'] : [method]).map((verb) => ({ name, method: verb, path })),
-    )
+    .flatMap(([name, { routes: ofOperation }]) => ofOperation.map(({ method, path }) => ({ name, method, path })))
     .sort((a, b) => Number(a.path.includes('{')) - Number(b.path.includes('{')))
   const functions = new Map<string, Promise<LambdaHandler>>()
   const load = (name: string): Promise<LambdaHandler> => {

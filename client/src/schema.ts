@@ -1117,6 +1117,8 @@ export interface components {
             app_id: string | null;
             /** @description Origins that a publishable key is bound to; empty: any. */
             allowed_origins: string[];
+            /** @description Ids of the apps that may use a publishable key; empty: any. */
+            allowed_app_ids: string[];
             /** @description Requests a minute; null: the default of 100. */
             rate_limit_per_minute: number | null;
             /**
@@ -1185,6 +1187,8 @@ export interface components {
             app_id: string | null;
             /** @description Origins that a publishable key is bound to; empty: any. */
             allowed_origins: string[];
+            /** @description Ids of the apps that may use a publishable key; empty: any. */
+            allowed_app_ids: string[];
             /** @description Requests a minute; null: the default of 100. */
             rate_limit_per_minute: number | null;
             /**
@@ -2424,6 +2428,8 @@ export interface components {
             model_id?: string | null;
             /** @description Requests a minute that the key may make; null: 100. */
             rate_limit_per_minute?: number | null;
+            /** @description Id of the app that the key is for, which is not checked here; null: none. */
+            app_id?: string | null;
         };
         AppKeysCreateRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
@@ -2455,6 +2461,11 @@ export interface components {
              * @default []
              */
             allowed_origins?: string[];
+            /**
+             * @description Ids of the apps that may use the key, which are not checked here; empty: any.
+             * @default []
+             */
+            allowed_app_ids?: string[];
             /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
             expires_at?: string | null;
             /**

@@ -15,6 +15,16 @@ import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { idSchema } from '../../shared/ids.ts'
 import { lazy } from '../../shared/lazy.ts'
+import {
+  apiKeyCreation,
+  apiKeyList,
+  apiKeyRevocation,
+  apiKeyRotation,
+  appKeyCreation,
+  olderKeyCreation,
+  publishableKeyCreation,
+  scopeRegistryView,
+} from './wire.ts'
 
 const tag = 'API keys'
 
@@ -79,9 +89,26 @@ export const createApiKey = operation({
         .nullable()
         .optional()
         .meta({ description: `Requests a minute that the key may make; null: ${defaultRateLimitPerMinute}.` }),
+      app_id: referenceField()
+        .nullable()
+        .optional()
+        .meta({ description: 'Id of the app that the key is for, which is not checked here; null: none.' }),
     }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
+  published: [
+    {
+      id: 'settings.api_keys.create',
+      records: { request: 'CreateApiKeyRequest', answer: 'CreateApiKeyResponse' },
+      wire: apiKeyCreation,
+    },
+    {
+      id: 'api_keys.create',
+      route: 'POST /api/v1/api-keys',
+      records: { answer: 'CreateApiKeyResponse' },
+      wire: olderKeyCreation,
+    },
+  ],
   refusals: ['conflict'],
   access: { table: ['GetItem', 'Query', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.created', resource: 'api_key' },
@@ -105,6 +132,13 @@ export const createAppKey = operation({
     }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
+  published: [
+    {
+      id: 'settings.app_keys.create',
+      records: { request: 'CreateAppKeyRequest', answer: 'CreateAppKeyResponse' },
+      wire: appKeyCreation,
+    },
+  ],
   refusals: ['conflict'],
   access: { table: ['GetItem', 'Query', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.created', resource: 'api_key' },
@@ -129,6 +163,12 @@ export const createPublishableKey = operation({
         description:
           'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
       }),
+      allowed_app_ids: z
+        .array(referenceField())
+        .max(50)
+        .default([])
+        .transform((ids) => [...new Set(ids)])
+        .meta({ description: 'Ids of the apps that may use the key, which are not checked here; empty: any.' }),
       expires_at: expiryField(),
       rate_limit_per_minute: rateLimitField()
         .default(publishableRateLimitPerMinute)
@@ -136,6 +176,13 @@ export const createPublishableKey = operation({
     }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
+  published: [
+    {
+      id: 'settings.publishable_keys.create',
+      records: { request: 'CreatePublishableKeyRequest', answer: 'CreatePublishableKeyResponse' },
+      wire: publishableKeyCreation,
+    },
+  ],
   refusals: ['conflict'],
   access: { table: ['GetItem', 'Query', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.created', resource: 'api_key' },
@@ -158,6 +205,10 @@ export const listApiKeys = operation({
     }),
   }),
   answers: () => ({ 200: pageOf(keyRecordSchema()) }),
+  published: [
+    { id: 'settings.api_keys.list', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
+    { id: 'api_keys.list', route: 'GET /api/v1/api-keys', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
+  ],
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
 
@@ -198,6 +249,21 @@ export const revokeApiKey = operation({
   }),
   bodyMayBeAbsent: true,
   answers: () => ({ 200: keyRecordSchema() }),
+  published: [
+    {
+      id: 'settings.api_keys.revoke',
+      records: { answer: 'ApiKeyResponse' },
+      notFound: 'api_key_not_found',
+      wire: apiKeyRevocation,
+    },
+    {
+      id: 'api_keys.revoke',
+      route: 'POST /api/v1/api-keys/{key_id}/revoke',
+      records: { answer: 'ApiKeyResponse' },
+      notFound: 'api_key_not_found',
+      wire: apiKeyRevocation,
+    },
+  ],
   refusals: ['not_found'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.revoked', resource: 'api_key', param: 'key_id' },
@@ -224,6 +290,14 @@ export const rotateApiKey = operation({
   }),
   bodyMayBeAbsent: true,
   answers: () => ({ 201: issuedKeySchema() }),
+  published: [
+    {
+      id: 'settings.api_keys.rotate',
+      records: { answer: 'CreateApiKeyResponse' },
+      notFound: 'api_key_not_found',
+      wire: apiKeyRotation,
+    },
+  ],
   refusals: ['not_found', 'conflict'],
   access: { table: ['GetItem', 'Query', 'PutItem', 'UpdateItem'] },
   audit: { action: 'api_key.rotated', resource: 'api_key', param: 'key_id' },
@@ -257,5 +331,6 @@ export const listScopes = operation({
       })
       .meta({ id: 'ScopeRegistry' }),
   }),
+  published: [{ id: 'settings.api_keys.scopes', records: { answer: 'ApiKeyScopesResponse' }, wire: scopeRegistryView }],
   access: { table: ['GetItem', 'UpdateItem'] },
 })

@@ -7,7 +7,7 @@ import { revokeApiKey } from './contract.ts'
 /** Revokes a key at once; a second time changes nothing. */
 export const handler = serve(revokeApiKey, async ({ caller, params, body, now, commit }) => {
   const key = await getKey(caller.orgId, params.key_id)
-  if (keyState(key, now) === 'revoked') return resource(toRecord(key, now))
+  if (keyState(key, now) === 'revoked') return { ...resource(toRecord(key, now)), unchanged: true }
   const { change, revoked } = keyRevoked(caller.orgId, key, body.reason, now)
   return commit(change, resource(toRecord(revoked, now)))
 })

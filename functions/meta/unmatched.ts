@@ -8,10 +8,12 @@ import { unmatched } from './contract.ts'
 
 /** Answers a preflight, a wrong method with 405, and a wrong path with 404. */
 export const handler = servePublic(unmatched, ({ method, path, headers }) => {
-  const matching = operationList.filter(([, { path: template }]) => matchPath(template, path)).map(([, found]) => found)
+  const matching = operationList.flatMap(([, operation]) =>
+    operation.routes.filter((route) => matchPath(route.path, path)).map((route) => ({ operation, route })),
+  )
   if (isPreflight(method, headers)) return preflightAnswer(matching, headers)
   if (matching.length === 0) throw unknownPath(path)
-  const methods = matching.flatMap((found) => (found.method === 'GET' ? ['GET', 'HEAD'] : [found.method]))
+  const methods: string[] = matching.map(({ route }) => route.method)
   // The gateway matches paths as they are sent: one that matches only when it is decoded is another path.
   if (methods.includes(method)) throw unknownPath(path)
   const allow = [...new Set(methods)].sort().join(', ')
@@ -21,7 +23,9 @@ export const handler = servePublic(unmatched, ({ method, path, headers }) => {
 })
 
 const unknownPath = (path: string): ProblemError => {
-  const near = nearestPath(path, [...new Set(operationList.map(([, operation]) => operation.path))])
+  const near = nearestPath(path, [
+    ...new Set(operationList.flatMap(([, { routes }]) => routes.map((route) => route.path))),
+  ])
   const hint = near === undefined ? '/api/v1/docs lists those that there are.' : `did you mean ${near}?`
   return new ProblemError('not_found', `No operation has this path; ${hint}`)
 }

@@ -53,6 +53,7 @@ export function issueKey(
     model_id: definition.model_id ?? null,
     app_id: definition.app_id ?? null,
     allowed_origins: [...new Set(definition.allowed_origins)],
+    allowed_app_ids: [...(definition.allowed_app_ids ?? [])],
     rate_limit_per_minute: definition.rate_limit_per_minute ?? null,
     created_at: now.toISOString(),
     created_by: createdBy,
@@ -86,6 +87,7 @@ const recordedFields = [
   'model_id',
   'app_id',
   'allowed_origins',
+  'allowed_app_ids',
   'rate_limit_per_minute',
   'expires_at',
 ] as const

@@ -30,6 +30,9 @@ export const keyRecordSchema = lazy(() =>
       allowed_origins: z
         .array(z.string())
         .meta({ description: 'Origins that a publishable key is bound to; empty: any.' }),
+      allowed_app_ids: z
+        .array(z.string())
+        .meta({ description: 'Ids of the apps that may use a publishable key; empty: any.' }),
       rate_limit_per_minute: z.int().nullable().meta({ description: 'Requests a minute; null: the default of 100.' }),
       state: z.enum(keyStates).meta({
         description: 'retiring: rotated with an overlap that is still running; the key works until `revoked_at`.',
@@ -66,13 +69,25 @@ export function keyState(key: Pick<StoredKey, 'revoked_at' | 'retiring' | 'expir
 
 const fieldOrder = [
   ...(['id', 'name', 'key_type', 'prefix', 'scopes', 'environment', 'federation_id', 'model_id', 'app_id'] as const),
-  ...(['allowed_origins', 'rate_limit_per_minute', 'state', 'created_at', 'created_by', 'expires_at'] as const),
+  ...([
+    'allowed_origins',
+    'allowed_app_ids',
+    'rate_limit_per_minute',
+    'state',
+    'created_at',
+    'created_by',
+    'expires_at',
+  ] as const),
   ...(['last_used_at', 'revoked_at', 'revoked_reason', 'rotated_from', 'rotated_to'] as const),
 ]
 
 /** The record as served. */
 export const toRecord = ({ retiring, ...key }: StoredKey, now: Date): KeyRecord =>
-  inOrder(fieldOrder, { ...key, state: keyState({ ...key, retiring }, now) })
+  inOrder(fieldOrder, {
+    ...key,
+    allowed_app_ids: key.allowed_app_ids ?? [],
+    state: keyState({ ...key, retiring }, now),
+  })
 
 /** When a key that is rotated now stops working: after the overlap, and never past its own expiry. */
 export function overlapEnd(key: Pick<StoredKey, 'expires_at'>, overlapSeconds: number, now: Date): string {
@@ -93,6 +108,7 @@ export interface KeyDefinition {
   model_id?: string | null | undefined
   app_id?: string | null | undefined
   allowed_origins?: readonly string[] | undefined
+  allowed_app_ids?: readonly string[] | undefined
   rate_limit_per_minute?: number | null | undefined
   expires_at?: string | null | undefined
 }

@@ -10,6 +10,8 @@ export interface Answer {
   /** Secrets that leave with this answer and never again: added to the body, left out of every replay. */
   once?: Readonly<Record<string, string>>
   headers?: Readonly<Record<string, string>>
+  /** The request found everything as it wanted it, and changed nothing. */
+  unchanged?: boolean
   /** A body that is not JSON, as it leaves; its media type is in `headers`. */
   raw?: { body: string; isBase64Encoded: boolean }
 }

@@ -11,9 +11,16 @@ export async function authorize(operation: Operation, caller: Caller, exchange: 
   const { query, headers, ip, now } = exchange
   const { scope } = operation
   if (scope !== 'any' && scope !== 'public' && missingScopes([scope], caller.scopes).length > 0) {
-    throw new ProblemError('forbidden', `This operation needs the scope ${scope}, which the credential does not hold.`)
+    throw new ProblemError(
+      'forbidden',
+      `This operation needs the scope ${scope}, which the credential does not hold.`,
+      {
+        published: 'insufficient_scope',
+      },
+    )
   }
-  if (query.org_id !== undefined && query.org_id !== caller.orgId) {
+  const namedOrg = exchange.pathParameters.org_id ?? query.org_id
+  if (namedOrg !== undefined && namedOrg !== caller.orgId) {
     throw new ProblemError('forbidden', 'org_id names another organization than the credential belongs to.')
   }
   if (caller.kind === 'api_key' && caller.allowedOrigins.length > 0) {

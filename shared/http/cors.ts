@@ -6,7 +6,7 @@
 import { keyTypeScopes } from '../auth/scopes.ts'
 import { environmentList } from '../runtime/environment.ts'
 import type { Answer } from './answer.ts'
-import type { Operation } from './operation.ts'
+import type { Operation, Route } from './operation.ts'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -17,7 +17,17 @@ const allowHeaders = [
   ...['baggage', 'traceparent', 'tracestate'],
 ].join(',')
 const exposeHeaders = [
-  ...['age', 'allow', 'etag', 'idempotency-replayed', 'location', 'ratelimit', 'ratelimit-policy', 'retry-after'],
+  ...[
+    'age',
+    'allow',
+    'etag',
+    'idempotency-replayed',
+    'link',
+    'location',
+    'ratelimit',
+    'ratelimit-policy',
+    'retry-after',
+  ],
   ...['www-authenticate', 'x-request-id'],
 ].join(',')
 const maxAgeSeconds = 3600
@@ -30,10 +40,13 @@ export const isPreflight = (method: string, headers: Headers): boolean =>
 export const readableBy = (operation: Operation, origin: string | undefined): Record<string, string> =>
   allowing(isOpen(operation), origin, { 'access-control-expose-headers': exposeHeaders })
 
-/** The answer to a preflight, of the operations at its path. A method that none of them has is a 405 that any page may read. */
-export function preflightAnswer(operations: readonly Operation[], headers: Headers): Answer {
+/** The answer to a preflight, of the routes at its path. A method that none of them has is a 405 that any page may read. */
+export function preflightAnswer(
+  routes: readonly { operation: Operation; route: Pick<Route, 'method'> }[],
+  headers: Headers,
+): Answer {
   const wanted = headers['access-control-request-method'] ?? ''
-  const meant = operations.filter(({ method }) => method === (wanted === 'HEAD' ? 'GET' : wanted))
+  const meant = routes.filter(({ route }) => route.method === wanted).map(({ operation }) => operation)
   return {
     status: 204,
     headers: allowing(meant.length === 0 || meant.some(isOpen), headers.origin, {

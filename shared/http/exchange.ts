@@ -4,6 +4,7 @@ import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
 import type { RowKey } from '../storage/table.ts'
 import type { ProblemError } from './problem.ts'
+import type { Published } from './published.ts'
 
 /** How often a principal has called in the current window. */
 export interface RateCount {
@@ -36,6 +37,10 @@ export interface Exchange {
   rateCount: Promise<RateCount | undefined> | undefined
   /** The request as the client sent it, its JSON parsed and nothing else. */
   sent: { params: unknown; query: unknown; body: unknown }
+  /** The route that the gateway chose, `GET /api/v2/settings`. */
+  routeKey: string | undefined
+  /** The published operation that was called; undefined on our own face. */
+  published: Published | undefined
   /** The validated request. */
   input: { params: unknown; query: unknown; body: unknown }
   /** The refusal of a request whose only fault is an instant that has passed; a replay comes before it. */
@@ -51,7 +56,7 @@ const defaultBudgetMs = 25_000
 
 /** Reads a gateway event (payload 2.0) of whatever shape: what is missing or of the wrong type is empty. */
 export function openExchange(event: unknown, context: unknown): Exchange {
-  const { headers, queryStringParameters, pathParameters, rawPath, requestContext, body, isBase64Encoded } =
+  const { routeKey, headers, queryStringParameters, pathParameters, rawPath, requestContext, body, isBase64Encoded } =
     object(event)
   const { http, requestId } = object(requestContext)
   const { method, sourceIp, userAgent } = object(http)
@@ -72,6 +77,8 @@ export function openExchange(event: unknown, context: unknown): Exchange {
     caller: undefined,
     rateCount: undefined,
     sent: { params: {}, query: {}, body: undefined },
+    routeKey: text(routeKey),
+    published: undefined,
     input: { params: {}, query: {}, body: undefined },
     pastFault: undefined,
   }

@@ -14,22 +14,20 @@ const asFormat = (error: string) => ({ error, params: { code: 'invalid_format' }
 /** Whether a text has anything to see. */
 export const isVisible = (text: string): boolean => !invisible.test(text)
 
-/** A name for people: 1 to 100 characters, visible, without control characters. */
-export const nameField = lazy(() =>
+/** A name for people: visible, without control characters. */
+export const nameField = (maxLength = 100) =>
   z
     .string()
     .min(1, 'must not be blank')
-    .max(100)
+    .max(maxLength)
     .refine((name) => !controls.test(name), asFormat('must not hold control characters'))
     .refine(isVisible, asFormat('must not be blank'))
     .refine((name) => !bidiControls.test(name), asFormat('must not hold characters that change the direction of text'))
     .meta({
       // What every client's regular expressions can say of these rules.
       pattern: String.raw`^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$`,
-      description:
-        'A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text.',
-    }),
-)
+      description: `A name for people: 1 to ${maxLength} characters, not blank, without control characters and without characters that change the direction of text.`,
+    })
 
 /** A number in a query: decimal digits, and nothing else that JavaScript reads as a number. */
 export const countQuery = (min: number, max: number, fallback: number) =>

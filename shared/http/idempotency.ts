@@ -21,7 +21,7 @@ const keepSeconds = 24 * 60 * 60
 
 type KeptAnswer =
   // The body as JSON: a replay is the same bytes under the same ETag, and a table does not keep the order of fields.
-  | { kind: 'answer'; status: number; body?: string; headers?: Record<string, string> }
+  | { kind: 'answer'; status: number; body?: string; headers?: Record<string, string>; unchanged?: true }
   | {
       kind: 'problem'
       code: ProblemCode
@@ -73,11 +73,12 @@ export async function onceOnly(
 const isLasting = (error: unknown): error is ProblemError =>
   error instanceof ProblemError && error.status < 500 && !isRetryable(error)
 
-const toKept = ({ status, body, headers }: Answer): KeptAnswer => ({
+const toKept = ({ status, body, headers, unchanged }: Answer): KeptAnswer => ({
   kind: 'answer',
   status,
   ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   ...(headers ? { headers } : {}),
+  ...(unchanged ? { unchanged } : {}),
 })
 
 const problemToKept = ({ code, message, details }: ProblemError): KeptAnswer => ({
@@ -100,8 +101,13 @@ function replay(kept: KeptAnswer): Answer {
     const { code, detail, kind: _kind, ...details } = kept
     throw new ProblemError(code, detail, { ...details, headers: { ...kept.headers, ...replayed } })
   }
-  const { status, body, headers } = kept
-  return { status, body: body === undefined ? undefined : JSON.parse(body), headers: { ...headers, ...replayed } }
+  const { status, body, headers, unchanged = false } = kept
+  return {
+    status,
+    unchanged,
+    body: body === undefined ? undefined : JSON.parse(body),
+    headers: { ...headers, ...replayed },
+  }
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')

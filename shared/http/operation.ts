@@ -8,6 +8,7 @@ import type { Scope } from '../auth/scopes.ts'
 import { lazy } from '../lazy.ts'
 import type { SecretPurpose } from '../secrets/purpose.ts'
 import type { ProblemCode } from './problem.ts'
+import type { Published } from './published.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -49,7 +50,7 @@ interface Description {
   /** The OpenAPI `operationId`. */
   id: string
   /** `$default` takes what no other route matches. */
-  route: `${Method} /api/v1/${string}` | '$default'
+  route: `${Method} /api/v${1 | 2}/${string}` | '$default'
   tag: string
   summary: string
   description: string
@@ -59,6 +60,8 @@ interface Description {
   rawBody?: string
   /** Whether the body may be left out; it is then read as `{}`. */
   bodyMayBeAbsent?: boolean
+  /** The published operations that the same function serves. */
+  published?: readonly Published[]
   /** Problems beyond those that every operation of its kind can answer. */
   refusals?: readonly ProblemCode[]
   access: Access
@@ -84,10 +87,36 @@ export interface Operation<
 > extends Description {
   method: Method
   path: string
+  /** Every route that leads to the function: its own first, then the published ones; HEAD wherever GET is. */
+  routes: readonly Route[]
   readonly params: Params
   readonly query: Query
   readonly body: Body | undefined
   readonly answers: AnswerSchemas
+}
+
+export interface Route {
+  method: Method | 'HEAD'
+  path: string
+  published?: Published
+}
+
+/** A route as API Gateway names it in `routeKey`. */
+export const routeKeyOf = ({ method, path }: Pick<Route, 'method' | 'path'>): string => `${method} ${path}`
+
+const split = (route: string) => {
+  const [method, path = ''] = route.split(' ') as [Method, string?]
+  return { method, path }
+}
+
+const withHead = (route: Route): Route[] => (route.method === 'GET' ? [route, { ...route, method: 'HEAD' }] : [route])
+
+function routesOf({ route, published = [] }: Description): Route[] {
+  if (route === '$default') return []
+  const shared = published.map(
+    (entry): Route => ({ ...split(entry.route ?? route.replace('/api/v2/', '/api/v1/')), published: entry }),
+  )
+  return [split(route), ...shared].flatMap(withHead)
 }
 
 /** Declares an operation. */
@@ -96,7 +125,7 @@ export function operation<
   Query extends z.ZodObject = Nothing,
   Body extends z.ZodType = z.ZodUndefined,
 >({ request, answers, ...description }: Definition<Params, Query, Body>): Operation<Params, Query, Body> {
-  const [method, path = ''] = description.route.split(' ') as [Method, string?]
+  const { method, path } = split(description.route)
   const answerSchemas = lazy(answers)
   const requestSchemas = lazy(() => {
     const { params = z.object({}), query = z.object({}), body } = request?.() ?? {}
@@ -107,6 +136,7 @@ export function operation<
     ...description,
     method,
     path,
+    routes: routesOf(description),
     get params() {
       return requestSchemas().params
     },

@@ -13,6 +13,7 @@ import { isPreflight, readableBy } from './cors.ts'
 import { answerMarginMs, type Exchange, openExchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
 import { ProblemError, problemBody, requestTimeout } from './problem.ts'
+import { publishedAt, publishedError, speaksPublished, toPublishedAnswer } from './published.ts'
 import { validate } from './validate.ts'
 
 type Result = APIGatewayProxyStructuredResultV2
@@ -48,11 +49,18 @@ export function pipeline(
       throw requestTimeout()
     },
   })
-    .use([exchangeAndLog(operation), problemJson(), standingHeaders(operation), ...admission, input(operation)])
+    .use([
+      exchangeAndLog(operation),
+      problemJson(operation),
+      standingHeaders(operation),
+      ...admission,
+      input(operation),
+    ])
     .handler(async (event: unknown) => {
       // The first hook has put the exchange in the event's place.
       const exchange = event as Exchange
-      const answer = await respond(exchange)
+      const ours = await respond(exchange)
+      const answer = exchange.published ? toPublishedAnswer(ours, exchange, exchange.published) : ours
       return toGatewayResult(notModified(exchange, answer) ?? answer, exchange.answerHeaders)
     })
 }
@@ -96,15 +104,17 @@ function exchangeAndLog(operation: Operation): Hook {
   }
   return {
     before: (request) => {
-      request.event = openExchange(request.event, request.context)
+      const exchange = openExchange(request.event, request.context)
+      exchange.published = publishedAt(operation, exchange.routeKey)
+      request.event = exchange
     },
     after: finish,
     onError: finish,
   }
 }
 
-/** Turns whatever was thrown into problem+json. What nobody threw on purpose is logged with its stack and told as a 500. */
-function problemJson(): Hook {
+/** Turns whatever was thrown into problem+json, or the published face's envelope. What nobody threw on purpose is logged with its stack and told as a 500. */
+function problemJson(operation: Operation): Hook {
   return {
     onError: (request) => {
       const { event: exchange } = request
@@ -113,11 +123,15 @@ function problemJson(): Hook {
         statusCode: problem.status,
         headers: {
           ...exchange.answerHeaders,
-          'content-type': 'application/problem+json',
+          'content-type': speaksPublished(exchange, operation) ? 'application/json' : 'application/problem+json',
           ...(problem.status === 401 ? { 'www-authenticate': challenge(problem) } : {}),
           ...problem.details.headers,
         },
-        body: JSON.stringify(problemBody(problem, exchange.requestId, exchange.path)),
+        body: JSON.stringify(
+          speaksPublished(exchange, operation)
+            ? publishedError(problem, exchange.requestId, exchange.published)
+            : problemBody(problem, exchange.requestId, exchange.path),
+        ),
       }
     },
   }

@@ -47,12 +47,29 @@ export interface InputFault {
   message: string
 }
 
+/** Codes of the published list that are finer than ours. */
+export type PublishedCode =
+  | 'api_key_already_revoked'
+  | 'api_key_not_found'
+  | 'billing_customer_not_found'
+  | 'checkout_not_complete'
+  | 'connection_not_found'
+  | 'credential_not_found'
+  | 'insufficient_scope'
+  | 'integration_not_found'
+  | 'last_auth_method'
+  | 'local_runtime_not_found'
+  | 'resource_not_found'
+  | 'upstream_provider_error'
+
 interface ProblemDetails {
   errors?: readonly InputFault[]
   /** Headers that the answer carries beside the problem, e.g. `Retry-After` in seconds. */
   headers?: Readonly<Record<string, string>>
   /** Overrides the registry's flag where the single case knows better. */
   retryable?: boolean
+  /** The published face's own code for the case, where its list is finer. */
+  published?: PublishedCode
   cause?: unknown
 }
 

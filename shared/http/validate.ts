@@ -1,11 +1,12 @@
 /** Reads and checks the request against its contract: size, media type, JSON, then every field at once. */
-import type * as z from 'zod'
+import * as z from 'zod'
 import type { Exchange } from './exchange.ts'
 import { dotted, faultsOf, parseOptions, unknownField } from './faults.ts'
 import { isPastInstant } from './fields.ts'
 import { whereBroken } from './malformed-json.ts'
 import type { Operation } from './operation.ts'
 import { type InputFault, invalidInput, notFound, ProblemError } from './problem.ts'
+import type { Published } from './published.ts'
 
 export const bodyLimitBytes = 256 * 1024
 
@@ -26,13 +27,16 @@ export function validate(operation: Operation, exchange: Exchange): void {
     return undefined
   }
   const { org_id: _org, ...query } = exchange.query
+  const { published } = exchange
   exchange.sent = { query, body, params: exchange.pathParameters }
-  exchange.input = {
-    // A typo in a filter must not pass for no filter; what is public may be fetched with anything behind it.
-    query: operation.scope === 'public' ? parse(operation.query, query) : parse(operation.query.strict(), query),
-    body: operation.body ? parse(operation.body, body) : undefined,
-    params: {},
-  }
+  exchange.input = published
+    ? { ...publishedInput(operation, exchange, published, body, parse), params: {} }
+    : {
+        // A typo in a filter must not pass for no filter; what is public may be fetched with anything behind it.
+        query: operation.scope === 'public' ? parse(operation.query, query) : parse(operation.query.strict(), query),
+        body: operation.body ? parse(operation.body, body) : undefined,
+        params: {},
+      }
   // A replay may come after the instant has passed; it is answered before the clock is looked at.
   if (onlyPast && hasIdempotencyKey(operation, exchange))
     exchange.pastFault = faults.length > 0 ? invalidInput(faults) : undefined
@@ -43,6 +47,36 @@ export function validate(operation: Operation, exchange: Exchange): void {
   // An id that cannot be is an id that does not exist.
   if (!params.success) throw notFound()
   exchange.input.params = params.data
+}
+
+type Parse = (schema: z.ZodType, value: unknown) => unknown
+
+/** The published record first, then the same request in our names by the operation's own rules. */
+function publishedInput(operation: Operation, exchange: Exchange, published: Published, body: unknown, parse: Parse) {
+  const { org_id: _org, ...query } = exchange.query
+  const wire = published.wire?.() ?? {}
+  const { limit } = operation.query.shape
+  const theirQuery = (wire.query ?? (limit ? operation.query.omit({ limit: true }) : operation.query)).strict()
+  const asked = parse(theirQuery, query) as Record<string, string> | undefined
+  // A request that the contract gives no record takes no field.
+  const theirs = operation.body ? parse(wire.body ?? z.strictObject({}), body) : undefined
+  if (asked === undefined || (operation.body && theirs === undefined)) return { query: {}, body: undefined }
+  const context = { orgId: exchange.caller?.orgId ?? '', query: asked, now: exchange.now }
+  const ours = wire.toInput ? wire.toInput(theirs as never, context) : theirs
+  return {
+    query: parse(operation.query, limit ? { ...query, limit: String(wire.pageSize ?? 100) } : query),
+    body: operation.body ? ourBody(operation, wire.input ?? operation.body, ours, parse) : undefined,
+  }
+}
+
+/** The published record has checked the name, which may be longer than ours. A patch of it may change nothing. */
+function ourBody(operation: Operation, schema: z.ZodType, body: unknown, parse: Parse): unknown {
+  if (typeof body !== 'object' || body === null) return parse(schema, body)
+  if (operation.method === 'PATCH' && Object.keys(body).length === 0) return {}
+  const { name, ...rest } = body as Record<string, unknown>
+  if (name === undefined) return parse(schema, rest)
+  const parsed = parse(schema, { ...rest, name: 'checked' })
+  return parsed === undefined ? undefined : { ...(parsed as object), name }
 }
 
 const idempotencyKeyPattern = /^[\x20-\x7e]{1,255}$/

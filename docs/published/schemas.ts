@@ -1,0 +1,69 @@
+/** The records that the platform publishes (`wire.json`), as JSON Schema. */
+import wire from './wire.json' with { type: 'json' }
+
+type Type =
+  | string
+  | { nullable: Type }
+  | { list_of: Type }
+  | { map_of: Type }
+  | { record: string }
+  | { enum: (string | null)[] }
+
+interface Field {
+  type: Type
+  required?: boolean
+  default?: unknown
+  min_length?: number
+  max_length?: number
+  ge?: number
+  le?: number
+}
+
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+const formats: readonly string[] = ['date-time', 'uri']
+
+function schemaOfType(type: Type): JsonSchema {
+  if (typeof type === 'string') {
+    if (type === 'any') return {}
+    return formats.includes(type) ? { type: 'string', format: type } : { type }
+  }
+  if ('nullable' in type) return { anyOf: [schemaOfType(type.nullable), { type: 'null' }] }
+  if ('list_of' in type) return { type: 'array', items: schemaOfType(type.list_of) }
+  if ('map_of' in type) return { type: 'object', additionalProperties: schemaOfType(type.map_of) }
+  if ('record' in type) return { $ref: `#/components/schemas/${type.record}` }
+  // Null stands beside the list, as for every other type that can be null.
+  return { type: 'string', enum: type.enum.filter((value) => value !== null) }
+}
+
+function schemaOfField({ type, min_length, max_length, ge, le, default: fallback }: Field): JsonSchema {
+  const isList = typeof type === 'object' && 'list_of' in type
+  return {
+    ...schemaOfType(type),
+    ...(min_length === undefined ? {} : { [isList ? 'minItems' : 'minLength']: min_length }),
+    ...(max_length === undefined ? {} : { [isList ? 'maxItems' : 'maxLength']: max_length }),
+    ...(ge === undefined ? {} : { minimum: ge }),
+    ...(le === undefined ? {} : { maximum: le }),
+    ...(fallback === undefined ? {} : { default: fallback }),
+  }
+}
+
+// The file's own types are those of its single values.
+const records = wire.records as unknown as Record<string, { fields: Record<string, Field> }>
+
+/** Each record as a closed object, by its published name. */
+export const publishedSchemas: Readonly<Record<string, JsonSchema>> = Object.fromEntries(
+  Object.entries(records).map(([name, { fields }]) => [
+    name,
+    {
+      type: 'object',
+      properties: Object.fromEntries(Object.entries(fields).map(([field, spec]) => [field, schemaOfField(spec)])),
+      required: Object.entries(fields).flatMap(([field, { required }]) => (required ? [field] : [])),
+      additionalProperties: false,
+    },
+  ]),
+)
+
+/** Whether a request record has members at all that it requires. */
+export const requiredFields = (record: string): string[] =>
+  Object.entries(records[record]?.fields ?? {}).flatMap(([field, { required }]) => (required ? [field] : []))
