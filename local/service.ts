@@ -57,6 +57,7 @@ export async function startService({
   const url = `http://127.0.0.1:${served}`
   let engine: Engine | undefined
   try {
+    requireStripe(url)
     await prepare?.(served)
     setAwsEnvironment(url)
     engine = await startEngine(inFolder('dynamodb.sqlite'))
@@ -95,12 +96,15 @@ async function listen(server: Server, port: number): Promise<void> {
 
 function setAwsEnvironment(url: string): void {
   // The names and the values are the SDK's; the credentials mean nothing to the doubles.
-  process.env.AWS_REGION ??= 'us-east-1'
+  process.env.AWS_REGION = 'us-east-1'
   process.env.AWS_ACCESS_KEY_ID = 'local'
   process.env.AWS_SECRET_ACCESS_KEY = 'local'
   process.env.AWS_ENDPOINT_URL_KMS = url + kmsPath
   process.env.AWS_ENDPOINT_URL_EVENTBRIDGE = url + eventsPath
 }
+
+/** A runtime of this machine can be registered and tested; nothing else that is not public can. */
+export const localCidrs: readonly string[] = ['127.0.0.0/8', '::1/128']
 
 function setServiceEnvironment(tableName: string, issuerUrl: string): void {
   const values: Partial<Record<keyof typeof environmentNames, string>> = {
@@ -109,8 +113,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     tableName,
     secretsKeyId: kmsKeyId,
     signInProviders: 'google,github',
-    // A runtime of this machine can be registered and tested; nothing else that is not public can.
-    outboundAllowedCidrs: '127.0.0.0/8,::1/128',
+    outboundAllowedCidrs: localCidrs.join(','),
     oidcIssuer: issuerUrl,
     oidcAudience: audience,
     eventBusName: localBusName,
@@ -119,9 +122,12 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     process.env[environmentNames[key as keyof typeof environmentNames]] = value
 }
 
-/** The local Stripe, unless whoever starts the service has given the test key of a real account. */
-function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void {
-  process.env[environmentNames.dashboardOrigins] = [...corsOrigins, url].join(',')
+/**
+ * Checks the variables of a real Stripe account in test mode, before anything is deleted or started.
+ *
+ * @throws Error naming the variable and the fix
+ */
+function requireStripe(url: string): void {
   const key = process.env[environmentNames.stripeSecretKey]
   if (key && !/^[rs]k_test_/.test(key)) {
     throw new Error(
@@ -129,7 +135,13 @@ function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void
     )
   }
   if (key && key !== stripeSecretKey) {
-    if (process.env[environmentNames.stripeWebhookSecret]) return
+    const webhookSecret = process.env[environmentNames.stripeWebhookSecret]
+    if (webhookSecret && !/^whsec_\w+(,\s*whsec_\w+)*$/.test(webhookSecret)) {
+      throw new Error(
+        `${environmentNames.stripeWebhookSecret} must be a signing secret (whsec_…): copy what \`stripe listen --forward-to ${url}/api/v1/webhooks/stripe\` prints.`,
+      )
+    }
+    if (webhookSecret) return
     throw new Error(
       `${environmentNames.stripeSecretKey} is set and ${environmentNames.stripeWebhookSecret} is not: set it to the secret (whsec_…) that \`stripe listen --forward-to ${url}/api/v1/webhooks/stripe\` prints, or unset both for the local Stripe.`,
     )
@@ -139,6 +151,12 @@ function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void
       `${environmentNames.stripeWebhookSecret} is set and ${environmentNames.stripeSecretKey} is not: set it to a test key (sk_test_…), or unset both for the local Stripe.`,
     )
   }
+}
+
+/** The local Stripe, unless the shell has the test key of a real account. */
+function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void {
+  process.env[environmentNames.dashboardOrigins] = [...corsOrigins, url].join(',')
+  if ((process.env[environmentNames.stripeSecretKey] ?? stripeSecretKey) !== stripeSecretKey) return
   process.env[environmentNames.stripeSecretKey] = stripeSecretKey
   process.env[environmentNames.stripeWebhookSecret] = stripeWebhookSecret
   process.env[environmentNames.stripeApiUrl] = url
