@@ -43,6 +43,8 @@ async function main(): Promise<void> {
   })
   const state: DevState = { url: service.url, issuer: service.issuer.url, orgs: await orgsToTry(service) }
   writePrivateFile(stateFile, `${JSON.stringify(state, null, 2)}\n`)
+  const [org] = state.orgs
+  if (org) service.prefillReference(async () => (await mintTokens(service.issuer, org.org_id)).owner)
   // For a person; a pipe gets request lines only.
   console.error(welcome(state))
 }
@@ -98,7 +100,7 @@ function welcome({ url, issuer, orgs }: DevState): string {
   ])
   return `
 Octomil settings API   ${url}
-Reference              ${url}/api/v1/docs
+Reference              ${url}/api/v1/docs (signed in as the owner of ${orgs[0]?.name})
 Local Stripe           ${url}/local/stripe
 OIDC issuer            ${issuer}
 

@@ -13,6 +13,7 @@ import { createGateway } from './gateway.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
 import { createKms, kmsKeyId, kmsPath } from './kms.ts'
 import { answerAsProvider, providerPath } from './provider.ts'
+import { asksForPrefilled, prefilledReference } from './reference.ts'
 import type { DevState } from './state.ts'
 import { createStripe, type LocalStripe, stripeSecretKey, stripeWebhookSecret } from './stripe/stripe.ts'
 
@@ -30,6 +31,8 @@ export interface ServiceOptions {
 }
 
 export interface Service {
+  /** Fills a token in on the reference page, from the next load on. */
+  prefillReference(mint: () => Promise<string>): void
   url: string
   issuer: Issuer
   stripe: LocalStripe
@@ -72,7 +75,10 @@ export async function startService({
       sweep: () => runBackground('stripe-events/sweep', { thorough: true }),
       ...(sweepEveryMs ? { sweepEveryMs } : {}),
     })
-    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), createGateway()))
+    const gateway = createGateway()
+    let docs: RequestHandler = gateway
+    const api: RequestHandler = (request, response) => (asksForPrefilled(request) ? docs : gateway)(request, response)
+    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), api))
     const started = engine
     return {
       url,
@@ -80,6 +86,9 @@ export async function startService({
       stripe,
       events,
       engineEnded: started.ended,
+      prefillReference: (mint) => {
+        docs = prefilledReference(mint)
+      },
       close: () => close(server, stripe, events, started),
     }
   } catch (error) {
