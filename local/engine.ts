@@ -85,8 +85,8 @@ function findBinary(): string {
   const found = bundledBinary() ?? onPath
   if (found) return found
   throw new Error(
-    `There is no DynamoDB engine for ${process.platform}-${process.arch} among the installed packages. Either install one ` +
-      '(cargo install dynoxide-rs) so that dynoxide is on the PATH, or start DynamoDB Local and set DYNAMODB_ENDPOINT to its URL.',
+    `There is no DynamoDB engine for ${process.platform}-${process.arch} among the installed packages. Install one ` +
+      '(cargo install dynoxide-rs) so that dynoxide is on the PATH, start DynamoDB Local and set DYNAMODB_ENDPOINT to its URL, or use the Dockerfile.',
   )
 }
 

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, describe, expect, test } from 'vitest'
 import { lockFolder } from '../../local/folder-lock.ts'
+import { forward } from '../../local/forward.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'lock-'))
 const holder = (fields: object) => JSON.stringify({ pid: process.pid, port: 1, startedAtMs: 0, ...fields })
@@ -113,4 +114,18 @@ test('an older Node gets one line with the fix, and loads nothing', async () => 
     1,
     expect.stringMatching(/^This is Node 22\.18\.0, .* npm rebuild node.*\n$/),
   ])
+})
+
+test('in a container, what arrives at its own address reaches the service on loopback, and a dead service harms nothing', async () => {
+  const service = createServer((request, response) => response.end(request.url)).listen(0, '127.0.0.1')
+  await once(service, 'listening')
+  const forwarding = await forward('127.0.0.1', 0, (service.address() as AddressInfo).port)
+  const url = `http://127.0.0.1:${(forwarding.address() as AddressInfo).port}/api`
+  const ask = () => fetch(url, { headers: { connection: 'close' } })
+  expect(await (await ask()).text()).toBe('/api')
+  service.close()
+  service.closeAllConnections()
+  await expect(ask()).rejects.toThrow()
+  expect(forwarding.listening).toBe(true)
+  forwarding.close()
 })
