@@ -3,21 +3,28 @@
  * has all that would be written, figures apart, for those of time are the machine's.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { runMain } from '../bin/usage.ts'
 import { estimates } from './assumptions.ts'
 import type { Sample } from './bill.ts'
 import { measureChain, measureMinuteRow } from './contention.ts'
 import { type CostReport, costPage } from './cost-page.ts'
-import { startFixture } from './fixture.ts'
+import { explainEngine, startFixture } from './fixture.ts'
 import { measure, missedReadUnits, startDoubles } from './measure.ts'
 import { meanRowBytes } from './rows.ts'
 import { readStageResources } from './stage-resources.ts'
 import { type Step, type StepName, steps } from './steps.ts'
 
+const usage = `Usage: npm run cost [-- --check]
+
+  --check  write nothing; fail if docs/cost.md, its figures apart, is not what would be written`
+
 const page = new URL('../docs/cost.md', import.meta.url)
 
 async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
   const text = costPage(await find())
-  if (!process.argv.includes('--check')) writeFileSync(page, text)
+  if (!values.check) writeFileSync(page, text)
   else if (withoutFigures(readFileSync(page, 'utf8')) !== withoutFigures(text)) {
     console.error('docs/cost.md is not what would be written; run: npm run cost')
     process.exitCode = 1
@@ -27,11 +34,18 @@ async function main(): Promise<void> {
 const withoutFigures = (text: string): string => text.replaceAll(/<?\d[\d.,]*/g, '#')
 
 async function find(): Promise<CostReport> {
+  say('starting the engine; the whole takes about a minute')
   const fixture = await startFixture()
+  say(`engine ${fixture.endpoint}`)
   try {
     await startDoubles()
     const samples = new Map<StepName, Sample>()
-    for (const [name, step] of Object.entries<Step>(steps)) samples.set(name as StepName, await measure(step))
+    const measured = Object.entries<Step>(steps)
+    for (const [index, [name, step]] of measured.entries()) {
+      say(`${index + 1} of ${measured.length}: ${name}`)
+      samples.set(name as StepName, await measure(step))
+    }
+    say('what grows in one organization, and what a stage deploys')
     for (const [name, sample] of Object.entries(estimates)) samples.set(name as StepName, sample)
     return {
       samples,
@@ -46,6 +60,9 @@ async function find(): Promise<CostReport> {
   }
 }
 
+/** Progress goes to stderr, like that of every command. */
+const say = (text: string): void => console.error(`cost: ${text}`)
+
 const rowsOf = { event: /\|AUDIT#/, record: /\|(?:KEY|TGT|CONN|INT)#/, counter: /#RATE#/, minute: /#HEALTH\|B#/ }
 
-await main()
+runMain(main, usage, explainEngine)

@@ -12,10 +12,15 @@ import { commit } from '../shared/storage/commit.ts'
 import { table, tableName } from '../shared/storage/table.ts'
 
 export interface Fixture {
+  endpoint: string
   stop(): Promise<void>
 }
 
 const benchTable = 'bench'
+
+/** A wrong `DYNAMODB_ENDPOINT` is for the reader to correct, without a stack trace. */
+export const explainEngine = ({ message }: Error): string | undefined =>
+  message.startsWith('DYNAMODB_ENDPOINT') ? message : undefined
 
 /** Starts the engine, in memory. Child processes inherit the environment that is set here. */
 export async function startFixture(): Promise<Fixture> {
@@ -31,7 +36,7 @@ export async function startFixture(): Promise<Fixture> {
   await createTable(engine.endpoint, benchTable)
   // This process prints tables; the servers in child processes log as deployed functions do.
   log.setLogLevel('SILENT')
-  return { stop: engine.stop }
+  return { endpoint: engine.endpoint, stop: engine.stop }
 }
 
 export interface BenchOrg {

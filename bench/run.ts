@@ -5,7 +5,9 @@
  */
 import { writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
-import { startFixture } from './fixture.ts'
+import { parseArgs } from 'node:util'
+import { runMain, UsageError } from '../bin/usage.ts'
+import { explainEngine, startFixture } from './fixture.ts'
 import { type PartName, parts } from './parts.ts'
 import { budgetRows, performancePage } from './performance-page.ts'
 import { printTable, type Report } from './report.ts'
@@ -13,20 +15,23 @@ import { printTable, type Report } from './report.ts'
 const page = new URL('../docs/performance.md', import.meta.url)
 const names = Object.keys(parts) as PartName[]
 
+const usage = `Usage: npm run bench -- [part …] [--write]
+
+  part     one of ${names.join(', ')} (default: all)
+  --write  write docs/performance.md, from all parts`
+
 async function main(): Promise<void> {
-  const wanted = process.argv.slice(2).filter((argument) => argument !== '--write')
-  const isWritten = process.argv.includes('--write')
-  const unknown = wanted.filter((name) => !(name in parts))
-  if (unknown.length > 0 || (isWritten && wanted.length > 0)) {
-    const fault = unknown.length > 0 ? `There is no part ${unknown.join(', ')}.` : 'The page is written of all parts.'
-    console.error(`${fault} Parts: ${names.join(', ')}`)
-    process.exitCode = 2
-    return
-  }
+  const { values, positionals: wanted } = parseArgs({
+    options: { write: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  })
+  const unknown = wanted.filter((name) => !names.some((known) => known === name))
+  if (unknown.length > 0) throw new UsageError(`There is no part ${unknown.join(', ')}.`)
+  if (values.write && wanted.length > 0) throw new UsageError('--write needs all parts: leave the names out.')
   const started = performance.now()
   console.log(machine())
   const reports = await run(wanted.length > 0 ? names.filter((name) => wanted.includes(name)) : names)
-  if (isWritten) writeFileSync(page, performancePage(machine(), reports))
+  if (values.write) writeFileSync(page, performancePage(machine(), reports))
   console.log(`\n${((performance.now() - started) / 1000).toFixed(0)} s in all`)
 }
 
@@ -54,4 +59,4 @@ function machine(): string {
   return `${availableParallelism()} cores of ${processor}, ${gib} GiB, ${process.platform}-${process.arch}, Node ${process.version}`
 }
 
-await main()
+runMain(main, usage, explainEngine)

@@ -12,7 +12,7 @@ import { isEmailAddress } from '../shared/http/email.ts'
 import { nameField } from '../shared/http/fields.ts'
 import { createOrg, createOrgKey, findOrg, findOrgIdByName, type Maker, setPlan } from '../shared/orgs/entity.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
-import { outputsOf, runCommand, UsageError } from './command.ts'
+import { outputsOf, requireOrgId, requireStage, runCommand, UsageError } from './command.ts'
 import { addPerson, findUserPool, type Person, type PoolIds, requireUnknown } from './user-pool.ts'
 
 const roles = Object.keys(roleScopes)
@@ -50,16 +50,20 @@ function readOptions() {
   const { values } = parseArgs({
     options: {
       stage: { type: 'string', default: 'dev' },
-      org: { type: 'string', default: '' },
-      owner: { type: 'string', default: '' },
+      org: { type: 'string' },
+      owner: { type: 'string' },
       plan: { type: 'string' },
       'another-key': { type: 'string' },
       'another-person': { type: 'string' },
-      email: { type: 'string', default: '' },
-      role: { type: 'string', default: 'member' },
+      email: { type: 'string' },
+      role: { type: 'string' },
     },
   })
-  const { stage, org, owner, plan, email, role, 'another-key': anotherKeyFor, 'another-person': personFor } = values
+  const { stage, org = '', owner = '', plan, email = '', role = 'member' } = values
+  const { 'another-key': anotherKeyFor, 'another-person': personFor } = values
+  requireStage(stage)
+  refuseTogether(values)
+  if (anotherKeyFor !== undefined) requireOrgId('--another-key', anotherKeyFor)
   if (plan !== undefined && !isPlanCode(plan)) throw new UsageError(`--plan must be one of ${planCodes.join(', ')}.`)
   const person = personFor === undefined ? undefined : readPerson(personFor, email, role)
   if (anotherKeyFor === undefined && !person) {
@@ -71,7 +75,23 @@ function readOptions() {
   return { stage, orgName: org.trim(), owner, plan, anotherKeyFor, person }
 }
 
+/** What each form of the command takes beside --stage. An option of another form would be ignored without a word. */
+const forms = {
+  'another-person': ['email', 'role'],
+  'another-key': ['plan'],
+  org: ['owner', 'plan'],
+} as const
+
+function refuseTogether(values: Readonly<Record<string, unknown>>): void {
+  const isGiven = (name: string) => values[name] !== undefined
+  const form = (Object.keys(forms) as (keyof typeof forms)[]).find(isGiven) ?? 'org'
+  const taken: readonly string[] = ['stage', form, ...forms[form]]
+  const extra = Object.keys(values).find((name) => isGiven(name) && !taken.includes(name))
+  if (extra) throw new UsageError(`--${extra} does not go with --${form}: leave one of them out.`)
+}
+
 function readPerson(orgId: string, email: string, role: string): Person {
+  requireOrgId('--another-person', orgId)
   if (!isEmailAddress(email)) throw new UsageError('--email must be an e-mail address.')
   if (!isRole(role)) throw new UsageError(`--role must be one of ${roles.join(', ')}.`)
   return { orgId, email, role }

@@ -1,6 +1,6 @@
 /** What the commands of this folder share: how they fail, and the outputs of deployed stacks. */
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
-import { stackName } from '../lib/stage.ts'
+import { isStage, stackName, stageRule } from '../lib/stage.ts'
 import { ProblemError } from '../shared/http/problem.ts'
 import { runMain, UsageError } from './usage.ts'
 
@@ -21,8 +21,27 @@ function explain(error: Error): string | undefined {
   return undefined
 }
 
+/** @throws UsageError for a name that no stage has */
+export function requireStage(stage: string): string {
+  if (isStage(stage)) return stage
+  throw new UsageError(`--stage must be the name that was deployed, not ${stage || 'empty'}: ${stageRule}.`)
+}
+
+/** @throws UsageError for what is not the id of an organization */
+export function requireOrgId(option: string, orgId: string): string {
+  if (/^org_\w+$/.test(orgId)) return orgId
+  throw new UsageError(`${option} must be the id of an organization (org_…), not ${orgId || 'empty'}.`)
+}
+
+function requireRegion(): void {
+  const region = process.env.AWS_REGION
+  if (region && !/^[a-z]{2,}(-[a-z]+)+-\d+$/.test(region))
+    throw new UsageError(`AWS_REGION must be the region of the stage, like us-east-1, not ${region}.`)
+}
+
 /** The outputs of one of a stage's stacks, or undefined where it is not deployed. */
 export async function outputsOf(stage: string, part: string): Promise<Record<string, string> | undefined> {
+  requireRegion()
   try {
     const { Stacks = [] } = await new CloudFormationClient({}).send(
       new DescribeStacksCommand({ StackName: stackName(stage, part) }),

@@ -5,7 +5,7 @@
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import { outputNames, stackName } from '../lib/stage.ts'
-import { outputsOf, runCommand, UsageError } from './command.ts'
+import { outputsOf, requireStage, runCommand, UsageError } from './command.ts'
 import { type DeadLetter, giveBack, type QueueName, queueNames, replay, takeDeadLetters } from './dead-letters.ts'
 
 const usage = `Usage: npm run redrive -- --stage dev [--queue project] [--list | --yes]
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   const queues = queueNames.filter((name) => values.queue === undefined || values.queue === name)
   if (queues.length === 0) throw new UsageError(`--queue must be one of ${queueNames.join(', ')}.`)
   if (values.list && values.yes) throw new UsageError('--list and --yes exclude each other.')
-  const stage = await findStage(values.stage)
+  const stage = await findStage(requireStage(values.stage))
   for (const queue of queues) {
     const queueUrl = stage.queueUrls[queue]
     const letters = await takeDeadLetters(queueUrl)

@@ -5,7 +5,7 @@
  */
 if (Number.parseInt(process.versions.node, 10) < 24) {
   console.error(
-    'Node 24 did not come along: npm was told not to run install scripts. Run npm rebuild node, or use Node 24.',
+    `This is Node ${process.versions.node}, and this needs Node 24. npm ci installs it by an install script, which npm did not run: npm rebuild node esbuild`,
   )
   process.exit(1)
 }

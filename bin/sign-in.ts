@@ -15,7 +15,7 @@ import {
   NotAuthorizedException,
 } from '@aws-sdk/client-cognito-identity-provider'
 import { isEmailAddress } from '../shared/http/email.ts'
-import { runCommand, UsageError } from './command.ts'
+import { requireStage, runCommand, UsageError } from './command.ts'
 import { findUserPool, type PoolIds } from './user-pool.ts'
 
 const usage = `Usage: npm run -s sign-in -- --stage dev --email you@example.com
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
     options: { stage: { type: 'string', default: 'dev' }, email: { type: 'string', default: '' } },
   })
   if (!isEmailAddress(values.email)) throw new UsageError('--email must be an e-mail address.')
-  const pool = await findUserPool(values.stage)
+  const pool = await findUserPool(requireStage(values.stage))
   if (!pool) {
     throw new UsageError(
       `Stage ${values.stage} has no user pool here: it is not deployed, or its people sign in with an issuer of their own.`,

@@ -3,6 +3,13 @@
 /** What a person can put right: told without a stack trace, with the usage. */
 export class UsageError extends Error {}
 
+/** @throws UsageError naming the option and its range, for text that is not a whole number within it */
+export function wholeNumber(option: string, text: string, least: number, most: number): number {
+  const value = Number(text)
+  if (/^-?\d+$/.test(text) && value >= least && value <= most) return value
+  throw new UsageError(`${option} must be a whole number from ${least} to ${most}, not ${text === '' ? 'empty' : text}`)
+}
+
 /**
  * Runs a command to its end. A wrong option prints its message and the usage, which `--help` or `-h` prints too. An error that
  * `explain` knows prints that sentence; any other error prints as it is.

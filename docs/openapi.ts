@@ -1,7 +1,9 @@
 /** Generates `docs/openapi.json` and the README's table from the contracts; `--check` only tells whether they are current. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import * as z from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi'
+import { runMain } from '../bin/usage.ts'
 import { type OperationName, operationList } from '../functions/operations.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Operation } from '../shared/http/operation.ts'
@@ -314,9 +316,14 @@ function generated(): [URL, string][] {
   ]
 }
 
-if (import.meta.main) {
+const usage = `Usage: npm run openapi [or npm run openapi:check]
+
+  --check  write nothing; fail if a file does not match the contracts`
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
   for (const [file, current] of generated()) {
-    if (!process.argv.includes('--check')) writeFileSync(file, current)
+    if (!values.check) writeFileSync(file, current)
     else if (readFileSync(file, 'utf8') !== current) {
       console.error(
         `${file.pathname.split('/').slice(-2).join('/')} does not match the contracts; run: npm run openapi`,
@@ -325,3 +332,5 @@ if (import.meta.main) {
     }
   }
 }
+
+if (import.meta.main) runMain(main, usage, () => undefined)

@@ -69,7 +69,8 @@ const prod: StageDefaults = {
   throttle: { rateLimit: 2000, burstLimit: 4000 },
 }
 
-const stagePattern = /^[a-z][a-z0-9-]{0,19}$/
+export const isStage = (name: string): boolean => /^[a-z][a-z0-9-]{0,19}$/.test(name)
+export const stageRule = 'a stage is 1 to 20 characters of a-z 0-9 -, and starts with a letter'
 
 /** Reads the settings from CDK context. */
 export function readStageSettings(context: (name: string) => unknown): StageSettings {
@@ -78,11 +79,7 @@ export function readStageSettings(context: (name: string) => unknown): StageSett
     return typeof value === 'string' && value !== '' ? value : undefined
   }
   const stage = text('stage') ?? 'dev'
-  if (!stagePattern.test(stage)) {
-    throw new StageSettingsError(
-      `-c stage=${stage}: a stage is 1 to 20 characters of a-z 0-9 -, and starts with a letter`,
-    )
-  }
+  if (!isStage(stage)) throw new StageSettingsError(`-c stage=${stage}: ${stageRule}`)
   return {
     stage,
     ...(stage === 'prod' ? prod : dev),

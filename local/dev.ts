@@ -2,7 +2,8 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { runMain, UsageError } from '../bin/usage.ts'
+import { runMain, UsageError, wholeNumber } from '../bin/usage.ts'
+import { prepareEnvironment } from './environment.ts'
 import { lockFolder } from './folder-lock.ts'
 import { readableLogs } from './request-log.ts'
 import { mintTokens, type Service, seed, startService } from './service.ts'
@@ -23,6 +24,7 @@ const sweepEveryMs = 60 * 60 * 1000
 
 async function main(): Promise<void> {
   const options = readOptions()
+  prepareEnvironment()
   readableLogs(process.stdout)
   writePrivateFile(join(folder, '.gitignore'), '*\n')
   const { port, corsOrigins } = options
@@ -41,6 +43,8 @@ async function main(): Promise<void> {
   })
   const state: DevState = { url: service.url, issuer: service.issuer.url, orgs: await orgsToTry(service) }
   writePrivateFile(stateFile, `${JSON.stringify(state, null, 2)}\n`)
+  const [org] = state.orgs
+  if (org) service.prefillReference(async () => (await mintTokens(service.issuer, org.org_id)).owner)
   // For a person; a pipe gets request lines only.
   console.error(welcome(state))
 }
@@ -53,9 +57,7 @@ function readOptions() {
       'cors-origin': { type: 'string', multiple: true, default: [] },
     },
   })
-  const port = Number(values.port)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new UsageError(`--port must be 0 to 65535, not ${values.port}`)
+  const port = wholeNumber('--port', values.port, 0, 65_535)
   for (const origin of values['cors-origin']) requireOrigin(origin)
   return { port, fresh: values.fresh, corsOrigins: values['cors-origin'] }
 }
@@ -98,7 +100,7 @@ function welcome({ url, issuer, orgs }: DevState): string {
   ])
   return `
 Octomil settings API   ${url}
-Reference              ${url}/api/v1/docs
+Reference              ${url}/api/v1/docs (signed in as the owner of ${orgs[0]?.name})
 Local Stripe           ${url}/local/stripe
 OIDC issuer            ${issuer}
 

@@ -25,7 +25,7 @@ const startTimeoutMs = 10_000
 /** Starts an engine that keeps its data in `databaseFile`, or in memory without one. */
 export async function startEngine(databaseFile?: string): Promise<Engine> {
   const named = process.env.DYNAMODB_ENDPOINT
-  if (named) return { endpoint: requireEndpoint(named), ended: new Promise(() => {}), stop: async () => {} }
+  if (named) return attachTo(requireEndpoint(named))
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`
   const options = ['--host', '127.0.0.1', '--port', String(port), ...(databaseFile ? ['--db-path', databaseFile] : [])]
@@ -51,6 +51,16 @@ export async function startEngine(databaseFile?: string): Promise<Engine> {
   return { endpoint, ended, stop }
 }
 
+/** An engine that runs already, and goes on running after us. */
+async function attachTo(endpoint: string): Promise<Engine> {
+  await fetch(endpoint).catch(() => {
+    throw new Error(
+      `DYNAMODB_ENDPOINT is ${endpoint}, but no engine answers there: start it, or unset DYNAMODB_ENDPOINT to use the bundled one.`,
+    )
+  })
+  return { endpoint, ended: new Promise(() => {}), stop: async () => {} }
+}
+
 /**
  * Runs the engine until the pipe from us closes. A process that is killed closes its pipes, however it is killed, so the
  * engine never stays behind on its port.
@@ -61,7 +71,8 @@ engine=$!
 { cat <&3 >/dev/null; kill "$engine" 2>/dev/null; } &
 wait "$engine"`
 
-function requireEndpoint(text: string): string {
+/** @throws Error for what is not the URL of an engine */
+export function requireEndpoint(text: string): string {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
   throw new Error(`DYNAMODB_ENDPOINT must be the URL of a DynamoDB engine, like http://127.0.0.1:8000, not ${text}`)
 }
@@ -74,8 +85,8 @@ function findBinary(): string {
   const found = bundledBinary() ?? onPath
   if (found) return found
   throw new Error(
-    `There is no DynamoDB engine for ${process.platform}-${process.arch} among the installed packages. Either install one ` +
-      '(cargo install dynoxide-rs) so that dynoxide is on the PATH, or start DynamoDB Local and set DYNAMODB_ENDPOINT to its URL.',
+    `There is no DynamoDB engine for ${process.platform}-${process.arch} among the installed packages. Install one ` +
+      '(cargo install dynoxide-rs) so that dynoxide is on the PATH, start DynamoDB Local and set DYNAMODB_ENDPOINT to its URL, or use the Dockerfile.',
   )
 }
 

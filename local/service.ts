@@ -13,6 +13,7 @@ import { createGateway } from './gateway.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
 import { createKms, kmsKeyId, kmsPath } from './kms.ts'
 import { answerAsProvider, providerPath } from './provider.ts'
+import { asksForPrefilled, prefilledReference } from './reference.ts'
 import type { DevState } from './state.ts'
 import { createStripe, type LocalStripe, stripeSecretKey, stripeWebhookSecret } from './stripe/stripe.ts'
 
@@ -30,6 +31,8 @@ export interface ServiceOptions {
 }
 
 export interface Service {
+  /** Fills a token in on the reference page, from the next load on. */
+  prefillReference(mint: () => Promise<string>): void
   url: string
   issuer: Issuer
   stripe: LocalStripe
@@ -57,6 +60,7 @@ export async function startService({
   const url = `http://127.0.0.1:${served}`
   let engine: Engine | undefined
   try {
+    requireStripe(url)
     await prepare?.(served)
     setAwsEnvironment(url)
     engine = await startEngine(inFolder('dynamodb.sqlite'))
@@ -71,7 +75,10 @@ export async function startService({
       sweep: () => runBackground('stripe-events/sweep', { thorough: true }),
       ...(sweepEveryMs ? { sweepEveryMs } : {}),
     })
-    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), createGateway()))
+    const gateway = createGateway()
+    let docs: RequestHandler = gateway
+    const api: RequestHandler = (request, response) => (asksForPrefilled(request) ? docs : gateway)(request, response)
+    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), api))
     const started = engine
     return {
       url,
@@ -79,6 +86,9 @@ export async function startService({
       stripe,
       events,
       engineEnded: started.ended,
+      prefillReference: (mint) => {
+        docs = prefilledReference(mint)
+      },
       close: () => close(server, stripe, events, started),
     }
   } catch (error) {
@@ -95,12 +105,15 @@ async function listen(server: Server, port: number): Promise<void> {
 
 function setAwsEnvironment(url: string): void {
   // The names and the values are the SDK's; the credentials mean nothing to the doubles.
-  process.env.AWS_REGION ??= 'us-east-1'
+  process.env.AWS_REGION = 'us-east-1'
   process.env.AWS_ACCESS_KEY_ID = 'local'
   process.env.AWS_SECRET_ACCESS_KEY = 'local'
   process.env.AWS_ENDPOINT_URL_KMS = url + kmsPath
   process.env.AWS_ENDPOINT_URL_EVENTBRIDGE = url + eventsPath
 }
+
+/** A runtime of this machine can be registered and tested; nothing else that is not public can. */
+export const localCidrs: readonly string[] = ['127.0.0.0/8', '::1/128']
 
 function setServiceEnvironment(tableName: string, issuerUrl: string): void {
   const values: Partial<Record<keyof typeof environmentNames, string>> = {
@@ -109,8 +122,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     tableName,
     secretsKeyId: kmsKeyId,
     signInProviders: 'google,github',
-    // A runtime of this machine can be registered and tested; nothing else that is not public can.
-    outboundAllowedCidrs: '127.0.0.0/8,::1/128',
+    outboundAllowedCidrs: localCidrs.join(','),
     oidcIssuer: issuerUrl,
     oidcAudience: audience,
     eventBusName: localBusName,
@@ -119,9 +131,12 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     process.env[environmentNames[key as keyof typeof environmentNames]] = value
 }
 
-/** The local Stripe, unless whoever starts the service has given the test key of a real account. */
-function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void {
-  process.env[environmentNames.dashboardOrigins] = [...corsOrigins, url].join(',')
+/**
+ * Checks the variables of a real Stripe account in test mode, before anything is deleted or started.
+ *
+ * @throws Error naming the variable and the fix
+ */
+function requireStripe(url: string): void {
   const key = process.env[environmentNames.stripeSecretKey]
   if (key && !/^[rs]k_test_/.test(key)) {
     throw new Error(
@@ -129,7 +144,13 @@ function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void
     )
   }
   if (key && key !== stripeSecretKey) {
-    if (process.env[environmentNames.stripeWebhookSecret]) return
+    const webhookSecret = process.env[environmentNames.stripeWebhookSecret]
+    if (webhookSecret && !/^whsec_\w+(,\s*whsec_\w+)*$/.test(webhookSecret)) {
+      throw new Error(
+        `${environmentNames.stripeWebhookSecret} must be a signing secret (whsec_…): copy what \`stripe listen --forward-to ${url}/api/v1/webhooks/stripe\` prints.`,
+      )
+    }
+    if (webhookSecret) return
     throw new Error(
       `${environmentNames.stripeSecretKey} is set and ${environmentNames.stripeWebhookSecret} is not: set it to the secret (whsec_…) that \`stripe listen --forward-to ${url}/api/v1/webhooks/stripe\` prints, or unset both for the local Stripe.`,
     )
@@ -139,6 +160,12 @@ function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void
       `${environmentNames.stripeWebhookSecret} is set and ${environmentNames.stripeSecretKey} is not: set it to a test key (sk_test_…), or unset both for the local Stripe.`,
     )
   }
+}
+
+/** The local Stripe, unless the shell has the test key of a real account. */
+function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void {
+  process.env[environmentNames.dashboardOrigins] = [...corsOrigins, url].join(',')
+  if ((process.env[environmentNames.stripeSecretKey] ?? stripeSecretKey) !== stripeSecretKey) return
   process.env[environmentNames.stripeSecretKey] = stripeSecretKey
   process.env[environmentNames.stripeWebhookSecret] = stripeWebhookSecret
   process.env[environmentNames.stripeApiUrl] = url

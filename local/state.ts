@@ -1,6 +1,7 @@
 /** What the local service keeps in `.local/`: its data, its keys, and `dev.json` for scripts and people. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { UsageError } from '../bin/usage.ts'
 import type { Role } from '../shared/auth/scopes.ts'
 
 export interface DevState {
@@ -27,4 +28,15 @@ export function readDevState(file: string): DevState | undefined {
   } catch {
     return undefined
   }
+}
+
+/** @throws UsageError listing the organizations, for a name or an id that is not among them */
+export function chooseOrg({ orgs }: DevState, idOrName?: string): DevState['orgs'][number] {
+  const wanted = idOrName?.toLowerCase()
+  const chosen = orgs.find(
+    ({ org_id, name }) => wanted === undefined || [org_id, name].some((known) => known.toLowerCase() === wanted),
+  )
+  if (chosen) return chosen
+  const known = orgs.map(({ name, org_id }) => `${name} (${org_id})`).join(', ')
+  throw new UsageError(`--org must be the name or the id of an organization: ${known}; not ${idOrName}`)
 }

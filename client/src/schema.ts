@@ -1340,7 +1340,7 @@ export interface components {
              * @enum {string}
              */
             runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
-            /** @description Models that it serves; empty: not told. */
+            /** @description Models that it serves, at most 8192 bytes together; empty: not told. */
             models: string[];
             /** @description For the strategy `priority`: lower is tried first. */
             priority: number;
@@ -2633,7 +2633,7 @@ export interface components {
              */
             runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
             /**
-             * @description Models that it serves; empty: not told.
+             * @description Models that it serves, at most 8192 bytes together; empty: not told.
              * @default []
              */
             models?: string[];

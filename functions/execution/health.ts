@@ -9,7 +9,7 @@ import { getExecutionHealth } from './contract.ts'
 export const handler = serve(getExecutionHealth, async ({ caller: { orgId }, now }) => {
   const [targets, buckets, cooldowns] = await Promise.all([
     readVerifications(orgId),
-    readBuckets(orgId, 'rates', now),
+    readBuckets(orgId, now),
     readCooldowns(orgId),
   ])
   const nowMs = now.getTime()

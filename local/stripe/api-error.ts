@@ -36,14 +36,32 @@ export const resourceMissing = (kind: string, id: string, param: string): ApiErr
     param,
   })
 
+const cardError = (body: Omit<ApiErrorBody, 'type'>, options?: { keepsChanges: boolean }): ApiError =>
+  new ApiError(402, { type: 'card_error', ...body }, options)
+
 export const cardDeclined = (options?: { keepsChanges: boolean }): ApiError =>
-  new ApiError(
-    402,
+  cardError({ code: 'card_declined', decline_code: 'generic_decline', message: 'Your card was declined.' }, options)
+
+export const insufficientFunds = (): ApiError =>
+  cardError({
+    code: 'card_declined',
+    decline_code: 'insufficient_funds',
+    message: 'Your card has insufficient funds.',
+  })
+
+/** The charge waits for the customer, who confirms it on the invoice's page. */
+export const requiresAction = (options?: { keepsChanges: boolean }): ApiError =>
+  cardError(
     {
-      type: 'card_error',
-      code: 'card_declined',
-      decline_code: 'generic_decline',
-      message: 'Your card was declined.',
+      code: 'invoice_payment_intent_requires_action',
+      message: 'This payment requires additional user action before it can be completed successfully.',
     },
     options,
   )
+
+export const authenticationFailed = (): ApiError =>
+  cardError({
+    code: 'payment_intent_authentication_failure',
+    message:
+      'We are unable to authenticate your payment method. Please choose a different payment method and try again.',
+  })

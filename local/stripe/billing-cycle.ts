@@ -1,7 +1,7 @@
 /** What time and payments do to subscriptions: renewals, charges, retries, ends. */
-import { cardDeclined, invalidRequest } from './api-error.ts'
+import { invalidRequest } from './api-error.ts'
 import { periodEnd } from './calendar.ts'
-import { requireCard } from './cards.ts'
+import { chargeRefused, requireCard } from './cards.ts'
 import {
   cardOf,
   chargeInvoice,
@@ -152,9 +152,13 @@ export function payInvoice(store: Store, id: string, card?: string): Invoice {
   else if (open.status !== 'open') throw invalidRequest(`This invoice is ${open.status} and can no longer be paid.`)
   if (card) requireCard(store, card, open.customer, 'payment_method')
   const invoice = collectInvoice(store, id, card)
-  if (invoice.status !== 'paid') throw cardDeclined({ keepsChanges: true })
+  if (invoice.status !== 'paid') throw chargeRefused(store, card ?? chargedCard(store, invoice), { keepsChanges: true })
   return invoice
 }
+
+/** The card that an invoice is charged to by default. */
+export const chargedCard = (store: Store, invoice: Invoice): string | null =>
+  cardOf(store, store.need('subscription', subscriptionOf(invoice) ?? ''))
 
 /** The trial is over: the subscription is paid from here on, or does what was agreed for want of a card. */
 export function endTrial(store: Store, id: string): void {

@@ -1,12 +1,12 @@
 /** The cards that customers pay with: Stripe's test numbers, and what becomes of them. */
 import type Stripe from 'stripe'
-import { cardDeclined, invalidRequest, resourceMissing } from './api-error.ts'
+import { cardDeclined, insufficientFunds, invalidRequest, requiresAction, resourceMissing } from './api-error.ts'
 import type { PaymentMethod } from './objects.ts'
 import { oneOf, params, text } from './params.ts'
 import type { Store } from './store.ts'
 
 /** What Stripe's test card numbers do. */
-type CardOutcome = 'works' | 'declined'
+type CardOutcome = 'works' | 'declined' | 'insufficient funds' | 'needs confirmation'
 
 const decliningLater = '0341'
 
@@ -15,6 +15,8 @@ const testCards: Record<string, CardOutcome> = {
   '5555555555554444': 'works',
   '4000000000000002': 'declined',
   '4000000000000341': 'works',
+  '4000000000009995': 'insufficient funds',
+  '4000002500003155': 'needs confirmation',
 }
 
 /** Stripe's names for the same, for those who have no form to fill in. */
@@ -23,17 +25,26 @@ const testMethods: Record<string, string> = {
   pm_card_mastercard: '5555555555554444',
   pm_card_chargeDeclined: '4000000000000002',
   pm_card_chargeCustomerFail: '4000000000000341',
+  pm_card_chargeDeclinedInsufficientFunds: '4000000000009995',
+  pm_card_authenticationRequiredOnSetup: '4000002500003155',
 }
 
 export interface CardNumber {
   number: string
   expMonth: number
   expYear: number
+  /** Whether the customer has confirmed a card that needs it (3-D Secure). */
+  isConfirmed?: boolean
 }
+
+const digitsOf = (number: string): string => number.replaceAll(/[ -]/g, '')
+
+/** Whether a customer must confirm payments with this number (3-D Secure) before it can be charged. */
+export const needsConfirmation = (number: string): boolean => testCards[digitsOf(number)] === 'needs confirmation'
 
 /** A new card of a customer; what is wrong with it is said as Stripe says it. */
 export function addCard(store: Store, customer: string, given: CardNumber): PaymentMethod {
-  const digits = given.number.replaceAll(/[ -]/g, '')
+  const digits = digitsOf(given.number)
   const outcome = testCards[digits]
   if (!outcome) {
     throw invalidRequest('Your card number is not one of the local Stripe’s test cards.', {
@@ -42,6 +53,7 @@ export function addCard(store: Store, customer: string, given: CardNumber): Paym
     })
   }
   if (outcome === 'declined') throw cardDeclined()
+  if (outcome === 'insufficient funds') throw insufficientFunds()
   const { email, name = null } = store.need('customer', customer, 'customer')
   const method = store.put('payment_method', {
     id: store.id('pm_1'),
@@ -56,6 +68,7 @@ export function addCard(store: Store, customer: string, given: CardNumber): Paym
     metadata: {},
     type: 'card',
   })
+  if (outcome === 'needs confirmation' && !given.isConfirmed) store.put('unconfirmed_card', { id: method.id })
   store.emit('payment_method.attached', method)
   return method
 }
@@ -82,6 +95,16 @@ function cardOf(digits: string, { expMonth, expYear }: CardNumber): Stripe.Payme
     wallet: null,
   }
 }
+
+export const isUnconfirmed = (store: Store, card: string | null): boolean =>
+  card !== null && store.get('unconfirmed_card', card) !== undefined
+
+/** The customer has confirmed this card: it can be charged from now on. */
+export const confirmCard = (store: Store, card: string): void => store.remove('unconfirmed_card', card)
+
+/** Why a card could not be charged. */
+export const chargeRefused = (store: Store, card: string | null, options?: { keepsChanges: boolean }) =>
+  isUnconfirmed(store, card) ? requiresAction(options) : cardDeclined(options)
 
 /** From here on a card does what its number says: one sort is taken and then declines every charge. */
 export function showTrueColours(store: Store, { id, card }: PaymentMethod): void {

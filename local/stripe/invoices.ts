@@ -2,6 +2,7 @@
 import Stripe from 'stripe'
 import { invalidRequest } from './api-error.ts'
 import { daySeconds, hourSeconds } from './calendar.ts'
+import { isUnconfirmed } from './cards.ts'
 import { defaultCard } from './customers.ts'
 import type { Invoice, InvoiceLine, Subscription, SubscriptionItem } from './objects.ts'
 import { flag, metadata, oneOf, params, range, text } from './params.ts'
@@ -160,8 +161,10 @@ export function finalizeInvoice(store: Store, id: string): Invoice {
 export function chargeInvoice(store: Store, id: string, card: string | null): Invoice {
   const open = store.need('invoice', id)
   const nothingDue = open.amount_due === 0
-  const works = nothingDue || (card !== null && !store.get('declining_card', card))
+  const waits = isUnconfirmed(store, card)
+  const works = nothingDue || (card !== null && !waits && !store.get('declining_card', card))
   const attempts = { attempted: true, attempt_count: open.attempt_count + (nothingDue ? 0 : 1) }
+  if (!works && waits) store.emit('invoice.payment_action_required', store.change('invoice', id, attempts))
   if (!works) return failCharge(store, open, attempts)
   const paid = store.change('invoice', id, {
     ...attempts,

@@ -34,6 +34,7 @@ export interface Collections {
   /** What Stripe knows and its objects do not show, by the id of the object it belongs to. */
   deleted_customer: { id: string }
   declining_card: { id: string }
+  unconfirmed_card: { id: string }
   session_details: { id: string; lineItems: LineItem[]; subscription: SessionSubscription }
   pending_lines: { id: string; lines: InvoiceLine[] }
   trial_warning: { id: string }
@@ -62,6 +63,7 @@ const kinds: readonly Kind[] = [
   'billing_portal.configuration',
   'deleted_customer',
   'declining_card',
+  'unconfirmed_card',
   'session_details',
   'pending_lines',
   'trial_warning',

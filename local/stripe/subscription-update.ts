@@ -1,17 +1,18 @@
 /** Changing a subscription: what is bought, when it ends, and what the difference costs. */
 import * as z from 'zod'
-import { cardDeclined, invalidRequest, resourceMissing } from './api-error.ts'
+import { invalidRequest, resourceMissing } from './api-error.ts'
 import {
   addPendingLines,
   advanceInvoice,
   billNow,
   changeSubscription,
+  chargedCard,
   endTrial,
   periodLines,
   startPeriodNow,
 } from './billing-cycle.ts'
 import { daySeconds, isSameCadence } from './calendar.ts'
-import { requireCard } from './cards.ts'
+import { chargeRefused, requireCard } from './cards.ts'
 import { sellablePrice } from './catalog.ts'
 import { invoiceLine } from './invoices.ts'
 import { formatDate } from './money.ts'
@@ -246,8 +247,9 @@ const costOtherwise = (before: readonly SubscriptionItem[], after: readonly Subs
   after.some((item, index) => item.price.id !== before[index]?.price.id || item.quantity !== before[index]?.quantity)
 
 function billAtOnce(store: Store, id: string, lines: readonly InvoiceLine[], { payment_behavior }: Update): void {
-  const { status } = billNow(store, id, lines)
-  if (status !== 'paid' && payment_behavior === 'error_if_incomplete') throw cardDeclined()
+  const invoice = billNow(store, id, lines)
+  if (invoice.status !== 'paid' && payment_behavior === 'error_if_incomplete')
+    throw chargeRefused(store, chargedCard(store, invoice))
 }
 
 /** What the rest of the period is worth, as credit (-1) or as a charge (1). */

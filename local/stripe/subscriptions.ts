@@ -1,6 +1,6 @@
 /** Subscriptions from their beginning to their end, as requests ask for them. */
 import * as z from 'zod'
-import { cardDeclined, invalidRequest, resourceMissing } from './api-error.ts'
+import { invalidRequest, resourceMissing } from './api-error.ts'
 import {
   billNow,
   changeSubscription,
@@ -9,7 +9,7 @@ import {
   periodLines,
   startPeriodNow,
 } from './billing-cycle.ts'
-import { requireCard } from './cards.ts'
+import { chargeRefused, requireCard } from './cards.ts'
 import { sellablePrice } from './catalog.ts'
 import { cardOf, draftInvoice, finalizeInvoice } from './invoices.ts'
 import type { Subscription } from './objects.ts'
@@ -82,7 +82,8 @@ export function startSubscription(store: Store, wanted: NewSubscription): Subscr
   const { amount_due } = finalizeInvoice(store, invoice.id)
   if (amount_due > 0 && wanted.paymentBehavior === 'default_incomplete') return store.need('subscription', id)
   const { status } = collectInvoice(store, invoice.id)
-  if (status !== 'paid' && wanted.paymentBehavior === 'error_if_incomplete') throw cardDeclined()
+  if (status !== 'paid' && wanted.paymentBehavior === 'error_if_incomplete')
+    throw chargeRefused(store, cardOf(store, store.need('subscription', id)))
   return store.need('subscription', id)
 }
 

@@ -5,7 +5,16 @@
 import { ProblemError } from '../http/problem.ts'
 import { log } from '../runtime/log.ts'
 import { changeTogether } from '../storage/commit.ts'
-import { change, orgPartition, queryRange, type Row, type RowKey, updateRowIf, type Write } from '../storage/table.ts'
+import {
+  change,
+  getRows,
+  orgPartition,
+  queryRange,
+  type Row,
+  type RowKey,
+  updateRowIf,
+  type Write,
+} from '../storage/table.ts'
 import {
   type Bucket,
   type Cooldown,
@@ -107,17 +116,32 @@ function counted(
   return { ...write, isDone }
 }
 
-/** The buckets of all targets in the window of the rates, or in the shorter one of the cooldowns, by target. */
-export async function readBuckets(
+/** The buckets of all targets in the window of the rates, by target. */
+export async function readBuckets(orgId: string, now: Date): Promise<Map<string, Bucket[]>> {
+  const nowMs = now.getTime()
+  const [from, to] = [windowStart(nowMs), minuteOf(nowMs) + 1 + clockMinutes]
+  return byTarget(await queryRange(healthPartition(orgId), minuteKey(from), minuteKey(to)))
+}
+
+/** Clocks of instances differ by less than a minute. */
+const clockMinutes = 1
+
+const byTarget = (rows: readonly Row[]): Map<string, Bucket[]> =>
+  Map.groupBy(rows.map(toBucket), ({ targetId }) => targetId)
+
+/** The buckets of these targets in the shorter window of the cooldowns; those of others are not read. */
+export async function readBucketsOf(
   orgId: string,
-  window: 'rates' | 'cooldowns',
+  targetIds: readonly string[],
   now: Date,
 ): Promise<Map<string, Bucket[]>> {
-  const nowMs = now.getTime()
-  const from = window === 'rates' ? windowStart(nowMs) : minuteOf(nowMs) - cooldownWindowMinutes + 1
-  // Clocks of instances differ by less than a minute.
-  const rows = await queryRange(healthPartition(orgId), minuteKey(from), minuteKey(minuteOf(nowMs) + 2))
-  return Map.groupBy(rows.map(toBucket), ({ targetId }) => targetId)
+  const minute = minuteOf(now.getTime())
+  const minutes = Array.from(
+    { length: cooldownWindowMinutes + clockMinutes },
+    (_, index) => minute - cooldownWindowMinutes + 1 + index,
+  )
+  const pk = healthPartition(orgId)
+  return byTarget(await getRows(targetIds.flatMap((id) => minutes.map((of) => ({ pk, sk: minuteKey(of) + id })))))
 }
 
 function toBucket(row: Row): Bucket {

@@ -25,13 +25,22 @@ export const targetIdField = lazy(() =>
     .meta({ description: 'Id of the target; `env` is the one that the deployment names.' }),
 )
 
+/** All targets of an organization are one answer, and Lambda sends 6 MB at most. */
+const maxModelBytes = 8192
+const fitTogether = (models: readonly string[]): boolean =>
+  models.reduce((bytes, model) => bytes + Buffer.byteLength(model), 0) <= maxModelBytes
+
 const modelField = lazy(() => z.string().regex(modelIdPattern, modelIdRule))
 
 export const localTargetFields = lazy(() => ({
   name: nameField(),
   endpoint: apiRootField().meta({ description: 'Root URL of the runtime, http or https.' }),
   runtime: z.enum(runtimes).meta({ description: 'The software that serves, which decides how it is tested.' }),
-  models: z.array(modelField()).max(50).meta({ description: 'Models that it serves; empty: not told.' }),
+  models: z
+    .array(modelField())
+    .max(50)
+    .refine(fitTogether, `must not be longer than ${maxModelBytes} bytes together`)
+    .meta({ description: `Models that it serves, at most ${maxModelBytes} bytes together; empty: not told.` }),
   priority: z.int().min(0).max(1000).meta({ description: 'For the strategy `priority`: lower is tried first.' }),
   weight: z.int().min(0).max(1000).meta({ description: 'For the strategy `weighted`: its share; 0: none.' }),
   enabled: z.boolean().meta({ description: 'Whether inference may use the target.' }),

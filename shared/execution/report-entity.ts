@@ -5,7 +5,7 @@ import { invalidInput } from '../http/problem.ts'
 import { log } from '../runtime/log.ts'
 import { readDocument } from '../storage/document.ts'
 import { type Bucket, cooldownStep, type Reported, stateOf } from './health.ts'
-import { countReports, type Report, type Reporter, readBuckets, readCooldowns, takeStep } from './health-entity.ts'
+import { countReports, type Report, type Reporter, readBucketsOf, readCooldowns, takeStep } from './health-entity.ts'
 import type { ReportsBody } from './report.ts'
 import { routing } from './routing.ts'
 import { unknownTargets } from './targets.ts'
@@ -105,7 +105,8 @@ async function moveCooldowns(orgId: string, reports: ReadonlyMap<string, Merged>
   )
   // Most reports are of targets that work; only others need to know what was before.
   if (telling.length === 0) return
-  const [buckets, { value }] = await Promise.all([readBuckets(orgId, 'cooldowns', now), readDocument(routing, orgId)])
+  const ids = telling.map(({ targetId }) => targetId)
+  const [buckets, { value }] = await Promise.all([readBucketsOf(orgId, ids, now), readDocument(routing, orgId)])
   await Promise.all(
     telling.map((report) => {
       const cooldown = cooldowns.get(report.targetId)

@@ -221,8 +221,18 @@ export async function countRows(partition: string, prefix: string, filter: Filte
 }
 
 /** Which of at most 100 rows there are. */
-export async function existingRows(keys: readonly RowKey[]): Promise<RowKey[]> {
-  const found: RowKey[] = []
+export const existingRows = (keys: readonly RowKey[]): Promise<RowKey[]> => batchOf(keys, 'pk, sk')
+
+const batchSize = 100
+
+/** Those of the rows that there are, whatever their number. */
+export async function getRows(keys: readonly RowKey[]): Promise<Row[]> {
+  const starts = Array.from({ length: Math.ceil(keys.length / batchSize) }, (_, index) => index * batchSize)
+  return (await Promise.all(starts.map((start) => batchOf(keys.slice(start, start + batchSize))))).flat()
+}
+
+async function batchOf(keys: readonly RowKey[], projection?: string): Promise<Row[]> {
+  const found: Row[] = []
   let wanted = [...keys]
   for (let attempt = 0; wanted.length > 0; attempt++) {
     // What the table does not get round to, it hands back.
@@ -230,10 +240,16 @@ export async function existingRows(keys: readonly RowKey[]): Promise<RowKey[]> {
     if (attempt > 8) throw Object.assign(new Error('the table does not keep up'), { name: 'ThrottlingException' })
     const { Responses, UnprocessedKeys } = await table().send(
       new BatchGetCommand({
-        RequestItems: { [tableName()]: { Keys: wanted, ConsistentRead: true, ProjectionExpression: 'pk, sk' } },
+        RequestItems: {
+          [tableName()]: {
+            Keys: wanted,
+            ConsistentRead: true,
+            ...(projection ? { ProjectionExpression: projection } : {}),
+          },
+        },
       }),
     )
-    found.push(...((Responses?.[tableName()] ?? []) as RowKey[]))
+    found.push(...((Responses?.[tableName()] ?? []) as Row[]))
     wanted = (UnprocessedKeys?.[tableName()]?.Keys ?? []) as RowKey[]
   }
   return found

@@ -1,11 +1,14 @@
 /** The commands tell people what to do in a sentence, whatever is missing or misspelled: never a stack trace. */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { devNull } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { prepareEnvironment } from '../../local/environment.ts'
+import { chooseOrg } from '../../local/state.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -16,9 +19,9 @@ interface Ended {
 }
 
 /** Runs a command as somebody who has set up nothing. */
-const run = (file: string, args: readonly string[] = []): Promise<Ended> =>
+const run = (file: string, args: readonly string[] = [], more: Record<string, string> = {}): Promise<Ended> =>
   new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull }
+    const env = { PATH: process.env.PATH, AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull, ...more }
     execFile(process.execPath, [join(root, file), ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     )
@@ -47,16 +50,145 @@ test.each(['', ' ', '\u3164', 'Ac\u202eme', 'a\nb', 'x'.repeat(101)])(
   },
 )
 
-describe.each(['local/dev.ts', 'local/token.ts'])('%s', (file) => {
-  test('--help prints the usage and is no failure', async () => {
-    expect(await run(file, ['--help'])).toEqual({ code: 0, stdout: expect.stringMatching(/^Usage: /), stderr: '' })
+/** Wrong options, each with what its error must say. */
+const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
+  ['local/dev.ts', '--port=', /^--port must be a whole number from 0 to 65535, not empty/],
+  ['local/dev.ts', '--port=0x50', /^--port must be a whole number from 0 to 65535, not 0x50/],
+  ['local/dev.ts', '--port=65536', /^--port must be/],
+  ['local/dev.ts', '--fresh=yes', /^Option '--fresh' does not take an argument/],
+  ['local/dev.ts', '--cors-origin=foo', /^--cors-origin must be an origin like https:/],
+  ['local/dev.ts', '--cors-origin=*', /^--cors-origin must be an origin like https:/],
+  ['local/dev.ts', '--cors-origin=https://a.example/', /^--cors-origin .*did you mean https:\/\/a\.example\?/],
+  ['local/token.ts', '--role=root', /^--role must be owner, admin or member, not root/],
+  ['local/token.ts', '--org=', /^--org must be the name or the id of an organization, not empty/],
+  ['local/token.ts', '--ttl=1e3', /^--ttl must be a whole number/],
+  ['local/token.ts', '--ttl=99999999999', /^--ttl must be a whole number/],
+  ['local/token.ts', '--sub=', /^--sub must not be empty/],
+  ['bin/bootstrap.ts', '--stage=Prod', /^--stage must be .*not Prod: a stage is 1 to 20 characters/],
+  ['bin/bootstrap.ts', '--org=', /^--org must be a name/],
+  ['bin/bootstrap.ts', '--org=Acme --owner=me', /^--owner must be an e-mail address/],
+  ['bin/bootstrap.ts', '--org=Acme --plan=gold', /^--plan must be one of free, /],
+  ['bin/bootstrap.ts', '--another-key=Acme', /^--another-key must be the id of an organization \(org_…\), not Acme/],
+  ['bin/bootstrap.ts', '--another-key=org_1 --org=Acme', /^--org does not go with --another-key/],
+  ['bin/bootstrap.ts', '--another-person=', /^--another-person must be the id/],
+  ['bin/bootstrap.ts', '--another-person=org_1 --email=me', /^--email must be an e-mail address/],
+  ['bin/bootstrap.ts', '--another-person=org_1 --email=a@b.example --role=root', /^--role must be one of owner, /],
+  ['bin/bootstrap.ts', '--org=Acme --role=member', /^--role does not go with --org/],
+  ['bin/sign-in.ts', '--stage=a_b --email=a@b.example', /^--stage must be/],
+  ['bin/sign-in.ts', '--email=', /^--email must be an e-mail address/],
+  ['bin/redrive.ts', '--stage=', /^--stage must be .*not empty/],
+  ['bin/redrive.ts', '--queue=all', /^--queue must be one of project, sweep/],
+  ['bin/redrive.ts', '--list --yes', /^--list and --yes exclude each other/],
+  ['bin/redrive.ts', '--yes=1', /^Option '--yes' does not take an argument/],
+  ['bench/run.ts', 'colt', /^There is no part colt[\s\S]*cold, first/],
+  ['bench/run.ts', '--write cold', /^--write needs all parts/],
+  ['bench/cost.ts', '--check=1', /^Option '--check' does not take an argument/],
+  ['docs/openapi.ts', '--check=1', /^Option '--check' does not take an argument/],
+  ['test/simulation/run.ts', '--seeds=many', /^--seeds must be a whole number from 1/],
+  ['test/simulation/run.ts', '--from=1.5', /^--from must be a whole number/],
+  ['test/simulation/run.ts', '--seed=', /^--seed must be a whole number/],
+]
+const commands = [...new Set(wrongOptions.map(([file]) => file))]
+
+test.concurrent.each(wrongOptions)(
+  '%s %s is refused with the option, the fix and the usage',
+  async (file, args, error) => {
+    const { code, stderr } = await run(file, args.split(' '))
+    expect([code, stderr]).toEqual([1, expect.stringMatching(error)])
+    expect(stderr).toContain('\n\nUsage: ')
+  },
+)
+
+describe.each(commands)('%s', (file) => {
+  test('-h prints the usage, and a wrong value of each option in it is tested above', async () => {
+    const { code, stdout } = await run(file, ['-h'])
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^Usage: /)])
+    const tested = wrongOptions.filter(([each]) => each === file).map(([, args]) => args)
+    const untested = (stdout.match(/--[a-z][a-z-]*/g) ?? []).filter(
+      (name) => !tested.some((args) => args.includes(name)),
+    )
+    expect(untested).toEqual([])
   })
 
-  test('a wrong option is told with the usage, without a stack trace', async () => {
-    const { code, stderr } = await run(file, ['--rol', 'member'])
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^Unknown option '--rol'[\s\S]*\n\nUsage: /)])
-    expect(stderr).not.toMatch(/^ {4}at /m)
+  test('an option that does not exist is refused, with the usage', async () => {
+    const { code, stderr } = await run(file, ['--chek'])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^Unknown option '--chek'[\s\S]*\n\nUsage: /)])
   })
+})
+
+const closed = 'http://127.0.0.1:9'
+const key = 'sk_test_0'
+/** Wrong environment variables, each with what its error must say. */
+const wrongVariables: readonly [file: string, variables: Record<string, string>, error: RegExp][] = [
+  ['local/dev.ts', { DYNAMODB_ENDPOINT: 'foo' }, /^DYNAMODB_ENDPOINT must be the URL .*not foo/],
+  ['local/dev.ts', { DYNAMODB_ENDPOINT: closed }, /^DYNAMODB_ENDPOINT is .*start it, or unset DYNAMODB_ENDPOINT/],
+  ['bench/run.ts', { DYNAMODB_ENDPOINT: 'foo' }, /^DYNAMODB_ENDPOINT must be the URL/m],
+  ['bench/cost.ts', { DYNAMODB_ENDPOINT: 'ftp://127.0.0.1' }, /^DYNAMODB_ENDPOINT must be the URL/m],
+  ['local/dev.ts', { STRIPE_SECRET_KEY: 'sk_live_0' }, /^STRIPE_SECRET_KEY must be a test key/],
+  ['local/dev.ts', { STRIPE_SECRET_KEY: 'foo' }, /^STRIPE_SECRET_KEY must be a test key/],
+  ['local/dev.ts', { STRIPE_SECRET_KEY: key }, /^STRIPE_SECRET_KEY is set and STRIPE_WEBHOOK_SECRET is not: set it/],
+  ['local/dev.ts', { STRIPE_WEBHOOK_SECRET: 'whsec_0' }, /^STRIPE_WEBHOOK_SECRET is set and STRIPE_SECRET_KEY is not/],
+  [
+    'local/dev.ts',
+    { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: 'we_0' },
+    /^STRIPE_WEBHOOK_SECRET must be a signing/,
+  ],
+  ['local/dev.ts', { LOCAL_RUNTIME_URL: 'localhost:11434' }, /^LOCAL_RUNTIME_URL must .*; set it to a URL like/],
+  ['local/dev.ts', { LOCAL_RUNTIME: 'ollama' }, /^LOCAL_RUNTIME is set and LOCAL_RUNTIME_URL is not/],
+  ['local/dev.ts', { LOCAL_RUNTIME_URL: closed, LOCAL_RUNTIME: 'lama' }, /^LOCAL_RUNTIME must be one of ollama, vllm/],
+  ['bin/bootstrap.ts --org=Acme --owner=a@b.example', { AWS_REGION: 'mars' }, /^AWS_REGION must be the region/],
+  ['bin/sign-in.ts --email=a@b.example', { AWS_REGION: 'us east 1' }, /^AWS_REGION must be the region/],
+  ['bin/redrive.ts', { AWS_REGION: 'us-east' }, /^AWS_REGION must be the region/],
+  ['bin/redrive.ts', { AWS_REGION: 'us-east-1', AWS_PROFILE: 'gone' }, /AWS_PROFILE/],
+]
+
+test.concurrent.each(wrongVariables)(
+  '%s with %j is refused with the variable and the fix',
+  async (command, variables, error) => {
+    const [file = '', ...args] = command.split(' ')
+    // In use elsewhere is no error of the variable's: any free port will do.
+    const { code, stderr } = await run(file, file === 'local/dev.ts' ? ['--port', '0'] : args, variables)
+    expect([code, stderr]).toEqual([1, expect.stringMatching(error)])
+    expect(stderr).not.toMatch(/^ {4}at /m)
+  },
+)
+
+test('a wrong value of each variable that README lists for npm run dev is tested above', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const [, paragraph = ''] = /^On one machine, ([\s\S]*?)\n\n/m.exec(readme) ?? []
+  const listed = (paragraph.match(/`[A-Z_]{6,}`/g) ?? []).map((name) => name.slice(1, -1))
+  const tested = wrongVariables.flatMap(([, variables]) => Object.keys(variables))
+  expect(listed).toContain('LOCAL_RUNTIME')
+  // The browser tests read it, which no command runs.
+  expect(listed.filter((name) => !tested.includes(name) && name !== 'CHROMIUM')).toEqual([])
+})
+
+test('an organization is chosen by its printed name or its id, and any other is refused with those that exist', () => {
+  const org = (org_id: string, name: string) => ({
+    ...{ org_id, name, api_keys: { full_admin: '', read_only: '' } },
+    tokens: { owner: '', admin: '', member: '' },
+  })
+  const state = { url: '', issuer: '', orgs: [org('org_1', 'Acme'), org('org_2', 'Globex')] }
+  expect([undefined, 'globex', 'org_2'].map((named) => chooseOrg(state, named).org_id)).toEqual([
+    'org_1',
+    'org_2',
+    'org_2',
+  ])
+  expect(() => chooseOrg(state, 'org_3')).toThrow(
+    '--org must be the name or the id of an organization: Acme (org_1), Globex (org_2); not org_3',
+  )
+})
+
+test('variables of a deployed stage in the shell do not reach the local service', () => {
+  const env = {
+    STRIPE_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:1:secret:a',
+    OIDC_ORG_CLAIM: 'custom:org',
+    AWS_PROFILE: 'prod',
+    PATH: '/bin',
+    STRIPE_SECRET_KEY: key,
+  }
+  prepareEnvironment(env)
+  expect(env).toEqual({ PATH: '/bin', STRIPE_SECRET_KEY: key })
 })
 
 test('a taken port is told by its number, with the next one to try', async () => {

@@ -29,7 +29,9 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
 
   test('each answer has an example, with every field that the service answers and no other', () => {
     const withBody = Object.entries(operation.answers).filter(([, schema]) => schema)
-    expect(Object.keys(answers).sort()).toEqual(withBody.map(([status]) => status).sort())
+    expect(Object.keys(answers).sort(), `the answers of ${name} in docs/examples.json`).toEqual(
+      withBody.map(([status]) => status).sort(),
+    )
     for (const [status, schema] of withBody) expect(schema?.parse(answers[status])).toEqual(answers[status])
   })
 

@@ -73,37 +73,25 @@ test('every group of operations says what it is for', () => {
 })
 
 describe('operations come in the order in which they are looked for', () => {
-  const summariesOf = (tag: string) =>
-    Object.values(document.paths ?? {}).flatMap((methods) =>
-      Object.values(methods as Record<string, { tags: string[]; summary: string }>)
-        .filter(({ tags }) => tags.includes(tag))
-        .map(({ summary }) => summary),
+  test('the document has those of each group in the order of functions/operations.ts', () => {
+    const inDocument = Object.entries(document.paths ?? {}).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     )
-
-  test('of API keys', () => {
-    expect(summariesOf('API keys')).toEqual([
-      'List API keys',
-      'Create an org key',
-      'Create an app key',
-      'Create a publishable key',
-      'Get an API key',
-      'Rotate an API key',
-      'Revoke an API key',
-      'Get the scope registry',
-    ])
+    const isOf = (tag: string) => (route: string) =>
+      operationList.some(([, operation]) => operation.route === route && operation.tag === tag)
+    for (const tag of new Set(operationList.map(([, operation]) => operation.tag))) {
+      const declared = operationList.map(([, { route }]) => route).filter(isOf(tag))
+      // A path holds its methods together, so an operation of the same path may come earlier than declared.
+      expect(inDocument.filter(isOf(tag)).toSorted(), tag).toEqual(declared.toSorted())
+      expect(firstOfEachPath(inDocument.filter(isOf(tag))), `the order of ${tag} in functions/operations.ts`).toEqual(
+        firstOfEachPath(declared),
+      )
+    }
   })
 
-  test('of billing', () => {
-    expect(summariesOf('Billing')).toEqual([
-      'Get billing',
-      'Override the plan',
-      'Start a checkout',
-      'Reconcile a checkout',
-      'Open the billing portal',
-      'List invoices',
-      'Get billing context for support',
-    ])
-  })
+  const firstOfEachPath = (routes: readonly string[]): string[] => [
+    ...new Set(routes.map((route) => route.split(' ')[1] ?? '')),
+  ]
 
   test.each(['cloud-connections', 'cloud-credentials', 'integrations', 'execution'])('of %s', (resource) => {
     const kinds = ['list', 'create', 'get', 'update', 'delete']

@@ -129,5 +129,8 @@ describe('the webhook', () => {
 })
 
 afterAll(() => {
-  expect(notYetSucceeded(suites.billing), 'operations that this suite never saw succeed').toEqual([])
+  expect(
+    notYetSucceeded(suites.billing),
+    'operations without a successful request: add one to test/http/billing.test.ts',
+  ).toEqual([])
 })

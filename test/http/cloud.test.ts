@@ -126,5 +126,8 @@ describe('execution', () => {
 
 afterAll(() => {
   provider.close()
-  expect(notYetSucceeded(suites.cloud), 'operations that this suite never saw succeed').toEqual([])
+  expect(
+    notYetSucceeded(suites.cloud),
+    'operations without a successful request: add one to test/http/cloud.test.ts',
+  ).toEqual([])
 })

@@ -150,5 +150,8 @@ describe('the calls that published clients make, which name their organization',
 })
 
 afterAll(() => {
-  expect(notYetSucceeded(suites.governance), 'operations that this suite never saw succeed').toEqual([])
+  expect(
+    notYetSucceeded(suites.governance),
+    'operations without a successful request: add one to test/http/governance.test.ts',
+  ).toEqual([])
 })

@@ -173,7 +173,10 @@ describe('what anybody may see', () => {
 })
 
 afterAll(() => {
-  expect(notYetSucceeded(suites.service), 'operations that this suite never saw succeed').toEqual([])
+  expect(
+    notYetSucceeded(suites.service),
+    'operations without a successful request: add one to test/http/service.test.ts',
+  ).toEqual([])
 })
 
 test('the files of this suite exercise every resource between them', () => {

@@ -1,5 +1,5 @@
 /** What a person sees in the terminal of the local service. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { readableText } from '../../local/request-log.ts'
 
 const timestamp = '2026-02-01T12:00:00.000Z'
@@ -22,4 +22,13 @@ test('Stripe events are a line each where they were applied, and none where they
 test('a webhook that was refused is shown, as is what is no log line', () => {
   const shown = readableText(`${lines({ ...webhook, status: 400, problem: 'invalid_input' })}plain text\n`)
   expect(shown).toMatch(/400.*webhooks\/stripe.*invalid_input\s*\nplain text\n$/)
+})
+
+test('colours are left out where NO_COLOR is set', () => {
+  const request = lines({ ...webhook, path: '/api/v1/health', status: 200 })
+  vi.stubEnv('NO_COLOR', '')
+  expect(readableText(request)).toContain('\u001b[')
+  vi.stubEnv('NO_COLOR', '1')
+  expect(readableText(request)).not.toContain('\u001b[')
+  vi.unstubAllEnvs()
 })

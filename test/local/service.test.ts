@@ -1,4 +1,5 @@
 /** The service on one machine: as ready as it says, and gone when it is told to go. */
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer, request as httpRequest } from 'node:http'
@@ -12,6 +13,7 @@ import { freePort } from '../../local/engine.ts'
 import { kmsKeyId } from '../../local/kms.ts'
 import { type Service, seed, startService } from '../../local/service.ts'
 import { writePrivateFile } from '../../local/state.ts'
+import { httpTo } from '../http/target.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'octomil-local-'))
 const options = { port: 0, folder, tableName: process.env.TABLE_NAME ?? '' }
@@ -42,6 +44,30 @@ describe('the local service', () => {
       `${url}/api/v1/docs`,
       expect.stringContaining('text/html'),
     ])
+  })
+
+  test('the reference has a token that works, for requests by a loopback name only, and never by itself', async () => {
+    const service = await start()
+    const [org] = await seed(service)
+    const docs = `${service.url}/api/v1/docs`
+    const tokenIn = (page: string) => /"token":"([^"]+)"/.exec(page)?.[1]
+    const plain = await (await fetch(docs)).text()
+    expect([plain.includes('createApiReference'), tokenIn(plain)]).toEqual([true, undefined])
+
+    service.prefillReference(async () => org?.tokens.owner ?? '')
+    const answer = await fetch(docs)
+    const page = await answer.text()
+    const settings = await fetch(`${service.url}/api/v1/settings`, {
+      headers: { authorization: `Bearer ${tokenIn(page)}` },
+    })
+    expect(settings.status).toBe(200)
+    const script = /<script>([\s\S]*?)<\/script>/.exec(page)?.[1] ?? ''
+    const hash = createHash('sha256').update(script).digest('base64')
+    expect(answer.headers.get('content-security-policy')).toContain(`'sha256-${hash}'`)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+
+    const rebound = await httpTo({ url: service.url, host: 'evil.example' }, 'GET', '/api/v1/docs')
+    expect([rebound.status, tokenIn(rebound.text)]).toEqual([200, undefined])
   })
 
   test('a taken port is an error that says so, and nothing is left running', async () => {

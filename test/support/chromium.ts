@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 
-const executablePath = [
-  process.env.CHROMIUM ?? '',
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== '' && existsSync(path))
+const named = process.env.CHROMIUM
+if (named && !existsSync(named)) throw new Error(`CHROMIUM must be the path of a Chromium; there is no file ${named}`)
+
+const executablePath = [named ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  (path) => path !== '' && existsSync(path),
+)
 
 export const hasChromium = executablePath !== undefined
 

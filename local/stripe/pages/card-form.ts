@@ -12,7 +12,7 @@ export const cardFields = (typed: (field: string) => string = () => ''): Html =>
   <div><label for="cvc">CVC</label><input id="cvc" name="cvc" inputmode="numeric" autocomplete="off" required placeholder="123"></div>
 </div>
 <details id="cards"><summary>Test cards</summary>
-<p class="soft"><code>4242 4242 4242 4242</code> works · <code>4000 0000 0000 0002</code> is declined · <code>4000 0000 0000 0341</code> is taken now and fails at the first renewal. Any expiry in the future, any CVC.</p></details>`
+<p class="soft"><code>4242 4242 4242 4242</code> works · <code>4000 0000 0000 0002</code> is declined · <code>4000 0000 0000 0341</code> is taken now and fails at the first renewal · <code>4000 0000 0000 9995</code> has insufficient funds · <code>4000 0025 0000 3155</code> asks you to confirm (3-D Secure). Any expiry in the future, any CVC.</p></details>`
 
 /** Reads the card of a form, or says what is wrong with it as Stripe's page does. */
 export function readCard(form: URLSearchParams, nowSeconds: number): CardNumber {
@@ -22,5 +22,5 @@ export function readCard(form: URLSearchParams, nowSeconds: number): CardNumber 
   if (Date.UTC(expYear, expMonth) / 1000 <= nowSeconds)
     throw invalidRequest('Your card’s expiration date is in the past.')
   if (!/^\s*\d{3,4}\s*$/.test(form.get('cvc') ?? '')) throw invalidRequest('Your card’s security code is incomplete.')
-  return { number: form.get('number') ?? '', expMonth, expYear }
+  return { number: form.get('number') ?? '', expMonth, expYear, isConfirmed: form.get('confirmation') === 'complete' }
 }

@@ -6,6 +6,7 @@ import { formatMoney, formatRhythm } from '../money.ts'
 import type { CheckoutSession, LineItem } from '../objects.ts'
 import type { Store } from '../store.ts'
 import { cardFields, readCard } from './card-form.ts'
+import { cardConfirmationPage } from './confirm-page.ts'
 import { type Html, html } from './html.ts'
 import { alert, layout, type PageAnswer } from './layout.ts'
 
@@ -25,7 +26,10 @@ export function payCheckout(store: Store, id: string, form: URLSearchParams): Pa
   const email = emailOf(store, store.need('checkout.session', id)) ?? form.get('email') ?? ''
   if (!/^\S+@\S+$/.test(email)) throw invalidRequest('Your email is incomplete.')
   const name = form.get('name') || null
-  const session = completeSession(store, id, { ...readCard(form, store.now()), email, name })
+  const card = readCard(form, store.now())
+  const confirmation = cardConfirmationPage(form)
+  if (confirmation) return confirmation
+  const session = completeSession(store, id, { ...card, email, name })
   return { redirect: successUrl(session) }
 }
 

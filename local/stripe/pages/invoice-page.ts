@@ -1,9 +1,10 @@
 /** An invoice as a page and as a PDF. */
-
-import { payInvoice } from '../billing-cycle.ts'
+import { chargedCard, payInvoice } from '../billing-cycle.ts'
+import { confirmCard, isUnconfirmed } from '../cards.ts'
 import { formatDate, formatMoney } from '../money.ts'
 import type { Invoice } from '../objects.ts'
 import type { Store } from '../store.ts'
+import { confirmationPage } from './confirm-page.ts'
 import { html } from './html.ts'
 import { alert, layout, type PageAnswer } from './layout.ts'
 
@@ -24,9 +25,22 @@ ${invoice.invoice_pdf && html`<p><a href="${invoice.invoice_pdf}">Download PDF</
   return { status: failure ? 402 : 200, body: layout({ title: `Invoice ${number}`, body, width: 'narrow' }) }
 }
 
-export function payInvoicePage(store: Store, id: string): PageAnswer {
-  payInvoice(store, id)
+export function payInvoicePage(store: Store, id: string, form: URLSearchParams): PageAnswer {
+  const confirmation = payOrConfirm(store, id, form)
+  if (confirmation) return confirmation
   return { redirect: `${new URL(store.pagesUrl).pathname}/invoice/${id}` }
+}
+
+/** Pays an invoice; the page of the bank's step first, where the card needs it. */
+export function payOrConfirm(store: Store, id: string, form: URLSearchParams): PageAnswer | undefined {
+  const card = chargedCard(store, store.need('invoice', id))
+  if (card !== null && isUnconfirmed(store, card)) {
+    const confirmation = confirmationPage(form)
+    if (confirmation) return confirmation
+    confirmCard(store, card)
+  }
+  payInvoice(store, id)
+  return undefined
 }
 
 export function invoicePdf(store: Store, id: string): PageAnswer {

@@ -27,7 +27,10 @@ export function createPages(engine: StripeEngine) {
       act: (id, form) => payCheckout(store, id, form),
     },
     portal: { show: (id, failure) => showPortal(store, id, failure), act: (id, form) => actInPortal(store, id, form) },
-    invoice: { show: (id, failure) => showInvoice(store, id, failure), act: (id) => payInvoicePage(store, id) },
+    invoice: {
+      show: (id, failure) => showInvoice(store, id, failure),
+      act: (id, form) => payInvoicePage(store, id, form),
+    },
     'invoice/pdf': { show: (id) => invoicePdf(store, id) },
   }
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -1,6 +1,5 @@
 /** The billing portal: a customer's plan, card and invoices, and what can be done about them. */
 import { invalidRequest } from '../api-error.ts'
-import { payInvoice } from '../billing-cycle.ts'
 import { addCard, showTrueColours } from '../cards.ts'
 import { updateCustomer } from '../customers.ts'
 import { cardOf } from '../invoices.ts'
@@ -10,7 +9,9 @@ import type { Store } from '../store.ts'
 import { hasEnded, periodOf, totalOf } from '../subscription-object.ts'
 import { updateSubscription } from '../subscription-update.ts'
 import { cardFields, readCard } from './card-form.ts'
+import { cardConfirmationPage } from './confirm-page.ts'
 import { type Html, html } from './html.ts'
+import { payOrConfirm } from './invoice-page.ts'
 import { alert, layout, type PageAnswer } from './layout.ts'
 
 interface Portal {
@@ -134,17 +135,18 @@ const payForm = ({ id, amount_due, currency }: Invoice): Html => html`<form meth
 /** What a form of the page asks for. */
 export function actInPortal(store: Store, id: string, form: URLSearchParams): PageAnswer {
   const portal = openPortal(store, id)
-  const actions: Record<string, () => void> = {
+  const actions: Record<string, () => PageAnswer | undefined> = {
     card: () => changeCard(portal, form),
     change: () => changePlan(portal, form),
     // As Stripe's portal does for subscriptions of today's billing mode: a date, and not the flag.
-    cancel: () => updateSubscription(store, ownSubscription(portal, form).id, { cancel_at: 'max_period_end' }),
-    renew: () => updateSubscription(store, ownSubscription(portal, form).id, { cancel_at: null }),
+    cancel: () => endPlan(portal, form, 'max_period_end'),
+    renew: () => endPlan(portal, form, null),
     pay: () => payOwnInvoice(portal, form),
   }
   const action = actions[form.get('action') ?? '']
   if (!action) throw invalidRequest('There is no such action.')
-  action()
+  const step = action()
+  if (step) return step
   return { redirect: new URL(portal.session.url).pathname }
 }
 
@@ -154,7 +156,11 @@ function ownSubscription({ subscriptions }: Portal, form: URLSearchParams): Subs
   return found
 }
 
-function changePlan(portal: Portal, form: URLSearchParams): void {
+function endPlan(portal: Portal, form: URLSearchParams, cancel_at: 'max_period_end' | null): undefined {
+  updateSubscription(portal.store, ownSubscription(portal, form).id, { cancel_at })
+}
+
+function changePlan(portal: Portal, form: URLSearchParams): undefined {
   const { id, items } = ownSubscription(portal, form)
   const [item] = items.data
   const price = pricesBeside(portal.store, item?.price ?? unsold()).find((each) => each.id === form.get('price'))
@@ -172,18 +178,22 @@ const unsold = (): never => {
   throw invalidRequest('This plan has no price.')
 }
 
-function changeCard({ store, customer, subscriptions }: Portal, form: URLSearchParams): void {
-  const card = addCard(store, customer.id, readCard(form, store.now()))
+function changeCard({ store, customer, subscriptions }: Portal, form: URLSearchParams): PageAnswer | undefined {
+  const given = readCard(form, store.now())
+  const confirmation = cardConfirmationPage(form)
+  if (confirmation) return confirmation
+  const card = addCard(store, customer.id, given)
   showTrueColours(store, card)
   const { id } = card
   updateCustomer(store, customer.id, { invoice_settings: { default_payment_method: id } })
   for (const subscription of subscriptions) {
     if (!hasEnded(subscription.status)) updateSubscription(store, subscription.id, { default_payment_method: id })
   }
+  return undefined
 }
 
-function payOwnInvoice({ store, customer }: Portal, form: URLSearchParams): void {
+function payOwnInvoice({ store, customer }: Portal, form: URLSearchParams): PageAnswer | undefined {
   const invoice = store.need('invoice', form.get('invoice') ?? '')
   if (invoice.customer !== customer.id) throw invalidRequest('This invoice is somebody else’s.')
-  payInvoice(store, invoice.id)
+  return payOrConfirm(store, invoice.id, form)
 }

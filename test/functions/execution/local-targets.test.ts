@@ -85,6 +85,14 @@ describe('a new local target', () => {
     expect(await trailEnd(org)).toBe(end)
   })
 
+  test('has models of 8,192 bytes together at most, so that all targets fit into one answer', async () => {
+    const model = 'm'.repeat(256)
+    const fits = await createTarget(org, { models: Array.from({ length: 32 }, () => model) })
+    expect(fits.status, fits.text).toBe(201)
+    const refused = await createTarget(org, { models: Array.from({ length: 33 }, () => model) })
+    expect([refused.status, faultPaths(refused)]).toEqual([400, ['models']])
+  })
+
   test('is refused with every fault named at once, those of unknown fields too', async () => {
     const refused = await createTarget(org, { name: '', runtime: 'x', priority: -1, models: [' a', 'ok'], url: 'x' })
     expectProblem(refused, 'invalid_input')

@@ -4,9 +4,11 @@ import { describe, expect, test } from 'vitest'
 import {
   annual,
   customerWithCard,
+  eventTypes,
   goodCard,
   monthly,
   priceOf,
+  refusalOf,
   sendForm,
   startTestStripe,
   subscriber,
@@ -225,6 +227,71 @@ test('an invoice opens as a page and as a PDF, and an open one can be paid there
   await stripe.control('POST', 'card', { customer, fails: false })
   expect((await sendForm(url ?? '', {})).status).toBe(303)
   expect(await client.invoices.retrieve(String(latest_invoice))).toMatchObject({ status: 'paid' })
+})
+
+describe('a card that needs 3-D Secure', () => {
+  const number = '4000 0025 0000 3155'
+  const session = async () =>
+    client.checkout.sessions.create({
+      mode: 'subscription',
+      line_items: [{ price: await priceOf(stripe, monthly), quantity: 1 }],
+      success_url: 'https://app.example/done',
+      customer_email: 'secure@acme.example',
+    })
+
+  test('buys nothing at checkout until the customer confirms, and then as any other', async () => {
+    const { id, url } = await session()
+    const asked = await sendForm(url ?? '', { ...goodCard, number })
+    expect([asked.status, await asked.text()]).toEqual([200, expect.stringContaining('Complete authentication')])
+    expect(await client.checkout.sessions.retrieve(id)).toMatchObject({ status: 'open', subscription: null })
+    const failed = await sendForm(url ?? '', { ...goodCard, number, confirmation: 'fail' })
+    expect([failed.status, await failed.text()]).toEqual([402, expect.stringContaining('unable to authenticate')])
+    expect((await sendForm(url ?? '', { ...goodCard, number, confirmation: 'complete' })).status).toBe(303)
+    const { subscription } = await client.checkout.sessions.retrieve(id)
+    expect((await client.subscriptions.retrieve(String(subscription))).status).toBe('active')
+  })
+
+  test('leaves a first payment incomplete until it is confirmed on the page of its invoice', async () => {
+    const customer = await customerWithCard(stripe, 'pm_card_authenticationRequiredOnSetup')
+    const items = [{ price: await priceOf(stripe, monthly) }]
+    const { id, status, latest_invoice } = await client.subscriptions.create({ customer, items })
+    const invoice = String(latest_invoice)
+    expect(status).toBe('incomplete')
+    expect(await eventTypes(stripe, { type: 'invoice.payment_action_required' })).toHaveLength(1)
+    expect(await refusalOf(client.invoices.pay(invoice))).toMatchObject({
+      statusCode: 402,
+      code: 'invoice_payment_intent_requires_action',
+    })
+    const url = (await client.invoices.retrieve(invoice)).hosted_invoice_url ?? ''
+    expect(await (await sendForm(url, {})).text()).toContain('Complete authentication')
+    expect((await sendForm(url, { confirmation: 'fail' })).status).toBe(402)
+    expect((await sendForm(url, { confirmation: 'complete' })).status).toBe(303)
+    expect((await client.subscriptions.retrieve(id)).status).toBe('active')
+  })
+
+  test('is asked for confirmation in the portal as well', async () => {
+    const { subscription } = await subscriber(stripe)
+    const { customer } = await client.subscriptions.retrieve(subscription)
+    const { url } = await client.billingPortal.sessions.create({ customer: String(customer) })
+    expect(await (await sendForm(url, { action: 'card', ...goodCard, number })).text()).toContain('name="action"')
+    await sendForm(url, { action: 'card', ...goodCard, number, confirmation: 'complete' })
+    expect(await textOf(url)).toContain('Visa ending in 3155')
+  })
+})
+
+test('a card without funds is refused with that reason, by form and by API', async () => {
+  const { url } = await client.checkout.sessions.create({
+    mode: 'subscription',
+    line_items: [{ price: await priceOf(stripe, monthly), quantity: 1 }],
+    success_url: 'https://app.example/done',
+    customer_email: 'poor@acme.example',
+  })
+  const answer = await sendForm(url ?? '', { ...goodCard, number: '4000 0000 0000 9995' })
+  expect([answer.status, await answer.text()]).toEqual([402, expect.stringContaining('insufficient funds')])
+  const { id: customer } = await client.customers.create({ email: 'poor@acme.example' })
+  expect(
+    await refusalOf(client.paymentMethods.attach('pm_card_chargeDeclinedInsufficientFunds', { customer })),
+  ).toMatchObject({ statusCode: 402, code: 'card_declined', decline_code: 'insufficient_funds' })
 })
 
 test('the overview moves the clock and makes cards fail', async () => {

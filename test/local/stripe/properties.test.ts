@@ -31,7 +31,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('pay'),
       pick,
-      card: fc.constantFrom('4242424242424242', '4000000000000002', '4000000000000341'),
+      card: fc.constantFrom('4242424242424242', '4000000000000002', '4000000000000341', '4000002500003155'),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('subscribe'), pick, price: pick, trial: fc.nat(1) }) },

@@ -31,10 +31,10 @@ test('what was there before a restart is there after it, with its clock, and goe
 test('its file is its owner’s alone, whole, and written soon after a change', async () => {
   const stripe = await startTestStripe({ folder })
   await stripe.client.customers.create({ name: 'Kept' })
-  await new Promise((resolve) => setTimeout(resolve, 400))
+  const isKept = () => readFileSync(file, 'utf8').includes('"Kept"')
+  await expect.poll(isKept, { timeout: 5000 }).toBe(true)
   expect(statSync(file).mode & 0o777).toBe(0o600)
-  expect(readdirSync(folder)).toEqual(['stripe.json'])
-  expect(readFileSync(file, 'utf8')).toContain('"Kept"')
+  await expect.poll(() => readdirSync(folder), { timeout: 5000 }).toEqual(['stripe.json'])
 })
 
 test('a file that cannot be read is an error that says how to go on', async () => {

@@ -1,0 +1,27 @@
+/**
+ * The API reference with a token filled in, so that a developer can send requests at once. Only `npm run dev` serves it: no
+ * deployed function imports this folder.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { referencePage } from '../shared/http/reference-page.ts'
+
+export const referencePath = '/api/v1/docs'
+
+/**
+ * Whether a request is for the page, by a loopback name. A web site whose own name resolves to this machine (DNS rebinding)
+ * gets the page without a token.
+ */
+export const asksForPrefilled = ({ method, url, headers }: IncomingMessage): boolean =>
+  method === 'GET' && url === referencePath && /^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? '')
+
+/** Answers the page with a token that `mint` makes for each load, so that it has not expired. */
+export const prefilledReference =
+  (mint: () => Promise<string>) =>
+  async (_request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const authentication = {
+      preferredSecurityScheme: 'bearer',
+      securitySchemes: { bearer: { token: await mint() } },
+    }
+    const { status, headers, raw } = referencePage({ authentication })
+    response.writeHead(status, { ...headers, 'cache-control': 'no-store' }).end(raw?.body)
+  }
