@@ -99,7 +99,7 @@ describe('what else an organization stores, every list and text at its bounds', 
         models: many(50, (index) => index + '😀'.repeat(40)),
         api_key: 'k'.repeat(1024),
       },
-      64,
+      16,
     ],
     [
       'an integration with 50 recipients',
