@@ -57,7 +57,7 @@ describe('the local service', () => {
     service.prefillReference(async () => org?.tokens.owner ?? '')
     const answer = await fetch(docs)
     const page = await answer.text()
-    const settings = await fetch(`${service.url}/api/v1/settings`, {
+    const settings = await fetch(`${service.url}/api/v2/settings`, {
       headers: { authorization: `Bearer ${tokenIn(page)}` },
     })
     expect(settings.status).toBe(200)
