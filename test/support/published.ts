@@ -20,9 +20,9 @@ export function expectRecord(name: string, value: unknown): void {
 
 /** The answer of a published operation: its record, an array of them, an error, or nothing. */
 export function expectPublished({ id, records }: Published, status: number, body: unknown): void {
-  if (status >= 400) return expectRecord('ErrorEnvelope', body)
   if (body === undefined) return
-  if (records.list) {
+  if (status >= 400) expectRecord('ErrorEnvelope', body)
+  else if (records.list) {
     expect(Array.isArray(body), `${id} answers an array`).toBe(true)
     for (const entry of body as unknown[]) expectRecord(records.list, entry)
   } else if (records.answer) expectRecord(records.answer, body)

@@ -40,6 +40,7 @@ const recordFields = [
   'model_id',
   'app_id',
   'allowed_origins',
+  'allowed_app_ids',
   'rate_limit_per_minute',
   'state',
   'created_at',
@@ -68,6 +69,7 @@ describe('creating an org key', () => {
       model_id: null,
       app_id: null,
       allowed_origins: [],
+      allowed_app_ids: [],
       rate_limit_per_minute: null,
       state: 'active',
       expires_at: null,
@@ -176,6 +178,7 @@ describe('creating an org key', () => {
       { field: 'scopes', after: ['keys:read'] },
       { field: 'environment', after: 'live' },
       { field: 'allowed_origins', after: [] },
+      { field: 'allowed_app_ids', after: [] },
       { field: 'expires_at', after: '2099-01-01T00:00:00.000Z' },
     ])
     const hash = createHash('sha256').update(body.api_key).digest('hex')

@@ -1,7 +1,7 @@
 /** API keys as the platform's published clients know them. Every answer is held against its closed record. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { invoke, invokePublished } from '../../support/invoke.ts'
-import { makeOrg, type TestOrg } from '../../support/orgs.ts'
+import { makeBusyOrg, makeOrg, type TestOrg } from '../../support/orgs.ts'
 
 let org: TestOrg
 const call = (name: Parameters<typeof invokePublished>[0], request: object = {}, index = 0) =>
@@ -82,7 +82,7 @@ test('app and publishable keys are created, and listed in one array', async () =
 })
 
 test('a list of more than 100 goes on where its Link says', async () => {
-  const many = await makeOrg()
+  const many = await makeBusyOrg()
   const body = { name: 'one of many', scopes: ['keys:read'] }
   for (let made = 0; made < 101; made += 1) await invokePublished('api-keys/create', { token: many.adminKey, body })
   const first = await invokePublished('api-keys/list', { token: many.adminKey })
