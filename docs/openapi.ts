@@ -8,14 +8,14 @@ import { type OperationName, operationList } from '../functions/operations.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Operation } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
+import { isVersioned, problemCodes, refusalsOf, takesIfMatch } from './answers.ts'
 import { withConditions } from './conditions.ts'
 import writtenExamples from './examples.json' with { type: 'json' }
 import { headersOf, headers as headerTexts } from './headers.ts'
 import { withNamedParts } from './named-parts.ts'
 import { simplify, withAnyJson } from './portable-schemas.ts'
 import { problemExamples } from './problem-examples.ts'
-
-const problemCodes = Object.keys(problemKinds) as ProblemCode[]
+import { publishedDocument } from './published/document.ts'
 
 const problemSchema = z
   .object({
@@ -67,46 +67,7 @@ const errorResponses = (operation: Operation): ZodOpenApiResponsesObject => {
   )
 }
 
-function refusalsOf(operation: Operation): ProblemCode[] {
-  const { scope, method, body, rawBody, refusals = [], query } = operation
-  const codes = new Set<ProblemCode>(refusals)
-  if (scope !== 'public') {
-    for (const code of [
-      'authentication_failed',
-      'invalid_api_key',
-      'token_expired',
-      'forbidden',
-      'rate_limited',
-    ] as const) {
-      codes.add(code)
-    }
-    codes.add('invalid_input').add('service_unavailable')
-  }
-  if (body) codes.add('invalid_input').add('payload_too_large').add('unsupported_media_type')
-  if (rawBody) codes.add('invalid_input').add('payload_too_large')
-  if (Object.keys(query.shape).length > 0) codes.add('invalid_input')
-  if (method === 'POST' && scope !== 'public') codes.add('idempotency_in_progress').add('idempotency_mismatch')
-  if (takesIfMatch(operation)) codes.add('precondition_failed')
-  codes.add('server_error').add('request_timeout')
-  return problemCodes.filter((code) => codes.has(code))
-}
-
 const exampleOf = (value: unknown) => (value === undefined ? {} : { examples: { example: { value } } })
-
-/** One resource each, which no operation of the same path changes. */
-const versionedElsewhere: readonly string[] = [
-  ...['meta.openapi', 'settings.api-keys.get', 'settings.api-keys.revoke', 'settings.api-keys.scopes'],
-  ...['settings.get-execution', 'settings.create-checkout-session', 'settings.billing.checkout.reconcile'],
-]
-
-/** Whether an answer carries an `ETag`: what has been made, and any single resource. */
-export const isVersioned = (operation: Operation, status: number): boolean =>
-  status === 201 || ((status === 200 || status === 304) && isOneResource(operation))
-
-const isOneResource = ({ id, path }: Operation): boolean =>
-  versionedElsewhere.includes(id) || operationList.some(([, other]) => other.path === path && takesIfMatch(other))
-
-const takesIfMatch = ({ method }: Operation): boolean => method === 'PUT' || method === 'PATCH' || method === 'DELETE'
 
 const headerRefs = (operation: Operation, status: number, codes: readonly ProblemCode[] = []) =>
   Object.fromEntries(
@@ -306,12 +267,15 @@ function operationsTable(): string {
 const scopeCell = (scope: Operation['scope']): string =>
   scope === 'public' ? 'public' : scope === 'any' ? 'any valid credential' : `\`${scope}\``
 
+const textOf = (document: object): string => `${JSON.stringify(document, null, 2)}\n`
+
 /** The generated texts, by file. */
 function generated(): [URL, string][] {
   const readme = new URL('../README.md', import.meta.url)
   const table = /<!-- operations -->[\s\S]*<!-- \/operations -->/
   return [
-    [new URL('openapi.json', import.meta.url), `${JSON.stringify(openApiDocument(), null, 2)}\n`],
+    [new URL('openapi.json', import.meta.url), textOf(openApiDocument())],
+    [new URL('published/openapi.json', import.meta.url), textOf(publishedDocument())],
     [readme, readFileSync(readme, 'utf8').replace(table, operationsTable)],
   ]
 }

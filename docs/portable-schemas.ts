@@ -26,6 +26,15 @@ export function simplify(schema: z.core.JSONSchema.BaseSchema): void {
   asOneText(schema)
 }
 
+/** The same of a schema with all that is in it, and without what is no part of OpenAPI. */
+export function portableSchema(schema: z.core.JSONSchema.BaseSchema): Readonly<Record<string, unknown>> {
+  const { $schema: _dialect, ...rest } = schema
+  return JSON.parse(JSON.stringify(rest), (_key, value) => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) simplify(value)
+    return value
+  })
+}
+
 const portable = (pattern: string): string => portablePatterns[pattern] ?? withoutEscapes(pattern)
 
 /** A record with known names becomes an object with those properties. Any other loses its rule about names. */

@@ -89,3 +89,8 @@ export const operationList = Object.entries(operations) as unknown as readonly [
 
 /** The function behind the catch-all route. */
 export const catchAll = { name: 'meta/unmatched', operation: meta.unmatched as Operation } as const
+
+/** Every route of the API, of both faces. */
+export const routeList = operationList.flatMap(([, operation]) =>
+  operation.routes.map((route) => ({ operation, route })),
+)

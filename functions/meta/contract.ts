@@ -26,6 +26,7 @@ export const getOpenApi = operation({
   summary: 'OpenAPI description',
   description: 'This API as an OpenAPI 3.1 document, generated from the contracts that the service validates with.',
   answers: () => ({ 200: z.record(z.string(), z.json()) }),
+  published: [{ id: 'meta.openapi', route: 'GET /api/v1/openapi.json', records: {} }],
   refusals: ['method_not_allowed'],
   access: { table: [] },
 })

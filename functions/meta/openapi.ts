@@ -3,11 +3,15 @@ import { servePublic } from '../../shared/http/serve-public.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { getOpenApi } from './contract.ts'
 
-/** The committed document, which a check holds against the contracts; read on first request, not at the cold start. */
-const answer = lazy(async (): Promise<Answer> => {
-  const { default: openapi } = await import('#openapi', { with: { type: 'json' } })
-  return { status: 200, body: openapi, headers: { etag: etagOf(openapi), 'cache-control': 'public, max-age=300' } }
+const answerOf = (document: object): Answer => ({
+  status: 200,
+  body: document,
+  headers: { etag: etagOf(document), 'cache-control': 'public, max-age=300' },
 })
 
-/** This API as an OpenAPI document. */
-export const handler = servePublic(getOpenApi, () => answer())
+/** The committed documents, which a check holds against the contracts; read on first request, not at the cold start. */
+const ours = lazy(async () => answerOf((await import('#openapi', { with: { type: 'json' } })).default))
+const published = lazy(async () => answerOf((await import('#published-openapi', { with: { type: 'json' } })).default))
+
+/** The face whose path is asked, as an OpenAPI document. */
+export const handler = servePublic(getOpenApi, ({ path }) => (path.startsWith('/api/v1/') ? published() : ours()))

@@ -3,14 +3,12 @@ import { nearestPath } from '../../shared/http/nearest-path.ts'
 import { ProblemError } from '../../shared/http/problem.ts'
 import { matchPath } from '../../shared/http/route.ts'
 import { servePublic } from '../../shared/http/serve-public.ts'
-import { operationList } from '../operations.ts'
+import { routeList } from '../operations.ts'
 import { unmatched } from './contract.ts'
 
 /** Answers a preflight, a wrong method with 405, and a wrong path with 404. */
 export const handler = servePublic(unmatched, ({ method, path, headers }) => {
-  const matching = operationList.flatMap(([, operation]) =>
-    operation.routes.filter((route) => matchPath(route.path, path)).map((route) => ({ operation, route })),
-  )
+  const matching = routeList.filter(({ route }) => matchPath(route.path, path))
   if (isPreflight(method, headers)) return preflightAnswer(matching, headers)
   if (matching.length === 0) throw unknownPath(path)
   const methods: string[] = matching.map(({ route }) => route.method)
@@ -23,9 +21,7 @@ export const handler = servePublic(unmatched, ({ method, path, headers }) => {
 })
 
 const unknownPath = (path: string): ProblemError => {
-  const near = nearestPath(path, [
-    ...new Set(operationList.flatMap(([, { routes }]) => routes.map((route) => route.path))),
-  ])
+  const near = nearestPath(path, [...new Set(routeList.map(({ route }) => route.path))])
   const hint = near === undefined ? '/api/v1/docs lists those that there are.' : `did you mean ${near}?`
   return new ProblemError('not_found', `No operation has this path; ${hint}`)
 }

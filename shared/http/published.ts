@@ -84,7 +84,7 @@ const publishedPath = /^\/api\/v1\/(?:settings|api-keys)(?:\/|$)/
 
 /** Whether the caller reads errors of the published contract. */
 export const speaksPublished = ({ published, path }: Exchange, operation: Operation): boolean =>
-  published !== undefined || (operation.route === '$default' && publishedPath.test(path))
+  (published !== undefined || operation.route === '$default') && publishedPath.test(path)
 
 /** The answer in published records. */
 export function toPublishedAnswer(answer: Answer, exchange: Exchange, published: Published): Answer {

@@ -17,7 +17,10 @@ export function referencePage(settings: object = {}): Answer {
 }
 
 const startScript = (settings: object) => `Scalar.createApiReference('#reference', {
-  url: 'openapi.json',
+  sources: [
+    { title: 'Settings API (/api/v2)', url: '../v2/openapi.json' },
+    { title: 'Published records (/api/v1)', url: 'openapi.json' },
+  ],
   withDefaultFonts: false,
   telemetry: false,
   hideClientButton: true,
@@ -38,7 +41,7 @@ const html = (script: string) => `<!doctype html>
 <link rel="icon" href="data:,">
 </head>
 <body>
-<noscript>This page needs JavaScript. The API is described in <a href="openapi.json">openapi.json</a>.</noscript>
+<noscript>This page needs JavaScript. The API is described in <a href="../v2/openapi.json">openapi.json</a>.</noscript>
 <div id="reference"></div>
 <script src="docs?asset=reference.js"></script>
 <script>${script}</script>

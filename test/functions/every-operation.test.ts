@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { isVersioned } from '../../docs/openapi.ts'
+import { isVersioned } from '../../docs/answers.ts'
 import { type OperationName, operationList } from '../../functions/operations.ts'
 import { createIssuer } from '../../local/issuer.ts'
 import { generateRawKey } from '../../shared/auth/api-key.ts'

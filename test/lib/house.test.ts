@@ -93,7 +93,7 @@ describe('operations and background functions', () => {
 
   test('ids and routes are unique', () => {
     const ids = [...operationList, ...backgroundList].map(([, { id }]) => id)
-    const routes = operationList.map(([, { route }]) => route.replaceAll(/\{\w+\}/g, '{}'))
+    const routes = routeList.map(({ route }) => routeKeyOf(route).replaceAll(/\{\w+\}/g, '{}'))
     expect(new Set(ids).size).toBe(ids.length)
     expect(new Set(routes).size).toBe(routes.length)
   })

@@ -1,0 +1,47 @@
+/** What an operation can answer: its problems, and whether an answer names its version. */
+import { operationList } from '../functions/operations.ts'
+import type { Operation } from '../shared/http/operation.ts'
+import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
+
+export const problemCodes = Object.keys(problemKinds) as ProblemCode[]
+
+/** Every problem that an operation can answer. */
+export function refusalsOf(operation: Operation): ProblemCode[] {
+  const { scope, method, body, rawBody, refusals = [], query } = operation
+  const codes = new Set<ProblemCode>(refusals)
+  if (scope !== 'public') {
+    for (const code of [
+      'authentication_failed',
+      'invalid_api_key',
+      'token_expired',
+      'forbidden',
+      'rate_limited',
+    ] as const) {
+      codes.add(code)
+    }
+    codes.add('invalid_input').add('service_unavailable')
+  }
+  if (body) codes.add('invalid_input').add('payload_too_large').add('unsupported_media_type')
+  if (rawBody) codes.add('invalid_input').add('payload_too_large')
+  if (Object.keys(query.shape).length > 0) codes.add('invalid_input')
+  if (method === 'POST' && scope !== 'public') codes.add('idempotency_in_progress').add('idempotency_mismatch')
+  if (takesIfMatch(operation)) codes.add('precondition_failed')
+  codes.add('server_error').add('request_timeout')
+  return problemCodes.filter((code) => codes.has(code))
+}
+
+/** One resource each, which no operation of the same path changes. */
+const versionedElsewhere: readonly string[] = [
+  ...['meta.openapi', 'settings.api-keys.get', 'settings.api-keys.revoke', 'settings.api-keys.scopes'],
+  ...['settings.get-execution', 'settings.create-checkout-session', 'settings.billing.checkout.reconcile'],
+]
+
+/** Whether an answer carries an `ETag`: what has been made, and any single resource. */
+export const isVersioned = (operation: Operation, status: number): boolean =>
+  status === 201 || ((status === 200 || status === 304) && isOneResource(operation))
+
+const isOneResource = ({ id, path }: Operation): boolean =>
+  versionedElsewhere.includes(id) || operationList.some(([, other]) => other.path === path && takesIfMatch(other))
+
+export const takesIfMatch = ({ method }: Operation): boolean =>
+  method === 'PUT' || method === 'PATCH' || method === 'DELETE'

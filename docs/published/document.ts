@@ -1,0 +1,158 @@
+/** The OpenAPI document of the published face: the platform's own operation ids and records. */
+import * as z from 'zod'
+import { type OperationName, operationList } from '../../functions/operations.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+import { type Operation, type Route, routeKeyOf } from '../../shared/http/operation.ts'
+import { problemKinds } from '../../shared/http/problem.ts'
+import type { Published } from '../../shared/http/published.ts'
+import { isVersioned, refusalsOf } from '../answers.ts'
+import { type HeaderName, headersOf, headers as headerTexts } from '../headers.ts'
+import { portableSchema } from '../portable-schemas.ts'
+import { type JsonSchema, publishedSchemas } from './schemas.ts'
+
+const link = {
+  Link: {
+    description: 'The next page of a list: `<…>; rel="next"`; absent at the end (RFC 8288).',
+    schema: { type: 'string' },
+    example: '</api/v1/settings/api-keys?cursor=b3JnMTIz>; rel="next"',
+  },
+}
+
+const schemaRef = (name: string) => ({ $ref: `#/components/schemas/${name}` })
+const json = (schema: JsonSchema) => ({ content: { 'application/json': { schema } } })
+
+const headerRefs = (names: readonly (HeaderName | 'Link')[]) => ({
+  headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
+})
+
+function answersOf(operation: Operation, published: Published) {
+  const { records, located } = published
+  return Object.entries(operation.answers).map(([text, ours]) => {
+    const status = Number(text)
+    const names = headersOf(operation, status, [], isVersioned(operation, status)).filter(
+      (name) => name !== 'Location' || located,
+    )
+    const record = records.list ? { type: 'array', items: schemaRef(records.list) } : schemaRef(records.answer ?? '')
+    return [
+      text,
+      {
+        description: ours ? 'Success' : 'Done, no content',
+        ...headerRefs(records.list ? [...names, 'Link'] : names),
+        ...(ours ? json(record) : {}),
+      },
+    ]
+  })
+}
+
+function errorsOf(operation: Operation) {
+  const byStatus = Map.groupBy(refusalsOf(operation), (code) => problemKinds[code].status)
+  return [...byStatus].map(([status, codes]) => [
+    String(status),
+    {
+      description: codes.map((code) => problemKinds[code].title).join('; '),
+      ...headerRefs(headersOf(operation, status, codes, false)),
+      ...json(schemaRef('ErrorEnvelope')),
+    },
+  ])
+}
+
+/** Bodies that the platform publishes no record for are described by what is checked. */
+function bodyOf({ records, wire }: Published): JsonSchema | undefined {
+  if (records.request) return schemaRef(records.request)
+  const body = wire?.().body
+  return body && portableSchema(z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' }))
+}
+
+function parametersOf(operation: Operation, { path }: Route, published: Published) {
+  const query = published.wire?.().query ?? operation.query.omit(operation.query.shape.limit ? { limit: true } : {})
+  const named = (place: string, name: string, schema: JsonSchema) => {
+    const { description = `Id of the ${name.replace(/_id$/, '').replaceAll('_', ' ')}.`, ...rest } = schema
+    return { name, in: place, required: place === 'path', description, schema: rest }
+  }
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => named('path', name, { type: 'string' }))
+  const inQuery = Object.entries(query.shape).map(([name, field]) =>
+    named('query', name, portableSchema(z.toJSONSchema(field as z.ZodType, { io: 'input', unrepresentable: 'any' }))),
+  )
+  const org = named('query', 'org_id', { type: 'string', description: "Must be the credential's organization." })
+  return [...inPath, ...inQuery, ...(path.includes('{org_id}') || query.shape.org_id ? [] : [org])]
+}
+
+function describe(operation: Operation, route: Route, published: Published) {
+  const body = bodyOf(published)
+  return {
+    operationId: published.id,
+    tags: [operation.tag],
+    summary: operation.summary,
+    description: `Serves what \`${operation.id}\` of /api/v2 serves, in the published records. Needs the scope \`${operation.scope}\`.`,
+    parameters: parametersOf(operation, route, published),
+    ...(body ? { requestBody: { required: !operation.bodyMayBeAbsent, ...json(body) } } : {}),
+    responses: Object.fromEntries([...answersOf(operation, published), ...errorsOf(operation)]),
+  }
+}
+
+interface Entry {
+  name: OperationName
+  operation: Operation
+  route: Route
+  published: Published
+}
+
+/** Every published operation, in the order of our own. */
+export const publishedList: readonly Entry[] = operationList.flatMap(([name, operation]) =>
+  operation.routes.flatMap((route) =>
+    route.published && route.method !== 'HEAD' && operation.scope !== 'public'
+      ? [{ name, operation, route, published: route.published }]
+      : [],
+  ),
+)
+
+const introduction = `The settings and billing operations of the platform as its published clients know them. Every record is closed.
+
+- **Errors** are \`{ "error": { code, message, details?, request_id? } }\`.
+- **Lists** are arrays of at most 100 entries, newest first; \`Link\` leads to the next page.
+- **More operations and fields** are under \`/api/v2\`, which the same functions serve.`
+
+/** The components that a text refers to, and those that they refer to. */
+function usedOf<T>(components: Readonly<Record<string, T>>, kind: string, text: string): Record<string, T> {
+  const used = Object.entries(components).filter(([name]) => text.includes(`"#/components/${kind}/${name}"`))
+  const whole = text + JSON.stringify(used)
+  const isAll = Object.keys(components).every(
+    (name) => used.some(([known]) => known === name) || !whole.includes(`"#/components/${kind}/${name}"`),
+  )
+  return isAll ? Object.fromEntries(used) : usedOf(components, kind, whole)
+}
+
+/** The OpenAPI 3.1 document of the published face. */
+export function publishedDocument() {
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const { operation, route, published } of publishedList) {
+    if (paths[route.path]?.[route.method.toLowerCase()]) throw new Error(`two operations at ${routeKeyOf(route)}`)
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: describe(operation, route, published) }
+  }
+  const text = JSON.stringify(paths)
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Octomil settings API, published records',
+      version: packageJson.version,
+      description: introduction,
+      contact: { name: 'Octomil', url: 'https://octomil.com' },
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/', description: 'The deployment that serves this document.' }],
+    security: [{ bearer: [] }, { apiKeyHeader: [] }],
+    tags: [...new Set(publishedList.map(({ operation }) => operation.tag))].map((name) => ({
+      name,
+      description: `${name} in the published records.`,
+    })),
+    paths,
+    components: {
+      schemas: usedOf(publishedSchemas, 'schemas', text),
+      headers: usedOf({ ...headerTexts, ...link }, 'headers', text),
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'An API key, or a JWT of the OIDC issuer.' },
+        apiKeyHeader: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key.' },
+      },
+    },
+  }
+}
