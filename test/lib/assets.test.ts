@@ -12,7 +12,15 @@ const copy = mkdtempSync(join(tmpdir(), 'octomil-assets-'))
 let before: Map<string, string>
 
 beforeAll(() => {
-  for (const part of ['functions', 'shared', 'lib', 'docs/openapi.json', 'package.json', 'tsconfig.json'])
+  for (const part of [
+    'functions',
+    'shared',
+    'lib',
+    'docs/openapi.json',
+    'docs/published/openapi.json',
+    'package.json',
+    'tsconfig.json',
+  ])
     cpSync(join(root, part), join(copy, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   before = hashes()

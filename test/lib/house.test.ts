@@ -3,7 +3,8 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { backgroundList } from '../../functions/background.ts'
-import { catchAll, operationList } from '../../functions/operations.ts'
+import { catchAll, operationList, routeList } from '../../functions/operations.ts'
+import { routeKeyOf } from '../../shared/http/operation.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const sources = globSync('{bin,lib,functions,shared,local,docs,client/src}/**/*.ts', { cwd: root })

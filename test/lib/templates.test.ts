@@ -2,9 +2,10 @@
 import type { Template } from 'aws-cdk-lib/assertions'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { backgroundList } from '../../functions/background.ts'
-import { catchAll, operationList } from '../../functions/operations.ts'
+import { catchAll, operationList, routeList } from '../../functions/operations.ts'
 import { readStageSettings, stackName } from '../../lib/stage.ts'
 import { StageSettingsError } from '../../lib/stage-error.ts'
+import { routeKeyOf } from '../../shared/http/operation.ts'
 import { ofType, type Resource, resourcesOf, synthesize } from './synthesize.ts'
 
 const everyOperation = [...operationList, [catchAll.name, catchAll.operation] as const]
@@ -144,11 +145,9 @@ const propertiesOfFunction = (operationId: string): Resource['Properties'] =>
     ?.Properties
 
 describe('the API', () => {
-  test('has exactly the routes of the operations, a HEAD beside each GET, and the catch-all', () => {
+  test('has exactly the routes of both faces of the operations, a HEAD beside each GET, and the catch-all', () => {
     const routes = ofType(all, 'AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties.RouteKey)
-    const expected = everyOperation.flatMap(([, { route, method }]): string[] =>
-      method === 'GET' ? [route, route.replace('GET', 'HEAD')] : [route],
-    )
+    const expected = ['$default', ...routeList.map(({ route }) => routeKeyOf(route))]
     expect(routes.sort()).toEqual(expected.sort())
     // API Gateway's quota of routes of an API.
     expect(routes.length).toBeLessThan(300)
