@@ -1614,6 +1614,10 @@ export interface components {
              * @enum {string}
              */
             serving_policy: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
+            /** @description Further members of the serving policy, which are kept and not read here; at most 4096 bytes. */
+            serving_policy_options: {
+                [key: string]: unknown;
+            };
             /** @description Whether SDKs and servers send telemetry. */
             telemetry_enabled: boolean;
             /**
@@ -2789,6 +2793,10 @@ export interface components {
              * @enum {string}
              */
             serving_policy?: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
+            /** @description Further members of the serving policy, which are kept and not read here; at most 4096 bytes. */
+            serving_policy_options?: {
+                [key: string]: unknown;
+            };
             /** @description Whether SDKs and servers send telemetry. */
             telemetry_enabled?: boolean;
             /**

@@ -2,6 +2,7 @@
 import { cloudPolicyFields, cloudPolicySchema } from '../../shared/cloud-policy/record.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
+import { cloudPolicyView } from './wire.ts'
 
 const tag = 'Cloud policy'
 
@@ -13,6 +14,7 @@ export const getCloudPolicy = operation({
   summary: 'Get the cloud policy',
   description: 'Whether inference may use the cloud, with whose keys, which providers, and which model by default.',
   answers: () => ({ 200: cloudPolicySchema() }),
+  published: [{ id: 'settings.cloud_policy.get', records: { answer: 'CloudPolicyResponse' }, wire: cloudPolicyView }],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
 
@@ -26,6 +28,13 @@ export const updateCloudPolicy = operation({
     'Changes the fields that are in the body. A policy that contradicts itself is refused; one with `cloud_enabled: false` cannot.',
   request: () => ({ body: patchBody(cloudPolicyFields()) }),
   answers: () => ({ 200: cloudPolicySchema() }),
+  published: [
+    {
+      id: 'settings.cloud_policy.update',
+      records: { request: 'UpdateCloudPolicyRequest', answer: 'CloudPolicyResponse' },
+      wire: cloudPolicyView,
+    },
+  ],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'cloud_policy.updated', resource: 'cloud_policy' },
 })

@@ -2,6 +2,7 @@
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { orgPoliciesFields, orgPoliciesSchema } from '../../shared/org-policies/record.ts'
+import { policiesView } from './wire.ts'
 
 const tag = 'Policies'
 
@@ -13,6 +14,7 @@ export const getPolicies = operation({
   summary: 'Get policies',
   description: 'The serving policy, whether telemetry is sent, and the privacy mode.',
   answers: () => ({ 200: orgPoliciesSchema() }),
+  published: [{ id: 'settings.policies.get', records: { answer: 'PoliciesResponse' }, wire: policiesView }],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
 
@@ -25,6 +27,13 @@ export const updatePolicies = operation({
   description: 'Changes the fields that are in the body.',
   request: () => ({ body: patchBody(orgPoliciesFields()) }),
   answers: () => ({ 200: orgPoliciesSchema() }),
+  published: [
+    {
+      id: 'settings.policies.update',
+      records: { request: 'UpdatePoliciesRequest', answer: 'PoliciesResponse' },
+      wire: policiesView,
+    },
+  ],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'org_policies.updated', resource: 'org_policies' },
 })

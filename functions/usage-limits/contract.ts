@@ -1,6 +1,7 @@
 /** Usage limits. */
 import { operation } from '../../shared/http/operation.ts'
 import { usageLimitsBody, usageLimitsSchema } from '../../shared/usage-limits/record.ts'
+import { usageLimitsView } from './wire.ts'
 
 const tag = 'Usage limits'
 
@@ -12,6 +13,7 @@ export const getUsageLimits = operation({
   summary: 'Get usage limits',
   description: 'The limit of every metric, whether it is the plan’s or the organization’s own, and the plan’s ceiling.',
   answers: () => ({ 200: usageLimitsSchema() }),
+  published: [{ id: 'settings.usage_limits.get', records: { answer: 'UsageLimitsResponse' }, wire: usageLimitsView }],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
 
@@ -26,6 +28,13 @@ export const updateUsageLimits = operation({
   request: () => ({ body: usageLimitsBody() }),
   answers: () => ({ 200: usageLimitsSchema() }),
   refusals: ['plan_limit_reached'],
+  published: [
+    {
+      id: 'settings.usage_limits.update',
+      records: { request: 'UpdateUsageLimitsRequest', answer: 'UsageLimitsResponse' },
+      wire: usageLimitsView,
+    },
+  ],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'usage_limits.updated', resource: 'usage_limits' },
 })

@@ -62,7 +62,7 @@ function publishedInput(operation: Operation, exchange: Exchange, published: Pub
   const theirs = operation.body ? parse(wire.body ?? z.strictObject({}), body) : undefined
   if (asked === undefined || (operation.body && theirs === undefined)) return { query: {}, body: undefined }
   const context = { orgId: exchange.caller?.orgId ?? '', query: asked, now: exchange.now }
-  const ours = wire.toInput ? wire.toInput(theirs as never, context) : theirs
+  const ours = operation.body && wire.toInput ? wire.toInput(theirs as never, context) : theirs
   return {
     query: parse(operation.query, limit ? { ...query, limit: String(wire.pageSize ?? 100) } : query),
     body: operation.body ? ourBody(operation, wire.input ?? operation.body, ours, parse) : undefined,

@@ -18,6 +18,8 @@ const ceilings = {
 export type Metric = keyof typeof ceilings
 export const metrics = Object.keys(ceilings) as Metric[]
 
+export const isMetric = (name: string): name is Metric => (metrics as readonly string[]).includes(name)
+
 const limitField = lazy(() => z.int().min(0).nullable())
 const modeField = lazy(() =>
   z
@@ -72,6 +74,8 @@ export const usageLimitsSchema = lazy(() =>
     .meta({ id: 'UsageLimits', description: 'The limit of every metric, and where it comes from.' }),
 )
 
+export type ShownLimits = z.infer<ReturnType<typeof usageLimitsSchema>>
+
 /** What an org has set, by metric. */
 export type StoredLimits = Partial<
   Record<Metric, { limit: number | null; mode: 'enforce' | 'alert_only'; updated_at: string }>
@@ -100,16 +104,15 @@ export function toUsageLimits(stored: StoredLimits, plan: Plan): z.infer<ReturnT
 
 const neverSet = { limit: null, mode: 'enforce' } as const
 
+/** A limit to be set; without a mode, the mode stays as it is. */
+type WantedLimits = Partial<Record<Metric, { limit: number | null; mode?: 'enforce' | 'alert_only' }>>
+
 /** The limits with what a request sets; a metric that stays as it was keeps its time. */
-export function withLimits(
-  stored: StoredLimits,
-  wanted: z.infer<ReturnType<typeof usageLimitsBody>>['limits'],
-  now: Date,
-): StoredLimits {
-  const changed = Object.entries(wanted).filter(([name, { limit, mode }]) => {
-    const before = stored[name as Metric] ?? neverSet
-    return before.limit !== limit || before.mode !== mode
-  })
+export function withLimits(stored: StoredLimits, wanted: WantedLimits, now: Date): StoredLimits {
+  const beforeOf = (name: string) => stored[name as Metric] ?? neverSet
+  const changed = Object.entries(wanted)
+    .map(([name, { limit, mode = beforeOf(name).mode }]) => [name, { limit, mode }] as const)
+    .filter(([name, { limit, mode }]) => beforeOf(name).limit !== limit || beforeOf(name).mode !== mode)
   return {
     ...stored,
     ...Object.fromEntries(changed.map(([name, set]) => [name, { ...set, updated_at: now.toISOString() }])),
