@@ -1524,6 +1524,8 @@ export interface components {
              */
             plan_source: "default" | "stripe" | "override";
             subscription_status: ("active" | "trialing" | "past_due" | "unpaid" | "paused" | "incomplete" | "canceled" | "incomplete_expired") | null;
+            subscription_id: string | null;
+            interval: ("monthly" | "annual") | null;
             customer_id: string | null;
             latest_invoice: components["schemas"]["InvoiceSummary"] | null;
             /** @description When Stripe was asked; null when the organization has no customer and nobody was. */

@@ -33,8 +33,15 @@ function schemaOfType(type: Type): JsonSchema {
   if ('map_of' in type) return { type: 'object', additionalProperties: schemaOfType(type.map_of) }
   if ('record' in type) return { $ref: `#/components/schemas/${type.record}` }
   // Null stands beside the list, as for every other type that can be null.
-  return { type: 'string', enum: type.enum.filter((value) => value !== null) }
+  return { type: 'string', enum: [...type.enum.filter((value) => value !== null), ...missingOf(type.enum)] }
 }
+
+/**
+ * The platform's own plan table and requests name `team`, which the list of plans in its answers does not have: a known
+ * contradiction of the published contract.
+ */
+const missingOf = (values: readonly (string | null)[]): string[] =>
+  values.includes('starter') && !values.includes('team') ? ['team'] : []
 
 function schemaOfField({ type, min_length, max_length, ge, le, default: fallback }: Field): JsonSchema {
   const isList = typeof type === 'object' && 'list_of' in type

@@ -1,18 +1,27 @@
 /** Billing: checkout and portal at Stripe, what Stripe says of the subscription, and the override of the plan. */
 import * as z from 'zod'
-import { invoiceSchema, invoiceSummarySchema, mostInvoices } from '../../shared/billing/invoice-record.ts'
+import { invoiceSchema, mostInvoices } from '../../shared/billing/invoice-record.ts'
 import {
   billingSchema,
+  copyFields,
   planField,
-  planSourceField,
   reconciledSchema,
-  subscriptionStatusField,
+  supportContextSchema,
 } from '../../shared/billing/record.ts'
 import { returnUrlField } from '../../shared/billing/return-url.ts'
 import { countQuery, futureInstantField, isVisible } from '../../shared/http/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
+import {
+  billingUpdate,
+  billingView,
+  checkoutView,
+  invoicesView,
+  portalView,
+  reconciliation,
+  supportView,
+} from './wire.ts'
 
 const tag = 'Billing'
 
@@ -30,6 +39,13 @@ export const reconcileCheckout = operation({
     }),
   }),
   answers: () => ({ 200: reconciledSchema() }),
+  published: [
+    {
+      id: 'settings.billing.checkout.reconcile',
+      records: { request: 'ReconcileCheckoutRequest', answer: 'ReconcileCheckoutResponse' },
+      wire: reconciliation,
+    },
+  ],
   refusals: ['not_found', 'conflict', 'upstream_error'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
   audit: { action: 'billing.subscription_synced', resource: 'billing' },
@@ -69,6 +85,13 @@ export const createCheckoutSession = operation({
     }),
   }),
   answers: () => ({ 200: checkoutSchema(), 201: checkoutSchema() }),
+  published: [
+    {
+      id: 'settings.billing.create_checkout_session',
+      records: { request: 'CheckoutRequest', answer: 'CheckoutResponse' },
+      wire: checkoutView,
+    },
+  ],
   refusals: ['conflict', 'upstream_error'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
   audit: { action: 'billing.checkout_started', resource: 'billing' },
@@ -85,6 +108,13 @@ export const createPortalSession = operation({
   request: () => ({ body: z.strictObject({ return_url: returnUrlField() }) }),
   bodyMayBeAbsent: true,
   answers: () => ({ 201: z.object({ url: z.string() }).meta({ id: 'PortalSession' }) }),
+  published: [
+    {
+      id: 'settings.billing.create_portal_session',
+      records: { request: 'PortalRequest', answer: 'PortalResponse' },
+      wire: portalView,
+    },
+  ],
   refusals: ['conflict', 'upstream_error'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
   audit: { action: 'billing.portal_opened', resource: 'billing' },
@@ -99,6 +129,7 @@ export const getBilling = operation({
   description:
     'The plan, where it comes from, and the subscription as Stripe had it when it was last read; Stripe is not called.',
   answers: () => ({ 200: billingSchema() }),
+  published: [{ id: 'settings.billing.get', records: { answer: 'BillingResponse' }, wire: billingView }],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
 
@@ -127,17 +158,16 @@ export const updateBilling = operation({
     }),
   }),
   answers: () => ({ 200: billingSchema() }),
+  published: [
+    {
+      id: 'settings.billing.update',
+      records: { request: 'UpdateBillingRequest', answer: 'BillingResponse' },
+      wire: billingUpdate,
+    },
+  ],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'billing.override_set', resource: 'billing' },
 })
-
-const copyFields = lazy(() => ({
-  cached_at: z.iso
-    .datetime()
-    .nullable()
-    .meta({ description: 'When Stripe was asked; null when the organization has no customer and nobody was.' }),
-  stale: z.boolean().meta({ description: 'Past its time, and served because Stripe fails at the moment.' }),
-}))
 
 export const listInvoices = operation({
   id: 'settings.list-invoices',
@@ -158,6 +188,7 @@ export const listInvoices = operation({
       ...copyFields(),
     }),
   }),
+  published: [{ id: 'settings.billing.invoices', records: { answer: 'BillingInvoicesResponse' }, wire: invoicesView }],
   refusals: ['upstream_error'],
   access: { table: ['GetItem', 'UpdateItem'], stripe: true },
 })
@@ -169,18 +200,10 @@ export const getSupportContext = operation({
   scope: 'billing:read',
   summary: 'Get billing context for support',
   description: 'What support needs to look into a billing matter; the latest invoice is at most 60 seconds old.',
-  answers: () => ({
-    200: z
-      .object({
-        plan: planField(),
-        plan_source: planSourceField(),
-        subscription_status: subscriptionStatusField().nullable(),
-        customer_id: z.string().nullable(),
-        latest_invoice: invoiceSummarySchema().nullable(),
-        ...copyFields(),
-      })
-      .meta({ id: 'BillingSupportContext' }),
-  }),
+  answers: () => ({ 200: supportContextSchema() }),
+  published: [
+    { id: 'settings.billing.support_context', records: { answer: 'BillingSupportContextResponse' }, wire: supportView },
+  ],
   refusals: ['upstream_error'],
   access: { table: ['GetItem', 'UpdateItem'], stripe: true },
 })

@@ -12,10 +12,13 @@ export const handler = serve(getSupportContext, async ({ caller, now }) => {
   const { customerId } = billing
   const { plan, source } = planOf(billing, now)
   const copy = customerId === undefined ? undefined : await latestInvoice({ orgId: caller.orgId, customerId })
+  const subscription = billing.projection?.subscription
   const context = {
     plan: plan.code,
     plan_source: source,
-    subscription_status: billing.projection?.subscription?.status ?? null,
+    subscription_status: subscription?.status ?? null,
+    subscription_id: subscription?.id ?? null,
+    interval: subscription?.interval ?? null,
     customer_id: customerId ?? null,
     latest_invoice: copy?.value ?? null,
     cached_at: copy?.cachedAt.toISOString() ?? null,

@@ -30,4 +30,7 @@ export async function openPortal({ orgId, customerId, returnUrl, requestId }: Po
   })
 }
 
-const noCustomer = (why: string) => new ProblemError('conflict', `${why}; start a checkout, which makes one.`)
+const noCustomer = (why: string) =>
+  new ProblemError('conflict', `${why}; start a checkout, which makes one.`, {
+    published: 'billing_customer_not_found',
+  })

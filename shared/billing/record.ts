@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { inOrder } from '../http/fields.ts'
 import { lazy } from '../lazy.ts'
 import { activeOverride, type Billing, type PlanOverride, planOf } from './current-plan.ts'
+import { invoiceSummarySchema } from './invoice-record.ts'
 import { planCodes, planFeatures, plans } from './plans.ts'
 import { type BillingProjection, type Subscription, subscriptionStatuses } from './projection.ts'
 
@@ -13,7 +14,8 @@ export const planField = lazy(() => z.enum(planCodes))
 export const planSourceField = lazy(() =>
   z.enum(['default', 'stripe', 'override']).meta({ description: 'Where the plan comes from.' }),
 )
-export const subscriptionStatusField = lazy(() => z.enum(subscriptionStatuses))
+const intervalField = lazy(() => z.enum(['monthly', 'annual']))
+const subscriptionStatusField = lazy(() => z.enum(subscriptionStatuses))
 
 const limits = lazy(() =>
   z.object(
@@ -60,7 +62,7 @@ const subscriptionSchema = lazy(() =>
           currency: z.string(),
         })
         .nullable(),
-      interval: z.enum(['monthly', 'annual']).nullable(),
+      interval: intervalField().nullable(),
       quantity: z.int().nullable(),
       current_period_start: maybeInstant(),
       current_period_end: maybeInstant(),
@@ -119,6 +121,33 @@ export const reconciledSchema = lazy(() =>
     })
     .meta({ id: 'ReconciledBilling', description: 'Billing, and what became of the checkout.' }),
 )
+
+/** What is said of a copy of what Stripe has. */
+export const copyFields = lazy(() => ({
+  cached_at: maybeInstant().meta({
+    description: 'When Stripe was asked; null when the organization has no customer and nobody was.',
+  }),
+  stale: z.boolean().meta({ description: 'Past its time, and served because Stripe fails at the moment.' }),
+}))
+
+export const supportContextSchema = lazy(() =>
+  z
+    .object({
+      plan: planField(),
+      plan_source: planSourceField(),
+      subscription_status: subscriptionStatusField().nullable(),
+      subscription_id: z.string().nullable(),
+      interval: intervalField().nullable(),
+      customer_id: z.string().nullable(),
+      latest_invoice: invoiceSummarySchema().nullable(),
+      ...copyFields(),
+    })
+    .meta({ id: 'BillingSupportContext' }),
+)
+
+export type BillingRecord = z.infer<ReturnType<typeof billingSchema>>
+export type ReconciledBilling = z.infer<ReturnType<typeof reconciledSchema>>
+export type SupportContext = z.infer<ReturnType<typeof supportContextSchema>>
 
 const overrideOrder = ['plan', 'reason', 'expires_at', 'set_at', 'set_by'] as const
 const subscriptionOrder = [

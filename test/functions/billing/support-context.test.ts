@@ -25,6 +25,8 @@ test('an organization without a customer has a plan and nothing else, and Stripe
       plan: 'free',
       plan_source: 'default',
       subscription_status: null,
+      subscription_id: null,
+      interval: null,
       customer_id: null,
       latest_invoice: null,
       cached_at: null,
@@ -50,6 +52,8 @@ test('a customer that pays has its latest invoice, asked for alone', async () =>
     plan: 'team',
     plan_source: 'stripe',
     subscription_status: 'active',
+    subscription_id: expect.stringMatching(/^sub_/),
+    interval: 'monthly',
     customer_id: customer?.id,
     latest_invoice: {
       id: invoice.id,

@@ -1,0 +1,123 @@
+/** Billing in the records of the published contract. */
+import * as z from 'zod'
+import type { Invoice, InvoiceSummary } from '../../shared/billing/invoice-record.ts'
+import { mostInvoices } from '../../shared/billing/invoice-record.ts'
+import type { PlanCode } from '../../shared/billing/plans.ts'
+import type { SubscriptionStatus } from '../../shared/billing/projection.ts'
+import type { BillingRecord, ReconciledBilling, SupportContext } from '../../shared/billing/record.ts'
+import { ProblemError } from '../../shared/http/problem.ts'
+import { wire } from '../../shared/http/published.ts'
+import { lazy } from '../../shared/lazy.ts'
+
+const intervals = ['monthly', 'annual'] as const
+
+export const checkoutView = lazy(() =>
+  wire({
+    query: z.object({
+      interval: z.enum(intervals).optional().meta({ description: 'How often Stripe bills. Default: monthly.' }),
+    }),
+    body: z.strictObject({ plan: z.string(), success_url: z.string(), cancel_url: z.string() }),
+    toInput: (body, { query }) => ({ ...body, interval: query.interval ?? 'monthly' }),
+    toAnswer: ({ session_id, url }: { session_id: string; url: string }) => ({ session_id, url }),
+  }),
+)
+
+export const portalView = lazy(() => wire({ body: z.strictObject({ return_url: z.string() }) }))
+
+/** Statuses of Stripe that the published contract does not have, each with the nearest that it has. */
+const nearest = { unpaid: 'past_due', incomplete_expired: 'canceled' } as const
+
+/** Whoever has no subscription owes nothing: that is active. */
+const statusOf = (status: SubscriptionStatus | null | undefined) =>
+  status === 'unpaid' || status === 'incomplete_expired' ? nearest[status] : (status ?? 'active')
+
+const toBilling = ({ plan, subscription, customer_id }: BillingRecord, { orgId }: { orgId: string }) => ({
+  org_id: orgId,
+  plan: plan.code,
+  status: statusOf(subscription?.status),
+  billing_interval: subscription?.interval ?? null,
+  stripe_customer_id: customer_id,
+  current_period_end: subscription?.current_period_end ?? null,
+})
+
+export const billingView = lazy(() => wire({ toAnswer: toBilling }))
+
+export const billingUpdate = lazy(() =>
+  wire({
+    body: z.strictObject({ plan: z.string() }),
+    // The published record has no reason; ours wants one for the trail.
+    toInput: ({ plan }) => ({ plan, reason: 'set through /api/v1' }),
+    toAnswer: toBilling,
+  }),
+)
+
+/** @throws ProblemError `conflict` for a session that is not paid */
+export const reconciliation = lazy(() =>
+  wire({
+    body: z.strictObject({ session_id: z.string() }),
+    toAnswer: (billing: ReconciledBilling, context) => {
+      const { status, payment_status } = billing.checkout
+      if (status !== 'complete' || payment_status === 'unpaid')
+        throw new ProblemError('conflict', 'The checkout is not complete: it has not been paid.', {
+          published: 'checkout_not_complete',
+        })
+      return { ...toBilling(billing, context), stripe_subscription_id: billing.subscription?.id ?? null }
+    },
+  }),
+)
+
+const unixSeconds = (instant: string): number => Math.floor(Date.parse(instant) / 1000)
+
+const toSummary = ({
+  id,
+  number,
+  status,
+  amount_due,
+  amount_paid,
+  currency,
+  hosted_invoice_url,
+  created,
+}: InvoiceSummary) => ({
+  id,
+  number,
+  status,
+  amount_due,
+  amount_paid,
+  currency,
+  hosted_invoice_url,
+  created: unixSeconds(created),
+})
+
+const toInvoice = (invoice: Invoice) => ({
+  ...toSummary(invoice),
+  invoice_pdf: invoice.invoice_pdf,
+  period_start: unixSeconds(invoice.period_start),
+  period_end: unixSeconds(invoice.period_end),
+})
+
+export const invoicesView = lazy(() =>
+  wire({
+    pageSize: mostInvoices,
+    toAnswer: ({ data }: { data: readonly Invoice[] }) => ({ invoices: data.map(toInvoice) }),
+  }),
+)
+
+const supportTiers = { free: 'community', team: 'standard', enterprise: 'priority' } as const satisfies Record<
+  PlanCode,
+  string
+>
+
+export const supportView = lazy(() =>
+  wire({
+    toAnswer: (context: SupportContext, { orgId }) => ({
+      org_id: orgId,
+      plan: context.plan,
+      status: statusOf(context.subscription_status),
+      billing_interval: context.interval,
+      stripe_customer_id: context.customer_id,
+      stripe_subscription_id: context.subscription_id,
+      latest_invoice: context.latest_invoice ? toSummary(context.latest_invoice) : null,
+      support_tier: supportTiers[context.plan],
+    }),
+  }),
+)
