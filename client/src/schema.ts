@@ -1302,6 +1302,8 @@ export interface components {
             provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
             name: string;
             base_url: string | null;
+            /** @description Whether inference may use the credential. */
+            enabled: boolean;
             /** @description `…` and the last 4 characters of the key. */
             masked: string;
             /** @description Counts the keys that this record has had. */
@@ -2557,6 +2559,11 @@ export interface components {
              * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
              */
             base_url?: string;
+            /**
+             * @description Whether inference may use the credential.
+             * @default true
+             */
+            enabled?: boolean;
         };
         UpdateCloudCredentialRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
@@ -2568,6 +2575,8 @@ export interface components {
              * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
              */
             base_url?: string;
+            /** @description Whether inference may use the credential. */
+            enabled?: boolean;
         };
         UpdateCloudPolicyRequest: {
             /** @description Whether inference may use the cloud at all. */

@@ -42,7 +42,7 @@ export function toCloudTarget(source: CloudRecord, policy: CloudPolicy): CloudTa
   const isConnection = source.kind === 'connection'
   return {
     ...{ id, kind: source.kind, provider, name, base_url },
-    enabled: isConnection ? source.record.enabled : true,
+    enabled: source.record.enabled,
     verification_status: isConnection ? source.record.verification_status : null,
     eligible: reason === null,
     reason,
@@ -54,7 +54,7 @@ function ineligibility(source: CloudRecord, policy: CloudPolicy): IneligibleReas
   if (!policy.cloud_enabled) return 'cloud_disabled'
   if (!policy.credential_sources.includes(kind === 'connection' ? 'connection' : 'byok')) return 'source_not_allowed'
   if (policy.provider_allowlist && !policy.provider_allowlist.includes(record.provider)) return 'provider_not_allowed'
-  if (kind === 'credential') return null
   if (!record.enabled) return 'disabled'
+  if (kind === 'credential') return null
   return record.verification_status === 'verified' ? null : 'not_verified'
 }

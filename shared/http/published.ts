@@ -143,7 +143,10 @@ export function publishedError(problem: ProblemError, requestId: string, publish
 
 /** Faults by the published names of their fields, in the text too where a name cannot be an English word. */
 const renamed = (faults: readonly InputFault[], names: Readonly<Record<string, string>>): InputFault[] =>
-  faults.map(({ path, code, message }) => {
+  faults.map((fault) => {
+    const { path, code, message } = fault
+    // A field that the published record does not have was named by the caller: its name is no translation.
+    if (code === 'unknown_field') return fault
     const [first = '', ...rest] = path.split('.')
     return {
       path: [names[first] ?? first, ...rest].join('.'),

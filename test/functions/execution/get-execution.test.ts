@@ -88,6 +88,9 @@ describe('cloud targets', () => {
     expect(await both()).toEqual(['not_verified', null])
     await setPolicy(org, { provider_allowlist: null })
     expect(await both()).toEqual(['not_verified', null])
+    const off = { token: org.adminKey, params: { credential_id: String(credential.id) }, body: { enabled: false } }
+    expect((await invoke('cloud-credentials/update', off)).status).toBe(200)
+    expect(await both()).toEqual(['not_verified', 'disabled'])
   })
 
   test('that are connections need to be verified, whatever else their status is; credentials do not', async () => {
