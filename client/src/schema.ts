@@ -1266,6 +1266,14 @@ export interface components {
             name: string;
             base_url: string | null;
             enabled: boolean;
+            /** @description For the strategy `priority`: lower is tried first. */
+            priority: number;
+            /** @description For the strategy `weighted`: its share; 0: none. */
+            weight: number;
+            /** @description Requests a minute that inference may send; null: no limit. */
+            rpm_limit: number | null;
+            /** @description Tokens a minute that inference may send; null: no limit. */
+            tpm_limit: number | null;
             /** @description `…` and the last 4 characters of the key. */
             masked: string;
             /** @description Counts the keys that this record has had. */
@@ -1278,6 +1286,8 @@ export interface components {
             last_verified_at: string | null;
             /** @description Of the last attempt that succeeded. */
             verification_latency_ms: number | null;
+            /** @description Attempts that failed since the last that succeeded. */
+            error_count: number;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -2520,6 +2530,26 @@ export interface components {
              * @default true
              */
             enabled?: boolean;
+            /**
+             * @description For the strategy `priority`: lower is tried first.
+             * @default 100
+             */
+            priority?: number;
+            /**
+             * @description For the strategy `weighted`: its share; 0: none.
+             * @default 1
+             */
+            weight?: number;
+            /**
+             * @description Requests a minute that inference may send; null: no limit.
+             * @default null
+             */
+            rpm_limit?: number | null;
+            /**
+             * @description Tokens a minute that inference may send; null: no limit.
+             * @default null
+             */
+            tpm_limit?: number | null;
         };
         UpdateCloudConnectionRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
@@ -2533,6 +2563,14 @@ export interface components {
             base_url?: string;
             /** @description Whether inference may use the connection. */
             enabled?: boolean;
+            /** @description For the strategy `priority`: lower is tried first. */
+            priority?: number;
+            /** @description For the strategy `weighted`: its share; 0: none. */
+            weight?: number;
+            /** @description Requests a minute that inference may send; null: no limit. */
+            rpm_limit?: number | null;
+            /** @description Tokens a minute that inference may send; null: no limit. */
+            tpm_limit?: number | null;
         };
         TestCloudConnectionRequest: Record<string, never>;
         ListCloudConnectionModelsAnswer: {

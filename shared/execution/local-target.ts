@@ -11,6 +11,7 @@ import { modelIdPattern, modelIdRule } from '../providers/model-id.ts'
 import { environment } from '../runtime/environment.ts'
 import { secretNeeded } from '../secrets/destination.ts'
 import type { StoredRecord } from '../storage/record.ts'
+import { choiceDefaults, choiceFields } from './target-fields.ts'
 
 export const runtimes = ['ollama', 'vllm', 'llamacpp', 'tgi', 'openai_compatible'] as const
 export type Runtime = (typeof runtimes)[number]
@@ -32,8 +33,7 @@ export const localTargetFields = lazy(() => ({
   endpoint: apiRootField().meta({ description: 'Root URL of the runtime, http or https.' }),
   runtime: z.enum(runtimes).meta({ description: 'The software that serves, which decides how it is tested.' }),
   models: z.array(modelField()).max(50).meta({ description: 'Models that it serves; empty: not told.' }),
-  priority: z.int().min(0).max(1000).meta({ description: 'For the strategy `priority`: lower is tried first.' }),
-  weight: z.int().min(0).max(1000).meta({ description: 'For the strategy `weighted`: its share; 0: none.' }),
+  ...choiceFields(),
   enabled: z.boolean().meta({ description: 'Whether inference may use the target.' }),
 }))
 
@@ -42,8 +42,8 @@ export const createLocalTargetBody = lazy(() => {
   return z.strictObject({
     ...{ name, endpoint, runtime },
     models: models.default([]),
-    priority: priority.default(100),
-    weight: weight.default(1),
+    priority: priority.default(choiceDefaults.priority),
+    weight: weight.default(choiceDefaults.weight),
     enabled: enabled.default(true),
     api_key: headerSecretField().optional(),
   })
