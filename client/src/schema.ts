@@ -571,7 +571,7 @@ export interface paths {
         put?: never;
         /**
          * Test a local target
-         * @description Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error.
+         * @description Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error. The target keeps the verdict.
          *
          *     Needs the scope `execution:write`.
          */
@@ -1366,6 +1366,10 @@ export interface components {
             key_version: number;
             /** @description When a test last succeeded. */
             last_verified_at: string | null;
+            /** @description Of the last test that succeeded. */
+            verification_latency_ms: number | null;
+            /** @description Why the last test failed. */
+            verification_error: string | null;
             created_at: string | null;
             updated_at: string | null;
         };
@@ -1383,6 +1387,14 @@ export interface components {
             name: string;
             base_url: string | null;
             enabled: boolean;
+            /** @description For the strategy `priority`: lower is tried first. */
+            priority: number;
+            /** @description For the strategy `weighted`: its share; 0: none. */
+            weight: number;
+            /** @description Requests a minute that inference may send; null: no limit. */
+            rpm_limit: number | null;
+            /** @description Tokens a minute that inference may send; null: no limit. */
+            tpm_limit: number | null;
             /** @description Null for credentials. */
             verification_status: ("unverified" | "verified" | "invalid_credential" | "insufficient_permission" | "quota_exhausted" | "rate_limited" | "unreachable" | "provider_error") | null;
             /** @description Whether inference may use it under the cloud policy. */
@@ -1402,6 +1414,7 @@ export interface components {
         };
         ExecutionHealth: {
             data: components["schemas"]["ExecutionHealthDataItem"][];
+            routing: components["schemas"]["Routing"];
             /** @description Length of the window of the rates: 240 to 300. */
             window_seconds: number;
             /** Format: date-time */
@@ -2110,13 +2123,20 @@ export interface components {
             target_id: string;
             /** @enum {string} */
             kind: "local" | "connection" | "credential";
+            /** @description The cloud AI provider; of a local target its runtime. */
+            provider: string;
             request_rate_per_minute: number;
+            token_rate_per_minute: number;
             /** @description Sum of the reporters’ last gauges, each of which counts for 120 s. */
             inflight: number;
             /** @description Null without samples. */
             success_rate: number | null;
             /** @description Null without samples. */
             failure_rate: number | null;
+            /** @description Requests that ended well in the window. */
+            succeeded: number;
+            /** @description Requests that failed in the window. */
+            failed: number;
             /** @description Requests that ended in the window. */
             sample_count: number;
             /** @description Mean of the reported medians, each as often as requests ended. */
@@ -2125,6 +2145,10 @@ export interface components {
             stale: boolean;
             cooldown: components["schemas"]["ExecutionHealthDataItemCooldown"];
             last_verified_at: string | null;
+            /** @description Of the last test that succeeded. */
+            verification_latency_ms: number | null;
+            /** @description Why the last test failed. */
+            verification_error: string | null;
         };
         ExecutionHealthDataItemCooldown: {
             active: boolean;
@@ -2643,6 +2667,8 @@ export interface components {
             failed: number;
             /** @description Requests under way now. */
             inflight: number;
+            /** @description Tokens that were used since then. */
+            tokens?: number;
             /** @description Median since then. */
             latency_ms_p50?: number;
             /** @description How long the target asked to be left alone (Retry-After); opens a cooldown. */
