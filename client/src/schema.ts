@@ -1262,7 +1262,7 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             name: string;
             base_url: string | null;
             enabled: boolean;
@@ -1309,7 +1309,7 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             name: string;
             base_url: string | null;
             /** @description Whether inference may use the credential. */
@@ -1327,7 +1327,7 @@ export interface components {
         CloudPolicy: {
             cloud_enabled: boolean;
             credential_sources: ("byok" | "connection" | "managed")[];
-            provider_allowlist: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible")[] | null;
+            provider_allowlist: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
             default_fallback_model: string | null;
         };
         Execution: {
@@ -1383,7 +1383,7 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             name: string;
             base_url: string | null;
             enabled: boolean;
@@ -2539,14 +2539,14 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             /** @description Written, never read: answers show `masked`. */
             api_key: string;
             /**
              * Format: uri
-             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
              */
             base_url?: string;
             /**
@@ -2582,7 +2582,7 @@ export interface components {
             api_key?: string;
             /**
              * Format: uri
-             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
              */
             base_url?: string;
             /** @description Whether inference may use the connection. */
@@ -2611,14 +2611,14 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             /** @description Written, never read: answers show `masked`. */
             api_key: string;
             /**
              * Format: uri
-             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
              */
             base_url?: string;
             /**
@@ -2634,7 +2634,7 @@ export interface components {
             api_key?: string;
             /**
              * Format: uri
-             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
              */
             base_url?: string;
             /** @description Whether inference may use the credential. */
@@ -2646,7 +2646,7 @@ export interface components {
             /** @description Whose keys may be used: stored credentials, connections, the platform’s own. */
             credential_sources?: ("byok" | "connection" | "managed")[];
             /** @description Providers that may be used; null: all. */
-            provider_allowlist?: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible")[] | null;
+            provider_allowlist?: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
             /** @description `provider/model` to fall back to when a request names none. */
             default_fallback_model?: string | null;
         };
@@ -4694,7 +4694,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of this provider. */
-                provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+                provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -5880,7 +5880,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of this provider. */
-                provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+                provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */

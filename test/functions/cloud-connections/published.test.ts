@@ -78,6 +78,23 @@ test('a provider that fails to list its models is `upstream_provider_error`', as
   expect([failed.status, failed.body.error.code]).toEqual([502, 'upstream_provider_error'])
 })
 
+test('an Azure resource is asked at its host, with the key in its own header', async () => {
+  server.answer(openAiModels)
+  const azure = { ...required, provider: 'azure_openai' }
+  const refused = await call('create', { body: azure })
+  expect([refused.status, refused.body.error.details.errors[0].path]).toEqual([400, 'base_url'])
+  server.requests.length = 0
+  const made = await call('create', { body: { ...azure, base_url: server.url } })
+  expect(made.body, made.text).toMatchObject({
+    ...{ provider: 'azure_openai', base_url: server.url, verification_status: 'verified' },
+  })
+  expect(server.requests).toHaveLength(1)
+  const [asked] = server.requests
+  expect(asked).toMatchObject({ path: '/openai/v1/models', headers: { 'api-key': api_key } })
+  expect(asked?.headers.authorization).toBeUndefined()
+  expect((await ours(made.body.id)).provider).toBe('azure_openai')
+})
+
 describe('a patch', () => {
   const changes: [object, object][] = [
     [{ label: 'spare' }, { name: 'spare' }],

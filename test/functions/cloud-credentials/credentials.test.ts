@@ -1,7 +1,7 @@
 /** BYOK credentials: stored sealed, replaced, told of, listed and deleted, and never tried. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { credentials, keyOf } from '../../../shared/cloud-credentials/entity.ts'
-import { providerNames } from '../../../shared/providers/providers.ts'
+import { providerNames, providersWithoutRoot } from '../../../shared/providers/providers.ts'
 import { open } from '../../../shared/secrets/open.ts'
 import { expectWholeChain, trailEnd } from '../../support/governance.ts'
 import { invoke, type Request, type Response } from '../../support/invoke.ts'
@@ -66,7 +66,7 @@ async function expectUntouched(id: string, run: () => Promise<unknown>): Promise
 
 describe('creating a credential', () => {
   test.each(providerNames)('of %s stores the key sealed and shows its end', async (provider) => {
-    const base_url = provider === 'openai_compatible' ? `${server.url}/v1` : null
+    const base_url = providersWithoutRoot.includes(provider) ? `${server.url}/v1` : null
     const response = await on.create({ provider, name: 'prod', api_key: key, ...(base_url ? { base_url } : {}) })
     expect(response.status).toBe(201)
     expect(response.body).toEqual({
@@ -103,6 +103,7 @@ describe('creating a credential', () => {
     ['nothing', {}, ['api_key', 'name', 'provider']],
     ['an unknown provider', { provider: 'nobody', name: 'x', api_key: key }, ['provider']],
     ['no base URL where one is needed', { provider: 'openai_compatible', name: 'x', api_key: key }, ['base_url']],
+    ['no host of an Azure resource', { provider: 'azure_openai', name: 'x', api_key: key }, ['base_url']],
     [
       'a base URL where none may be',
       { provider: 'openai', name: 'x', api_key: key, base_url: 'https://a.example.com' },
