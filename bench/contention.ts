@@ -69,7 +69,15 @@ export async function measureMinuteRow(): Promise<MinuteRow> {
   const now = new Date()
   const sizeWith = async (from: number, to: number): Promise<number> => {
     for (let index = from; index < to; index++) {
-      const counts = { started: 20, succeeded: 20, failed: 0, inflight: 2, latencySumMs: 2400, latencyCount: 20 }
+      const counts = {
+        started: 20,
+        succeeded: 20,
+        failed: 0,
+        tokens: 9000,
+        inflight: 2,
+        latencySumMs: 2400,
+        latencyCount: 20,
+      }
       const reporter = reporterNamed(`server-${index}`)
       const where = { requestId: newId('aud'), now, deadline: deadline() }
       await countReports(orgId, reporter, [{ targetId, ...counts }], where)

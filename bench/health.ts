@@ -1,5 +1,5 @@
 /** Live health must cost the same queries whatever the number of targets, and a report what its batch holds. */
-import type { LocalTarget } from '../shared/execution/local-target.ts'
+import { type LocalTarget, untested } from '../shared/execution/local-target.ts'
 import { localTargets } from '../shared/execution/local-target-entity.ts'
 import { newId } from '../shared/ids.ts'
 import { recordKey } from '../shared/storage/record.ts'
@@ -58,7 +58,7 @@ async function orgWith(count: number): Promise<Org> {
         ciphertext: null,
         key_version: 0,
       },
-      ...{ last_verified_at: null, created_at: at, updated_at: at, version: 1 },
+      ...{ ...untested, created_at: at, updated_at: at, version: 1 },
     }),
   )
   await putRows(count, (index) => {

@@ -136,7 +136,15 @@ const batchLimit = 100
 
 /** A report in each minute of the window, of each target. */
 async function seedMinutes(orgId: string, ids: readonly string[]): Promise<void> {
-  const counts = { started: 20, succeeded: 20, failed: 0, inflight: 2, latencySumMs: 2400, latencyCount: 20 }
+  const counts = {
+    started: 20,
+    succeeded: 20,
+    failed: 0,
+    tokens: 9000,
+    inflight: 2,
+    latencySumMs: 2400,
+    latencyCount: 20,
+  }
   for (let minute = 0; minute < windowMinutes; minute++) {
     const now = new Date(Date.now() - minute * 60_000)
     for (let from = 0; from < ids.length; from += batchLimit) {

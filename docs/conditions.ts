@@ -1,5 +1,7 @@
 /** What a body needs because of another field of it. Handlers hold these rules; here they are in the words of JSON Schema. */
 
+import { providersWithoutRoot } from '../shared/providers/providers.ts'
+
 type Fields = Record<string, object>
 
 interface Condition {
@@ -11,15 +13,15 @@ interface Condition {
   otherwiseNot?: true
 }
 
-const ofCompatible: Condition = {
-  when: { provider: { const: 'openai_compatible' } },
+const ofRootless: Condition = {
+  when: { provider: { enum: [...providersWithoutRoot] } },
   field: 'base_url',
   otherwiseNot: true,
 }
 
 const conditions: Readonly<Record<string, Condition>> = {
-  CreateCloudConnectionRequest: ofCompatible,
-  CreateCloudCredentialRequest: ofCompatible,
+  CreateCloudConnectionRequest: ofRootless,
+  CreateCloudCredentialRequest: ofRootless,
   UpdateBillingRequest: { when: { plan: { type: 'string' } }, field: 'reason' },
 }
 

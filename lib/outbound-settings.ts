@@ -2,7 +2,7 @@
 import { BlockList, isIP } from 'node:net'
 import { type Runtime, runtimes } from '../shared/execution/local-target.ts'
 import { writtenUrlFault } from '../shared/outbound/written-url.ts'
-import { type ProviderName, providerNames } from '../shared/providers/providers.ts'
+import { type ProviderName, providerNames, providersWithoutRoot } from '../shared/providers/providers.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import { StageSettingsError } from './stage-error.ts'
 
@@ -57,7 +57,7 @@ function readBaseUrls(entries: readonly string[], allowedCidrs: readonly string[
   const urls: Partial<Record<ProviderName, string>> = {}
   for (const entry of entries) {
     const [, name = '', url = ''] = /^(\w+)=(.+)$/.exec(entry) ?? []
-    const provider = providerNames.find((known) => known === name && known !== 'openai_compatible')
+    const provider = providerNames.find((known) => known === name && !providersWithoutRoot.includes(known))
     if (!provider)
       throw new StageSettingsError(
         `-c provider_base_urls: ${entry} is not like openai=https://host/v1, with a provider`,

@@ -571,7 +571,7 @@ export interface paths {
         put?: never;
         /**
          * Test a local target
-         * @description Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error.
+         * @description Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error. The target keeps the verdict.
          *
          *     Needs the scope `execution:write`.
          */
@@ -1262,10 +1262,18 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             name: string;
             base_url: string | null;
             enabled: boolean;
+            /** @description For the strategy `priority`: lower is tried first. */
+            priority: number;
+            /** @description For the strategy `weighted`: its share; 0: none. */
+            weight: number;
+            /** @description Requests a minute that inference may send; null: no limit. */
+            rpm_limit: number | null;
+            /** @description Tokens a minute that inference may send; null: no limit. */
+            tpm_limit: number | null;
             /** @description `…` and the last 4 characters of the key. */
             masked: string;
             /** @description Counts the keys that this record has had. */
@@ -1278,6 +1286,8 @@ export interface components {
             last_verified_at: string | null;
             /** @description Of the last attempt that succeeded. */
             verification_latency_ms: number | null;
+            /** @description Attempts that failed since the last that succeeded. */
+            error_count: number;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -1299,9 +1309,11 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             name: string;
             base_url: string | null;
+            /** @description Whether inference may use the credential. */
+            enabled: boolean;
             /** @description `…` and the last 4 characters of the key. */
             masked: string;
             /** @description Counts the keys that this record has had. */
@@ -1315,7 +1327,7 @@ export interface components {
         CloudPolicy: {
             cloud_enabled: boolean;
             credential_sources: ("byok" | "connection" | "managed")[];
-            provider_allowlist: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible")[] | null;
+            provider_allowlist: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
             default_fallback_model: string | null;
         };
         Execution: {
@@ -1354,6 +1366,10 @@ export interface components {
             key_version: number;
             /** @description When a test last succeeded. */
             last_verified_at: string | null;
+            /** @description Of the last test that succeeded. */
+            verification_latency_ms: number | null;
+            /** @description Why the last test failed. */
+            verification_error: string | null;
             created_at: string | null;
             updated_at: string | null;
         };
@@ -1367,10 +1383,18 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             name: string;
             base_url: string | null;
             enabled: boolean;
+            /** @description For the strategy `priority`: lower is tried first. */
+            priority: number;
+            /** @description For the strategy `weighted`: its share; 0: none. */
+            weight: number;
+            /** @description Requests a minute that inference may send; null: no limit. */
+            rpm_limit: number | null;
+            /** @description Tokens a minute that inference may send; null: no limit. */
+            tpm_limit: number | null;
             /** @description Null for credentials. */
             verification_status: ("unverified" | "verified" | "invalid_credential" | "insufficient_permission" | "quota_exhausted" | "rate_limited" | "unreachable" | "provider_error") | null;
             /** @description Whether inference may use it under the cloud policy. */
@@ -1390,6 +1414,7 @@ export interface components {
         };
         ExecutionHealth: {
             data: components["schemas"]["ExecutionHealthDataItem"][];
+            routing: components["schemas"]["Routing"];
             /** @description Length of the window of the rates: 240 to 300. */
             window_seconds: number;
             /** Format: date-time */
@@ -2104,13 +2129,20 @@ export interface components {
             target_id: string;
             /** @enum {string} */
             kind: "local" | "connection" | "credential";
+            /** @description The cloud AI provider; of a local target its runtime. */
+            provider: string;
             request_rate_per_minute: number;
+            token_rate_per_minute: number;
             /** @description Sum of the reporters’ last gauges, each of which counts for 120 s. */
             inflight: number;
             /** @description Null without samples. */
             success_rate: number | null;
             /** @description Null without samples. */
             failure_rate: number | null;
+            /** @description Requests that ended well in the window. */
+            succeeded: number;
+            /** @description Requests that failed in the window. */
+            failed: number;
             /** @description Requests that ended in the window. */
             sample_count: number;
             /** @description Mean of the reported medians, each as often as requests ended. */
@@ -2119,6 +2151,10 @@ export interface components {
             stale: boolean;
             cooldown: components["schemas"]["ExecutionHealthDataItemCooldown"];
             last_verified_at: string | null;
+            /** @description Of the last test that succeeded. */
+            verification_latency_ms: number | null;
+            /** @description Why the last test failed. */
+            verification_error: string | null;
         };
         ExecutionHealthDataItemCooldown: {
             active: boolean;
@@ -2509,14 +2545,14 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             /** @description Written, never read: answers show `masked`. */
             api_key: string;
             /**
              * Format: uri
-             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
              */
             base_url?: string;
             /**
@@ -2524,6 +2560,26 @@ export interface components {
              * @default true
              */
             enabled?: boolean;
+            /**
+             * @description For the strategy `priority`: lower is tried first.
+             * @default 100
+             */
+            priority?: number;
+            /**
+             * @description For the strategy `weighted`: its share; 0: none.
+             * @default 1
+             */
+            weight?: number;
+            /**
+             * @description Requests a minute that inference may send; null: no limit.
+             * @default null
+             */
+            rpm_limit?: number | null;
+            /**
+             * @description Tokens a minute that inference may send; null: no limit.
+             * @default null
+             */
+            tpm_limit?: number | null;
         };
         UpdateCloudConnectionRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
@@ -2532,11 +2588,19 @@ export interface components {
             api_key?: string;
             /**
              * Format: uri
-             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
              */
             base_url?: string;
             /** @description Whether inference may use the connection. */
             enabled?: boolean;
+            /** @description For the strategy `priority`: lower is tried first. */
+            priority?: number;
+            /** @description For the strategy `weighted`: its share; 0: none. */
+            weight?: number;
+            /** @description Requests a minute that inference may send; null: no limit. */
+            rpm_limit?: number | null;
+            /** @description Tokens a minute that inference may send; null: no limit. */
+            tpm_limit?: number | null;
         };
         TestCloudConnectionRequest: Record<string, never>;
         ListCloudConnectionModelsAnswer: {
@@ -2553,16 +2617,21 @@ export interface components {
              * @description The cloud AI provider.
              * @enum {string}
              */
-            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+            provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             /** @description Written, never read: answers show `masked`. */
             api_key: string;
             /**
              * Format: uri
-             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
              */
             base_url?: string;
+            /**
+             * @description Whether inference may use the credential.
+             * @default true
+             */
+            enabled?: boolean;
         };
         UpdateCloudCredentialRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
@@ -2571,9 +2640,11 @@ export interface components {
             api_key?: string;
             /**
              * Format: uri
-             * @description Root of the API, such as https://host/v1; only of openai_compatible, which must have one.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
              */
             base_url?: string;
+            /** @description Whether inference may use the credential. */
+            enabled?: boolean;
         };
         UpdateCloudPolicyRequest: {
             /** @description Whether inference may use the cloud at all. */
@@ -2581,7 +2652,7 @@ export interface components {
             /** @description Whose keys may be used: stored credentials, connections, the platform’s own. */
             credential_sources?: ("byok" | "connection" | "managed")[];
             /** @description Providers that may be used; null: all. */
-            provider_allowlist?: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible")[] | null;
+            provider_allowlist?: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
             /** @description `provider/model` to fall back to when a request names none. */
             default_fallback_model?: string | null;
         };
@@ -2602,6 +2673,8 @@ export interface components {
             failed: number;
             /** @description Requests under way now. */
             inflight: number;
+            /** @description Tokens that were used since then. */
+            tokens?: number;
             /** @description Median since then. */
             latency_ms_p50?: number;
             /** @description How long the target asked to be left alone (Retry-After); opens a cooldown. */
@@ -4631,7 +4704,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of this provider. */
-                provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+                provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -5817,7 +5890,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of this provider. */
-                provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "openai_compatible";
+                provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */

@@ -1,6 +1,6 @@
 /** Connections to cloud AI providers, with the organization's own keys, verified against the provider. */
 import * as z from 'zod'
-import { connectionSchema } from '../../shared/cloud-connections/record.ts'
+import { connectionDefaults, connectionFields, connectionSchema } from '../../shared/cloud-connections/record.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { patchBody } from '../../shared/http/patch.ts'
@@ -8,6 +8,7 @@ import { idSchema } from '../../shared/ids.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { createKeyFields, patchKeyFields } from '../../shared/providers/key-fields.ts'
 import { providerField } from '../../shared/providers/providers.ts'
+import { connectionCreation, connectionPatch, connectionTest, connectionView } from './wire.ts'
 
 const tag = 'Cloud connections'
 const scope = 'cloud:credentials'
@@ -15,6 +16,18 @@ const resource = 'cloud_connection'
 const params = lazy(() => z.object({ connection_id: idSchema('conn', 'Id of the connection.') }))
 
 const enabledField = lazy(() => z.boolean().meta({ description: 'Whether inference may use the connection.' }))
+
+const createConnectionBody = lazy(() => {
+  const { priority, weight, rpm_limit, tpm_limit } = connectionFields()
+  return z.strictObject({
+    ...createKeyFields(),
+    enabled: enabledField().default(true),
+    priority: priority.default(connectionDefaults.priority),
+    weight: weight.default(connectionDefaults.weight),
+    rpm_limit: rpm_limit.default(connectionDefaults.rpm_limit),
+    tpm_limit: tpm_limit.default(connectionDefaults.tpm_limit),
+  })
+})
 
 export const createConnection = operation({
   id: 'settings.create-cloud-connection',
@@ -24,8 +37,16 @@ export const createConnection = operation({
   summary: 'Create a cloud connection',
   description:
     'Stores a provider and a key for it, and asks the provider for its models with that key at once. 201 whatever the provider says: `verification_status` tells, and `verification_error` why. An organization has at most 100.',
-  request: () => ({ body: z.strictObject({ ...createKeyFields(), enabled: enabledField().default(true) }) }),
+  request: () => ({ body: createConnectionBody() }),
   answers: () => ({ 201: connectionSchema() }),
+  published: [
+    {
+      id: 'settings.cloud_connections.create',
+      records: { request: 'CreateConnectionRequest', answer: 'ConnectionResponse' },
+      located: true,
+      wire: connectionCreation,
+    },
+  ],
   refusals: ['conflict'],
   access: {
     table: ['GetItem', 'PutItem', 'UpdateItem'],
@@ -49,6 +70,13 @@ export const listConnections = operation({
     }),
   }),
   answers: () => ({ 200: pageOf(connectionSchema()) }),
+  published: [
+    {
+      id: 'settings.cloud_connections.list',
+      records: { list: 'ConnectionResponse' },
+      wire: connectionView,
+    },
+  ],
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
 
@@ -61,6 +89,14 @@ export const getConnection = operation({
   description: 'One connection; its key is masked.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: connectionSchema() }),
+  published: [
+    {
+      id: 'settings.cloud_connections.get',
+      records: { answer: 'ConnectionResponse' },
+      notFound: 'connection_not_found',
+      wire: connectionView,
+    },
+  ],
   refusals: ['not_found'],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
@@ -73,8 +109,19 @@ export const updateConnection = operation({
   summary: 'Update a cloud connection',
   description:
     'Changes the fields that are in the body. A new `api_key` replaces the old one and is verified at once; a new `base_url` needs the `api_key` in the same request.',
-  request: () => ({ params: params(), body: patchBody({ ...patchKeyFields(), enabled: enabledField() }) }),
+  request: () => ({
+    params: params(),
+    body: patchBody({ ...patchKeyFields(), enabled: enabledField(), ...connectionFields() }),
+  }),
   answers: () => ({ 200: connectionSchema() }),
+  published: [
+    {
+      id: 'settings.cloud_connections.update',
+      records: { request: 'UpdateConnectionRequest', answer: 'ConnectionResponse' },
+      notFound: 'connection_not_found',
+      wire: connectionPatch,
+    },
+  ],
   refusals: ['not_found'],
   access: {
     table: ['GetItem', 'PutItem', 'UpdateItem'],
@@ -93,6 +140,7 @@ export const deleteConnection = operation({
   description: 'Deletes the connection and its key.',
   request: () => ({ params: params() }),
   answers: () => ({ 204: null }),
+  published: [{ id: 'settings.cloud_connections.delete', records: {}, notFound: 'connection_not_found' }],
   refusals: ['not_found'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
   audit: { action: 'cloud_connection.deleted', resource, param: 'connection_id' },
@@ -107,6 +155,13 @@ export const listConnectionModels = operation({
   description: 'Asks the provider now. A provider that refuses or fails is a 502 with its reason.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: z.object({ models: z.array(z.string()).meta({ description: 'Ids, sorted.' }) }) }),
+  published: [
+    {
+      id: 'settings.cloud_connections.list_models',
+      records: { answer: 'ConnectionModelsResponse' },
+      notFound: 'connection_not_found',
+    },
+  ],
   refusals: ['not_found', 'upstream_error'],
   access: { table: ['GetItem', 'UpdateItem'], secrets: { action: 'decrypt', purpose: resource }, internet: true },
 })
@@ -132,6 +187,14 @@ export const testConnection = operation({
       })
       .meta({ id: 'CloudConnectionTest' }),
   }),
+  published: [
+    {
+      id: 'settings.cloud_connections.test',
+      records: { answer: 'TestConnectionResponse' },
+      notFound: 'connection_not_found',
+      wire: connectionTest,
+    },
+  ],
   refusals: ['not_found'],
   access: {
     table: ['GetItem', 'PutItem', 'UpdateItem'],

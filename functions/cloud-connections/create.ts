@@ -10,13 +10,14 @@ import { createConnection } from './contract.ts'
 
 /** Stores a connection together with what its provider says of the key. */
 export const handler = serve(createConnection, async ({ caller: { orgId }, body, now, commit }) => {
-  const { api_key, provider, name, enabled } = body
-  const base_url = baseUrlFor(provider, body.base_url)
+  const { api_key, base_url: given, ...settings } = body
+  const { provider } = settings
+  const base_url = baseUrlFor(provider, given)
   await requireRoom(connections, orgId)
   const id = newId('conn')
   const key = { ...(await newKey({ orgId, id, now }, { provider, base_url }, api_key)), key_version: 1 }
   const at = now.toISOString()
-  const fields = { id, provider, name, base_url, enabled, created_at: at, updated_at: at }
+  const fields = { id, ...settings, base_url, created_at: at, updated_at: at }
   const connection: Connection = { ...fields, ...key, version: 1 }
   const answer = recordCreatedAnswer(connections, connection, `/api/v2/settings/cloud-connections/${id}`)
   return commit(recordCreated(connections, orgId, connection), answer)

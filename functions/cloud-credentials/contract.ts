@@ -8,11 +8,14 @@ import { idSchema } from '../../shared/ids.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { createKeyFields, patchKeyFields } from '../../shared/providers/key-fields.ts'
 import { providerField } from '../../shared/providers/providers.ts'
+import { credentialCreation, credentialPatch, credentialView } from './wire.ts'
 
 const tag = 'Cloud credentials'
 const scope = 'cloud:credentials'
 const resource = 'cloud_credential'
 const params = lazy(() => z.object({ credential_id: idSchema('cred', 'Id of the credential.') }))
+
+const enabledField = lazy(() => z.boolean().meta({ description: 'Whether inference may use the credential.' }))
 
 export const createCredential = operation({
   id: 'settings.create-cloud-credential',
@@ -21,8 +24,16 @@ export const createCredential = operation({
   scope,
   summary: 'Create a cloud credential',
   description: 'Stores a key for a provider, encrypted. It is not verified here. An organization has at most 100.',
-  request: () => ({ body: z.strictObject(createKeyFields()) }),
+  request: () => ({ body: z.strictObject({ ...createKeyFields(), enabled: enabledField().default(true) }) }),
   answers: () => ({ 201: credentialSchema() }),
+  published: [
+    {
+      id: 'settings.cloud_credentials.create',
+      records: { request: 'CreateCredentialRequest', answer: 'CredentialResponse' },
+      located: true,
+      wire: credentialCreation,
+    },
+  ],
   refusals: ['conflict'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'cloud_credential.created', resource },
@@ -42,6 +53,7 @@ export const listCredentials = operation({
     }),
   }),
   answers: () => ({ 200: pageOf(credentialSchema()) }),
+  published: [{ id: 'settings.cloud_credentials.list', records: { list: 'CredentialResponse' }, wire: credentialView }],
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
 
@@ -54,6 +66,14 @@ export const getCredential = operation({
   description: 'One credential; metadata only.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: credentialSchema() }),
+  published: [
+    {
+      id: 'settings.cloud_credentials.get',
+      records: { answer: 'CredentialResponse' },
+      notFound: 'credential_not_found',
+      wire: credentialView,
+    },
+  ],
   refusals: ['not_found'],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
@@ -66,8 +86,16 @@ export const updateCredential = operation({
   summary: 'Update a cloud credential',
   description:
     'Changes the fields that are in the body. A new `api_key` replaces the stored one and counts `key_version` up; a new `base_url` needs the `api_key` in the same request.',
-  request: () => ({ params: params(), body: patchBody(patchKeyFields()) }),
+  request: () => ({ params: params(), body: patchBody({ ...patchKeyFields(), enabled: enabledField() }) }),
   answers: () => ({ 200: credentialSchema() }),
+  published: [
+    {
+      id: 'settings.cloud_credentials.update',
+      records: { request: 'UpdateCredentialRequest', answer: 'CredentialResponse' },
+      notFound: 'credential_not_found',
+      wire: credentialPatch,
+    },
+  ],
   refusals: ['not_found'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'cloud_credential.updated', resource, param: 'credential_id' },
@@ -82,6 +110,7 @@ export const deleteCredential = operation({
   description: 'Deletes the credential and its key.',
   request: () => ({ params: params() }),
   answers: () => ({ 204: null }),
+  published: [{ id: 'settings.cloud_credentials.delete', records: {}, notFound: 'credential_not_found' }],
   refusals: ['not_found'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
   audit: { action: 'cloud_credential.deleted', resource, param: 'credential_id' },

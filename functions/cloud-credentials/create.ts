@@ -10,13 +10,14 @@ import { createCredential } from './contract.ts'
 
 /** Stores a key for a provider. */
 export const handler = serve(createCredential, async ({ caller: { orgId }, body, now, commit }) => {
-  const { api_key, provider, name } = body
+  const { api_key, provider, name, enabled } = body
   const base_url = baseUrlFor(provider, body.base_url)
   await requireRoom(credentials, orgId)
   const id = newId('cred')
   const key = { ...(await seal(api_key, keyOf(orgId, id))), key_version: 1 }
   const at = now.toISOString()
-  const credential: Credential = { id, provider, name, base_url, ...key, created_at: at, updated_at: at, version: 1 }
+  const fields = { id, provider, name, base_url, enabled, created_at: at, updated_at: at }
+  const credential: Credential = { ...fields, ...key, version: 1 }
   const answer = recordCreatedAnswer(credentials, credential, `/api/v2/settings/cloud-credentials/${id}`)
   return commit(recordCreated(credentials, orgId, credential), answer)
 })

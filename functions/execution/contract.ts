@@ -13,6 +13,15 @@ import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
+import {
+  executionView,
+  healthView,
+  localTargetCreation,
+  localTargetList,
+  localTargetPatch,
+  localTargetTest,
+  routingPatch,
+} from './wire.ts'
 
 const tag = 'Execution'
 const base = '/api/v2/settings/execution'
@@ -36,6 +45,13 @@ export const getExecution = operation({
       })
       .meta({ id: 'Execution' }),
   }),
+  published: [
+    {
+      id: 'settings.execution.get',
+      records: { answer: 'ExecutionConfigResponse' },
+      wire: executionView,
+    },
+  ],
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
 
@@ -48,6 +64,13 @@ export const getExecutionHealth = operation({
   description:
     'Rates over the window, requests in flight, cooldown and last verification of every target, from what those that serve inference report.',
   answers: () => ({ 200: executionHealthSchema() }),
+  published: [
+    {
+      id: 'settings.execution.get_health',
+      records: { answer: 'ExecutionHealthResponse' },
+      wire: healthView,
+    },
+  ],
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
 
@@ -76,6 +99,13 @@ export const createLocalTarget = operation({
     'Registers a runtime that the organization serves inference with itself. An organization has at most 200.',
   request: () => ({ body: createLocalTargetBody() }),
   answers: () => ({ 201: localTargetSchema() }),
+  published: [
+    {
+      id: 'settings.execution.create_local_target',
+      records: { request: 'CreateLocalRuntimeRequest', answer: 'LocalTargetResponse' },
+      wire: localTargetCreation,
+    },
+  ],
   refusals: ['conflict'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'local_target.created', resource },
@@ -91,6 +121,13 @@ export const listLocalTargets = operation({
     'Newest first, disabled ones too. Where the deployment names a runtime (`LOCAL_RUNTIME_URL`), the first page begins with it: `id: "env"`, read-only, not counted by `limit`.',
   request: () => ({ query: z.object(pageQuery()) }),
   answers: () => ({ 200: pageOf(localTargetSchema()) }),
+  published: [
+    {
+      id: 'settings.execution.list_local_targets',
+      records: { list: 'LocalTargetResponse' },
+      wire: localTargetList,
+    },
+  ],
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
 
@@ -117,6 +154,14 @@ export const updateLocalTarget = operation({
     'Changes the fields that are in the body. Where a key is stored, another `endpoint` needs `api_key` in the same request (null drops it).',
   request: () => ({ params: params(), body: patchBody(patchLocalTargetFields()) }),
   answers: () => ({ 200: localTargetSchema() }),
+  published: [
+    {
+      id: 'settings.execution.update_local_target',
+      records: { request: 'UpdateLocalRuntimeRequest', answer: 'LocalTargetResponse' },
+      notFound: 'local_runtime_not_found',
+      wire: localTargetPatch,
+    },
+  ],
   refusals: ['not_found', 'conflict'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'local_target.updated', resource, param: 'target_id' },
@@ -131,6 +176,7 @@ export const deleteLocalTarget = operation({
   description: 'Deletes the target and its key. The one that the deployment names cannot be deleted (409).',
   request: () => ({ params: params() }),
   answers: () => ({ 204: null }),
+  published: [{ id: 'settings.execution.delete_local_target', records: {}, notFound: 'local_runtime_not_found' }],
   refusals: ['not_found', 'conflict'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
   audit: { action: 'local_target.deleted', resource, param: 'target_id' },
@@ -143,7 +189,7 @@ export const testLocalTarget = operation({
   scope: 'execution:write',
   summary: 'Test a local target',
   description:
-    'Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error.',
+    'Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error. The target keeps the verdict.',
   request: () => ({ params: params(), body: z.strictObject({}) }),
   bodyMayBeAbsent: true,
   withoutEvent: true,
@@ -157,6 +203,14 @@ export const testLocalTarget = operation({
       })
       .meta({ id: 'LocalTargetTest' }),
   }),
+  published: [
+    {
+      id: 'settings.execution.test_local_target',
+      records: { answer: 'TestConnectionResponse' },
+      notFound: 'local_runtime_not_found',
+      wire: localTargetTest,
+    },
+  ],
   refusals: ['not_found'],
   access: {
     table: ['GetItem', 'PutItem', 'UpdateItem'],
@@ -185,6 +239,13 @@ export const updateRouting = operation({
   description: 'Changes the fields that are in the body.',
   request: () => ({ body: patchBody(routingFields()) }),
   answers: () => ({ 200: routingSchema() }),
+  published: [
+    {
+      id: 'settings.execution.update_routing',
+      records: { request: 'UpdateRoutingRequest', answer: 'UpdateRoutingResponse' },
+      wire: routingPatch,
+    },
+  ],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'routing.updated', resource: 'routing' },
 })

@@ -1,4 +1,4 @@
-import type { LocalTarget } from '../../shared/execution/local-target.ts'
+import { type LocalTarget, untested } from '../../shared/execution/local-target.ts'
 import { keyOf, localTargets } from '../../shared/execution/local-target-entity.ts'
 import { recordCreatedAnswer } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
@@ -14,7 +14,7 @@ export const handler = serve(createLocalTarget, async ({ caller: { orgId }, body
   const { api_key, ...fields } = body
   const sealed = api_key ? await seal(api_key, keyOf(orgId, id)) : { ciphertext: null, masked: null }
   const at = now.toISOString()
-  const state = { key_version: api_key ? 1 : 0, last_verified_at: null, created_at: at, updated_at: at, version: 1 }
+  const state = { key_version: api_key ? 1 : 0, ...untested, created_at: at, updated_at: at, version: 1 }
   const target: LocalTarget = { id, ...fields, ...sealed, ...state }
   const answer = recordCreatedAnswer(localTargets, target, `/api/v2/settings/execution/local-targets/${id}`)
   return commit(recordCreated(localTargets, orgId, target), answer)

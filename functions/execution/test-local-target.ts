@@ -1,14 +1,15 @@
 import { endCooldown } from '../../shared/execution/health-entity.ts'
-import { getTestableTarget, stampVerified } from '../../shared/execution/local-target-entity.ts'
+import { getTestableTarget, stampTested } from '../../shared/execution/local-target-entity.ts'
 import { probe } from '../../shared/execution/probe.ts'
 import { ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { testLocalTarget } from './contract.ts'
 
-/** Asks a runtime whether it is there. */
+/** Asks a runtime whether it is there, and keeps the verdict. */
 export const handler = serve(testLocalTarget, async ({ caller: { orgId }, params, now }) => {
   const target = await getTestableTarget(orgId, params.target_id)
   const result = await probe(orgId, target)
-  if (result.success) await Promise.all([stampVerified(orgId, target, now), endCooldown(orgId, target.id, now)])
+  const ended = result.success ? endCooldown(orgId, target.id, now) : undefined
+  await Promise.all([stampTested(orgId, target, result, now), ended])
   return ok(result)
 })

@@ -2,7 +2,7 @@
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { Change } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated } from '../storage/record.ts'
-import { type Connection, toAuditFields, toConnectionRecord } from './record.ts'
+import { type Connection, connectionDefaults, toAuditFields, toConnectionRecord } from './record.ts'
 
 export const connections: RecordKind<Connection> = {
   prefix: 'CONN#',
@@ -12,6 +12,7 @@ export const connections: RecordKind<Connection> = {
   deleted: 'cloud_connection.deleted',
   max: 100,
   plural: 'cloud connections',
+  defaults: { ...connectionDefaults, error_count: 0 },
   shown: toConnectionRecord,
   audited: toAuditFields,
 }

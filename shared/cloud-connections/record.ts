@@ -1,5 +1,6 @@
 /** Connections to cloud AI providers: what is kept and shown of one, and what an attempt to use its key changes. */
 import * as z from 'zod'
+import { choiceDefaults, choiceFields, rateLimitDefaults, rateLimitFields } from '../execution/target-fields.ts'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import { shownKeyFields } from '../providers/key-fields.ts'
@@ -18,6 +19,12 @@ export const verificationStatuses = [
   'provider_error',
 ] as const
 
+/** What inference chooses by, and what it may send. */
+export const connectionFields = lazy(() => ({ ...choiceFields(), ...rateLimitFields() }))
+
+/** Of a connection that names none of it, and of one that is older than these fields. */
+export const connectionDefaults = { ...choiceDefaults, ...rateLimitDefaults }
+
 export const connectionSchema = lazy(() =>
   z
     .object({
@@ -26,12 +33,14 @@ export const connectionSchema = lazy(() =>
       name: z.string(),
       base_url: z.string().nullable(),
       enabled: z.boolean(),
+      ...connectionFields(),
       ...shownKeyFields(),
       verification_status: z.enum(verificationStatuses),
       verification_error: z.string().nullable().meta({ description: 'Why the last attempt failed.' }),
       last_attempt_at: z.iso.datetime().nullable(),
       last_verified_at: z.iso.datetime().nullable(),
       verification_latency_ms: z.int().nullable().meta({ description: 'Of the last attempt that succeeded.' }),
+      error_count: z.int().min(0).meta({ description: 'Attempts that failed since the last that succeeded.' }),
       created_at: z.iso.datetime(),
       updated_at: z.iso.datetime(),
     })
@@ -42,7 +51,12 @@ export type ShownConnection = z.infer<ReturnType<typeof connectionSchema>>
 export type Connection = ShownConnection & StoredRecord & { ciphertext: Uint8Array }
 type Verification = Pick<
   Connection,
-  'verification_status' | 'verification_error' | 'last_attempt_at' | 'last_verified_at' | 'verification_latency_ms'
+  | 'verification_status'
+  | 'verification_error'
+  | 'last_attempt_at'
+  | 'last_verified_at'
+  | 'verification_latency_ms'
+  | 'error_count'
 >
 
 /** How a key begins, a replaced one too. */
@@ -52,6 +66,7 @@ export const unverified: Verification = {
   last_attempt_at: null,
   last_verified_at: null,
   verification_latency_ms: null,
+  error_count: 0,
 }
 
 /** What an attempt changes: a key that worked is not called wrong because nothing answered. */
@@ -64,6 +79,7 @@ export function afterAttempt(before: Verification, { verdict, error, latencyMs }
     last_attempt_at: at,
     last_verified_at: verdict === 'verified' ? at : before.last_verified_at,
     verification_latency_ms: verdict === 'verified' ? latencyMs : before.verification_latency_ms,
+    error_count: verdict === 'verified' ? 0 : before.error_count + 1,
   }
 }
 
@@ -73,6 +89,10 @@ export const toConnectionRecord = (connection: Connection): ShownConnection => (
   name: connection.name,
   base_url: connection.base_url,
   enabled: connection.enabled,
+  priority: connection.priority,
+  weight: connection.weight,
+  rpm_limit: connection.rpm_limit,
+  tpm_limit: connection.tpm_limit,
   masked: connection.masked,
   key_version: connection.key_version,
   verification_status: connection.verification_status,
@@ -80,6 +100,7 @@ export const toConnectionRecord = (connection: Connection): ShownConnection => (
   last_attempt_at: connection.last_attempt_at,
   last_verified_at: connection.last_verified_at,
   verification_latency_ms: connection.verification_latency_ms,
+  error_count: connection.error_count,
   created_at: connection.created_at,
   updated_at: connection.updated_at,
 })
@@ -92,6 +113,10 @@ export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_v
   enabled,
   masked,
   key_version,
+  priority: rest.priority,
+  weight: rest.weight,
+  rpm_limit: rest.rpm_limit,
+  tpm_limit: rest.tpm_limit,
   verification_status: rest.verification_status,
   verification_error: rest.verification_error,
   last_verified_at: rest.last_verified_at,

@@ -11,6 +11,7 @@ export const credentials: RecordKind<Credential> = {
   deleted: 'cloud_credential.deleted',
   max: 100,
   plural: 'cloud credentials',
+  defaults: { enabled: true },
   shown: toCredentialRecord,
   audited: toAuditFields,
 }

@@ -13,6 +13,7 @@ export const credentialSchema = lazy(() =>
       provider: providerField(),
       name: z.string(),
       base_url: z.string().nullable(),
+      enabled: z.boolean().meta({ description: 'Whether inference may use the credential.' }),
       ...shownKeyFields(),
       created_at: z.iso.datetime(),
       updated_at: z.iso.datetime(),
@@ -28,6 +29,7 @@ export const toCredentialRecord = (credential: Credential): ShownCredential => (
   provider: credential.provider,
   name: credential.name,
   base_url: credential.base_url,
+  enabled: credential.enabled,
   masked: credential.masked,
   key_version: credential.key_version,
   created_at: credential.created_at,
@@ -35,10 +37,11 @@ export const toCredentialRecord = (credential: Credential): ShownCredential => (
 })
 
 /** What an event shows. */
-export const toAuditFields = ({ provider, name, base_url, masked, key_version }: Credential) => ({
+export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_version }: Credential) => ({
   provider,
   name,
   base_url,
+  enabled,
   masked,
   key_version,
 })

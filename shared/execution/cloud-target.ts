@@ -5,6 +5,7 @@ import type { Credential } from '../cloud-credentials/record.ts'
 import type { CloudPolicy } from '../cloud-policy/record.ts'
 import { lazy } from '../lazy.ts'
 import { providerField } from '../providers/providers.ts'
+import { choiceDefaults, choiceFields, rateLimitDefaults, rateLimitFields } from './target-fields.ts'
 
 export const ineligibleReasons = [
   'cloud_disabled',
@@ -24,6 +25,8 @@ export const cloudTargetSchema = lazy(() =>
       name: z.string(),
       base_url: z.string().nullable(),
       enabled: z.boolean(),
+      ...choiceFields(),
+      ...rateLimitFields(),
       verification_status: z.enum(verificationStatuses).nullable().meta({ description: 'Null for credentials.' }),
       eligible: z.boolean().meta({ description: 'Whether inference may use it under the cloud policy.' }),
       reason: z.enum(ineligibleReasons).nullable().meta({ description: 'Why not; null when it may.' }),
@@ -42,11 +45,19 @@ export function toCloudTarget(source: CloudRecord, policy: CloudPolicy): CloudTa
   const isConnection = source.kind === 'connection'
   return {
     ...{ id, kind: source.kind, provider, name, base_url },
-    enabled: isConnection ? source.record.enabled : true,
+    enabled: source.record.enabled,
+    ...choiceOf(source),
     verification_status: isConnection ? source.record.verification_status : null,
     eligible: reason === null,
     reason,
   }
+}
+
+/** Credentials have no such settings of their own. */
+function choiceOf({ kind, record }: CloudRecord) {
+  if (kind === 'credential') return { ...choiceDefaults, ...rateLimitDefaults }
+  const { priority, weight, rpm_limit, tpm_limit } = record
+  return { priority, weight, rpm_limit, tpm_limit }
 }
 
 function ineligibility(source: CloudRecord, policy: CloudPolicy): IneligibleReason | null {
@@ -54,7 +65,7 @@ function ineligibility(source: CloudRecord, policy: CloudPolicy): IneligibleReas
   if (!policy.cloud_enabled) return 'cloud_disabled'
   if (!policy.credential_sources.includes(kind === 'connection' ? 'connection' : 'byok')) return 'source_not_allowed'
   if (policy.provider_allowlist && !policy.provider_allowlist.includes(record.provider)) return 'provider_not_allowed'
-  if (kind === 'credential') return null
   if (!record.enabled) return 'disabled'
+  if (kind === 'credential') return null
   return record.verification_status === 'verified' ? null : 'not_verified'
 }

@@ -45,6 +45,7 @@ export interface Report {
   started: number
   succeeded: number
   failed: number
+  tokens: number
   inflight: number
   latencySumMs: number
   latencyCount: number
@@ -87,7 +88,7 @@ function counted(
     { pk: healthPartition(orgId), sk: minuteKey(minuteOf(now.getTime())) + report.targetId },
     {
       UpdateExpression:
-        'ADD started :started, succeeded :succeeded, failed :failed, latency_sum_ms :sum, latency_count :ended, reporters :reporters, ' +
+        'ADD started :started, succeeded :succeeded, failed :failed, tokens :tokens, latency_sum_ms :sum, latency_count :ended, reporters :reporters, ' +
         'untrusted_succeeded :untrustedSucceeded, untrusted_failed :untrustedFailed ' +
         'SET #gauge = :gauge, expires_at_epoch = :end',
       ConditionExpression:
@@ -98,6 +99,7 @@ function counted(
         ':started': report.started,
         ':succeeded': report.succeeded,
         ':failed': report.failed,
+        ':tokens': report.tokens,
         ':untrustedSucceeded': trusted ? 0 : report.succeeded,
         ':untrustedFailed': trusted ? 0 : report.failed,
         ':sum': report.latencySumMs,
@@ -159,6 +161,7 @@ function toBucket(row: Row): Bucket {
     started: number('started'),
     succeeded: number('succeeded'),
     failed: number('failed'),
+    tokens: number('tokens'),
     untrusted: { succeeded: number('untrusted_succeeded'), failed: number('untrusted_failed') },
     latencySumMs: number('latency_sum_ms'),
     latencyCount: number('latency_count'),

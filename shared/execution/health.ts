@@ -33,6 +33,8 @@ export interface Bucket extends Counts {
   targetId: string
   minute: number
   started: number
+  /** Tokens that were used. */
+  tokens: number
   /** Sum of the reported medians, each as often as requests ended, and how often that was. */
   latencySumMs: number
   latencyCount: number
@@ -124,8 +126,9 @@ const sum = (counts: readonly Counts[]): Counts =>
     { succeeded: 0, failed: 0 },
   )
 
-export interface Health {
+export interface Health extends Counts {
   request_rate_per_minute: number
+  token_rate_per_minute: number
   inflight: number
   success_rate: number | null
   failure_rate: number | null
@@ -149,11 +152,15 @@ export function healthOf(buckets: readonly Bucket[], cooldown: Cooldown | undefi
   const latencyCount = total(({ latencyCount }) => latencyCount)
   const successRate = samples === 0 ? null : rounded(succeeded / samples)
   const gauges = liveGauges(inWindow, nowMs)
+  const perMinute = (count: number) => rounded((count * 60) / windowSeconds(nowMs))
   return {
-    request_rate_per_minute: rounded((total(({ started }) => started) * 60) / windowSeconds(nowMs)),
+    request_rate_per_minute: perMinute(total(({ started }) => started)),
+    token_rate_per_minute: perMinute(total(({ tokens }) => tokens)),
     inflight: gauges.reduce((all, { inflight }) => all + inflight, 0),
     success_rate: successRate,
     failure_rate: successRate === null ? null : rounded(1 - successRate),
+    succeeded,
+    failed,
     sample_count: samples,
     latency_ms_p50: latencyCount === 0 ? null : Math.round(total(({ latencySumMs }) => latencySumMs) / latencyCount),
     stale: gauges.length === 0,

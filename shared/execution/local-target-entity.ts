@@ -3,7 +3,15 @@ import { notFound, ProblemError } from '../http/problem.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import { getRecord, type RecordKind, recordKey } from '../storage/record.ts'
 import { updateRowIf } from '../storage/table.ts'
-import { envTarget, envTargetId, type LocalTarget, toAuditFields, toLocalTargetRecord } from './local-target.ts'
+import {
+  envTarget,
+  envTargetId,
+  type LocalTarget,
+  toAuditFields,
+  toLocalTargetRecord,
+  untested,
+} from './local-target.ts'
+import type { Probe } from './probe.ts'
 
 export const localTargets: RecordKind<LocalTarget> = {
   prefix: 'TGT#',
@@ -13,6 +21,7 @@ export const localTargets: RecordKind<LocalTarget> = {
   deleted: 'local_target.deleted',
   max: 200,
   plural: 'local targets',
+  defaults: untested,
   shown: toLocalTargetRecord,
   audited: toAuditFields,
 }
@@ -38,20 +47,23 @@ export async function getTestableTarget(orgId: string, id: string) {
 }
 
 /**
- * Stamps a target whose test has succeeded, unless another endpoint or key took its place meanwhile. It counts as a write,
- * so that a patch that is under way does not undo it.
+ * Keeps what a test has found out, unless another endpoint or key took the place of the tested one meanwhile. It counts as
+ * a write, so that a patch that is under way does not undo it.
  */
-export async function stampVerified(
+export async function stampTested(
   orgId: string,
   { id, endpoint, runtime, ciphertext }: Pick<LocalTarget, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>,
+  { success, latency_ms, error }: Pick<Probe, 'success' | 'latency_ms' | 'error'>,
   now: Date,
 ): Promise<void> {
   if (id === envTargetId) return
+  const verified = success ? ', last_verified_at = :at, verification_latency_ms = :latency' : ''
   await updateRowIf(recordKey(localTargets, orgId, id), {
-    UpdateExpression: 'SET last_verified_at = :at ADD version :one',
+    UpdateExpression: `SET verification_error = :error${verified} ADD version :one`,
     ConditionExpression: 'endpoint = :endpoint AND runtime = :runtime AND ciphertext = :key',
     ExpressionAttributeValues: {
-      ...{ ':at': now.toISOString(), ':one': 1 },
+      ...{ ':error': error, ':one': 1 },
+      ...(success ? { ':at': now.toISOString(), ':latency': latency_ms } : {}),
       ...{ ':endpoint': endpoint, ':runtime': runtime, ':key': ciphertext },
     },
   })

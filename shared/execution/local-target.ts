@@ -11,6 +11,7 @@ import { modelIdPattern, modelIdRule } from '../providers/model-id.ts'
 import { environment } from '../runtime/environment.ts'
 import { secretNeeded } from '../secrets/destination.ts'
 import type { StoredRecord } from '../storage/record.ts'
+import { choiceDefaults, choiceFields } from './target-fields.ts'
 
 export const runtimes = ['ollama', 'vllm', 'llamacpp', 'tgi', 'openai_compatible'] as const
 export type Runtime = (typeof runtimes)[number]
@@ -41,8 +42,7 @@ export const localTargetFields = lazy(() => ({
     .max(50)
     .refine(fitTogether, `must not be longer than ${maxModelBytes} bytes together`)
     .meta({ description: `Models that it serves, at most ${maxModelBytes} bytes together; empty: not told.` }),
-  priority: z.int().min(0).max(1000).meta({ description: 'For the strategy `priority`: lower is tried first.' }),
-  weight: z.int().min(0).max(1000).meta({ description: 'For the strategy `weighted`: its share; 0: none.' }),
+  ...choiceFields(),
   enabled: z.boolean().meta({ description: 'Whether inference may use the target.' }),
 }))
 
@@ -51,8 +51,8 @@ export const createLocalTargetBody = lazy(() => {
   return z.strictObject({
     ...{ name, endpoint, runtime },
     models: models.default([]),
-    priority: priority.default(100),
-    weight: weight.default(1),
+    priority: priority.default(choiceDefaults.priority),
+    weight: weight.default(choiceDefaults.weight),
     enabled: enabled.default(true),
     api_key: headerSecretField().optional(),
   })
@@ -79,6 +79,8 @@ export const localTargetSchema = lazy(() =>
       masked: z.string().nullable().meta({ description: 'The mask of its API key; null when it has none.' }),
       key_version: z.int().min(0).meta({ description: 'Counts the keys that this target has had.' }),
       last_verified_at: z.iso.datetime().nullable().meta({ description: 'When a test last succeeded.' }),
+      verification_latency_ms: z.int().nullable().meta({ description: 'Of the last test that succeeded.' }),
+      verification_error: z.string().nullable().meta({ description: 'Why the last test failed.' }),
       created_at: z.iso.datetime().nullable(),
       updated_at: z.iso.datetime().nullable(),
     })
@@ -102,14 +104,29 @@ export const toLocalTargetRecord = (target: LocalTarget): ShownLocalTarget => ({
   masked: target.masked,
   key_version: target.key_version,
   last_verified_at: target.last_verified_at,
+  verification_latency_ms: target.verification_latency_ms,
+  verification_error: target.verification_error,
   created_at: target.created_at,
   updated_at: target.updated_at,
 })
 
-/** What an event shows. */
+/** What an event shows. Latencies are no settings. */
 export const toAuditFields = (target: LocalTarget) => {
   const { id: _id, source: _source, created_at: _created, updated_at: _updated, ...shown } = toLocalTargetRecord(target)
-  return shown
+  const { verification_latency_ms: _latency, ...audited } = shown
+  return audited
+}
+
+export type TargetVerification = Pick<
+  ShownLocalTarget,
+  'last_verified_at' | 'verification_latency_ms' | 'verification_error'
+>
+
+/** Of a target that was not tested. */
+export const untested: TargetVerification = {
+  last_verified_at: null,
+  verification_latency_ms: null,
+  verification_error: null,
 }
 
 /** The target that the deployment names, the same for every org; undefined when it names none. */
@@ -130,7 +147,7 @@ export function envTarget(): ShownLocalTarget | undefined {
     enabled: true,
     masked: null,
     key_version: 0,
-    last_verified_at: null,
+    ...untested,
     created_at: null,
     updated_at: null,
   }
@@ -159,11 +176,13 @@ export function endpointKept(
     runtime,
     api_key,
   }: { endpoint?: string | undefined; runtime?: Runtime | undefined; api_key?: object | null | undefined },
-): Pick<LocalTarget, 'last_verified_at'> {
+): TargetVerification {
   const moved = endpoint !== undefined && endpoint !== before.endpoint
   if (moved && before.ciphertext !== null && api_key === undefined)
     throw invalidInput([secretNeeded('api_key', 'endpoint')])
   const keyChanged = api_key === null ? before.ciphertext !== null : api_key !== undefined
   const otherwise = moved || keyChanged || (runtime !== undefined && runtime !== before.runtime)
-  return { last_verified_at: otherwise ? null : before.last_verified_at }
+  if (otherwise) return untested
+  const { last_verified_at, verification_latency_ms, verification_error } = before
+  return { last_verified_at, verification_latency_ms, verification_error }
 }

@@ -80,6 +80,7 @@ function mergedByTarget(reports: ReportsBody['reports']): Map<string, Merged> {
       started: report.started + (before?.started ?? 0),
       succeeded: report.succeeded + (before?.succeeded ?? 0),
       failed: report.failed + (before?.failed ?? 0),
+      tokens: (report.tokens ?? 0) + (before?.tokens ?? 0),
       inflight,
       latencySumMs: Math.round((latency_ms_p50 ?? 0) * weight) + (before?.latencySumMs ?? 0),
       latencyCount: weight + (before?.latencyCount ?? 0),

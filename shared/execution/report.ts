@@ -4,6 +4,7 @@ import { referenceField } from '../http/fields.ts'
 import { idPattern } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import { envTargetId } from './local-target.ts'
+import { routingSchema } from './routing.ts'
 
 const reportableId = lazy(() => {
   const sources = [...(['tgt', 'conn', 'cred'] as const).map((prefix) => idPattern(prefix).source), `^${envTargetId}$`]
@@ -31,6 +32,12 @@ export const reportsBody = lazy(() =>
           succeeded: count().meta({ description: 'Requests that ended well since then.' }),
           failed: count().meta({ description: 'Requests that failed since then.' }),
           inflight: count().meta({ description: 'Requests under way now.' }),
+          tokens: z
+            .int()
+            .min(0)
+            .max(1_000_000_000)
+            .optional()
+            .meta({ description: 'Tokens that were used since then.' }),
           latency_ms_p50: z.number().min(0).max(3_600_000).optional().meta({ description: 'Median since then.' }),
           retry_after_seconds: z.int().min(0).max(86_400).optional().meta({
             description: 'How long the target asked to be left alone (Retry-After); opens a cooldown.',
@@ -54,10 +61,14 @@ export const executionHealthSchema = lazy(() =>
         z.object({
           target_id: z.string(),
           kind: z.enum(['local', 'connection', 'credential']),
+          provider: z.string().meta({ description: 'The cloud AI provider; of a local target its runtime.' }),
           request_rate_per_minute: z.number(),
+          token_rate_per_minute: z.number(),
           inflight: z.int().meta({ description: 'Sum of the reporters’ last gauges, each of which counts for 120 s.' }),
           success_rate: share().meta({ description: 'Null without samples.' }),
           failure_rate: share().meta({ description: 'Null without samples.' }),
+          succeeded: z.int().meta({ description: 'Requests that ended well in the window.' }),
+          failed: z.int().meta({ description: 'Requests that failed in the window.' }),
           sample_count: z.int().meta({ description: 'Requests that ended in the window.' }),
           latency_ms_p50: z
             .int()
@@ -73,10 +84,15 @@ export const executionHealthSchema = lazy(() =>
               .meta({ description: 'A cooldown is over; the next report decides whether it was enough.' }),
           }),
           last_verified_at: z.iso.datetime().nullable(),
+          verification_latency_ms: z.int().nullable().meta({ description: 'Of the last test that succeeded.' }),
+          verification_error: z.string().nullable().meta({ description: 'Why the last test failed.' }),
         }),
       ),
+      routing: routingSchema(),
       window_seconds: z.int().meta({ description: 'Length of the window of the rates: 240 to 300.' }),
       as_of: z.iso.datetime(),
     })
     .meta({ id: 'ExecutionHealth' }),
 )
+
+export type ExecutionHealth = z.infer<ReturnType<typeof executionHealthSchema>>

@@ -4,7 +4,14 @@ import { credentials } from '../cloud-credentials/entity.ts'
 import { allRecords, recordKey } from '../storage/record.ts'
 import { existingRows } from '../storage/table.ts'
 import type { CloudRecord } from './cloud-target.ts'
-import { envTarget, envTargetId, type ShownLocalTarget, toLocalTargetRecord } from './local-target.ts'
+import {
+  envTarget,
+  envTargetId,
+  type ShownLocalTarget,
+  type TargetVerification,
+  toLocalTargetRecord,
+  untested,
+} from './local-target.ts'
 import { localTargets } from './local-target-entity.ts'
 
 /** The local targets, newest first, after the one that the deployment names. */
@@ -25,18 +32,26 @@ export async function readCloudRecords(orgId: string): Promise<CloudRecord[]> {
   ]
 }
 
-/** Every target, and when its endpoint or key was last seen to work: never, for what is not tested here. */
+/** Every target, with what the last test found out: nothing, for what is not tested here. */
 export async function readVerifications(orgId: string) {
   const [local, cloud] = await Promise.all([readLocalTargets(orgId), readCloudRecords(orgId)])
   return [
-    ...local.map(({ id, last_verified_at }) => ({ target_id: id, kind: 'local' as const, last_verified_at })),
+    ...local.map((target) => ({
+      ...{ target_id: target.id, kind: 'local' as const, provider: target.runtime },
+      ...verificationOf(target),
+    })),
     ...cloud.map(({ kind, record }) => ({
-      target_id: record.id,
-      kind,
-      last_verified_at: kind === 'connection' ? record.last_verified_at : null,
+      ...{ target_id: record.id, kind, provider: record.provider },
+      ...(kind === 'connection' ? verificationOf(record) : untested),
     })),
   ]
 }
+
+const verificationOf = (tested: TargetVerification): TargetVerification => ({
+  last_verified_at: tested.last_verified_at,
+  verification_latency_ms: tested.verification_latency_ms,
+  verification_error: tested.verification_error,
+})
 
 /** Those of the ids that are no target of the org. At most 100. */
 export async function unknownTargets(orgId: string, ids: ReadonlySet<string>): Promise<Set<string>> {

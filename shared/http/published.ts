@@ -36,6 +36,8 @@ export interface Wire {
   input?: z.ZodType
   /** Field names of ours, each with its published name, for the paths of faults. */
   names?: Readonly<Record<string, string>>
+  /** Rewords a fault, in our names, whose remedy the published record does not have. */
+  toFault?(fault: InputFault): InputFault
   /** Entries of a page; 100 unless the list adds one of its own. */
   pageSize?: number
   /** The published record of an answer, or of one entry of a list. */
@@ -130,7 +132,7 @@ const codes: Record<ProblemCode, string> = {
 export function publishedError(problem: ProblemError, requestId: string, published: Published | undefined) {
   const { code, details, message } = problem
   const finer = details.published ?? (code === 'not_found' ? published?.notFound : undefined)
-  const errors = details.errors && renamed(details.errors, published?.wire?.().names ?? {})
+  const errors = details.errors && renamed(details.errors, published?.wire?.() ?? {})
   return {
     error: {
       code: finer ?? codes[code],
@@ -142,8 +144,11 @@ export function publishedError(problem: ProblemError, requestId: string, publish
 }
 
 /** Faults by the published names of their fields, in the text too where a name cannot be an English word. */
-const renamed = (faults: readonly InputFault[], names: Readonly<Record<string, string>>): InputFault[] =>
-  faults.map(({ path, code, message }) => {
+const renamed = (faults: readonly InputFault[], { names = {}, toFault = (fault) => fault }: Wire): InputFault[] =>
+  faults.map(toFault).map((fault) => {
+    const { path, code, message } = fault
+    // A field that the published record does not have was named by the caller: its name is no translation.
+    if (code === 'unknown_field') return fault
     const [first = '', ...rest] = path.split('.')
     return {
       path: [names[first] ?? first, ...rest].join('.'),

@@ -6,7 +6,7 @@ import { lazy } from '../lazy.ts'
 import { apiRootField } from '../outbound/rules.ts'
 import { secretNeeded } from '../secrets/destination.ts'
 import { type Secret, secretField } from '../secrets/secret.ts'
-import { type ProviderName, providerField } from './providers.ts'
+import { type ProviderName, providerField, providersWithoutRoot } from './providers.ts'
 
 /** A secret that travels in a header: printable ASCII without spaces, at most 4096 bytes. */
 export const headerSecretField = lazy(() =>
@@ -27,7 +27,8 @@ export const headerSecretField = lazy(() =>
 
 const baseUrlField = lazy(() =>
   apiRootField().meta({
-    description: 'Root of the API, such as https://host/v1; only of openai_compatible, which must have one.',
+    description:
+      'Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.',
   }),
 )
 
@@ -53,12 +54,14 @@ const fault = (code: string, message: string): InputFault => ({ path: 'base_url'
  * @throws ProblemError `invalid_input` when it does not fit the provider
  */
 export function baseUrlFor(provider: ProviderName, baseUrl: string | undefined): string | null {
-  if (provider === 'openai_compatible') {
-    if (baseUrl === undefined) throw invalidInput([fault('missing_field', 'is required for openai_compatible')])
+  if (providersWithoutRoot.includes(provider)) {
+    if (baseUrl === undefined) throw invalidInput([fault('missing_field', `is required for ${provider}`)])
     return baseUrl
   }
   if (baseUrl !== undefined)
-    throw invalidInput([fault('not_allowed', `is only for openai_compatible; ${provider} has its own`)])
+    throw invalidInput([
+      fault('not_allowed', `is only for ${providersWithoutRoot.join(' and ')}; ${provider} has its own`),
+    ])
   return null
 }
 

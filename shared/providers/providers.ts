@@ -20,6 +20,7 @@ export const providerNames = [
   'openrouter',
   'fireworks',
   'cerebras',
+  'azure_openai',
   'openai_compatible',
 ] as const
 export type ProviderName = (typeof providerNames)[number]
@@ -42,6 +43,8 @@ export interface Provider {
   reference: string
   /** The root of its API; null where each organization names its own. */
   baseUrl: string | null
+  /** What clients of its own put behind the root, where an organization copies it from one. */
+  rootSuffix?: RegExp
   /** Lists models, costs nothing, and needs a key that works. */
   modelsPath: string
   /** The header that the key travels in, and those that must go with it. */
@@ -144,10 +147,22 @@ export const providers: Readonly<Record<ProviderName, Provider>> = {
   cerebras: openAiLike('Cerebras', 'https://api.cerebras.ai/v1', {
     reference: 'https://inference-docs.cerebras.ai/api-reference/models/list-models',
   }),
+  // Its keys are those of one resource, whose host is the root; an API version is not needed since v1.
+  azure_openai: openAiLike('Azure OpenAI', null, {
+    reference: 'https://learn.microsoft.com/en-us/rest/api/microsoft-foundry/azureopenai/models',
+    modelsPath: '/openai/v1/models',
+    headers: (key) => ({ 'api-key': key }),
+    rootSuffix: /\/openai(?:\/v1)?$/,
+  }),
   openai_compatible: openAiLike('The provider', null, {
     reference: 'https://platform.openai.com/docs/api-reference/models/list',
   }),
 }
+
+/** Providers that have no root of their own: each organization names it. */
+export const providersWithoutRoot: readonly ProviderName[] = providerNames.filter(
+  (name) => providers[name].baseUrl === null,
+)
 
 /**
  * The root of a provider's API: the organization's own, else the one that the stage names (an egress gateway, a regional
@@ -157,5 +172,6 @@ export function apiRootOf(name: ProviderName, ownBaseUrl: string | null): string
   const named = environmentList('providerBaseUrls').find((entry) => entry.startsWith(`${name}=`))
   const root = ownBaseUrl ?? named?.slice(name.length + 1) ?? providers[name].baseUrl
   if (root === null) throw new TypeError(`a connection to ${name} must have a base URL`)
-  return root
+  const { rootSuffix } = providers[name]
+  return rootSuffix ? root.replace(rootSuffix, '') : root
 }

@@ -31,6 +31,8 @@ export interface RecordKind<T extends StoredRecord> {
   max: number
   /** What they are called, in the plural. */
   plural: string
+  /** Values of fields that rows written before those fields do not have. */
+  defaults?: Partial<T>
   /** The record as a caller may see it. */
   shown(record: T): object
   /** What an event, which never holds a secret, shows of it. */
@@ -56,13 +58,14 @@ export const countKey = ({ prefix }: Pick<RecordKind<never>, 'prefix'>, orgId: s
 })
 
 // The kind's own functions write its rows; what comes back is what they wrote.
-const toRecord = <T extends StoredRecord>({ pk: _pk, sk: _sk, ...record }: Row): T => record as unknown as T
+const toRecord = <T extends StoredRecord>({ defaults }: RecordKind<T>, { pk: _pk, sk: _sk, ...record }: Row): T =>
+  ({ ...defaults, ...record }) as unknown as T
 
 /** @throws ProblemError `not_found` */
 export async function getRecord<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, id: string): Promise<T> {
   const row = await getRow(recordKey(kind, orgId, id))
   if (!row) throw notFound()
-  return toRecord(row)
+  return toRecord(kind, row)
 }
 
 /** One page, newest first. */
@@ -74,13 +77,13 @@ export async function listRecords<T extends StoredRecord>(
 ): Promise<{ data: T[]; next: string | undefined }> {
   const partition = orgPartition(orgId)
   const { rows, next } = await queryPage({ partition, prefix: kind.prefix, newestFirst: true, limit, after, filter })
-  return { data: rows.map((row) => toRecord<T>(row)), next }
+  return { data: rows.map((row) => toRecord(kind, row)), next }
 }
 
 /** All records of an org, newest first: at most as many as it may have. */
 export async function allRecords<T extends StoredRecord>(kind: RecordKind<T>, orgId: string): Promise<T[]> {
   const rows = await queryRange(orgPartition(orgId), kind.prefix, `${kind.prefix}~`)
-  return rows.map((row) => toRecord<T>(row)).reverse()
+  return rows.map((row) => toRecord(kind, row)).reverse()
 }
 
 const full = ({ max, plural }: Pick<RecordKind<never>, 'max' | 'plural'>) =>

@@ -211,6 +211,7 @@ describe('stage settings', () => {
     [{ allowed_cidrs: '10.0.0.0/8,169.254.0.0/16' }, /allowed_cidrs.*169\.254\.169\.254/],
     [{ allowed_cidrs: '::/0' }, /allowed_cidrs.*fd00:ec2::254/],
     [{ provider_base_urls: 'openia=https://a.example' }, /provider_base_urls.*openia/],
+    [{ provider_base_urls: 'azure_openai=https://a.example' }, /provider_base_urls.*azure_openai/],
     [{ provider_base_urls: 'openai=http://127.0.0.1:9' }, /provider_base_urls.*must not name/],
     [{ local_runtime: 'ollama' }, /local_runtime_url/],
     [{ local_runtime_url: 'https://r.example.com', local_runtime: 'lama' }, /local_runtime=lama.*ollama/],

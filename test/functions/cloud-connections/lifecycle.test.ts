@@ -5,7 +5,8 @@ import { expectWholeChain, trailEnd } from '../../support/governance.ts'
 import { makeBusyOrg, type TestOrg } from '../../support/orgs.ts'
 import { bareProblem, expectProblem, faultPaths } from '../../support/problems.ts'
 import { json, openAiModels, reset, startProvider, type TestProvider } from '../../support/provider.ts'
-import { rowsOf } from '../../support/rows.ts'
+import { putRows, rowsOf } from '../../support/rows.ts'
+import { connectionRow } from '../execution/targets.ts'
 import { connectionsOf, type Made, onlyFor } from './connections.ts'
 
 const goodKey = 'sk-life-good-81Kq07Wm'
@@ -134,6 +135,22 @@ describe('a test', () => {
       last_verified_at: made.last_verified_at,
       verification_latency_ms: made.verification_latency_ms,
     })
+  })
+
+  test('counts attempts that fail, until one succeeds or the key is another', async () => {
+    const made = await makeVerified()
+    const count = async () => (await on.get(made.id)).body.error_count
+    server.answer(json({}, 500))
+    await on.test(made.id)
+    server.answer(reset)
+    await on.test(made.id)
+    expect(await count()).toBe(2)
+    server.answer(json({}, 401))
+    await on.patch(made.id, { api_key: wrongKey })
+    expect(await count()).toBe(1)
+    server.answer(openAiModels)
+    await on.test(made.id)
+    expect(await count()).toBe(0)
   })
 
   test('that nothing answers makes one unreachable that was not verified', async () => {
@@ -331,6 +348,45 @@ describe('a base URL', () => {
   })
 })
 
+describe('what inference chooses by', () => {
+  const choice = { priority: 7, weight: 0, rpm_limit: 60, tpm_limit: 90_000 }
+
+  test('is kept as it was created, patched one by one, and told', async () => {
+    const made = await makeVerified(choice)
+    expect(made).toMatchObject(choice)
+    for (const change of [{ priority: 0 }, { weight: 3 }, { rpm_limit: null }, { tpm_limit: 1 }]) {
+      const before = (await on.get(made.id)).body
+      const { body: after } = await on.patch(made.id, change)
+      expect(after).toEqual({ ...before, ...change, updated_at: after.updated_at })
+    }
+    const [, ...updates] = await on.eventsOf(made.id)
+    expect(updates.flatMap(({ changes }) => changes)).toEqual([
+      { field: 'priority', before: 7, after: 0 },
+      { field: 'weight', before: 0, after: 3 },
+      { field: 'rpm_limit', before: 60, after: null },
+      { field: 'tpm_limit', before: 90_000, after: 1 },
+    ])
+    expect(server.requests).toEqual([])
+  })
+
+  test('has defaults in a connection that is older than these fields', async () => {
+    const old = connectionRow(org.orgId)
+    await putRows([old])
+    const defaults = { priority: 100, weight: 1, rpm_limit: null, tpm_limit: null }
+    const { body, headers } = await on.get(String(old.id))
+    expect(body).toMatchObject({ ...defaults, error_count: 0 })
+    expect((await on.patch(String(old.id), defaults)).headers.etag).toBe(headers.etag)
+  })
+
+  test.each(Object.keys(choice))('%s out of its bounds is 400', async (field) => {
+    for (const value of [-1, 1.5, 2_000_000_000]) {
+      const refused = await on.create(body({ [field]: value }))
+      expectProblem(refused, 'invalid_input')
+      expect(faultPaths(refused)).toEqual([field])
+    }
+  })
+})
+
 describe('the trail of a connection', () => {
   test('tells of its creation with the fields that it has, and of its end', async () => {
     const made = await makeVerified({ name: 'told' })
@@ -346,6 +402,7 @@ describe('the trail of a connection', () => {
       enabled: true,
       masked: '…07Wm',
       key_version: 1,
+      ...{ priority: 100, weight: 1 },
       verification_status: 'verified',
       last_verified_at: made.last_verified_at,
     })

@@ -194,6 +194,7 @@ describe('creating a connection', () => {
         name: 'prod',
         base_url: null,
         enabled: true,
+        ...{ priority: 100, weight: 1, rpm_limit: null, tpm_limit: null },
         masked: '…Rb64',
         key_version: 1,
         verification_status: 'verified',
@@ -201,6 +202,7 @@ describe('creating a connection', () => {
         last_attempt_at: response.body.created_at,
         last_verified_at: response.body.created_at,
         verification_latency_ms: expect.any(Number),
+        error_count: 0,
         created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
         updated_at: response.body.created_at,
       })

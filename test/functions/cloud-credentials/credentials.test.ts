@@ -1,7 +1,7 @@
 /** BYOK credentials: stored sealed, replaced, told of, listed and deleted, and never tried. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { credentials, keyOf } from '../../../shared/cloud-credentials/entity.ts'
-import { providerNames } from '../../../shared/providers/providers.ts'
+import { providerNames, providersWithoutRoot } from '../../../shared/providers/providers.ts'
 import { open } from '../../../shared/secrets/open.ts'
 import { expectWholeChain, trailEnd } from '../../support/governance.ts'
 import { invoke, type Request, type Response } from '../../support/invoke.ts'
@@ -66,7 +66,7 @@ async function expectUntouched(id: string, run: () => Promise<unknown>): Promise
 
 describe('creating a credential', () => {
   test.each(providerNames)('of %s stores the key sealed and shows its end', async (provider) => {
-    const base_url = provider === 'openai_compatible' ? `${server.url}/v1` : null
+    const base_url = providersWithoutRoot.includes(provider) ? `${server.url}/v1` : null
     const response = await on.create({ provider, name: 'prod', api_key: key, ...(base_url ? { base_url } : {}) })
     expect(response.status).toBe(201)
     expect(response.body).toEqual({
@@ -74,6 +74,7 @@ describe('creating a credential', () => {
       provider,
       name: 'prod',
       base_url,
+      enabled: true,
       masked: '…29Rb',
       key_version: 1,
       created_at: expect.any(String),
@@ -102,6 +103,7 @@ describe('creating a credential', () => {
     ['nothing', {}, ['api_key', 'name', 'provider']],
     ['an unknown provider', { provider: 'nobody', name: 'x', api_key: key }, ['provider']],
     ['no base URL where one is needed', { provider: 'openai_compatible', name: 'x', api_key: key }, ['base_url']],
+    ['no host of an Azure resource', { provider: 'azure_openai', name: 'x', api_key: key }, ['base_url']],
     [
       'a base URL where none may be',
       { provider: 'openai', name: 'x', api_key: key, base_url: 'https://a.example.com' },
@@ -110,7 +112,7 @@ describe('creating a credential', () => {
     ['a key that is too long', { provider: 'openai', name: 'x', api_key: 'x'.repeat(4097) }, ['api_key']],
     ['a key that no header can carry', { provider: 'openai', name: 'x', api_key: 'a\nb' }, ['api_key']],
     ['a mask', { provider: 'openai', name: 'x', api_key: '…29Rb' }, ['api_key']],
-    ['a field of connections', { provider: 'openai', name: 'x', api_key: key, enabled: true }, ['enabled']],
+    ['a field of connections', { provider: 'openai', name: 'x', api_key: key, weight: 1 }, ['weight']],
     ['a blank name', { provider: 'openai', name: '  ', api_key: key }, ['name']],
   ])('with %s is 400 naming it', async (_what, body, paths) => {
     const refused = await on.create(body)
@@ -196,6 +198,18 @@ describe('patching a credential', () => {
     expect((await on.patch(id, { name: 'x' }, { headers: { 'if-match': etag } })).status).toBe(200)
   })
 
+  test('switches it off and on; one from before there was a switch is on', async () => {
+    const { id } = await on.make()
+    const { enabled: _enabled, ...old } = await rowOf(id)
+    await putRow(old)
+    expect((await on.get(id)).body.enabled).toBe(true)
+    expect((await on.patch(id, { enabled: true })).headers.etag).toBe((await on.get(id)).headers.etag)
+    expect((await on.patch(id, { enabled: false })).body.enabled).toBe(false)
+    expect((await on.get(id)).body.enabled).toBe(false)
+    const [, updated, ...more] = await on.eventsOf(id)
+    expect([updated.changes, more]).toEqual([[{ field: 'enabled', before: true, after: false }], []])
+  })
+
   test('20 times at once loses none: the last key that was stored is the one that is shown', async () => {
     const { id } = await on.make()
     const all = Array.from({ length: 20 }, (_, index) => `sk-cred-race-${1000 + index}`)
@@ -219,7 +233,9 @@ describe('a credential’s end and its trail', () => {
     expect(more).toEqual([])
     expect(created.action).toBe('cloud_credential.created')
     const fields = created.changes.map(({ field, after }: { field: string; after: unknown }) => [field, after])
-    expect(Object.fromEntries(fields)).toEqual({ provider: 'anthropic', name: 'told', masked: '…29Rb', key_version: 1 })
+    expect(Object.fromEntries(fields)).toEqual({
+      ...{ provider: 'anthropic', name: 'told', enabled: true, masked: '…29Rb', key_version: 1 },
+    })
     expect(deleted).toMatchObject({ action: 'cloud_credential.deleted', resource: { id, name: 'told' } })
   })
 })

@@ -33,31 +33,36 @@ describe('cloud targets', () => {
   test('are the connections, then the credentials, newest first, disabled ones too, without anything of a key', async () => {
     const org = await makeBusyOrg()
     const rows = [
-      connectionRow(org.orgId, { provider: 'openai_compatible', base_url: 'https://gateway.example.com/v1' }),
+      connectionRow(org.orgId, {
+        ...{ provider: 'openai_compatible', base_url: 'https://gateway.example.com/v1' },
+        ...{ priority: 5, weight: 0, rpm_limit: 60, tpm_limit: 90_000 },
+      }),
       connectionRow(org.orgId, { enabled: false }),
       credentialRow(org.orgId, { provider: 'anthropic' }),
       credentialRow(org.orgId),
     ]
     await putRows(rows)
     const { body, text } = await get(org)
+    const choice = { priority: 100, weight: 1, rpm_limit: null, tpm_limit: null }
     const [oldConnection, newConnection, oldCredential, newCredential] = rows.map(({ id }) => id)
     expect(body.cloud_targets).toEqual([
       {
         ...{ id: newConnection, kind: 'connection', provider: 'openai', name: 'by hand', base_url: null },
-        ...{ enabled: false, verification_status: 'verified', eligible: false, reason: 'disabled' },
+        ...{ ...choice, enabled: false, verification_status: 'verified', eligible: false, reason: 'disabled' },
       },
       {
         ...{ id: oldConnection, kind: 'connection', provider: 'openai_compatible', name: 'by hand' },
         ...{ base_url: 'https://gateway.example.com/v1', enabled: true, verification_status: 'verified' },
+        ...{ priority: 5, weight: 0, rpm_limit: 60, tpm_limit: 90_000 },
         ...{ eligible: true, reason: null },
       },
       {
         ...{ id: newCredential, kind: 'credential', provider: 'openai', name: 'by hand', base_url: null },
-        ...{ enabled: true, verification_status: null, eligible: true, reason: null },
+        ...{ ...choice, enabled: true, verification_status: null, eligible: true, reason: null },
       },
       {
         ...{ id: oldCredential, kind: 'credential', provider: 'anthropic', name: 'by hand', base_url: null },
-        ...{ enabled: true, verification_status: null, eligible: true, reason: null },
+        ...{ ...choice, enabled: true, verification_status: null, eligible: true, reason: null },
       },
     ])
     expect(text).not.toMatch(/ciphertext|masked|abcd/)
@@ -88,6 +93,9 @@ describe('cloud targets', () => {
     expect(await both()).toEqual(['not_verified', null])
     await setPolicy(org, { provider_allowlist: null })
     expect(await both()).toEqual(['not_verified', null])
+    const off = { token: org.adminKey, params: { credential_id: String(credential.id) }, body: { enabled: false } }
+    expect((await invoke('cloud-credentials/update', off)).status).toBe(200)
+    expect(await both()).toEqual(['not_verified', 'disabled'])
   })
 
   test('that are connections need to be verified, whatever else their status is; credentials do not', async () => {

@@ -2,8 +2,20 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { callsDuring } from '../../support/faults.ts'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, type TestOrg, tokenFor } from '../../support/orgs.ts'
+import { faultPaths } from '../../support/problems.ts'
 import { putRow, putRows } from '../../support/rows.ts'
-import { allHealth, at, counted, healthOf, heldStart, holdClock, makeTarget, putTargets, timeAt } from './targets.ts'
+import {
+  allHealth,
+  at,
+  counted,
+  healthOf,
+  heldStart,
+  holdClock,
+  makeTarget,
+  putTargets,
+  report,
+  timeAt,
+} from './targets.ts'
 
 let org: TestOrg
 let target_id: string
@@ -19,13 +31,15 @@ afterEach(() => {
 const health = () => healthOf(org, target_id)
 const quiet = {
   ...{ request_rate_per_minute: 0, inflight: 0, success_rate: null, failure_rate: null, sample_count: 0 },
-  ...{ latency_ms_p50: null, stale: true, last_verified_at: null },
+  ...{ token_rate_per_minute: 0, succeeded: 0, failed: 0, latency_ms_p50: null, stale: true },
+  ...{ last_verified_at: null, verification_latency_ms: null, verification_error: null },
   cooldown: { active: false, until: null, reason: null, trial: false },
 }
 
 test('a target of which nothing was reported has no rates, is stale, and holds no requests', async () => {
   expect(await allHealth(org)).toEqual({
-    data: [{ target_id, kind: 'local', ...quiet }],
+    data: [{ target_id, kind: 'local', provider: 'vllm', ...quiet }],
+    routing: { strategy: 'priority', cooldown_seconds: 60 },
     window_seconds: 240,
     as_of: timeAt(0),
   })
@@ -57,6 +71,7 @@ describe('rates', () => {
       request_rate_per_minute: 22.5,
       success_rate: 0.8889,
       failure_rate: 0.1111,
+      ...{ succeeded: 80, failed: 10 },
       sample_count: 90,
       latency_ms_p50: 300,
     })
@@ -72,6 +87,20 @@ describe('rates', () => {
     })
     at(360)
     expect(await health()).toMatchObject({ ...quiet, target_id })
+  })
+
+  test('of tokens are of the reports that name them', async () => {
+    await counted(org, [
+      { target_id, started: 1, tokens: 1000 },
+      { target_id, started: 1, tokens: 200 },
+    ])
+    await counted(org, { target_id, started: 1 })
+    at(61)
+    await counted(org, { target_id, tokens: 1_000_000_000 })
+    at(60 * 4)
+    expect((await health()).token_rate_per_minute).toBe(250_000_300)
+    const refused = await report(org, { target_id, tokens: 1_000_000_001 })
+    expect([refused.status, faultPaths(refused)]).toEqual([400, ['reports.0.tokens']])
   })
 
   test('are null while requests have begun and none has ended', async () => {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { untested } from '../../../shared/execution/local-target.ts'
 import { eventsOf, expectWholeChain, trailEnd } from '../../support/governance.ts'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../../support/orgs.ts'
@@ -28,7 +29,7 @@ describe('a new local target', () => {
     expect(updated_at).toBe(created_at)
     expect(rest).toEqual({
       ...{ source: 'api', name: 'gpu box', endpoint: 'http://127.0.0.1:8000', runtime: 'vllm', models: [] },
-      ...{ priority: 100, weight: 1, enabled: true, masked: null, key_version: 0, last_verified_at: null },
+      ...{ priority: 100, weight: 1, enabled: true, masked: null, key_version: 0, ...untested },
     })
     expect(headers.location).toBe(`/api/v2/settings/execution/local-targets/${id}`)
     const read = await getTarget(org, id)
@@ -351,7 +352,7 @@ describe('the target that the deployment names', () => {
       expect(body).toEqual({
         ...{ id: 'env', source: 'env', name: expect.any(String), endpoint: 'http://127.0.0.1:11434' },
         ...{ runtime: 'ollama', models: [], priority: 1000, weight: 0, enabled: true, masked: null, key_version: 0 },
-        ...{ last_verified_at: null, created_at: null, updated_at: null },
+        ...{ ...untested, created_at: null, updated_at: null },
       })
       const other = await getTarget(await makeBusyOrg(), 'env')
       expect([other.text, other.headers.etag]).toEqual([JSON.stringify(body), headers.etag])

@@ -2,6 +2,7 @@ import dns from 'node:dns'
 import { createServer, type Server } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { untested } from '../../../shared/execution/local-target.ts'
 import { trailEnd } from '../../support/governance.ts'
 import { invoke } from '../../support/invoke.ts'
 import { logLines } from '../../support/logs.ts'
@@ -239,6 +240,26 @@ describe('when a target was last verified', () => {
     const health = await invoke('execution/health', { token: org.adminKey })
     const own = health.body.data.find(({ target_id }: { target_id: string }) => target_id === id)
     expect(own.last_verified_at).toBe(stamped)
+  })
+
+  test('stands beside how long that took, and why the last test failed', async () => {
+    const id = await makeTarget(org, { endpoint: runtime.url })
+    const verdict = async () => {
+      const { last_verified_at, verification_latency_ms, verification_error } = (await getTarget(org, id)).body
+      return { last_verified_at, verification_latency_ms, verification_error }
+    }
+    const asked = (await testTarget(org, id)).body
+    const stamped = await verdict()
+    expect(stamped).toMatchObject({ verification_latency_ms: asked.latency_ms, verification_error: null })
+    runtime.answer(json({ error: 'out of memory' }, 500))
+    const { error } = (await testTarget(org, id)).body
+    expect(error).toContain('out of memory')
+    expect(await verdict()).toEqual({ ...stamped, verification_error: error })
+    const health = await invoke('execution/health', { token: org.adminKey })
+    const own = health.body.data.find(({ target_id }: { target_id: string }) => target_id === id)
+    expect(own).toMatchObject(await verdict())
+    await patchTarget(org, id, { runtime: 'tgi' })
+    expect(await verdict()).toEqual(untested)
   })
 
   /** What is left of the stamp after a patch. */

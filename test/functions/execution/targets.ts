@@ -39,6 +39,7 @@ export interface TestReport {
   started?: number
   succeeded?: number
   failed?: number
+  tokens?: number
   inflight?: number
   latency_ms_p50?: number
   retry_after_seconds?: number

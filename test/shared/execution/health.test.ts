@@ -53,7 +53,7 @@ function countIn(
     started: started + (old?.started ?? 0),
     succeeded: succeeded + (old?.succeeded ?? 0),
     failed: failed + (old?.failed ?? 0),
-    ...{ latencySumMs: 0, latencyCount: 0, untrusted: { succeeded: 0, failed: 0 } },
+    ...{ tokens: 0, latencySumMs: 0, latencyCount: 0, untrusted: { succeeded: 0, failed: 0 } },
     gauges: new Map([...(old?.gauges ?? []), [reporter, { inflight, atMs: nowMs }]]),
   }
   return [...buckets.filter((bucket) => bucket !== old), fresh]
@@ -261,7 +261,7 @@ describe('the state of a cooldown', () => {
 describe('the volume', () => {
   const bucket = (counts: { succeeded: number; failed: number }): Bucket => ({
     ...{ targetId: 't', minute: startMinute, started: 0, latencySumMs: 0, latencyCount: 0, lastReportMs: start },
-    ...{ gauges: new Map(), untrusted: { succeeded: 0, failed: 0 }, ...counts },
+    ...{ tokens: 0, gauges: new Map(), untrusted: { succeeded: 0, failed: 0 }, ...counts },
   })
   const stepOf = (succeeded: number, failed: number) =>
     cooldownStep(

@@ -1,6 +1,11 @@
 /** The rows of the table, each against a server that answers as the provider's public reference documents. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { apiRootOf, type ProviderName, providerNames } from '../../../shared/providers/providers.ts'
+import {
+  apiRootOf,
+  type ProviderName,
+  providerNames,
+  providersWithoutRoot,
+} from '../../../shared/providers/providers.ts'
 import { attempt } from '../../../shared/providers/verify.ts'
 import { Secret } from '../../../shared/secrets/secret.ts'
 import { json, raw, startProvider, type TestProvider } from '../../support/provider.ts'
@@ -108,6 +113,16 @@ const rows: Record<ProviderName, Row> = {
     ids: ['accounts/fireworks/models/a', 'accounts/fireworks/models/b'],
   },
   cerebras: like('https://api.cerebras.ai/v1', 'llama3.1-8b', 'llama-3.3-70b'),
+  azure_openai: {
+    ...like('', 'gpt-4.1', 'gpt-4.1-mini'),
+    root: null,
+    path: '/openai/v1/models',
+    headers: { 'api-key': key },
+    refusal: [
+      401,
+      { error: { code: '401', message: 'Access denied due to invalid subscription key or wrong API endpoint.' } },
+    ],
+  },
   openai_compatible: { ...like('', 'local-model'), root: null },
 }
 
@@ -123,12 +138,18 @@ afterEach(() => {
 /** One attempt at the provider, aimed at the server by the stage, or by the organization where it has the word. */
 function tryAt(provider: ProviderName, root = `${server.url}/root`) {
   vi.stubEnv('PROVIDER_BASE_URLS', `other=http://127.0.0.1:9,${provider}=${root}`)
-  return attempt({ provider, base_url: provider === 'openai_compatible' ? root : null }, new Secret(key))
+  return attempt({ provider, base_url: providersWithoutRoot.includes(provider) ? root : null }, new Secret(key))
 }
 
-test('there are fourteen providers', () => {
+test('there are fifteen providers', () => {
   expect([...providerNames].sort()).toEqual(Object.keys(rows).sort())
-  expect(providerNames.length).toBe(14)
+  expect(providerNames.length).toBe(15)
+})
+
+test.each(['', '/openai', '/openai/v1'])('an Azure resource may be named as its clients name it, with %j', (suffix) => {
+  const resource = 'https://my-resource.openai.azure.com'
+  expect(apiRootOf('azure_openai', resource + suffix)).toBe(resource)
+  expect(apiRootOf('openai_compatible', resource + suffix)).toBe(resource + suffix)
 })
 
 describe.each(Object.entries(rows) as [ProviderName, Row][])('%s', (provider, row) => {
