@@ -63,6 +63,7 @@ export const operations = {
   'billing/list-invoices': billing.listInvoices,
   'billing/support-context': billing.getSupportContext,
   'org-settings/get': orgSettings.getOrgSettings,
+  'org-settings/get-compliance-preset': orgSettings.getCompliancePreset,
   'org-settings/update': orgSettings.updateOrgSettings,
   'auth/get': auth.getOrgAuth,
   'auth/update': auth.updateOrgAuth,

@@ -1,6 +1,6 @@
 /** Ids: a typed prefix and a ULID in lower case, so that an id tells its kind and sorts by its birth. */
 import { randomInt } from 'node:crypto'
-import { monotonicFactory } from 'ulid'
+import { decodeTime, monotonicFactory } from 'ulid'
 import * as z from 'zod'
 
 const idPrefixes = ['org', 'key', 'conn', 'cred', 'tgt', 'int', 'aud'] as const
@@ -20,6 +20,10 @@ export const newId = (prefix: IdPrefix): string => `${prefix}_${nextUlid().toLow
 const ulidPattern = '[0-7][0-9a-hjkmnp-tv-z]{25}'
 
 export const idPattern = (prefix: IdPrefix): RegExp => new RegExp(`^${prefix}_${ulidPattern}$`)
+
+/** When an id was made, as ISO 8601. */
+export const bornAt = (id: string): string =>
+  new Date(decodeTime(id.slice(id.indexOf('_') + 1).toUpperCase())).toISOString()
 
 /** Whether a text is an id of any kind. */
 export const isId = (text: string): boolean => idPrefixes.some((prefix) => idPattern(prefix).test(text))

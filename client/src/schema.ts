@@ -748,6 +748,28 @@ export interface paths {
         patch: operations["settings.update"];
         trace?: never;
     };
+    "/api/v2/settings/compliance/{preset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a compliance preset
+         * @description Settings that a standard asks for, to be sent to the update of the settings. Nothing is changed.
+         *
+         *     Needs the scope `settings:read`.
+         */
+        get: operations["settings.get-compliance-preset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/settings/auth": {
         parameters: {
             query?: never;
@@ -1017,6 +1039,13 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             config?: components["schemas"]["NewSlackConfig"];
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
         };
         NewMicrosoftTeams: {
             /**
@@ -1027,6 +1056,13 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             config?: components["schemas"]["NewMicrosoftTeamsConfig"];
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
         };
         NewPagerduty: {
             /**
@@ -1037,6 +1073,13 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             config?: components["schemas"]["NewPagerdutyConfig"];
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
         };
         NewOpsgenie: {
             /**
@@ -1047,6 +1090,13 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             config?: components["schemas"]["NewOpsgenieConfig"];
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
         };
         NewEmail: {
             /**
@@ -1057,6 +1107,13 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             config?: components["schemas"]["NewEmailConfig"];
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
         };
         NewWebhook: {
             /**
@@ -1067,6 +1124,13 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             config?: components["schemas"]["NewWebhookConfig"];
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
         };
         NewDatadog: {
             /**
@@ -1077,6 +1141,13 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             config?: components["schemas"]["NewDatadogConfig"];
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
         };
         NewOpentelemetry: {
             /**
@@ -1087,6 +1158,30 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             config?: components["schemas"]["NewOpentelemetryConfig"];
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
+        };
+        NewSiem: {
+            /**
+             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "siem";
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name: string;
+            config?: components["schemas"]["NewSiemConfig"];
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
         };
         /** @description A limit of one metric, to be set. */
         UsageLimitInput: {
@@ -1598,6 +1693,31 @@ export interface components {
              * @enum {string}
              */
             default_region: "us" | "eu" | "ap";
+            /** @description Production is changed only with approval; kept for other services of the platform. */
+            protect_production: boolean;
+            /** @description Percent of battery below which devices do no work; kept for other services of the platform. */
+            device_battery_threshold: number;
+            /**
+             * @description Networks over which devices load models; kept for other services of the platform.
+             * @enum {string}
+             */
+            device_network_policy: "any" | "wifi_only" | "cellular_allowed";
+            /**
+             * @description As in the sign-in settings, where it is changed.
+             * @enum {string}
+             */
+            primary_identity_mode: "password" | "oauth" | "sso" | "passkey";
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        CompliancePreset: {
+            audit_retention_days: number;
+            require_mfa_for_admin: boolean;
+            require_admin_approval: boolean;
+            auto_rollback_enabled: boolean;
+            protect_production: boolean;
         };
         /** @description How people of an organization sign in. */
         OrgAuth: {
@@ -1627,10 +1747,18 @@ export interface components {
             /** @description People are provisioned through SCIM; needs plan enterprise. */
             scim_enabled: boolean;
             /**
-             * @description How people sign in first of all; `sso` needs `sso_enabled`.
+             * @description How people sign in first of all; `sso` needs `sso_enabled`, and so each other its own switch.
              * @enum {string}
              */
-            primary_identity_mode: "password" | "oauth" | "sso";
+            primary_identity_mode: "password" | "oauth" | "sso" | "passkey";
+            /** @description People can sign in with e-mail and password. */
+            email_password_enabled: boolean;
+            /** @description People can sign in with a passkey. */
+            passkeys_enabled: boolean;
+            /** @description What the identity provider is called, for people; null: not told. */
+            sso_provider: string | null;
+            /** @description Domain whose people come through SSO; kept, not checked; null: none. */
+            sso_domain: string | null;
             /** @description The mask of the stored secret; null when there is none. */
             sso_client_secret: string | null;
         };
@@ -1655,7 +1783,7 @@ export interface components {
         };
         IntegrationSummary: {
             /** @enum {string} */
-            type: "slack" | "microsoft_teams" | "pagerduty" | "opsgenie" | "email" | "webhook" | "datadog" | "opentelemetry";
+            type: "slack" | "microsoft_teams" | "pagerduty" | "opsgenie" | "email" | "webhook" | "datadog" | "opentelemetry" | "siem";
             /** @description Id of the integration. */
             id: string;
             /** @enum {string} */
@@ -1670,7 +1798,7 @@ export interface components {
             updated_at: string;
         };
         /** @description An integration; secret fields of `config` are masked. */
-        Integration: components["schemas"]["IntegrationSlack"] | components["schemas"]["IntegrationMicrosoftTeams"] | components["schemas"]["IntegrationPagerduty"] | components["schemas"]["IntegrationOpsgenie"] | components["schemas"]["IntegrationEmail"] | components["schemas"]["IntegrationWebhook"] | components["schemas"]["IntegrationDatadog"] | components["schemas"]["IntegrationOpentelemetry"];
+        Integration: components["schemas"]["IntegrationSlack"] | components["schemas"]["IntegrationMicrosoftTeams"] | components["schemas"]["IntegrationPagerduty"] | components["schemas"]["IntegrationOpsgenie"] | components["schemas"]["IntegrationEmail"] | components["schemas"]["IntegrationWebhook"] | components["schemas"]["IntegrationDatadog"] | components["schemas"]["IntegrationOpentelemetry"] | components["schemas"]["IntegrationSiem"];
         IntegrationSlack: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1690,6 +1818,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["IntegrationSlackConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
         };
         IntegrationMicrosoftTeams: {
             /**
@@ -1710,6 +1845,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["IntegrationMicrosoftTeamsConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
         };
         IntegrationPagerduty: {
             /**
@@ -1730,6 +1872,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["IntegrationPagerdutyConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
         };
         IntegrationOpsgenie: {
             /**
@@ -1750,6 +1899,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["IntegrationOpsgenieConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
         };
         IntegrationEmail: {
             /**
@@ -1770,6 +1926,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["IntegrationEmailConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
         };
         IntegrationWebhook: {
             /**
@@ -1790,6 +1953,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["IntegrationWebhookConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
         };
         IntegrationDatadog: {
             /**
@@ -1810,6 +1980,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["IntegrationDatadogConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
         };
         IntegrationOpentelemetry: {
             /**
@@ -1830,9 +2007,43 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["IntegrationOpentelemetryConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
+        };
+        IntegrationSiem: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "siem";
+            /** @description Id of the integration. */
+            id: string;
+            /** @enum {string} */
+            category: "notification" | "data";
+            name: string;
+            enabled: boolean;
+            /** @description Whether nothing is missing that the integration cannot work without. */
+            config_valid: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            config: components["schemas"]["IntegrationSiemConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
         };
         /** @description An integration, and the fields of the patch that were not applied. */
-        PatchedIntegration: components["schemas"]["PatchedIntegrationSlack"] | components["schemas"]["PatchedIntegrationMicrosoftTeams"] | components["schemas"]["PatchedIntegrationPagerduty"] | components["schemas"]["PatchedIntegrationOpsgenie"] | components["schemas"]["PatchedIntegrationEmail"] | components["schemas"]["PatchedIntegrationWebhook"] | components["schemas"]["PatchedIntegrationDatadog"] | components["schemas"]["PatchedIntegrationOpentelemetry"];
+        PatchedIntegration: components["schemas"]["PatchedIntegrationSlack"] | components["schemas"]["PatchedIntegrationMicrosoftTeams"] | components["schemas"]["PatchedIntegrationPagerduty"] | components["schemas"]["PatchedIntegrationOpsgenie"] | components["schemas"]["PatchedIntegrationEmail"] | components["schemas"]["PatchedIntegrationWebhook"] | components["schemas"]["PatchedIntegrationDatadog"] | components["schemas"]["PatchedIntegrationOpentelemetry"] | components["schemas"]["PatchedIntegrationSiem"];
         PatchedIntegrationSlack: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1852,6 +2063,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSlackConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
         PatchedIntegrationMicrosoftTeams: {
@@ -1873,6 +2091,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationMicrosoftTeamsConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
         PatchedIntegrationPagerduty: {
@@ -1894,6 +2119,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationPagerdutyConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
         PatchedIntegrationOpsgenie: {
@@ -1915,6 +2147,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpsgenieConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
         PatchedIntegrationEmail: {
@@ -1936,6 +2175,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationEmailConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
         PatchedIntegrationWebhook: {
@@ -1957,6 +2203,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationWebhookConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
         PatchedIntegrationDatadog: {
@@ -1978,6 +2231,13 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationDatadogConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
         PatchedIntegrationOpentelemetry: {
@@ -1999,6 +2259,41 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpentelemetryConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
+            ignored_fields: string[];
+        };
+        PatchedIntegrationSiem: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "siem";
+            /** @description Id of the integration. */
+            id: string;
+            /** @enum {string} */
+            category: "notification" | "data";
+            name: string;
+            enabled: boolean;
+            /** @description Whether nothing is missing that the integration cannot work without. */
+            config_valid: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            config: components["schemas"]["PatchedIntegrationSiemConfig"];
+            event_types: string[];
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
         IntegrationCheck: {
@@ -2027,6 +2322,8 @@ export interface components {
             webhook_url?: string | null;
             /** @description A channel other than the webhook’s own. */
             channel?: string | null;
+            /** @description Id of the Slack workspace, for people; kept, and not used in delivery. */
+            workspace_id?: string | null;
         };
         /** @description Its configuration, which may be filled later. */
         NewMicrosoftTeamsConfig: {
@@ -2088,6 +2385,15 @@ export interface components {
             headers?: {
                 [key: string]: string | null;
             } | null;
+        };
+        /** @description Its configuration, which may be filled later. */
+        NewSiemConfig: {
+            /** @description https; receives the events. */
+            endpoint?: string | null;
+            /** @description How an event is written: JSON, ArcSight CEF or QRadar LEEF. */
+            format?: ("json" | "cef" | "leef") | null;
+            /** @description Sent as a bearer token. */
+            token?: string | null;
         };
         ProblemErrorsItem: {
             path: string;
@@ -2209,6 +2515,8 @@ export interface components {
             webhook_url?: string | null;
             /** @description A channel other than the webhook’s own. */
             channel?: string | null;
+            /** @description Id of the Slack workspace, for people; kept, and not used in delivery. */
+            workspace_id?: string | null;
         };
         IntegrationMicrosoftTeamsConfig: {
             /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
@@ -2264,11 +2572,21 @@ export interface components {
                 [key: string]: string;
             } | null;
         };
+        IntegrationSiemConfig: {
+            /** @description https; receives the events. */
+            endpoint?: string | null;
+            /** @description How an event is written: JSON, ArcSight CEF or QRadar LEEF. */
+            format?: ("json" | "cef" | "leef") | null;
+            /** @description Sent as a bearer token. */
+            token?: string | null;
+        };
         PatchedIntegrationSlackConfig: {
             /** @description Incoming webhook: https://hooks.slack.com/services/… */
             webhook_url?: string | null;
             /** @description A channel other than the webhook’s own. */
             channel?: string | null;
+            /** @description Id of the Slack workspace, for people; kept, and not used in delivery. */
+            workspace_id?: string | null;
         };
         PatchedIntegrationMicrosoftTeamsConfig: {
             /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
@@ -2323,6 +2641,14 @@ export interface components {
             headers?: {
                 [key: string]: string;
             } | null;
+        };
+        PatchedIntegrationSiemConfig: {
+            /** @description https; receives the events. */
+            endpoint?: string | null;
+            /** @description How an event is written: JSON, ArcSight CEF or QRadar LEEF. */
+            format?: ("json" | "cef" | "leef") | null;
+            /** @description Sent as a bearer token. */
+            token?: string | null;
         };
         IntegrationCheckChecksItem: {
             field: string;
@@ -2831,6 +3157,15 @@ export interface components {
              * @enum {string}
              */
             default_region?: "us" | "eu" | "ap";
+            /** @description Production is changed only with approval; kept for other services of the platform. */
+            protect_production?: boolean;
+            /** @description Percent of battery below which devices do no work; kept for other services of the platform. */
+            device_battery_threshold?: number;
+            /**
+             * @description Networks over which devices load models; kept for other services of the platform.
+             * @enum {string}
+             */
+            device_network_policy?: "any" | "wifi_only" | "cellular_allowed";
             /** @description Go ahead even if this shuts out the caller. */
             allow_lockout?: boolean;
         };
@@ -2855,10 +3190,18 @@ export interface components {
             /** @description People are provisioned through SCIM; needs plan enterprise. */
             scim_enabled?: boolean;
             /**
-             * @description How people sign in first of all; `sso` needs `sso_enabled`.
+             * @description How people sign in first of all; `sso` needs `sso_enabled`, and so each other its own switch.
              * @enum {string}
              */
-            primary_identity_mode?: "password" | "oauth" | "sso";
+            primary_identity_mode?: "password" | "oauth" | "sso" | "passkey";
+            /** @description People can sign in with e-mail and password. */
+            email_password_enabled?: boolean;
+            /** @description People can sign in with a passkey. */
+            passkeys_enabled?: boolean;
+            /** @description What the identity provider is called, for people; null: not told. */
+            sso_provider?: string | null;
+            /** @description Domain whose people come through SSO; kept, not checked; null: none. */
+            sso_domain?: string | null;
             /** @description Written, never read back. */
             sso_client_secret?: string | null;
         };
@@ -2885,7 +3228,7 @@ export interface components {
             /** @description Pass as `cursor` for the next page; null at the end. */
             next_cursor: string | null;
         };
-        CreateIntegrationRequest: components["schemas"]["NewSlack"] | components["schemas"]["NewMicrosoftTeams"] | components["schemas"]["NewPagerduty"] | components["schemas"]["NewOpsgenie"] | components["schemas"]["NewEmail"] | components["schemas"]["NewWebhook"] | components["schemas"]["NewDatadog"] | components["schemas"]["NewOpentelemetry"];
+        CreateIntegrationRequest: components["schemas"]["NewSlack"] | components["schemas"]["NewMicrosoftTeams"] | components["schemas"]["NewPagerduty"] | components["schemas"]["NewOpsgenie"] | components["schemas"]["NewEmail"] | components["schemas"]["NewWebhook"] | components["schemas"]["NewDatadog"] | components["schemas"]["NewOpentelemetry"] | components["schemas"]["NewSiem"];
         UpdateIntegrationRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name?: string;
@@ -2895,6 +3238,13 @@ export interface components {
             config?: {
                 [key: string]: unknown;
             };
+            event_types?: string[] | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_deploy?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_incident?: boolean | null;
+            /** @description Kept for other services of the platform; does not filter what is sent. */
+            notify_on_approval?: boolean | null;
         } & {
             [key: string]: unknown;
         };
@@ -10365,6 +10715,145 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.get-compliance-preset": {
+        parameters: {
+            query?: {
+                /** @description Must be the credential's organization. */
+                org_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The standard: hipaa, gdpr, pci or soc2. */
+                preset: "hipaa" | "gdpr" | "pci" | "soc2";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompliancePreset"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {

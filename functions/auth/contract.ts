@@ -2,6 +2,7 @@
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { orgAuthPatchFields, orgAuthSchema } from '../../shared/org-auth/record.ts'
+import { authView } from './wire.ts'
 
 const tag = 'Sign-in'
 
@@ -13,6 +14,7 @@ export const getOrgAuth = operation({
   summary: 'Get sign-in settings',
   description: 'SSO, SCIM and the primary identity mode, and which sign-in providers the server has.',
   answers: () => ({ 200: orgAuthSchema() }),
+  published: [{ id: 'settings.auth.get', records: { answer: 'AuthConfigResponse' }, wire: authView }],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
 
@@ -26,6 +28,13 @@ export const updateOrgAuth = operation({
     'Changes the fields that are in the body; what results must hold together. SAML needs `sso_metadata_url`; OIDC needs `sso_issuer`, `sso_client_id` and `sso_client_secret`; enforcement and mode `sso` need `sso_enabled`. Switching SSO on needs plan team, SCIM plan enterprise (402).',
   request: () => ({ body: patchBody(orgAuthPatchFields()) }),
   answers: () => ({ 200: orgAuthSchema() }),
+  published: [
+    {
+      id: 'settings.auth.update',
+      records: { request: 'UpdateAuthConfigRequest', answer: 'AuthConfigResponse' },
+      wire: authView,
+    },
+  ],
   refusals: ['plan_limit_reached'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'sso' } },
   audit: { action: 'org_auth.updated', resource: 'org_auth' },

@@ -13,6 +13,7 @@ export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now,
   const before = await readOrgAuth(caller.orgId)
   const wanted = { ...before.value, ...presentFields(body) }
   const providers = configuredProviders()
+  rules.requireWayIn(wanted)
   const faults = rules.incoherences(wanted, providers)
   if (faults.length > 0) throw invalidInput(faults)
   requireMatch(headers, rules.toAuthRecord(before.value, providers), rules.unseenOf(before.value))

@@ -11,6 +11,13 @@ import {
   patchIntegrationBody,
 } from '../../shared/integrations/record.ts'
 import { lazy } from '../../shared/lazy.ts'
+import {
+  integrationCreation,
+  integrationDetail,
+  integrationList,
+  integrationUpdate,
+  integrationValidation,
+} from './wire.ts'
 
 const tag = 'Integrations'
 const params = lazy(() => z.object({ integration_id: idSchema('int', 'Id of the integration.') }))
@@ -25,6 +32,14 @@ export const createIntegration = operation({
     'Creates an integration, enabled. `config` may be filled later: what is sent must be of the right shape, what is missing is named by validate. Type `webhook` needs plan team (402). An organization has at most 100.',
   request: () => ({ body: createIntegrationBody() }),
   answers: () => ({ 201: integrationSchema() }),
+  published: [
+    {
+      id: 'settings.integrations.create',
+      records: { request: 'CreateIntegrationRequest', answer: 'IntegrationResponse' },
+      located: true,
+      wire: integrationCreation,
+    },
+  ],
   refusals: ['conflict', 'plan_limit_reached'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'integration' } },
   audit: { action: 'integration.created', resource: 'integration' },
@@ -39,6 +54,7 @@ export const listIntegrations = operation({
   description: 'Summaries, newest first.',
   request: () => ({ query: z.object(pageQuery()) }),
   answers: () => ({ 200: pageOf(integrationSummarySchema()) }),
+  published: [{ id: 'settings.integrations.list', records: { list: 'IntegrationResponse' }, wire: integrationList }],
   access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })
 
@@ -51,6 +67,14 @@ export const getIntegration = operation({
   description: 'One integration with its configuration; secret fields are masked.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: integrationSchema() }),
+  published: [
+    {
+      id: 'settings.integrations.get',
+      records: { answer: 'IntegrationDetailResponse' },
+      notFound: 'integration_not_found',
+      wire: integrationDetail,
+    },
+  ],
   refusals: ['not_found'],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
@@ -68,6 +92,14 @@ export const updateIntegration = operation({
     body: patchIntegrationBody(),
   }),
   answers: () => ({ 200: patchedIntegrationSchema() }),
+  published: [
+    {
+      id: 'settings.integrations.update',
+      records: { request: 'UpdateIntegrationRequest', answer: 'IntegrationDetailResponse' },
+      notFound: 'integration_not_found',
+      wire: integrationUpdate,
+    },
+  ],
   refusals: ['not_found', 'plan_limit_reached'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'integration' } },
   audit: { action: 'integration.updated', resource: 'integration', param: 'integration_id' },
@@ -82,6 +114,7 @@ export const deleteIntegration = operation({
   description: 'Deletes the integration and its secrets.',
   request: () => ({ params: params() }),
   answers: () => ({ 204: null }),
+  published: [{ id: 'settings.integrations.delete', records: {}, notFound: 'integration_not_found' }],
   refusals: ['not_found'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
   audit: { action: 'integration.deleted', resource: 'integration', param: 'integration_id' },
@@ -120,6 +153,14 @@ export const validateIntegration = operation({
       })
       .meta({ id: 'IntegrationCheck' }),
   }),
+  published: [
+    {
+      id: 'settings.integrations.validate',
+      records: { answer: 'IntegrationTestResponse' },
+      notFound: 'integration_not_found',
+      wire: integrationValidation,
+    },
+  ],
   refusals: ['not_found'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
 })

@@ -15,8 +15,9 @@ export const handler = serve(createIntegration, async ({ caller, body, now, comm
   const id = newId('int')
   const at = now.toISOString()
   const config = await mergeConfig(body.type, {}, body.config ?? {}, secretsOf(caller.orgId, id))
-  const { type, name } = body
-  const integration: Integration = { id, type, name, enabled: true, config, created_at: at, updated_at: at, version: 1 }
+  const { config: _sent, event_types, ...fields } = body
+  const made = { id, enabled: true, config, created_at: at, updated_at: at, version: 1 }
+  const integration: Integration = { ...fields, ...made, event_types: event_types ?? undefined }
   const answer = recordCreatedAnswer(integrations, integration, `/api/v2/settings/integrations/${id}`)
   return commit(recordCreated(integrations, caller.orgId, integration), answer)
 })

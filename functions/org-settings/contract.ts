@@ -3,7 +3,10 @@ import * as z from 'zod'
 import { operation } from '../../shared/http/operation.ts'
 import { clearable, patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
+import type { Identity } from '../../shared/org-auth/identity.ts'
+import { presetNames } from '../../shared/org-settings/presets.ts'
 import { orgSettingsFields, orgSettingsSchema } from '../../shared/org-settings/record.ts'
+import { settingsUpdate, settingsView } from './wire.ts'
 
 const tag = 'Organization settings'
 
@@ -17,6 +20,39 @@ const patchFields = lazy(() => {
   }
 })
 
+const settingsPatch = settingsUpdate(() => z.object(patchFields()).partial())
+
+export const getCompliancePreset = operation({
+  id: 'settings.get-compliance-preset',
+  route: 'GET /api/v2/settings/compliance/{preset}',
+  tag,
+  scope: 'settings:read',
+  summary: 'Get a compliance preset',
+  description: 'Settings that a standard asks for, to be sent to the update of the settings. Nothing is changed.',
+  request: () => ({
+    params: z.object({ preset: z.enum(presetNames).meta({ description: 'The standard: hipaa, gdpr, pci or soc2.' }) }),
+  }),
+  answers: () => ({
+    200: z
+      .object({
+        audit_retention_days: z.int(),
+        require_mfa_for_admin: z.boolean(),
+        require_admin_approval: z.boolean(),
+        auto_rollback_enabled: z.boolean(),
+        protect_production: z.boolean(),
+      })
+      .meta({ id: 'CompliancePreset' }),
+  }),
+  published: [{ id: 'settings.compliance.get', records: { answer: 'UpdateSettingsRequest' } }],
+  refusals: ['not_found'],
+  access: { table: ['GetItem', 'UpdateItem'] },
+})
+
+/** A change of how people sign in, which only the published face sends with the settings. */
+export interface IdentityWish {
+  identity?: Identity
+}
+
 export const getOrgSettings = operation({
   id: 'settings.get',
   route: 'GET /api/v2/settings',
@@ -25,6 +61,15 @@ export const getOrgSettings = operation({
   summary: 'Get organization settings',
   description: 'The governance settings. An organization that has none yet gets the defaults, which are written then.',
   answers: () => ({ 200: orgSettingsSchema() }),
+  published: [
+    { id: 'settings.get', records: { answer: 'OrgSettingsResponse' }, wire: settingsView },
+    {
+      id: 'org_settings.get',
+      route: 'GET /api/v1/settings/{org_id}',
+      records: { answer: 'OrgSettingsResponse' },
+      wire: settingsView,
+    },
+  ],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
 })
 
@@ -42,6 +87,19 @@ export const updateOrgSettings = operation({
     }),
   }),
   answers: () => ({ 200: orgSettingsSchema() }),
+  published: [
+    {
+      id: 'settings.update',
+      records: { request: 'UpdateSettingsRequest', answer: 'OrgSettingsResponse' },
+      wire: settingsPatch,
+    },
+    {
+      id: 'org_settings.update',
+      route: 'PUT /api/v1/settings/{org_id}',
+      records: { request: 'UpdateSettingsRequest', answer: 'OrgSettingsResponse' },
+      wire: settingsPatch,
+    },
+  ],
   refusals: ['conflict', 'plan_limit_reached'],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
   audit: { action: 'org_settings.updated', resource: 'org_settings' },

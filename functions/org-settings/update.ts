@@ -1,28 +1,28 @@
 import { requireFeatures } from '../../shared/billing/entity.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/patch.ts'
-import { invalidInput } from '../../shared/http/problem.ts'
 import { serve } from '../../shared/http/serve.ts'
+import { readOrgAuth } from '../../shared/org-auth/entity.ts'
+import { identityChanged } from '../../shared/org-auth/identity.ts'
 import { forgetRules, refuseLockout } from '../../shared/org-settings/access-rules.ts'
-import { orgSettingsUpdated, readOrgSettings } from '../../shared/org-settings/entity.ts'
-import { floorFaults, raisedToFloor } from '../../shared/org-settings/record.ts'
-import { updateOrgSettings } from './contract.ts'
+import { orgSettingsUpdated, readOrgSettings, toShown } from '../../shared/org-settings/entity.ts'
+import { patchedSettings } from '../../shared/org-settings/record.ts'
+import { together } from '../../shared/storage/commit.ts'
+import { type IdentityWish, updateOrgSettings } from './contract.ts'
 
 /** Applies a patch: the HIPAA floor holds, nobody locks themselves out by accident, and hipaa_mode needs its plan. */
 export const handler = serve(updateOrgSettings, async ({ caller, body, headers, ip, now, commit }) => {
-  const { allow_lockout, ...fields } = body
-  const patch = presentFields(fields)
-  const before = await readOrgSettings(caller.orgId)
-  const after = { ...before.value, ...patch }
-  const faults = floorFaults(patch, after)
-  if (faults.length > 0) throw invalidInput(faults)
-  requireMatch(headers, before.value)
-  const raised = raisedToFloor(after)
+  const { allow_lockout, identity, ...fields }: typeof body & IdentityWish = body
+  const [before, auth] = await Promise.all([readOrgSettings(caller.orgId), readOrgAuth(caller.orgId)])
+  const raised = patchedSettings(before.value, presentFields(fields))
+  requireMatch(headers, toShown(before, auth.value, now))
   if (!allow_lockout) refuseLockout(caller, raised, ip, now)
   const switchedOn = raised.hipaa_mode && !before.value.hipaa_mode
   await requireFeatures(caller.orgId, now, switchedOn ? { hipaa_mode: 'hipaa_mode' } : {})
-  const change = orgSettingsUpdated(caller.orgId, before, raised)
-  const answer = await commitIfChanged(commit, change, resource(raised))
+  const { change, after } = orgSettingsUpdated(caller.orgId, before, raised, now)
+  const signIn = identityChanged(caller, auth, identity)
+  const answer = resource(toShown(after, signIn.after, now))
+  const answered = await commitIfChanged(commit, together(change, signIn.change), answer)
   forgetRules(caller.orgId)
-  return answer
+  return answered
 })

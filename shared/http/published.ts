@@ -149,9 +149,10 @@ const renamed = (faults: readonly InputFault[], { names = {}, toFault = (fault) 
     const { path, code, message } = fault
     // A field that the published record does not have was named by the caller: its name is no translation.
     if (code === 'unknown_field') return fault
-    const [first = '', ...rest] = path.split('.')
+    const [first = '', second = '', ...rest] = path.split('.')
+    const inside = names[`${first}.${second}`]
     return {
-      path: [names[first] ?? first, ...rest].join('.'),
+      path: [...(inside ? [inside] : [names[first] ?? first, second]), ...rest].filter((part) => part !== '').join('.'),
       code,
       message: message.replace(/\b[a-z]+(?:_[a-z]+)+\b/g, (word) => names[word] ?? word),
     }

@@ -19,7 +19,7 @@ export const integrations: RecordKind<Integration> = {
 
 /** The plan feature that a type needs, by the field of the request that asks for it. */
 export const featuresOf = (type: IntegrationType, field: string): Record<string, PlanFeature> =>
-  type === 'webhook' ? { [field]: 'webhooks' } : {}
+  type === 'webhook' ? { [field]: 'webhooks' } : type === 'siem' ? { [field]: 'siem_export' } : {}
 
 /** The row that the secrets of an integration belong to. */
 export const secretsOf = (orgId: string, id: string): SecretBinding => ({ orgId, recordId: id, purpose: 'integration' })

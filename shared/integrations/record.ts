@@ -6,6 +6,7 @@ import { lazy } from '../lazy.ts'
 import type { SealedSecret } from '../secrets/kms.ts'
 import { maskedEndpoint, Secret } from '../secrets/secret.ts'
 import type { StoredRecord } from '../storage/record.ts'
+import { defaultEventTypes, eventTypesField } from './events.ts'
 import { type FieldSpec, type IntegrationType, integrationTypeNames, specOf } from './types.ts'
 
 /** A sealed value, and whether it looked like a stand-in for a real one when it was written. */
@@ -16,7 +17,35 @@ export interface Integration extends StoredRecord {
   type: IntegrationType
   enabled: boolean
   config: Record<string, KeptValue>
+  /** Absent: those of the type. */
+  event_types?: readonly string[] | undefined
+  notify_on_deploy?: boolean | null | undefined
+  notify_on_incident?: boolean | null | undefined
+  notify_on_approval?: boolean | null | undefined
 }
+
+const noticeField = lazy(() =>
+  z
+    .boolean()
+    .nullable()
+    .meta({ description: 'Kept for other services of the platform; does not filter what is sent.' }),
+)
+const noticeFields = lazy(() => ({
+  notify_on_deploy: noticeField(),
+  notify_on_incident: noticeField(),
+  notify_on_approval: noticeField(),
+}))
+const eventTypes = lazy(() =>
+  eventTypesField().meta({
+    description: 'Which events it is for: actions of the audit trail, `<resource>.*` or `*`. Default: by type.',
+  }),
+)
+/** Members beside name, switch and configuration. */
+const furtherFields = lazy(() => ({
+  event_types: eventTypes().nullable(),
+  ...noticeFields(),
+}))
+export const furtherInput = lazy(() => z.object(furtherFields()).partial().shape)
 
 const mapFields = (type: IntegrationType, schemaOf: (spec: FieldSpec) => z.ZodType): z.ZodRawShape =>
   Object.fromEntries(
@@ -46,13 +75,14 @@ export const createIntegrationBody = lazy(() =>
           type: z.literal(type).meta({ description: 'What it integrates with, which decides what `config` may hold.' }),
           name: nameField(),
           config: configInput(type).optional().meta({ description: 'Its configuration, which may be filled later.' }),
+          ...furtherInput(),
         })
         .meta({ id: `New${pascal(type)}` }),
     ),
   ),
 )
 
-const applied = ['name', 'enabled', 'config'] as const
+const applied = ['name', 'enabled', 'config', 'event_types', 'notify_on_*'] as const
 /** More unknown fields are no client's mistake. */
 const maxFields = 50
 const tooMany = `must not have more than ${maxFields} fields`
@@ -68,6 +98,7 @@ export const patchIntegrationBody = lazy(() =>
         .refine(fits, tooMany)
         .optional()
         .meta({ description: 'Fields of the type’s configuration, as in create.', maxProperties: maxFields }),
+      ...furtherInput(),
     })
     .refine((body) => Object.keys(body).length > 0, `must change at least one field: ${applied.join(', ')}`)
     .refine(fits, tooMany)
@@ -99,7 +130,14 @@ const integrationWith = <Extra extends z.ZodRawShape>(prefix: string, extra: Ext
     'type',
     variants((type) =>
       z
-        .object({ type: z.literal(type), ...summaryFields(), config: z.object(mapFields(type, shownValue)), ...extra })
+        .object({
+          type: z.literal(type),
+          ...summaryFields(),
+          config: z.object(mapFields(type, shownValue)),
+          event_types: z.array(z.string()),
+          ...noticeFields(),
+          ...extra,
+        })
         .meta({ id: `${prefix}${pascal(type)}` }),
     ),
   )
@@ -150,9 +188,18 @@ export const toSummary = (integration: Integration) => ({
   updated_at: integration.updated_at,
 })
 
+/** Rows of earlier versions have none of these. */
+const furtherOf = (integration: Integration) => ({
+  event_types: [...(integration.event_types ?? defaultEventTypes(integration.type))],
+  notify_on_deploy: integration.notify_on_deploy ?? null,
+  notify_on_incident: integration.notify_on_incident ?? null,
+  notify_on_approval: integration.notify_on_approval ?? null,
+})
+
 export const toIntegrationRecord = (integration: Integration) => ({
   ...toSummary(integration),
   config: shownConfig(integration),
+  ...furtherOf(integration),
 })
 
 /** What an event shows, by dotted field. */
@@ -160,5 +207,6 @@ export const toAuditFields = (integration: Integration): Record<string, unknown>
   type: integration.type,
   name: integration.name,
   enabled: integration.enabled,
+  ...furtherOf(integration),
   ...Object.fromEntries(Object.entries(shownConfig(integration)).map(([name, value]) => [`config.${name}`, value])),
 })

@@ -100,6 +100,12 @@ export const integrationTypes = {
         description: 'A channel other than the webhook’s own.',
         hint: 'name a channel like #alerts',
       },
+      workspace_id: {
+        keeping: 'plain',
+        value: () => z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be the id of a workspace, like T0123456789'),
+        description: 'Id of the Slack workspace, for people; kept, and not used in delivery.',
+        hint: 'copy the id of the workspace, which begins with T',
+      },
     },
   },
   microsoft_teams: {
@@ -266,6 +272,33 @@ export const integrationTypes = {
         hint: 'choose grpc (port 4317 as a rule), http/protobuf or http/json (4318)',
       },
       headers,
+    },
+  },
+  siem: {
+    category: 'data',
+    fields: {
+      endpoint: {
+        keeping: 'secret_url',
+        destination: true,
+        value: () => url(() => true, ''),
+        need: 'required',
+        description: 'https; receives the events.',
+        hint: 'name the https URL of the collector',
+      },
+      format: {
+        keeping: 'plain',
+        value: () => z.enum(['json', 'cef', 'leef']),
+        need: 'required',
+        description: 'How an event is written: JSON, ArcSight CEF or QRadar LEEF.',
+        hint: 'choose json, cef or leef, as the collector reads',
+      },
+      token: {
+        keeping: 'secret',
+        value: () => secretText().regex(/^[\x21-\x7e]{8,1024}$/, 'must be 8 to 1024 characters without spaces'),
+        need: 'recommended',
+        description: 'Sent as a bearer token.',
+        hint: 'copy the token of the collector',
+      },
     },
   },
 } as const satisfies Record<string, IntegrationSpec>

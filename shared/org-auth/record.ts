@@ -1,6 +1,7 @@
 /** How people of an org sign in: SSO, SCIM, the primary mode; and what must hold together. */
 import * as z from 'zod'
-import { type InputFault, invalidInput } from '../http/problem.ts'
+import { nameField } from '../http/fields.ts'
+import { type InputFault, invalidInput, ProblemError } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 import { writtenUrlField } from '../outbound/written-url.ts'
 import { secretNeeded } from '../secrets/destination.ts'
@@ -14,6 +15,11 @@ export type SignInProvider = (typeof signInProviders)[number]
 /** VSCHAR of RFC 6749, appendix A.1, which client ids and secrets consist of. */
 const vschar = /^[\x20-\x7e]+$/
 const notVschar = 'must be printable ASCII (RFC 6749, appendix A)'
+
+export const identityModeField = lazy(() => z.enum(['password', 'oauth', 'sso', 'passkey']))
+
+/** Free text for people. */
+const labelField = lazy(() => nameField(255).nullable())
 
 const settingFields = lazy(() => ({
   sso_enabled: z.boolean().meta({ description: 'People can sign in through SSO; needs plan team.' }),
@@ -33,9 +39,15 @@ const settingFields = lazy(() => ({
   sso_enforced: z.boolean().meta({ description: 'People can sign in through SSO only.' }),
   sso_default_role: z.enum(['admin', 'member']).meta({ description: 'Role of people who come through SSO first.' }),
   scim_enabled: z.boolean().meta({ description: 'People are provisioned through SCIM; needs plan enterprise.' }),
-  primary_identity_mode: z
-    .enum(['password', 'oauth', 'sso'])
-    .meta({ description: 'How people sign in first of all; `sso` needs `sso_enabled`.' }),
+  primary_identity_mode: identityModeField().meta({
+    description: 'How people sign in first of all; `sso` needs `sso_enabled`, and so each other its own switch.',
+  }),
+  email_password_enabled: z.boolean().meta({ description: 'People can sign in with e-mail and password.' }),
+  passkeys_enabled: z.boolean().meta({ description: 'People can sign in with a passkey.' }),
+  sso_provider: labelField().meta({ description: 'What the identity provider is called, for people; null: not told.' }),
+  sso_domain: labelField().meta({
+    description: 'Domain whose people come through SSO; kept, not checked; null: none.',
+  }),
 }))
 
 /** The fields that a patch may hold. */
@@ -83,6 +95,10 @@ export const defaultOrgAuth: OrgAuth = {
   sso_default_role: 'member',
   scim_enabled: false,
   primary_identity_mode: 'password',
+  email_password_enabled: true,
+  passkeys_enabled: false,
+  sso_provider: null,
+  sso_domain: null,
 }
 
 /** What is shown: everything, the secret as its mask, and which providers the server has. */
@@ -123,10 +139,36 @@ export function incoherences(auth: WantedAuth, providers: readonly SignInProvide
   need('primary_identity_mode', mode !== 'sso' || auth.sso_enabled, 'can be sso only while sso_enabled is true')
   need(
     'primary_identity_mode',
+    mode !== 'password' || auth.email_password_enabled,
+    'can be password only while email_password_enabled is true',
+  )
+  need(
+    'primary_identity_mode',
+    mode !== 'passkey' || auth.passkeys_enabled,
+    'can be passkey only while passkeys_enabled is true',
+  )
+  need(
+    'primary_identity_mode',
     mode !== 'oauth' || providers.length > 0,
     'cannot be oauth: this server has no such provider',
   )
   return faults
+}
+
+/**
+ * Refuses settings with which nobody could sign in. Providers of the server do not count: whether the organization's people
+ * have accounts there is not known here.
+ *
+ * @throws ProblemError `invalid_input`
+ */
+export function requireWayIn(auth: Settings): void {
+  if (auth.email_password_enabled || auth.passkeys_enabled || auth.sso_enabled) return
+  const message = 'is the last way to sign in; switch passkeys_enabled or sso_enabled on first'
+  const errors = [{ path: 'email_password_enabled', code: 'last_auth_method', message }]
+  throw new ProblemError('invalid_input', `email_password_enabled ${message}`, {
+    errors,
+    published: 'last_auth_method',
+  })
 }
 
 /**
@@ -147,3 +189,19 @@ export const featuresSwitchedOn = (before: Settings, after: Settings): Record<st
   ...(after.sso_enabled && !before.sso_enabled ? { sso_enabled: 'sso' } : {}),
   ...(after.scim_enabled && !before.scim_enabled ? { scim_enabled: 'scim' } : {}),
 })
+
+export type ShownAuth = z.infer<ReturnType<typeof orgAuthSchema>>
+
+/** Modes of the published contract. */
+export const identityModes = ['email_password', 'sso', 'passkey'] as const
+
+/** The published mode; accounts at providers are told as e-mail and password, the nearest that it has. */
+export const publishedMode = (mode: Settings['primary_identity_mode']): (typeof identityModes)[number] =>
+  mode === 'sso' || mode === 'passkey' ? mode : 'email_password'
+
+/** The published contract has no switch for passkeys: whoever chooses them as the mode switches them on. */
+export function modeInput(mode: (typeof identityModes)[number] | null | undefined) {
+  if (!mode) return {}
+  if (mode === 'passkey') return { primary_identity_mode: mode, passkeys_enabled: true }
+  return { primary_identity_mode: mode === 'email_password' ? ('password' as const) : mode }
+}

@@ -1,9 +1,17 @@
 /** The settings row of an org: made with its defaults on the first read, changed by version. */
-
+import { bornAt } from '../ids.ts'
+import type { OrgAuth } from '../org-auth/record.ts'
 import { type Change, StaleReadError } from '../storage/commit.ts'
-import { type DocumentKind, documentChanged, documentKey, readDocument, type Versioned } from '../storage/document.ts'
-import { insert } from '../storage/table.ts'
-import { defaultOrgSettings, type OrgSettings } from './record.ts'
+import {
+  type DocumentKind,
+  documentChanged,
+  documentKey,
+  fromRow,
+  type Versioned,
+  writeDocument,
+} from '../storage/document.ts'
+import { getRow, insert } from '../storage/table.ts'
+import { defaultOrgSettings, type OrgSettings, type ShownOrgSettings } from './record.ts'
 
 const kind: DocumentKind<OrgSettings> = {
   sortKey: 'SETTINGS',
@@ -12,10 +20,41 @@ const kind: DocumentKind<OrgSettings> = {
   defaults: defaultOrgSettings,
 }
 
-export const readOrgSettings = (orgId: string): Promise<Versioned<OrgSettings>> => readDocument(kind, orgId)
+interface Times {
+  created_at: string
+  updated_at: string
+}
+
+/** The settings, and when they came to be and were changed; undefined while they are defaults that nobody has read. */
+export type StoredOrgSettings = Versioned<OrgSettings> & { times: Times | undefined }
+
+export async function readOrgSettings(orgId: string): Promise<StoredOrgSettings> {
+  const row = await getRow(documentKey(kind, orgId))
+  const stored = fromRow(kind, row)
+  if (!row) return { ...stored, times: undefined }
+  // Rows of earlier versions have no times: their organization is as old as its id.
+  const { created_at = bornAt(orgId), updated_at = created_at } = row as Partial<Times>
+  return { ...stored, times: { created_at, updated_at } }
+}
+
+const timesFrom = ({ times }: StoredOrgSettings, now: Date): Times => ({
+  created_at: times?.created_at ?? now.toISOString(),
+  updated_at: now.toISOString(),
+})
+
+/** The settings as they are shown, with the mode of sign-in, which is changed elsewhere. */
+export const toShown = (
+  settings: StoredOrgSettings,
+  { primary_identity_mode }: Pick<OrgAuth, 'primary_identity_mode'>,
+  now: Date,
+): ShownOrgSettings => ({
+  ...settings.value,
+  primary_identity_mode,
+  ...(settings.times ?? timesFrom(settings, now)),
+})
 
 /** The change that writes the defaults of an org that has no settings yet; of two, the second reads again. */
-export const orgSettingsInitialized = (orgId: string): Change => ({
+export const orgSettingsInitialized = (orgId: string, now: Date): Change => ({
   action: 'org_settings.initialized',
   actor: { type: 'system', id: 'settings' },
   resource: { type: 'org_settings', id: orgId },
@@ -23,14 +62,23 @@ export const orgSettingsInitialized = (orgId: string): Change => ({
   changes: [],
   writes: [
     insert(
-      { ...documentKey(kind, orgId), value: defaultOrgSettings, version: 1 },
+      {
+        ...documentKey(kind, orgId),
+        ...{ value: defaultOrgSettings, version: 1, created_at: now.toISOString(), updated_at: now.toISOString() },
+      },
       () => new StaleReadError('the settings were initialized by another request'),
     ),
   ],
 })
 
-/** The change from `before` to `after`. Events from it on are kept as long as `after` says. */
-export const orgSettingsUpdated = (orgId: string, before: Versioned<OrgSettings>, after: OrgSettings): Change => ({
-  ...documentChanged(kind, orgId, before, after),
-  auditRetentionDays: after.audit_retention_days,
-})
+/** The change from `before` to `after`, and what is stored then. Events from it on are kept as long as `after` says. */
+export function orgSettingsUpdated(orgId: string, before: StoredOrgSettings, value: OrgSettings, now: Date) {
+  const times = timesFrom(before, now)
+  const change: Change = {
+    ...documentChanged(kind, orgId, before, value),
+    writes: [writeDocument(kind, orgId, value, before.version, { ...times })],
+    auditRetentionDays: value.audit_retention_days,
+  }
+  const after: StoredOrgSettings = change.changes.length === 0 ? before : { value, version: before.version + 1, times }
+  return { change, after }
+}

@@ -1,8 +1,9 @@
 /** The governance settings of an org: fields, defaults, and the floor that HIPAA mode puts under them. */
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import type { InputFault } from '../http/problem.ts'
+import { type InputFault, invalidInput } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
+import { identityModeField } from '../org-auth/record.ts'
 
 const cidrField = lazy(() => z.union([z.cidrv4(), z.cidrv6()], { error: ({ input }) => cidrFault(input) }))
 
@@ -44,13 +45,38 @@ export const orgSettingsFields = lazy(() => ({
   default_region: z
     .enum(['us', 'eu', 'ap'])
     .meta({ description: 'Region where what names none is kept; kept for other services of the platform.' }),
+  protect_production: z
+    .boolean()
+    .meta({ description: 'Production is changed only with approval; kept for other services of the platform.' }),
+  device_battery_threshold: z
+    .int()
+    .min(0)
+    .max(100)
+    .meta({
+      description: 'Percent of battery below which devices do no work; kept for other services of the platform.',
+    }),
+  device_network_policy: z
+    .enum(deviceNetworkPolicies)
+    .meta({ description: 'Networks over which devices load models; kept for other services of the platform.' }),
 }))
 
+export const deviceNetworkPolicies = ['any', 'wifi_only', 'cellular_allowed'] as const
+
 export const orgSettingsSchema = lazy(() =>
-  z.object(orgSettingsFields()).meta({ id: 'OrgSettings', description: 'Governance settings of an organization.' }),
+  z
+    .object({
+      ...orgSettingsFields(),
+      primary_identity_mode: identityModeField().meta({
+        description: 'As in the sign-in settings, where it is changed.',
+      }),
+      created_at: z.iso.datetime(),
+      updated_at: z.iso.datetime(),
+    })
+    .meta({ id: 'OrgSettings', description: 'Governance settings of an organization.' }),
 )
 
-export type OrgSettings = z.infer<ReturnType<typeof orgSettingsSchema>>
+export type OrgSettings = z.infer<z.ZodObject<ReturnType<typeof orgSettingsFields>>>
+export type ShownOrgSettings = z.infer<ReturnType<typeof orgSettingsSchema>>
 
 export const defaultOrgSettings: OrgSettings = {
   audit_retention_days: 365,
@@ -64,6 +90,9 @@ export const defaultOrgSettings: OrgSettings = {
   hipaa_mode: false,
   ip_allowlist: [],
   default_region: 'us',
+  protect_production: false,
+  device_battery_threshold: 20,
+  device_network_policy: 'any',
 }
 
 /** The floor of HIPAA mode, field by field: what holds, and the value that makes it hold. */
@@ -90,6 +119,18 @@ export const floorFaults = (patch: Partial<OrgSettings>, after: OrgSettings): In
           message: `must be ${hipaaFloor[field].rule} while hipaa_mode is on; switch that off first, or keep the floor`,
         }))
     : []
+
+/**
+ * The settings with a patch, under the floor of HIPAA mode.
+ *
+ * @throws ProblemError `invalid_input` for each field of the patch that breaks the floor
+ */
+export function patchedSettings(before: OrgSettings, patch: Partial<OrgSettings>): OrgSettings {
+  const after = { ...before, ...patch }
+  const faults = floorFaults(patch, after)
+  if (faults.length > 0) throw invalidInput(faults)
+  return raisedToFloor(after)
+}
 
 /** The settings with everything that HIPAA mode implies, when it is on. */
 export function raisedToFloor(settings: OrgSettings): OrgSettings {

@@ -25,6 +25,13 @@ export interface Change extends AuditDraft {
   auditRetentionDays?: number
 }
 
+/** A change and what else changes with it, as one: the event is of the first that changes anything. */
+export function together(first: Change, second: Change | undefined): Change {
+  if (!second || second.changes.length === 0) return first
+  if (first.changes.length === 0) return second
+  return { ...first, changes: [...first.changes, ...second.changes], writes: [...first.writes, ...second.writes] }
+}
+
 /** What an operation had read has changed before it wrote; the pipeline runs the operation again, on a fresh read. */
 export class StaleReadError extends Error {
   override readonly name = 'StaleReadError'

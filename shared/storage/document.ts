@@ -4,7 +4,7 @@
  */
 import { type AuditAction, type AuditChange, changedFields, type ResourceType } from '../audit/event.ts'
 import { type Change, StaleReadError } from './commit.ts'
-import { getRow, orgPartition, putIf, type RowKey } from './table.ts'
+import { getRow, orgPartition, putIf, type Row, type RowKey } from './table.ts'
 
 export interface DocumentKind<T extends object> {
   sortKey: string
@@ -24,9 +24,12 @@ export const documentKey = <T extends object>(kind: DocumentKind<T>, orgId: stri
   sk: kind.sortKey,
 })
 
-/** Fields that were added since a row was written have their defaults. */
-export async function readDocument<T extends object>(kind: DocumentKind<T>, orgId: string): Promise<Versioned<T>> {
-  const row = await getRow(documentKey(kind, orgId))
+/** The settings as they are stored, or their defaults. */
+export const readDocument = async <T extends object>(kind: DocumentKind<T>, orgId: string): Promise<Versioned<T>> =>
+  fromRow(kind, await getRow(documentKey(kind, orgId)))
+
+/** The document of a row. Fields that were added since it was written have their defaults. */
+export function fromRow<T extends object>(kind: DocumentKind<T>, row: Row | undefined): Versioned<T> {
   if (!row) return { value: kind.defaults, version: 0 }
   return { value: { ...kind.defaults, ...(row.value as Partial<T>) }, version: row.version as number }
 }
@@ -53,10 +56,16 @@ export function documentChanged<T extends object>(
   }
 }
 
-/** The write of a document, over the version that was read and no other. */
-export const writeDocument = <T extends object>(kind: DocumentKind<T>, orgId: string, value: T, readVersion: number) =>
+/** The write of a document, over the version that was read and no other; `beside` is kept beside its value. */
+export const writeDocument = <T extends object>(
+  kind: DocumentKind<T>,
+  orgId: string,
+  value: T,
+  readVersion: number,
+  beside: Record<string, string> = {},
+) =>
   putIf(
-    { ...documentKey(kind, orgId), value, version: readVersion + 1 },
+    { ...documentKey(kind, orgId), ...beside, value, version: readVersion + 1 },
     readVersion === 0
       ? { ConditionExpression: 'attribute_not_exists(pk)' }
       : { ConditionExpression: 'version = :read', ExpressionAttributeValues: { ':read': readVersion } },

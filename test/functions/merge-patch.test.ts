@@ -55,6 +55,9 @@ const patchables: Patchable[] = [
       hipaa_mode: fc.constant(false),
       ip_allowlist: allowlist,
       default_region: fc.constantFrom('us', 'eu', 'ap'),
+      protect_production: fc.boolean(),
+      device_battery_threshold: fc.integer({ min: 0, max: 100 }),
+      device_network_policy: fc.constantFrom('any', 'wifi_only', 'cellular_allowed'),
     },
     faults: {
       audit_retention_days: notIntegerWithin(30, 3650),
@@ -83,6 +86,10 @@ const patchables: Patchable[] = [
       sso_default_role: fc.constantFrom('admin', 'member'),
       scim_enabled: fc.constant(false),
       primary_identity_mode: fc.constantFrom('password', 'oauth'),
+      email_password_enabled: fc.constant(true),
+      passkeys_enabled: fc.boolean(),
+      sso_provider: fc.constantFrom(null, 'Okta'),
+      sso_domain: fc.constantFrom(null, 'acme.example'),
     },
     faults: {
       sso_enabled: notBoolean,
@@ -110,6 +117,7 @@ const patchables: Patchable[] = [
         'cloud_only',
         'auto',
       ),
+      serving_policy_options: fc.dictionary(fc.constantFrom('regions', 'note'), fc.integer()),
       telemetry_enabled: fc.boolean(),
       privacy_mode: fc.constantFrom('standard', 'strict', 'zero_retention'),
     },

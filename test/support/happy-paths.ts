@@ -86,6 +86,7 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'billing/list-invoices': onCheckout(),
   'billing/support-context': onCheckout(),
   'org-settings/get': nothingNeeded,
+  'org-settings/get-compliance-preset': async () => ({ params: { preset: 'hipaa' } }),
   'org-settings/update': async () => ({ body: { auto_rollback_enabled: true } }),
   'cloud-connections/create': async () => ({ body: await connection() }),
   'cloud-connections/list': nothingNeeded,

@@ -16,6 +16,7 @@ export const categories = {
   webhook: 'notification',
   datadog: 'data',
   opentelemetry: 'data',
+  siem: 'data',
 } as const
 
 export type Type = keyof typeof categories
@@ -23,7 +24,11 @@ export const types = Object.keys(categories) as Type[]
 
 /** Every field of each type, with a value that a customer could have. */
 export const fullConfigs = {
-  slack: { webhook_url: 'https://hooks.slack.com/services/T0Q2/B0Q3/kJ8sLw2mQz71', channel: '#alerts' },
+  slack: {
+    webhook_url: 'https://hooks.slack.com/services/T0Q2/B0Q3/kJ8sLw2mQz71',
+    channel: '#alerts',
+    workspace_id: 'T0Q2ACME',
+  },
   microsoft_teams: {
     webhook_url: 'https://acme.webhook.office.com/webhookb2/9f3c@2a71/IncomingWebhook/57ab/c41e9d20',
   },
@@ -41,11 +46,12 @@ export const fullConfigs = {
     protocol: 'http/protobuf',
     headers: { 'api-key': 'c0ffee12-77aa' },
   },
+  siem: { endpoint: 'https://siem.acme.io/services/collector/a81f', format: 'cef', token: 'tok-51c8d20e7b4a' },
 } as const satisfies Record<Type, object>
 
 /** What reads show of those, worked out by hand: secrets by their last 4 characters, URLs by scheme, host and those. */
 export const shownConfigs: Record<Type, object> = {
-  slack: { webhook_url: 'https://hooks.slack.com/…Qz71', channel: '#alerts' },
+  slack: { webhook_url: 'https://hooks.slack.com/…Qz71', channel: '#alerts', workspace_id: 'T0Q2ACME' },
   microsoft_teams: { webhook_url: 'https://acme.webhook.office.com/…9d20' },
   pagerduty: { routing_key: '…WX6Y', severity: 'error', region: 'us' },
   opsgenie: { api_key: '…e3f4', region: 'eu', priority: 'P2' },
@@ -61,6 +67,7 @@ export const shownConfigs: Record<Type, object> = {
     protocol: 'http/protobuf',
     headers: { 'api-key': '…77aa' },
   },
+  siem: { endpoint: 'https://siem.acme.io/…a81f', format: 'cef', token: '…7b4a' },
 }
 
 /** An org on a plan, whose admin key may be used as often as a test likes. */

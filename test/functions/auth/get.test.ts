@@ -22,6 +22,10 @@ const defaults = {
   sso_default_role: 'member',
   scim_enabled: false,
   primary_identity_mode: 'password',
+  email_password_enabled: true,
+  passkeys_enabled: false,
+  sso_provider: null,
+  sso_domain: null,
 }
 
 describe('reading the sign-in settings', () => {

@@ -16,7 +16,7 @@ import { allRows, rowsOf } from '../../support/rows.ts'
 let org: TestOrg
 let on: ReturnType<typeof integrationsOf>
 beforeAll(async () => {
-  org = await makeOrgOn('team')
+  org = await makeOrgOn('enterprise')
   on = integrationsOf(org)
 })
 
@@ -36,6 +36,9 @@ describe('creating an integration', () => {
       created_at: time,
       updated_at: body.created_at,
       config: shownConfigs[type],
+      event_types:
+        categories[type] === 'data' || type === 'webhook' ? ['*'] : ['billing.*', 'usage_limits.*', 'api_key.*'],
+      ...{ notify_on_deploy: null, notify_on_incident: null, notify_on_approval: null },
     })
     expect(headers.location).toBe(`/api/v2/settings/integrations/${body.id}`)
     const got = await on.get(body.id)
@@ -84,6 +87,7 @@ describe('creating an integration', () => {
       'config.url': 'https://hooks.acme.io/…7c21',
       'config.signing_secret': '…pXv7',
       'config.headers': { 'X-Team': '…4711', Authorization: '…7dec' },
+      event_types: ['*'],
     })
   })
 
@@ -165,7 +169,7 @@ describe('what a create refuses', () => {
   })
 
   test('a signing secret whose last characters are pairs of halves keeps the trail provable and the ETag true', async () => {
-    const other = await makeOrgOn('team')
+    const other = await makeOrgOn('enterprise')
     const calls = integrationsOf(other)
     const config = { signing_secret: 'sixteen letters \u{1F511}abc' }
     const created = await calls.create({ type: 'webhook', name: 'emoji', config })
@@ -193,9 +197,9 @@ describe('the plan', () => {
     expect(await kept()).toEqual(before)
   })
 
-  test('every type but webhook is open to free', async () => {
+  test('every type but webhook and siem is open to free', async () => {
     const calls = integrationsOf(await makeBusyOrg())
-    const open = types.filter((type) => type !== 'webhook')
+    const open = types.filter((type) => type !== 'webhook' && type !== 'siem')
     for (const type of open) await calls.make(type)
     expect((await calls.list()).body.data.map(({ type }: { type: string }) => type)).toEqual(open.reverse())
   })

@@ -7,7 +7,7 @@ import { allRows } from '../../support/rows.ts'
 let org: TestOrg
 let on: ReturnType<typeof integrationsOf>
 beforeAll(async () => {
-  org = await makeOrgOn('team')
+  org = await makeOrgOn('enterprise')
   on = integrationsOf(org)
 })
 

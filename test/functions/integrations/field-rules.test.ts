@@ -7,7 +7,7 @@ let on: ReturnType<typeof integrationsOf>
 /** An empty integration of each type, to patch. */
 const empty: Partial<Record<Type, string>> = {}
 beforeAll(async () => {
-  on = integrationsOf(await makeOrgOn('team'))
+  on = integrationsOf(await makeOrgOn('enterprise'))
 })
 
 async function emptyOf(type: Type): Promise<string> {

@@ -44,12 +44,14 @@ const present = (schema: Schema = {}): Schema => {
 const typesOf = (schema: Schema): string[] => [present(schema).type ?? []].flat().filter((type) => type !== 'null')
 
 describe('the schema of a create', () => {
-  test('is one of the eight types, told apart by type, which is required', () => {
+  test('is one of the nine types, told apart by type, which is required', () => {
     expect(createSchema.oneOf?.map(({ properties }) => properties?.type?.const).sort()).toEqual([...types].sort())
     for (const variant of createSchema.oneOf ?? []) {
       expect(variant.required?.toSorted()).toEqual(['name', 'type'])
       expect(variant.additionalProperties).toBe(false)
-      expect(Object.keys(variant.properties ?? {}).sort()).toEqual(['config', 'name', 'type'])
+      expect(Object.keys(variant.properties ?? {}).sort()).toEqual([
+        ...['config', 'event_types', 'name', 'notify_on_approval', 'notify_on_deploy', 'notify_on_incident', 'type'],
+      ])
     }
   })
 
@@ -128,7 +130,7 @@ describe('the schema of an answer', () => {
 describe('what the service answers is what the schema says, with no field more', () => {
   let on: ReturnType<typeof integrationsOf>
   beforeAll(async () => {
-    on = integrationsOf(await makeOrgOn('team'))
+    on = integrationsOf(await makeOrgOn('enterprise'))
   })
   const expectConforming = (name: OperationName, status: number, body: unknown) => {
     const schema = (operations[name].answers as Record<number, z.ZodType>)[status]

@@ -36,6 +36,7 @@ const secretConfigs: Record<Type, () => object> = {
   }),
   datadog: () => ({ api_key: newCanary() }),
   opentelemetry: () => ({ headers: { 'api-key': newCanary(), 'X-Two': newCanary() } }),
+  siem: () => ({ endpoint: `https://siem.acme.io/${newCanary()}`, token: newCanary() }),
 }
 
 /** Longer than the 4 characters that a mask shows, and too long to meet by chance in a hash. */
@@ -97,8 +98,8 @@ async function withFailingKms<T>(fault: object, run: () => Promise<T>): Promise<
 }
 
 beforeAll(async () => {
-  org = await makeOrgOn('team')
-  other = await makeOrgOn('team')
+  org = await makeOrgOn('enterprise')
+  other = await makeOrgOn('enterprise')
   for (const type of types) {
     const headers = { 'idempotency-key': `canary ${type}` }
     const body = { type, name: `my ${type}`, config: secretConfigs[type]() }
@@ -190,6 +191,7 @@ const sealedFields: Record<Type, string[]> = {
   webhook: ['config.headers.Authorization', 'config.headers.X-Team', 'config.signing_secret', 'config.url'],
   datadog: ['config.api_key'],
   opentelemetry: ['config.endpoint', 'config.headers.api-key'],
+  siem: ['config.endpoint', 'config.token'],
 }
 
 describe('what is sealed', () => {

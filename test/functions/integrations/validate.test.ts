@@ -9,7 +9,7 @@ import { allRows, type StoredRow } from '../../support/rows.ts'
 let org: TestOrg
 let on: ReturnType<typeof integrationsOf>
 beforeAll(async () => {
-  org = await makeOrgOn('team')
+  org = await makeOrgOn('enterprise')
   on = integrationsOf(org)
 })
 afterEach(() => {

@@ -1,0 +1,34 @@
+/** Sign-in settings in the records of the published contract. */
+import * as z from 'zod'
+import { named, optional, wire } from '../../shared/http/published.ts'
+import { lazy } from '../../shared/lazy.ts'
+import { identityModes, modeInput, publishedMode, type ShownAuth } from '../../shared/org-auth/record.ts'
+
+export const authView = lazy(() =>
+  wire({
+    body: z.strictObject({
+      identity_mode: optional(z.enum(identityModes)),
+      email_password_enabled: optional(z.boolean()),
+      sso_provider: z.string().nullish(),
+      sso_domain: z.string().nullish(),
+      scim_enabled: optional(z.boolean()),
+    }),
+    names: { primary_identity_mode: 'identity_mode' },
+    toInput: ({ identity_mode, email_password_enabled, scim_enabled, ...labels }) => ({
+      ...named({ email_password_enabled, scim_enabled }),
+      ...modeInput(identity_mode),
+      ...Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== undefined)),
+    }),
+    toAnswer: (auth: ShownAuth) => ({
+      identity_mode: publishedMode(auth.primary_identity_mode),
+      email_password_enabled: auth.email_password_enabled,
+      google_enabled: auth.google_enabled,
+      apple_enabled: auth.apple_enabled,
+      github_enabled: auth.github_enabled,
+      passkeys_enabled: auth.passkeys_enabled,
+      sso_provider: auth.sso_provider,
+      sso_domain: auth.sso_domain,
+      scim_enabled: auth.scim_enabled,
+    }),
+  }),
+)

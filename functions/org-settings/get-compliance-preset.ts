@@ -1,0 +1,7 @@
+import { ok } from '../../shared/http/answer.ts'
+import { serve } from '../../shared/http/serve.ts'
+import { compliancePresets } from '../../shared/org-settings/presets.ts'
+import { getCompliancePreset } from './contract.ts'
+
+/** The settings that a preset stands for; nothing is changed. */
+export const handler = serve(getCompliancePreset, ({ params }) => ok(compliancePresets[params.preset]))
