@@ -1769,7 +1769,6 @@ export interface components {
              * @enum {string}
              */
             serving_policy: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
-            /** @description Further members of the serving policy, which are kept and not read here; at most 4096 bytes. */
             serving_policy_options: {
                 [key: string]: unknown;
             };
@@ -3211,7 +3210,7 @@ export interface components {
              * @enum {string}
              */
             serving_policy?: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
-            /** @description Further members of the serving policy, which are kept and not read here; at most 4096 bytes. */
+            /** @description Further members of the serving policy, for clients that know them: kept and answered unread. Replaced as a whole; at most 8 KiB of JSON, nested at most 16 deep. */
             serving_policy_options?: {
                 [key: string]: unknown;
             };

@@ -4,4 +4,4 @@ import { serveDocumentPatch } from '../../shared/http/serve-documents.ts'
 import { updateCloudPolicy } from './contract.ts'
 
 /** Applies a patch to the cloud policy, which must be coherent as a whole. */
-export const handler = serveDocumentPatch(updateCloudPolicy, cloudPolicy, requireCoherent)
+export const handler = serveDocumentPatch(updateCloudPolicy, cloudPolicy, { requireCoherent })

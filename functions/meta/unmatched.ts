@@ -22,7 +22,9 @@ export const handler = servePublic(unmatched, ({ method, path, headers }) => {
 
 const unknownPath = (path: string): ProblemError => {
   // The published face has its own clients: only those who ask for it are sent there.
-  const offered = routeList.filter(({ route }) => path.startsWith('/api/v1/') || !route.published)
+  const offered = routeList.filter(({ route }) =>
+    path.startsWith('/api/v1/') ? route.path.startsWith('/api/v1/') : !route.published,
+  )
   const near = nearestPath(path, [...new Set(offered.map(({ route }) => route.path))])
   const hint = near === undefined ? '/api/v1/docs lists those that there are.' : `did you mean ${near}?`
   return new ProblemError('not_found', `No operation has this path; ${hint}`)

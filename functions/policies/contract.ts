@@ -2,7 +2,7 @@
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { orgPoliciesFields, orgPoliciesSchema } from '../../shared/org-policies/record.ts'
-import { policiesView } from './wire.ts'
+import { policiesUpdate, policiesView } from './wire.ts'
 
 const tag = 'Policies'
 
@@ -31,7 +31,7 @@ export const updatePolicies = operation({
     {
       id: 'settings.policies.update',
       records: { request: 'UpdatePoliciesRequest', answer: 'PoliciesResponse' },
-      wire: policiesView,
+      wire: policiesUpdate,
     },
   ],
   access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },

@@ -2,32 +2,39 @@
 import * as z from 'zod'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
-import type { OrgPolicies } from '../../shared/org-policies/record.ts'
+import { type OrgPolicies, privacyModes, servingPolicies } from '../../shared/org-policies/record.ts'
 
-const modes = { standard: 'standard', strict: 'strict', off: 'zero_retention' } as const
-const publishedModes = { standard: 'standard', strict: 'strict', zero_retention: 'off' } as const
+const publishedModes = { standard: 'standard', strict: 'strict', zero_retention: 'off' } as const satisfies Record<
+  OrgPolicies['privacy_mode'],
+  string
+>
 
-export const policiesView = lazy(() =>
+/** The published serving policy is an open object: its `policy` is our code, the further members are kept as they are. */
+const toAnswer = (policies: OrgPolicies) => ({
+  serving_policy: { policy: policies.serving_policy, ...policies.serving_policy_options },
+  telemetry_enabled: policies.telemetry_enabled,
+  privacy_mode: publishedModes[policies.privacy_mode],
+})
+
+export const policiesView = lazy(() => wire({ toAnswer }))
+
+export const policiesUpdate = lazy(() =>
   wire({
     body: z.strictObject({
-      serving_policy: optional(z.record(z.string(), z.unknown())),
+      serving_policy: optional(z.looseObject({ policy: optional(z.enum(servingPolicies)) })),
       telemetry_enabled: optional(z.boolean()),
-      privacy_mode: optional(z.enum(['standard', 'strict', 'off'])),
+      privacy_mode: optional(z.enum(Object.values(publishedModes))),
     }),
-    names: { serving_policy: 'serving_policy.policy', serving_policy_options: 'serving_policy' },
+    names: { serving_policy_options: 'serving_policy' },
     toInput: ({ serving_policy, telemetry_enabled, privacy_mode }) => {
       const { policy, ...options } = serving_policy ?? {}
       return named({
         serving_policy: policy,
-        serving_policy_options: serving_policy ? options : undefined,
+        serving_policy_options: serving_policy && options,
         telemetry_enabled,
-        privacy_mode: privacy_mode ? modes[privacy_mode] : undefined,
+        privacy_mode: privacyModes.find((mode) => publishedModes[mode] === privacy_mode),
       })
     },
-    toAnswer: ({ serving_policy, serving_policy_options, telemetry_enabled, privacy_mode }: OrgPolicies) => ({
-      serving_policy: { ...serving_policy_options, policy: serving_policy },
-      telemetry_enabled,
-      privacy_mode: publishedModes[privacy_mode],
-    }),
+    toAnswer,
   }),
 )

@@ -15,7 +15,7 @@ import { change, orgPartition, type RowKey, tableName, updateRow, type Write, wr
 import type { Answer } from './answer.ts'
 import { answerMarginMs, type Exchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
-import { type InputFault, isRetryable, type ProblemCode, ProblemError } from './problem.ts'
+import { type InputFault, isRetryable, type ProblemCode, ProblemError, type PublishedCode } from './problem.ts'
 
 const keepSeconds = 24 * 60 * 60
 
@@ -29,6 +29,7 @@ type KeptAnswer =
       errors?: readonly InputFault[]
       headers?: Record<string, string>
       retryable?: boolean
+      published?: PublishedCode
     }
 
 /** The hold that a running request has on its idempotency key. */
@@ -88,6 +89,7 @@ const problemToKept = ({ code, message, details }: ProblemError): KeptAnswer => 
   ...(details.errors ? { errors: details.errors } : {}),
   ...(details.headers ? { headers: details.headers } : {}),
   ...(details.retryable === undefined ? {} : { retryable: details.retryable }),
+  ...(details.published ? { published: details.published } : {}),
 })
 
 /** Whether an error is the kept answer to an earlier request. */

@@ -1,37 +1,83 @@
 /** Serving and data-handling policies of an org. */
+import canonicalize from 'canonicalize'
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
 
-const maxOptionBytes = 4096
+export const servingPolicies = [
+  'private',
+  'local_first',
+  'performance_first',
+  'cloud_first',
+  'cloud_only',
+  'auto',
+] as const
+export const privacyModes = ['standard', 'strict', 'zero_retention'] as const
 
-export const orgPoliciesFields = lazy(() => ({
-  serving_policy: z.enum(['private', 'local_first', 'performance_first', 'cloud_first', 'cloud_only', 'auto']).meta({
+const servingPolicyField = lazy(() =>
+  z.enum(servingPolicies).meta({
     description: 'Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.',
   }),
-  serving_policy_options: z
-    .record(z.string(), z.json())
-    .refine(
-      (options) => Buffer.byteLength(JSON.stringify(options)) <= maxOptionBytes,
-      `must not be longer than ${maxOptionBytes} bytes`,
-    )
+)
+
+const maxOptionsBytes = 8 * 1024
+const maxOptionsDepth = 16
+
+/** Checked level by level: a body can nest deeper than a stack is high. */
+function isNestedDeeperThan(root: object, maxDepth: number): boolean {
+  let level: unknown[] = [root]
+  for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []))
+  }
+  return level.some((value) => typeof value === 'object' && value !== null)
+}
+
+/** The text is canonical JSON, so that the same options are the same text. */
+const toText = (options: object): string => canonicalize(options) ?? '{}'
+
+const optionsField = lazy(() =>
+  z
+    .record(z.string(), z.unknown())
+    .superRefine((options, { addIssue }) => {
+      const refuse = (message: string, path: string[] = []) => addIssue({ code: 'custom', message, path })
+      if (Object.hasOwn(options, 'policy')) refuse('is serving_policy itself, and no option of it', ['policy'])
+      if (isNestedDeeperThan(options, maxOptionsDepth)) return refuse(`must nest at most ${maxOptionsDepth} deep`)
+      if (Buffer.byteLength(toText(options)) > maxOptionsBytes) refuse(`must have at most ${maxOptionsBytes} bytes`)
+    })
+    .transform(toText)
     .meta({
-      description: `Further members of the serving policy, which are kept and not read here; at most ${maxOptionBytes} bytes.`,
+      description: `Further members of the serving policy, for clients that know them: kept and answered unread. Replaced as a whole; at most ${maxOptionsBytes / 1024} KiB of JSON, nested at most ${maxOptionsDepth} deep.`,
     }),
+)
+
+/** The fields of a patch. They parse to what is stored. */
+export const orgPoliciesFields = lazy(() => ({
+  serving_policy: servingPolicyField(),
+  serving_policy_options: optionsField(),
   telemetry_enabled: z.boolean().meta({ description: 'Whether SDKs and servers send telemetry.' }),
-  privacy_mode: z.enum(['standard', 'strict', 'zero_retention']).meta({ description: 'How much of requests is kept.' }),
+  privacy_mode: z.enum(privacyModes).meta({ description: 'How much of requests is kept.' }),
 }))
 
 export const orgPoliciesSchema = lazy(() =>
   z
-    .object(orgPoliciesFields())
+    .object({ ...orgPoliciesFields(), serving_policy_options: z.record(z.string(), z.unknown()) })
     .meta({ id: 'OrgPolicies', description: 'Serving and data-handling policies of an organization.' }),
 )
 
 export type OrgPolicies = z.infer<ReturnType<typeof orgPoliciesSchema>>
 
-export const defaultOrgPolicies: OrgPolicies = {
+/** The options lie as JSON text: DynamoDB has other bounds of numbers than JSON, and no order of members. */
+export type StoredOrgPolicies = Omit<OrgPolicies, 'serving_policy_options'> & { serving_policy_options: string }
+
+export const defaultOrgPolicies: StoredOrgPolicies = {
   serving_policy: 'auto',
-  serving_policy_options: {},
+  serving_policy_options: '{}',
   telemetry_enabled: true,
   privacy_mode: 'standard',
 }
+
+export const toOrgPolicies = ({ serving_policy_options: text, ...policies }: StoredOrgPolicies): OrgPolicies => ({
+  serving_policy: policies.serving_policy,
+  serving_policy_options: JSON.parse(text),
+  telemetry_enabled: policies.telemetry_enabled,
+  privacy_mode: policies.privacy_mode,
+})

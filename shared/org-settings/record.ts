@@ -48,13 +48,9 @@ export const orgSettingsFields = lazy(() => ({
   protect_production: z
     .boolean()
     .meta({ description: 'Production is changed only with approval; kept for other services of the platform.' }),
-  device_battery_threshold: z
-    .int()
-    .min(0)
-    .max(100)
-    .meta({
-      description: 'Percent of battery below which devices do no work; kept for other services of the platform.',
-    }),
+  device_battery_threshold: z.int().min(0).max(100).meta({
+    description: 'Percent of battery below which devices do no work; kept for other services of the platform.',
+  }),
   device_network_policy: z
     .enum(deviceNetworkPolicies)
     .meta({ description: 'Networks over which devices load models; kept for other services of the platform.' }),

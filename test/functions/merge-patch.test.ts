@@ -128,6 +128,8 @@ const patchables: Patchable[] = [
 /** What a field that was written so is read as: a secret as `…` and its last 4 characters, or `…` when it is short. */
 const shown = (field: string, value: unknown): unknown =>
   field === 'sso_client_secret' && typeof value === 'string' ? `…${value.length < 12 ? '' : value.slice(-4)}` : value
+/** A record without the time of its last change. */
+const steady = ({ updated_at: _time, ...body }: Body): Body => body
 const asShown = (patch: Body): Body =>
   Object.fromEntries(Object.entries(patch).map(([field, value]) => [field, shown(field, value)]))
 
@@ -163,7 +165,8 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
 
   test('the record has exactly the fields of the patch and those that cannot be patched', async () => {
     const { body } = await get()
-    const readOnly = ['google_enabled', 'apple_enabled', 'github_enabled']
+    const readOnly = ['google_enabled', 'apple_enabled', 'github_enabled', 'created_at', 'updated_at']
+    if (read === 'org-settings/get') readOnly.push('primary_identity_mode')
     expect(
       Object.keys(body)
         .filter((name) => !readOnly.includes(name))
@@ -179,7 +182,7 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
         const patched = await patch(body)
         const after = await get()
         expect(patched.status).toBe(200)
-        expect(patched.body).toEqual({ ...before.body, ...asShown(body) })
+        expect(steady(patched.body)).toEqual({ ...steady(before.body), ...asShown(body) })
         expect(after.text).toBe(patched.text)
         expect(after.headers.etag).toBe(patched.headers.etag)
         // A secret that is written is a change even where its mask is that of the one before.
@@ -217,8 +220,9 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
         const before = await get()
         await patch(rest)
         const back = await patch(Object.fromEntries(Object.keys(rest).map((field) => [field, before.body[field]])))
-        expect(back.text).toBe(before.text)
-        expect(back.headers.etag).toBe(before.headers.etag)
+        expect(steady(back.body)).toEqual(steady(before.body))
+        // A time of change is another version, whatever else it was before.
+        if (!before.body.updated_at) expect(back.headers.etag).toBe(before.headers.etag)
       }),
       { numRuns: 8 },
     )
@@ -232,7 +236,7 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
         const whole = await patch(body)
         const parts = names.map((name) => ({ [name]: body[name] }))
         for (const part of reversed ? parts.reverse() : parts) expect((await patch(part)).status).toBe(200)
-        expect((await get()).text).toBe(whole.text)
+        expect(steady((await get()).body)).toEqual(steady(whole.body))
       }),
       { numRuns: 5 },
     )

@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { cloudPolicyView } from '../../functions/cloud-policy/wire.ts'
 import type { OperationName } from '../../functions/operations.ts'
-import { policiesView } from '../../functions/policies/wire.ts'
 import { credentialSources } from '../../shared/cloud-policy/record.ts'
 import { invoke, invokePublished } from '../support/invoke.ts'
 import { makeOrg, type TestOrg } from '../support/orgs.ts'
@@ -68,46 +67,6 @@ describe('the cloud policy', () => {
   })
 })
 
-describe('policies', () => {
-  test('keep members of the serving policy that this API does not know', async () => {
-    const serving_policy = { policy: 'local_first', max_latency_ms: 200, regions: ['eu'] }
-    const changed = await published('policies/update', { serving_policy, privacy_mode: 'off' })
-    expect(changed.body, changed.text).toEqual({ serving_policy, telemetry_enabled: true, privacy_mode: 'off' })
-    expect((await ours('policies/get')).body).toMatchObject({
-      serving_policy: 'local_first',
-      privacy_mode: 'zero_retention',
-    })
-    await ours('policies/update', { serving_policy: 'private' })
-    expect((await published('policies/get')).body.serving_policy).toEqual({ ...serving_policy, policy: 'private' })
-  })
-
-  test('are refused under the published names', async () => {
-    const refused = await published('policies/update', { serving_policy: { policy: 'nowhere' } })
-    expect(refused.body.error.details.errors[0].path).toBe('serving_policy.policy')
-    const large = await published('policies/update', { serving_policy: { note: 'x'.repeat(5000) } })
-    expect(large.body.error.details.errors[0].path).toBe('serving_policy')
-  })
-
-  test('survive the way there and back', () => {
-    const policy = fc.record({
-      serving_policy: fc.constantFrom('auto', 'private'),
-      serving_policy_options: fc.dictionary(
-        fc.string().filter((name) => name !== 'policy' && name !== '__proto__'),
-        fc.jsonValue(),
-      ),
-      telemetry_enabled: fc.boolean(),
-      privacy_mode: fc.constantFrom('standard', 'strict', 'zero_retention'),
-    })
-    const { toAnswer, toInput } = policiesView()
-    fc.assert(
-      fc.property(policy, (before) => {
-        const context = { orgId: 'org', once: {}, unchanged: false, query: {}, now: new Date() }
-        expect(toInput?.(toAnswer?.(before as never, context) as never, context)).toEqual(before)
-      }),
-    )
-  })
-})
-
 describe('usage limits', () => {
   test('are a list of what has a limit, and are set by either name', async () => {
     const limits = [
@@ -150,8 +109,6 @@ describe('usage limits', () => {
 })
 
 test('an empty patch changes nothing', async () => {
-  for (const name of ['cloud-policy/update', 'policies/update'] as const) {
-    const before = await published(name.replace('update', 'get') as OperationName)
-    expect((await published(name, {})).body).toEqual(before.body)
-  }
+  const before = await published('cloud-policy/get')
+  expect((await published('cloud-policy/update', {})).body).toEqual(before.body)
 })

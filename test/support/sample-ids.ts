@@ -9,6 +9,7 @@ const sampleIds: Readonly<Record<string, string>> = {
   credential_id: `cred_${ulid}`,
   target_id: `tgt_${ulid}`,
   integration_id: `int_${ulid}`,
+  preset: 'gdpr',
 }
 
 /** What looks like an id to a hurried eye, and is none. */

@@ -193,7 +193,7 @@ describe('a patch', () => {
     const wanted = { audit_retention_days: 400, default_region: 'ap', require_model_approval: true }
     const patched = await patch(wanted, own)
     expect(patched.status).toBe(200)
-    expect(patched.body).toEqual({ ...before, ...wanted })
+    expect(patched.body).toEqual({ ...before, ...wanted, updated_at: patched.body.updated_at })
     const read = await get(own)
     expect(read.text).toBe(patched.text)
     expect(read.headers.etag).toBe(patched.headers.etag)
@@ -271,6 +271,7 @@ describe('hipaa_mode', () => {
     expect(status).toBe(200)
     expect(body).toEqual({
       ...before,
+      updated_at: body.updated_at,
       hipaa_mode: true,
       audit_retention_days: 2190,
       session_duration_hours: 8,
@@ -354,7 +355,8 @@ describe('patches at once', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 412, 412])
     for (const answer of answers.filter(({ status }) => status === 412)) expectProblem(answer, 'precondition_failed')
     const winner = answers.findIndex(({ status }) => status === 200)
-    expect((await get(own)).body).toEqual({ ...body, ...wanted[winner] })
+    const { updated_at: _time, ...before } = body
+    expect((await get(own)).body).toMatchObject({ ...before, ...wanted[winner] })
     expect(await eventsOf(own, 'org_settings.updated')).toHaveLength(1)
     await expectWholeChain(own)
   })
@@ -383,7 +385,7 @@ describe('patches at once', () => {
     const first = (await get(own)).headers.etag ?? ''
     const second = (await patch({ default_region: 'eu' }, own, { 'if-match': first })).headers.etag ?? ''
     expect((await patch({ default_region: 'ap' }, own, { 'if-match': `"nothing", ${second}` })).status).toBe(200)
-    expect((await patch({ default_region: 'eu' }, own, { 'if-match': '*' })).headers.etag).toBe(second)
+    expect((await patch({ default_region: 'eu' }, own, { 'if-match': '*' })).status).toBe(200)
     for (const stale of [first, '"nothing"', `W/${second}`]) {
       expectProblem(await patch({ default_region: 'eu' }, own, { 'if-match': stale }), 'precondition_failed')
     }
@@ -407,7 +409,7 @@ describe('patches at once', () => {
     const answers = await Promise.all(parts.map((part) => patch(part, own)))
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200))
     for (const [index, { body }] of answers.entries()) expect(body).toMatchObject(parts[index] ?? {})
-    expect((await get(own)).body).toEqual({ ...wanted, hipaa_mode: false })
+    expect((await get(own)).body).toMatchObject({ ...wanted, hipaa_mode: false })
     const events = await eventsOf(own, 'org_settings.updated')
     expect(events.flatMap(({ changes }) => changes.map(({ field }) => field)).sort()).toEqual(
       Object.keys(wanted).sort(),

@@ -126,7 +126,7 @@ describe('an unknown path', () => {
     ['/api/v2/settings/apikeys/key_01jd3v7k3q9x5m2n8r4t6w0y1z/rotate', '/api/v2/settings/api-keys/{key_id}/rotate'],
     ['/api/v2/settings/usage_limits', '/api/v2/settings/usage-limits'],
     ['/healthz', '/api/v1/health'],
-    ['/api/v1/setings', '/api/v2/settings'],
+    ['/api/v1/setings', '/api/v1/settings'],
   ])('%s gets the path of the API that is nearest to it', async (path, meant) => {
     const answer = await get(path)
     expectProblem(answer, 'not_found')
