@@ -14,7 +14,8 @@ export function nearestPath(path: string, templates: readonly string[]): string 
   const byPath = new Map<string, string>()
   for (const template of templates) {
     const parts = template.replace(prefix, '').split('/')
-    if (parts.length !== given.length) continue
+    // A template of parameters alone would be near to everything.
+    if (parts.length !== given.length || parts.every((part) => part.startsWith('{'))) continue
     byPath.set(parts.map((part, index) => (part.startsWith('{') ? given[index] : part)).join('/'), template)
   }
   const near = nearest(given.join('/'), [...byPath.keys()])

@@ -25,9 +25,14 @@ describe('organization settings', () => {
     const guarded = (audit_retention_days: number) =>
       free.PATCH(settings, { params: { header: { 'If-Match': first.etag } }, body: { audit_retention_days } })
     const changed = await guarded(400)
-    expect([changed.status, changed.data]).toEqual([200, { ...first.data, audit_retention_days: 400 }])
+    expect([changed.status, changed.data]).toMatchObject([200, { hipaa_mode: false, audit_retention_days: 400 }])
     await problemOf(guarded(500), 'precondition_failed')
     expect((await free.GET(settings)).etag).toBe(changed.etag)
+  })
+
+  test('a preset is what the update of the settings takes', async () => {
+    const preset = await free.GET('/api/v2/settings/compliance/{preset}', { params: { path: { preset: 'gdpr' } } })
+    expect(preset.data).toMatchObject({ audit_retention_days: 365, require_mfa_for_admin: true })
   })
 
   test('HIPAA mode needs its plan, and raises what is below its floor', async () => {

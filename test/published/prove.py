@@ -85,7 +85,7 @@ def records():
     check("TestConnectionResponse of a target", lambda: parsed("TestConnectionResponse", call("POST", f"{s}/execution/local-targets/{target['id']}/test")))
     check("ExecutionConfigResponse", lambda: parsed("ExecutionConfigResponse", call("GET", f"{s}/execution")))
     check("ExecutionHealthResponse", lambda: parsed("ExecutionHealthResponse", call("GET", f"{s}/execution/health")))
-    check("UpdateRoutingResponse", lambda: parsed("UpdateRoutingResponse", call("PATCH", f"{s}/execution/routing", {"strategy": "least_busy"})))
+    check("UpdateRoutingResponse", lambda: parsed("UpdateRoutingResponse", call("PATCH", f"{s}/execution/routing", {"cloud_routing_strategy": "least_busy"})))
     check("OrgSettingsResponse", lambda: parsed("OrgSettingsResponse", call("GET", s)))
     check("OrgSettingsResponse, patched", lambda: parsed("OrgSettingsResponse", call("PATCH", s, {"protect_production": True})))
     check("AuthConfigResponse", lambda: parsed("AuthConfigResponse", call("GET", f"{s}/auth")))

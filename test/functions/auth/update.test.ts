@@ -144,7 +144,7 @@ describe('the fields', () => {
 
   test('an empty patch is 400, and unknown fields are each named', async () => {
     await expectRefused({}, [''])
-    await expectRefused({ sso_domain: 'x', sso_enable: true, scim_enabled: false }, ['sso_domain', 'sso_enable'])
+    await expectRefused({ sso_domains: 'x', sso_enable: true, scim_enabled: false }, ['sso_domains', 'sso_enable'])
   })
 
   test('a caller without auth:write is 403 naming it, and the attempt is recorded', async () => {

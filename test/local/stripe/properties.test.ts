@@ -213,7 +213,7 @@ test('any sequence of what can happen keeps states legal, periods invoiced once,
       for (const invoice of store.all('invoice')) checkInvoice(invoice)
       for (const { balance } of store.all('customer')) expect(balance).toBeLessThanOrEqual(0)
     }),
-    { numRuns: 600 },
+    { numRuns: 1000 },
   )
   const all = Object.entries(legal).flatMap(([from, to]) => to.map((status) => `${from} > ${status}`))
   expect(all.filter((change) => !met.has(change)).length).toBeLessThan(all.length / 4)
