@@ -95,3 +95,12 @@ export const catchAll = { name: 'meta/unmatched', operation: meta.unmatched as O
 export const routeList = operationList.flatMap(([, operation]) =>
   operation.routes.map((route) => ({ operation, route })),
 )
+
+/** Paths of the face that a path was meant for. The published face has its own clients: no other is sent there. */
+export const pathsBeside = (path: string): string[] => {
+  const isPublished = path.startsWith('/api/v1/')
+  const offered = routeList.filter(({ route }) =>
+    isPublished ? route.path.startsWith('/api/v1/') : route.published === undefined,
+  )
+  return [...new Set(offered.map(({ route }) => route.path))]
+}

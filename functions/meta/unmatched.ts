@@ -3,7 +3,7 @@ import { nearestPath } from '../../shared/http/nearest-path.ts'
 import { ProblemError } from '../../shared/http/problem.ts'
 import { matchPath } from '../../shared/http/route.ts'
 import { servePublic } from '../../shared/http/serve-public.ts'
-import { routeList } from '../operations.ts'
+import { pathsBeside, routeList } from '../operations.ts'
 import { unmatched } from './contract.ts'
 
 /** Answers a preflight, a wrong method with 405, and a wrong path with 404. */
@@ -21,11 +21,7 @@ export const handler = servePublic(unmatched, ({ method, path, headers }) => {
 })
 
 const unknownPath = (path: string): ProblemError => {
-  // The published face has its own clients: only those who ask for it are sent there.
-  const offered = routeList.filter(({ route }) =>
-    path.startsWith('/api/v1/') ? route.path.startsWith('/api/v1/') : !route.published,
-  )
-  const near = nearestPath(path, [...new Set(offered.map(({ route }) => route.path))])
+  const near = nearestPath(path, pathsBeside(path))
   const hint = near === undefined ? '/api/v1/docs lists those that there are.' : `did you mean ${near}?`
   return new ProblemError('not_found', `No operation has this path; ${hint}`)
 }
