@@ -1,7 +1,10 @@
 /** Integrations in the records of the published contract: four types, flat fields, texts where lists are meant. */
 import * as z from 'zod'
+import { parseOptions } from '../../shared/http/faults.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
+import { anyEventTypesField } from '../../shared/integrations/events.ts'
 import { FlatFields, flatNames, fromFlat, notices } from '../../shared/integrations/published.ts'
+import { createIntegrationBody } from '../../shared/integrations/record.ts'
 import type { IntegrationType } from '../../shared/integrations/types.ts'
 import { lazy } from '../../shared/lazy.ts'
 
@@ -87,6 +90,16 @@ function toDetail(integration: Detail) {
 
 export const integrationList = lazy(() => wire({ toAnswer: toSummary }))
 
+/** The body of our own create, but for the events that it may name. */
+const creation = lazy(() =>
+  z.looseObject({ event_types: anyEventTypesField().optional() }).transform(({ event_types, ...rest }, context) => {
+    const ours = createIntegrationBody().safeParse(rest, parseOptions)
+    if (ours.success) return { ...ours.data, ...(event_types ? { event_types } : {}) }
+    context.issues.push(...ours.error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue))
+    return z.NEVER
+  }),
+)
+
 export const integrationCreation = lazy(() =>
   wire({
     body: z.strictObject({
@@ -95,6 +108,7 @@ export const integrationCreation = lazy(() =>
       config: optional(z.strictObject(flatShape())),
     }),
     names,
+    input: creation(),
     toInput: ({ name, integration_type: type, config }) => ({
       ...{ name, type },
       ...fromFlat(type, new FlatFields(named(config ?? {}))),

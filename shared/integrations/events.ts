@@ -14,15 +14,20 @@ const forPeople = ['billing.*', 'usage_limits.*', 'api_key.*']
 export const defaultEventTypes = (type: IntegrationType): readonly string[] =>
   everything.includes(type) ? ['*'] : forPeople
 
-export const eventTypesField = lazy(() =>
+const listOf = (name: z.ZodString) =>
   z
-    .array(
-      z
-        .string()
-        .max(100)
-        .refine((name) => known.includes(name), 'must be an action of the audit trail, <resource>.* or *'),
-    )
+    .array(name)
     .min(1)
     .max(50)
-    .transform((names) => [...new Set(names)]),
+    .transform((names) => [...new Set(names)])
+
+const isKnown = (name: string): boolean => known.includes(name)
+
+export const eventTypesField = lazy(() =>
+  listOf(z.string().max(100).refine(isKnown, 'must be an action of the audit trail, <resource>.* or *')),
+)
+
+/** Published clients name events of other parts of the platform as well; those are kept, and never come from here. */
+export const anyEventTypesField = lazy(() =>
+  listOf(z.string().regex(/^[A-Za-z0-9_.:*-]{1,100}$/, 'must be a name of letters, digits and . _ : * -')),
 )

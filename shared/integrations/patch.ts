@@ -4,6 +4,7 @@ import { faultsOf, parseOptions } from '../http/faults.ts'
 import { presentFields } from '../http/patch.ts'
 import { invalidInput } from '../http/problem.ts'
 import { parseConfig, splitKnown } from './config.ts'
+import { anyEventTypesField } from './events.ts'
 import { FlatFields, fromFlat } from './published.ts'
 import { furtherInput, type patchIntegrationBody } from './record.ts'
 import type { IntegrationType } from './types.ts'
@@ -48,7 +49,9 @@ interface Plain {
 
 function flatBody(type: IntegrationType, { name, enabled }: Plain, flat: FlatFields): Body {
   const { config, ...members } = fromFlat(type, flat)
-  const further = z.object(furtherInput()).safeParse(members, parseOptions)
+  const further = z
+    .object({ ...furtherInput(), event_types: anyEventTypesField().optional() })
+    .safeParse(members, parseOptions)
   if (!further.success) throw invalidInput(faultsOf(further.error))
   // A configuration of flat fields is made of this type's own.
   return { name, enabled, ...further.data, ...(config ? { config: config as Record<string, unknown> } : {}) }

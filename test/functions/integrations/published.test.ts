@@ -63,6 +63,19 @@ describe.each([
   })
 })
 
+test('events of other parts of the platform are kept, and our own face refuses them', async () => {
+  const { body } = await create('webhook', { webhook_events: 'deploy,incident.opened' })
+  expect(await detail(body.id)).toMatchObject({ webhook_events: 'deploy,incident.opened' })
+  const changed = await call('integrations/update', { ...on(body.id), body: { webhook_events: 'approval, deploy' } })
+  expect(changed.body, changed.text).toMatchObject({ webhook_events: 'approval,deploy' })
+  const refused = await invoke('integrations/update', {
+    token: org.adminKey,
+    ...on(body.id),
+    body: { event_types: ['deploy'] },
+  })
+  expect(refused.status).toBe(400)
+})
+
 test('faults are told under the flat names', async () => {
   const { body } = await create('slack')
   const faultsOf = async (patch: object) => {
@@ -72,7 +85,9 @@ test('faults are told under the flat names', async () => {
   }
   expect(await faultsOf({ webhook_url: 'https://example.com/x' })).toEqual(['webhook_url'])
   expect(await faultsOf({ siem_format: 'json' })).toEqual(['siem_format'])
-  expect(await faultsOf({ webhook_events: 'deploy' })).toEqual(['webhook_events.0'])
+  expect(await faultsOf({ webhook_events: 'deploy now' })).toEqual(['webhook_events.0'])
+  const created = await create('slack', { webhook_url: 'https://example.com/x' })
+  expect(created.body.error.details.errors[0].path).toBe('webhook_url')
   expect(await faultsOf({ colour: 'red' })).toEqual(['colour'])
 })
 
