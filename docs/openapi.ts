@@ -5,11 +5,11 @@ import * as z from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi'
 import { runMain } from '../bin/usage.ts'
 import { type OperationName, operationList } from '../functions/operations.ts'
-import packageJson from '../package.json' with { type: 'json' }
 import type { Operation } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
 import { isVersioned, problemCodes, refusalsOf, takesIfMatch } from './answers.ts'
 import { withConditions } from './conditions.ts'
+import { documentHead, securitySchemes } from './document-head.ts'
 import writtenExamples from './examples.json' with { type: 'json' }
 import { headersOf, headers as headerTexts } from './headers.ts'
 import { withNamedParts } from './named-parts.ts'
@@ -223,16 +223,7 @@ export function openApiDocument() {
   }
   const document = createDocument(
     {
-      openapi: '3.1.1',
-      info: {
-        title: 'Octomil settings API',
-        version: packageJson.version,
-        description: introduction,
-        contact: { name: 'Octomil', url: 'https://octomil.com' },
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      },
-      servers: [{ url: '/', description: 'The deployment that serves this document.' }],
-      security: [{ bearer: [] }, { apiKeyHeader: [] }],
+      ...documentHead('Octomil settings API', introduction),
       tags: [...new Set(operationList.map(([, { tag }]) => tag))].map((name) => ({
         name,
         description: tagTexts[name] ?? '',
@@ -243,14 +234,7 @@ export function openApiDocument() {
         examples: Object.fromEntries(
           Object.entries(problemExamples).map(([code, value]) => [code, { summary: value.title, value }]),
         ),
-        securitySchemes: {
-          bearer: {
-            type: 'http',
-            scheme: 'bearer',
-            description: 'An API key of this service, or a JWT of its OIDC issuer.',
-          },
-          apiKeyHeader: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key of this service.' },
-        },
+        securitySchemes,
       },
     },
     { override: ({ jsonSchema }) => simplify(jsonSchema) },

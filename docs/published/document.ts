@@ -1,11 +1,11 @@
 /** The OpenAPI document of the published face: the platform's own operation ids and records. */
 import * as z from 'zod'
 import { type OperationName, operationList } from '../../functions/operations.ts'
-import packageJson from '../../package.json' with { type: 'json' }
 import { type Operation, type Route, routeKeyOf } from '../../shared/http/operation.ts'
 import { problemKinds } from '../../shared/http/problem.ts'
 import type { Published } from '../../shared/http/published.ts'
 import { isVersioned, refusalsOf } from '../answers.ts'
+import { documentHead, securitySchemes } from '../document-head.ts'
 import { type HeaderName, headersOf, headers as headerTexts } from '../headers.ts'
 import { portableSchema } from '../portable-schemas.ts'
 import { type JsonSchema, publishedSchemas } from './schemas.ts'
@@ -131,16 +131,7 @@ export function publishedDocument() {
   }
   const text = JSON.stringify(paths)
   return {
-    openapi: '3.1.1',
-    info: {
-      title: 'Octomil settings API, published records',
-      version: packageJson.version,
-      description: introduction,
-      contact: { name: 'Octomil', url: 'https://octomil.com' },
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-    },
-    servers: [{ url: '/', description: 'The deployment that serves this document.' }],
-    security: [{ bearer: [] }, { apiKeyHeader: [] }],
+    ...documentHead('Octomil settings API, published records', introduction),
     tags: [...new Set(publishedList.map(({ operation }) => operation.tag))].map((name) => ({
       name,
       description: `${name} in the published records.`,
@@ -149,10 +140,7 @@ export function publishedDocument() {
     components: {
       schemas: usedOf(publishedSchemas, 'schemas', text),
       headers: usedOf({ ...headerTexts, ...link }, 'headers', text),
-      securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'An API key, or a JWT of the OIDC issuer.' },
-        apiKeyHeader: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key.' },
-      },
+      securitySchemes,
     },
   }
 }

@@ -68,29 +68,11 @@ export const reconciliation = lazy(() =>
 
 const unixSeconds = (instant: string): number => Math.floor(Date.parse(instant) / 1000)
 
-const toSummary = ({
-  id,
-  number,
-  status,
-  amount_due,
-  amount_paid,
-  currency,
-  hosted_invoice_url,
-  created,
-}: InvoiceSummary) => ({
-  id,
-  number,
-  status,
-  amount_due,
-  amount_paid,
-  currency,
-  hosted_invoice_url,
-  created: unixSeconds(created),
-})
+const toSummary = <T extends InvoiceSummary>(summary: T) => ({ ...summary, created: unixSeconds(summary.created) })
 
-const toInvoice = (invoice: Invoice) => ({
+/** The published record has no `amount_remaining`. */
+const toInvoice = ({ amount_remaining: _ours, ...invoice }: Invoice) => ({
   ...toSummary(invoice),
-  invoice_pdf: invoice.invoice_pdf,
   period_start: unixSeconds(invoice.period_start),
   period_end: unixSeconds(invoice.period_end),
 })

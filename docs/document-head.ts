@@ -1,0 +1,24 @@
+/** What the documents of both faces begin with, and how both are authenticated. */
+import packageJson from '../package.json' with { type: 'json' }
+
+export const documentHead = (title: string, description: string) => ({
+  openapi: '3.1.1' as const,
+  info: {
+    title,
+    version: packageJson.version,
+    description,
+    contact: { name: 'Octomil', url: 'https://octomil.com' },
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  },
+  servers: [{ url: '/', description: 'The deployment that serves this document.' }],
+  security: [{ bearer: [] }, { apiKeyHeader: [] }],
+})
+
+export const securitySchemes = {
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key of this service, or a JWT of its OIDC issuer.',
+  },
+  apiKeyHeader: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key of this service.' },
+} as const
