@@ -86,6 +86,18 @@ function endOnSignal(service: Service): void {
     )
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end)
+  if (process.env.npm_lifecycle_event) endWithShell(end)
+}
+
+/** npm hands a SIGTERM to the shell between, which ends without handing it on: the new parent tells. */
+function endWithShell(end: () => void): void {
+  const shell = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return
+    clearInterval(watch)
+    end()
+  }, 500)
+  watch.unref()
 }
 
 function welcome({ url, issuer, orgs }: DevState): string {
