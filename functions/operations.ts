@@ -92,8 +92,8 @@ export const operationList = Object.entries(operations) as unknown as readonly [
 export const catchAll = { name: 'meta/unmatched', operation: meta.unmatched as Operation } as const
 
 /** Every route of the API, of both faces. */
-export const routeList = operationList.flatMap(([, operation]) =>
-  operation.routes.map((route) => ({ operation, route })),
+export const routeList = operationList.flatMap(([name, operation]) =>
+  operation.routes.map((route) => ({ name, operation, route })),
 )
 
 /** Paths of the face that a path was meant for. The published face has its own clients: no other is sent there. */

@@ -89,7 +89,7 @@ function endOnSignal(service: Service): void {
   if (process.env.npm_lifecycle_event) endWithShell(end)
 }
 
-/** npm hands a SIGTERM to the shell between, which ends without handing it on: the new parent tells. */
+/** npm passes SIGTERM to its shell, which ends and does not pass it on. A changed parent process shows that. */
 function endWithShell(end: () => void): void {
   const shell = process.ppid
   const watch = setInterval(() => {

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { ulid } from 'ulid'
-import { catchAll, operationList } from '../functions/operations.ts'
+import { catchAll, routeList } from '../functions/operations.ts'
 import { matchPath } from '../shared/http/route.ts'
 
 type LambdaHandler = (event: unknown, context: unknown) => Promise<APIGatewayProxyStructuredResultV2>
@@ -24,8 +24,8 @@ const apiId = 'local'
 /** Handles requests as API Gateway and Lambda together would. */
 export function createGateway() {
   // Routes without parameters are preferred, as API Gateway prefers the more specific.
-  const routes = operationList
-    .flatMap(([name, { routes: ofOperation }]) => ofOperation.map(({ method, path }) => ({ name, method, path })))
+  const routes = routeList
+    .map(({ name, route: { method, path } }) => ({ name, method, path }))
     .sort((a, b) => Number(a.path.includes('{')) - Number(b.path.includes('{')))
   const functions = new Map<string, Promise<LambdaHandler>>()
   const load = (name: string): Promise<LambdaHandler> => {

@@ -1648,7 +1648,7 @@ export interface components {
             interval: ("monthly" | "annual") | null;
             customer_id: string | null;
             latest_invoice: components["schemas"]["InvoiceSummary"] | null;
-            /** @description When Stripe was asked; null when the organization has no customer and nobody was. */
+            /** @description When the service read Stripe; null when the organization has no customer. */
             cached_at: string | null;
             /** @description Past its time, and served because Stripe fails at the moment. */
             stale: boolean;
@@ -3125,7 +3125,7 @@ export interface components {
             data: components["schemas"]["Invoice"][];
             /** @description Always null: there is one page. */
             next_cursor: string | null;
-            /** @description When Stripe was asked; null when the organization has no customer and nobody was. */
+            /** @description When the service read Stripe; null when the organization has no customer. */
             cached_at: string | null;
             /** @description Past its time, and served because Stripe fails at the moment. */
             stale: boolean;

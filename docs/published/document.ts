@@ -1,6 +1,6 @@
 /** The OpenAPI document of the published face: the platform's own operation ids and records. */
 import * as z from 'zod'
-import { type OperationName, operationList } from '../../functions/operations.ts'
+import { routeList } from '../../functions/operations.ts'
 import { type Operation, type Route, routeKeyOf } from '../../shared/http/operation.ts'
 import { problemKinds } from '../../shared/http/problem.ts'
 import type { Published } from '../../shared/http/published.ts'
@@ -90,20 +90,11 @@ function describe(operation: Operation, route: Route, published: Published) {
   }
 }
 
-interface Entry {
-  name: OperationName
-  operation: Operation
-  route: Route
-  published: Published
-}
-
 /** Every published operation, in the order of our own. */
-export const publishedList: readonly Entry[] = operationList.flatMap(([name, operation]) =>
-  operation.routes.flatMap((route) =>
-    route.published && route.method !== 'HEAD' && operation.scope !== 'public'
-      ? [{ name, operation, route, published: route.published }]
-      : [],
-  ),
+export const publishedList = routeList.flatMap(({ name, operation, route }) =>
+  route.published && route.method !== 'HEAD' && operation.scope !== 'public'
+    ? [{ name, operation, route, published: route.published }]
+    : [],
 )
 
 const introduction = `The settings and billing operations of the platform as its published clients know them. Every record is closed.
@@ -113,13 +104,10 @@ const introduction = `The settings and billing operations of the platform as its
 - **More operations and fields** are under \`/api/v2\`, which the same functions serve.`
 
 /** The components that a text refers to, and those that they refer to. */
-function usedOf<T>(components: Readonly<Record<string, T>>, kind: string, text: string): Record<string, T> {
+function usedOf<T>(components: Readonly<Record<string, T>>, kind: string, text: string, known = 0): Record<string, T> {
   const used = Object.entries(components).filter(([name]) => text.includes(`"#/components/${kind}/${name}"`))
-  const whole = text + JSON.stringify(used)
-  const isAll = Object.keys(components).every(
-    (name) => used.some(([known]) => known === name) || !whole.includes(`"#/components/${kind}/${name}"`),
-  )
-  return isAll ? Object.fromEntries(used) : usedOf(components, kind, whole)
+  if (used.length === known) return Object.fromEntries(used)
+  return usedOf(components, kind, text + JSON.stringify(used), used.length)
 }
 
 /** The OpenAPI 3.1 document of the published face. */

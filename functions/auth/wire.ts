@@ -2,7 +2,21 @@
 import * as z from 'zod'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
-import { identityModes, modeInput, publishedMode, type ShownAuth } from '../../shared/org-auth/record.ts'
+import type { ShownAuth } from '../../shared/org-auth/record.ts'
+
+/** Modes of the published contract. */
+export const identityModes = ['email_password', 'sso', 'passkey'] as const
+
+/** The published mode. `oauth` reads as `email_password`, the nearest that the contract has. */
+export const publishedMode = (mode: ShownAuth['primary_identity_mode']): (typeof identityModes)[number] =>
+  mode === 'sso' || mode === 'passkey' ? mode : 'email_password'
+
+/** The published contract has no switch for passkeys: the mode `passkey` switches them on. */
+export function modeInput(mode: (typeof identityModes)[number] | null | undefined) {
+  if (!mode) return {}
+  if (mode === 'passkey') return { primary_identity_mode: mode, passkeys_enabled: true }
+  return { primary_identity_mode: mode === 'email_password' ? ('password' as const) : mode }
+}
 
 export const authView = lazy(() =>
   wire({

@@ -25,11 +25,13 @@ export const checkoutView = lazy(() =>
 export const portalView = lazy(() => wire({ body: z.strictObject({ return_url: z.string() }) }))
 
 /** Statuses of Stripe that the published contract does not have, each with the nearest that it has. */
-const nearest = { unpaid: 'past_due', incomplete_expired: 'canceled' } as const
+const nearest: Partial<Record<SubscriptionStatus, string>> = { unpaid: 'past_due', incomplete_expired: 'canceled' }
 
-/** Whoever has no subscription owes nothing: that is active. */
-const statusOf = (status: SubscriptionStatus | null | undefined) =>
-  status === 'unpaid' || status === 'incomplete_expired' ? nearest[status] : (status ?? 'active')
+/** An organization without a subscription is `active`: it owes nothing. */
+function statusOf(status: SubscriptionStatus | null | undefined): string {
+  const named = status ?? 'active'
+  return nearest[named] ?? named
+}
 
 const toBilling = ({ plan, subscription, customer_id }: BillingRecord, { orgId }: { orgId: string }) => ({
   org_id: orgId,

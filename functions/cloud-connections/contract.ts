@@ -4,11 +4,12 @@ import { connectionDefaults, connectionFields, connectionSchema } from '../../sh
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { patchBody } from '../../shared/http/patch.ts'
+import { testVerdict } from '../../shared/http/published.ts'
 import { idSchema } from '../../shared/ids.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { createKeyFields, patchKeyFields } from '../../shared/providers/key-fields.ts'
 import { providerField } from '../../shared/providers/providers.ts'
-import { connectionCreation, connectionPatch, connectionTest, connectionView } from './wire.ts'
+import { connectionCreation, connectionPatch, connectionView } from './wire.ts'
 
 const tag = 'Cloud connections'
 const scope = 'cloud:credentials'
@@ -192,7 +193,7 @@ export const testConnection = operation({
       id: 'settings.cloud_connections.test',
       records: { answer: 'TestConnectionResponse' },
       notFound: 'connection_not_found',
-      wire: connectionTest,
+      wire: testVerdict,
     },
   ],
   refusals: ['not_found'],

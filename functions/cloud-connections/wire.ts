@@ -59,13 +59,3 @@ export const connectionPatch = lazy(() =>
     toAnswer: toConnection,
   }),
 )
-
-export const connectionTest = lazy(() =>
-  wire({
-    toAnswer: ({ success, error, latency_ms }: { success: boolean; error: string | null; latency_ms: number }) => ({
-      success,
-      error,
-      latency_ms,
-    }),
-  }),
-)

@@ -12,6 +12,7 @@ import { routingFields, routingSchema } from '../../shared/execution/routing.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { patchBody } from '../../shared/http/patch.ts'
+import { testVerdict } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 import {
   executionView,
@@ -19,7 +20,6 @@ import {
   localTargetCreation,
   localTargetList,
   localTargetPatch,
-  localTargetTest,
   routingPatch,
 } from './wire.ts'
 
@@ -208,7 +208,7 @@ export const testLocalTarget = operation({
       id: 'settings.execution.test_local_target',
       records: { answer: 'TestConnectionResponse' },
       notFound: 'local_runtime_not_found',
-      wire: localTargetTest,
+      wire: testVerdict,
     },
   ],
   refusals: ['not_found'],

@@ -168,16 +168,6 @@ export const localTargetPatch = lazy(() =>
   }),
 )
 
-export const localTargetTest = lazy(() =>
-  wire({
-    toAnswer: ({ success, error, latency_ms }: { success: boolean; error: string | null; latency_ms: number }) => ({
-      success,
-      error,
-      latency_ms,
-    }),
-  }),
-)
-
 export const routingPatch = lazy(() =>
   wire({
     body: z.strictObject({

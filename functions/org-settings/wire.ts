@@ -2,8 +2,8 @@
 import * as z from 'zod'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
-import { identityModes, modeInput, publishedMode } from '../../shared/org-auth/record.ts'
 import { deviceNetworkPolicies, type ShownOrgSettings } from '../../shared/org-settings/record.ts'
+import { identityModes, modeInput, publishedMode } from '../auth/wire.ts'
 
 const toSettings = (settings: ShownOrgSettings, { orgId }: { orgId: string }) => ({
   org_id: orgId,

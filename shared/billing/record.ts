@@ -125,7 +125,7 @@ export const reconciledSchema = lazy(() =>
 /** What is said of a copy of what Stripe has. */
 export const copyFields = lazy(() => ({
   cached_at: maybeInstant().meta({
-    description: 'When Stripe was asked; null when the organization has no customer and nobody was.',
+    description: 'When the service read Stripe; null when the organization has no customer.',
   }),
   stale: z.boolean().meta({ description: 'Past its time, and served because Stripe fails at the moment.' }),
 }))

@@ -7,7 +7,7 @@ export const choiceFields = lazy(() => ({
   weight: z.int().min(0).max(1000).meta({ description: 'For the strategy `weighted`: its share; 0: none.' }),
 }))
 
-/** Of a target that nobody has set them for. */
+/** Values of a target whose request does not name them. */
 export const choiceDefaults = { priority: 100, weight: 1 }
 
 export const rateLimitFields = lazy(() => ({

@@ -17,17 +17,8 @@ const allowHeaders = [
   ...['baggage', 'traceparent', 'tracestate'],
 ].join(',')
 const exposeHeaders = [
-  ...[
-    'age',
-    'allow',
-    'etag',
-    'idempotency-replayed',
-    'link',
-    'location',
-    'ratelimit',
-    'ratelimit-policy',
-    'retry-after',
-  ],
+  ...['age', 'allow', 'etag', 'idempotency-replayed', 'link', 'location'],
+  ...['ratelimit', 'ratelimit-policy', 'retry-after'],
   ...['www-authenticate', 'x-request-id'],
 ].join(',')
 const maxAgeSeconds = 3600

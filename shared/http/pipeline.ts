@@ -113,25 +113,24 @@ function exchangeAndLog(operation: Operation): Hook {
   }
 }
 
-/** Turns whatever was thrown into problem+json, or the published face's envelope. What nobody threw on purpose is logged with its stack and told as a 500. */
+/** Turns an error into problem+json, or into the published envelope. An unexpected error is logged with its stack: 500. */
 function problemJson(operation: Operation): Hook {
   return {
     onError: (request) => {
       const { event: exchange } = request
       const problem = request.error instanceof ProblemError ? request.error : unexpected(request, exchange)
+      const { type, body } = speaksPublished(exchange, operation)
+        ? { type: 'application/json', body: publishedError(problem, exchange.requestId, exchange.published) }
+        : { type: 'application/problem+json', body: problemBody(problem, exchange.requestId, exchange.path) }
       request.response = {
         statusCode: problem.status,
         headers: {
           ...exchange.answerHeaders,
-          'content-type': speaksPublished(exchange, operation) ? 'application/json' : 'application/problem+json',
+          'content-type': type,
           ...(problem.status === 401 ? { 'www-authenticate': challenge(problem) } : {}),
           ...problem.details.headers,
         },
-        body: JSON.stringify(
-          speaksPublished(exchange, operation)
-            ? publishedError(problem, exchange.requestId, exchange.published)
-            : problemBody(problem, exchange.requestId, exchange.path),
-        ),
+        body: JSON.stringify(body),
       }
     },
   }

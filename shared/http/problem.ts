@@ -59,8 +59,6 @@ export type PublishedCode =
   | 'integration_not_found'
   | 'last_auth_method'
   | 'local_runtime_not_found'
-  | 'resource_not_found'
-  | 'upstream_provider_error'
 
 interface ProblemDetails {
   errors?: readonly InputFault[]

@@ -3,6 +3,7 @@
  * and answer. Translation is pure data; the handler below it does not know which face was called.
  */
 import type * as z from 'zod'
+import { lazy } from '../lazy.ts'
 import type { Answer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { nameField } from './fields.ts'
@@ -77,6 +78,17 @@ export const optional = <T extends z.ZodType>(schema: T) => schema.nullish()
 /** The members that name something; null and absent both mean that the caller did not name the field. */
 export const named = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
+
+interface Verdict {
+  success: boolean
+  error: string | null
+  latency_ms: number
+}
+
+/** The verdict on a connection or on a local target that was tested. */
+export const testVerdict = lazy(() =>
+  wire({ toAnswer: ({ success, error, latency_ms }: Verdict) => ({ success, error, latency_ms }) }),
+)
 
 /** The published operation behind a route of the function; undefined for our own route. */
 export const publishedAt = ({ routes }: Operation, routeKey: string | undefined): Published | undefined =>

@@ -19,7 +19,7 @@ type Body = z.infer<ReturnType<typeof patchIntegrationBody>>
  *
  * @throws ProblemError `invalid_input` when a field of the configuration is of the wrong shape
  */
-export function readPatch(type: IntegrationType, body: Plain & { config?: unknown }) {
+export function readPatch(type: IntegrationType, body: NameAndSwitch & { config?: unknown }) {
   const {
     name,
     enabled,
@@ -42,12 +42,12 @@ export function readPatch(type: IntegrationType, body: Plain & { config?: unknow
   }
 }
 
-interface Plain {
+interface NameAndSwitch {
   name?: string | undefined
   enabled?: boolean | undefined
 }
 
-function flatBody(type: IntegrationType, { name, enabled }: Plain, flat: FlatFields): Body {
+function flatBody(type: IntegrationType, { name, enabled }: NameAndSwitch, flat: FlatFields): Body {
   const { config, ...members } = fromFlat(type, flat)
   const further = z
     .object({ ...furtherInput(), event_types: anyEventTypesField().optional() })

@@ -156,8 +156,8 @@ export function incoherences(auth: WantedAuth, providers: readonly SignInProvide
 }
 
 /**
- * Refuses settings with which nobody could sign in. Providers of the server do not count: whether the organization's people
- * have accounts there is not known here.
+ * Refuses settings without a way to sign in. Providers of the server do not count: the service does not know whether
+ * members have accounts there.
  *
  * @throws ProblemError `invalid_input`
  */
@@ -191,17 +191,3 @@ export const featuresSwitchedOn = (before: Settings, after: Settings): Record<st
 })
 
 export type ShownAuth = z.infer<ReturnType<typeof orgAuthSchema>>
-
-/** Modes of the published contract. */
-export const identityModes = ['email_password', 'sso', 'passkey'] as const
-
-/** The published mode; accounts at providers are told as e-mail and password, the nearest that it has. */
-export const publishedMode = (mode: Settings['primary_identity_mode']): (typeof identityModes)[number] =>
-  mode === 'sso' || mode === 'passkey' ? mode : 'email_password'
-
-/** The published contract has no switch for passkeys: whoever chooses them as the mode switches them on. */
-export function modeInput(mode: (typeof identityModes)[number] | null | undefined) {
-  if (!mode) return {}
-  if (mode === 'passkey') return { primary_identity_mode: mode, passkeys_enabled: true }
-  return { primary_identity_mode: mode === 'email_password' ? ('password' as const) : mode }
-}

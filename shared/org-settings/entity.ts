@@ -25,7 +25,7 @@ interface Times {
   updated_at: string
 }
 
-/** The settings, and when they came to be and were changed; undefined while they are defaults that nobody has read. */
+/** The settings with their times of creation and change; undefined before the first read writes the defaults. */
 export type StoredOrgSettings = Versioned<OrgSettings> & { times: Times | undefined }
 
 export async function readOrgSettings(orgId: string): Promise<StoredOrgSettings> {

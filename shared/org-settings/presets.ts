@@ -1,4 +1,4 @@
-/** Settings that a standard asks for, as a start: whoever must comply reads the standard. */
+/** Settings that a standard asks for: a start, which does not replace reading the standard. */
 import type { OrgSettings } from './record.ts'
 
 export const presetNames = ['hipaa', 'gdpr', 'pci', 'soc2'] as const

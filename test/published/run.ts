@@ -26,7 +26,6 @@ try {
       ORG_ID: enterprise.org_id,
       SERVICE_KEY: enterprise.api_keys.full_admin,
       OWNER_TOKEN: enterprise.tokens.owner,
-      FREE_ORG_ID: free.org_id,
       FREE_KEY: free.api_keys.full_admin,
     },
   })

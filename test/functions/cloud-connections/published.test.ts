@@ -143,7 +143,7 @@ test.each([
   ['no type', { connection_type: undefined }, 'connection_type'],
   ['no key', { api_key: undefined }, 'api_key'],
   ['a key that is null', { api_key: null }, 'api_key'],
-  ['an unknown provider', { provider: 'nobody' }, 'provider'],
+  ['an unknown provider', { provider: 'acme' }, 'provider'],
   ['a blank label', { label: ' ' }, 'label'],
   ['a base URL where none may be', { base_url: 'https://one.example' }, 'base_url'],
   ['a field of our own face', { name: 'prod' }, 'name'],

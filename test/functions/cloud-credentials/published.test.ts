@@ -79,12 +79,12 @@ describe('a patch', () => {
 })
 
 test('faults have the published names of their fields', async () => {
-  const body = { provider: 'nobody', label: ' ', name: 'x' }
+  const body = { provider: 'acme', label: ' ', name: 'x' }
   const refused = await call('create', { body })
   expect(refused.status).toBe(400)
   const paths = refused.body.error.details.errors.map(({ path }: { path: string }) => path)
   expect(paths.sort()).toEqual(['api_key', 'label', 'name'])
-  const unknown = await call('create', { body: { provider: 'nobody', api_key } })
+  const unknown = await call('create', { body: { provider: 'acme', api_key } })
   expect(unknown.body.error.details.errors[0].path).toBe('provider')
   const off = await patch(await make(), { is_active: 'no' })
   expect(off.body.error.details.errors[0].path).toBe('is_active')
