@@ -16,6 +16,7 @@ import { withNamedParts } from './named-parts.ts'
 import { simplify, withAnyJson } from './portable-schemas.ts'
 import { problemExamples } from './problem-examples.ts'
 import { publishedDocument } from './published/document.ts'
+import { stageDocuments } from './stages.ts'
 
 const problemSchema = z
   .object({
@@ -261,6 +262,7 @@ function generated(): [URL, string][] {
     [new URL('openapi.json', import.meta.url), textOf(openApiDocument())],
     [new URL('published/openapi.json', import.meta.url), textOf(publishedDocument())],
     [readme, readFileSync(readme, 'utf8').replace(table, operationsTable)],
+    ...stageDocuments(),
   ]
 }
 
