@@ -67,6 +67,7 @@ const send = (url: string, { method = 'GET', headers = {}, body }: Sent = {}): P
 const expectOwn = ({ status, headers, text }: Received, expected: number, message: string) => {
   expect([status, headers['content-type'], JSON.parse(text)]).toEqual([expected, 'application/json', { message }])
   expect(headers['apigw-requestid']).toMatch(/^[0-9A-Z]{26}$/)
+  expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([])
 }
 
 const health = '/api/v1/health'
