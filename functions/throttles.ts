@@ -3,7 +3,7 @@
  * limits of a single credential are in `shared/http/rate-limit.ts`.
  */
 import { routeKeyOf } from '../shared/http/operation.ts'
-import { catchAll, operationList } from './operations.ts'
+import { operationList } from './operations.ts'
 
 /** A token bucket: each request takes one token. */
 export interface Throttle {
@@ -48,14 +48,12 @@ export interface RouteThrottles {
 
 /** The throttles of a stage, from its default: `DefaultRouteSettings` and `RouteSettings` of the API's stage. */
 export function routeThrottles(defaultThrottle: Throttle): RouteThrottles {
-  const exceptions = [...operationList.map(([, operation]) => operation), catchAll.operation].flatMap(
-    ({ id, route, routes }) => {
-      const factor = factors[id]
-      if (factor === undefined) return []
-      const keys = route === '$default' ? [route] : routes.map(routeKeyOf)
-      return keys.map((key) => [key, scaled(defaultThrottle, factor)] as const)
-    },
-  )
+  const exceptions = operationList.flatMap(([, { id, routes }]) => {
+    const factor = factors[id]
+    return factor === undefined
+      ? []
+      : routes.map((route) => [routeKeyOf(route), scaled(defaultThrottle, factor)] as const)
+  })
   return { default: defaultThrottle, exceptions: Object.fromEntries(exceptions) }
 }
 
