@@ -122,6 +122,7 @@ export const localCidrs: readonly string[] = ['127.0.0.0/8', '::1/128']
 function setServiceEnvironment(tableName: string, issuerUrl: string): void {
   const values: Partial<Record<keyof typeof environmentNames, string>> = {
     stage: 'local',
+    billingOverride: 'on',
     serviceVersion: packageJson.version,
     tableName,
     secretsKeyId: kmsKeyId,

@@ -603,7 +603,7 @@ export interface paths {
         head?: never;
         /**
          * Override the plan
-         * @description Puts the organization on a plan whatever it pays, until `expires_at` or until it is cleared with `plan: null`. Stripe’s state is kept beside it and never overwrites it. For administration and development: production stages refuse it (403) unless they switch it on.
+         * @description Puts the organization on a plan whatever it pays, until `expires_at` or until it is cleared with `plan: null`. Stripe’s state is kept beside it and never overwrites it. For administration and development: protected stages refuse it (403) unless they switch it on, and every stage with a live Stripe key does.
          *
          *     Needs the scope `billing:override`.
          */

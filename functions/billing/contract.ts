@@ -140,7 +140,7 @@ export const updateBilling = operation({
   scope: 'billing:override',
   summary: 'Override the plan',
   description:
-    'Puts the organization on a plan whatever it pays, until `expires_at` or until it is cleared with `plan: null`. Stripe’s state is kept beside it and never overwrites it. For administration and development: production stages refuse it (403) unless they switch it on.',
+    'Puts the organization on a plan whatever it pays, until `expires_at` or until it is cleared with `plan: null`. Stripe’s state is kept beside it and never overwrites it. For administration and development: protected stages refuse it (403) unless they switch it on, and every stage with a live Stripe key does.',
   request: () => ({
     body: patchBody({
       plan: planField()

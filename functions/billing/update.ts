@@ -9,7 +9,7 @@ import { updateBilling } from './contract.ts'
 
 /** Sets, changes or clears the override of the plan. */
 export const handler = serve(updateBilling, async ({ caller, body, headers, circumstances, now, commit }) => {
-  requireOverridesOn()
+  await requireOverridesOn()
   const before = await readBilling(caller.orgId)
   const override = patchedOverride(body, activeOverride(before, now), circumstances)
   requireMatch(headers, toBillingRecord(before, now))

@@ -2,21 +2,28 @@
 import type { Circumstances } from '../audit/trail.ts'
 import { type InputFault, invalidInput, ProblemError } from '../http/problem.ts'
 import { environment } from '../runtime/environment.ts'
+import { storedOwner } from '../stripe/owner.ts'
 import type { PlanOverride } from './current-plan.ts'
 import type { PlanCode } from './plans.ts'
 
 /**
- * Production stages sell plans and do not give them away, unless they say so.
+ * Overrides give plans away. A stage must switch them on, and none does once live customers pay at Stripe.
  *
  * @throws ProblemError `forbidden`
  */
-export function requireOverridesOn(): void {
-  const isOn = environment('billingOverride') ?? (environment('stage') === 'prod' ? 'off' : 'on')
-  if (isOn === 'on') return
-  throw new ProblemError(
-    'forbidden',
-    'This stage does not allow plans to be overridden; its operator can: -c billing_override=on.',
-  )
+export async function requireOverridesOn(): Promise<void> {
+  if (environment('billingOverride') !== 'on') {
+    throw new ProblemError(
+      'forbidden',
+      'This stage does not allow plan overrides. Its operator can allow them with the option billing_override.',
+    )
+  }
+  if ((await storedOwner())?.livemode === true) {
+    throw new ProblemError(
+      'forbidden',
+      'Plan overrides are off: this stage has a live Stripe key. Its operator can set a plan with npm run bootstrap.',
+    )
+  }
 }
 
 interface OverridePatch {

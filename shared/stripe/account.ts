@@ -5,16 +5,9 @@
 import type Stripe from 'stripe'
 import { ProblemError } from '../http/problem.ts'
 import { log } from '../runtime/log.ts'
-import { getRow, updateRowIf } from '../storage/table.ts'
+import { updateRowIf } from '../storage/table.ts'
+import { type Owner, ownerKey, storedOwner } from './owner.ts'
 import { isLivemode, stripeSecrets } from './secrets.ts'
-
-const accountKey = { pk: 'STRIPEACCOUNT', sk: 'STRIPEACCOUNT' }
-
-interface Owner {
-  /** Null when the key may not read its account: then only the mode is compared. */
-  account: string | null
-  livemode: boolean
-}
 
 /** By client: a new key has a new client. */
 const checks = new WeakMap<Stripe, Promise<void>>()
@@ -56,9 +49,6 @@ async function compare(stripe: Stripe): Promise<void> {
 const named = ({ account, livemode }: Partial<Owner>): string =>
   `the ${livemode ? 'live' : 'test'} mode of ${account ? `account ${account}` : 'a Stripe account'}`
 
-/** `claim` wrote the row; what comes back is what it wrote. */
-const storedOwner = async () => (await getRow(accountKey)) as Partial<Owner> | undefined
-
 /** A restricted key may not read its account. */
 async function accountOf(stripe: Stripe): Promise<string | null> {
   try {
@@ -71,7 +61,7 @@ async function accountOf(stripe: Stripe): Promise<string | null> {
 
 /** The first of several processes decides; the others read what it wrote. */
 async function claim(owner: Owner): Promise<Partial<Owner>> {
-  const claimed = await updateRowIf(accountKey, {
+  const claimed = await updateRowIf(ownerKey, {
     UpdateExpression: 'SET #account = :account, livemode = :livemode',
     ConditionExpression: 'attribute_not_exists(pk)',
     ExpressionAttributeNames: { '#account': 'account' },

@@ -7,6 +7,7 @@ export async function prepare(): Promise<void> {
     AWS_REGION: 'us-east-1',
     TABLE_NAME: 'a model',
     STAGE: 'simulation',
+    BILLING_OVERRIDE: 'on',
     STRIPE_SECRET_KEY: 'sk_test_simulation',
   })
   const { log } = await import('../../shared/runtime/log.ts')

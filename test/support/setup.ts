@@ -21,6 +21,7 @@ Object.assign(process.env, {
   AWS_ENDPOINT_URL_DYNAMODB: endpoint,
   TABLE_NAME: tableName,
   STAGE: 'test',
+  BILLING_OVERRIDE: 'on',
   SERVICE_VERSION: '0.0.0-test',
   SECRETS_KEY_ID: kmsKeyId,
   SIGN_IN_PROVIDERS: 'google,github',

@@ -1,10 +1,12 @@
 /** Overriding the plan: by owners, with a reason, beside what Stripe says, and not where plans are sold. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { ownerKey, storedOwner } from '../../../shared/stripe/owner.ts'
 import { billingOf, billingRow } from '../../support/billing.ts'
 import { eventsOf, expectWholeChain, trailEnd } from '../../support/governance.ts'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
+import { putRow } from '../../support/rows.ts'
 
 let org: TestOrg
 let billing: ReturnType<typeof billingOf>
@@ -165,7 +167,7 @@ describe('a patch', () => {
 
 describe('where plans are sold', () => {
   test('the override is 403, whoever asks, and the attempt is in the trail', async () => {
-    vi.stubEnv('STAGE', 'prod')
+    vi.stubEnv('BILLING_OVERRIDE', undefined)
     const denied = await billing.override({ plan: 'enterprise', reason: 'free lunch' })
     expectProblem(denied, 'forbidden')
     expect(denied.body.detail).toContain('billing_override')
@@ -175,19 +177,26 @@ describe('where plans are sold', () => {
   })
 
   test('the stage can switch it on, and others can switch it off', async () => {
-    vi.stubEnv('STAGE', 'prod')
-    vi.stubEnv('BILLING_OVERRIDE', 'on')
     expect((await billing.override({ plan: 'team', reason: 'by contract' })).status).toBe(200)
-    vi.stubEnv('STAGE', 'dev')
     vi.stubEnv('BILLING_OVERRIDE', 'off')
     expectProblem(await billing.override({ plan: null }), 'forbidden')
     vi.stubEnv('BILLING_OVERRIDE', 'yes')
     expectProblem(await billing.override({ plan: null }), 'forbidden')
   })
 
+  test('no stage overrides plans once its customers pay in live mode', async () => {
+    const before = await storedOwner()
+    await putRow({ ...ownerKey, account: 'acct_1', livemode: true })
+    const denied = await billing.override({ plan: 'enterprise', reason: 'free lunch' })
+    await putRow({ ...ownerKey, account: null, livemode: false, ...before })
+    expectProblem(denied, 'forbidden')
+    expect(denied.body.detail).toContain('live Stripe key')
+    expect((await billing.override({ plan: 'team', reason: 'a test' })).status).toBe(200)
+  })
+
   test('an override of before still holds, and the plan goes on being sold', async () => {
     await billing.override({ plan: 'enterprise', reason: 'by contract' })
-    vi.stubEnv('STAGE', 'prod')
+    vi.stubEnv('BILLING_OVERRIDE', 'off')
     expect((await billing.get()).body.plan_source).toBe('override')
     expect((await billing.checkout()).status).toBe(201)
   })
