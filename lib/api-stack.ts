@@ -8,7 +8,8 @@ import { type CfnStage, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-c
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
 import { routeThrottles } from '../functions/throttles.ts'
-import { customDomain } from './custom-domain.ts'
+import { type CustomDomain, customDomain } from './custom-domain.ts'
+import { Front } from './front.ts'
 import { removalPolicyOf } from './removal-policy.ts'
 import { Routes } from './routes.ts'
 import { outputNames, type StageSettings, stackName } from './stage.ts'
@@ -16,30 +17,42 @@ import { outputNames, type StageSettings, stackName } from './stage.ts'
 export class ApiStack extends Stack {
   readonly httpApi: HttpApi
 
-  constructor(scope: Construct, settings: StageSettings) {
+  constructor(scope: Construct, settings: StageSettings, frontSecretArn?: string) {
     super(scope, stackName(settings.stage, 'Api'), { terminationProtection: settings.retainData })
+    const { front } = settings
+    // With a front, CloudFront has the domain, and calls AWS's own address.
+    const ownDomain = front ? undefined : settings.customDomain
     this.httpApi = new HttpApi(this, 'HttpApi', {
       apiName: `octomil-settings-${settings.stage}`,
       description: 'Settings and billing control plane of Octomil',
       createDefaultStage: false,
       // Beside a custom domain, AWS's own address would be a second way in.
-      disableExecuteApiEndpoint: settings.customDomain !== undefined,
+      disableExecuteApiEndpoint: ownDomain !== undefined,
     })
     const routes = new Routes(this, { stage: settings.stage, httpApi: this.httpApi })
-    this.#addStage(settings).addResourceDependency(routes.last)
-    const url = settings.customDomain ? `https://${settings.customDomain.domainName}` : this.httpApi.apiEndpoint
+    this.#addStage(settings, ownDomain).addResourceDependency(routes.last)
+    const url =
+      front && frontSecretArn
+        ? new Front(this, {
+            settings: { ...settings, front },
+            apiEndpoint: this.httpApi.apiEndpoint,
+            frontSecretArn,
+          }).url
+        : ownDomain
+          ? `https://${ownDomain.domainName}`
+          : this.httpApi.apiEndpoint
     new CfnOutput(this, outputNames.apiUrl, { value: url })
     new CfnOutput(this, outputNames.docsUrl, { value: `${url}/api/v1/docs` })
     // What the next deploy compares its options with.
     this.addMetadata(givenOptionsKey, settings.given)
   }
 
-  #addStage(settings: StageSettings): CfnStage {
+  #addStage(settings: StageSettings, ownDomain: CustomDomain | undefined): CfnStage {
     const accessLog = new LogGroup(this, 'AccessLog', {
       retention: settings.logRetention,
       removalPolicy: removalPolicyOf(settings),
     })
-    const domainName = settings.customDomain && customDomain(this, settings.customDomain)
+    const domainName = ownDomain && customDomain(this, ownDomain)
     const { default: throttle, exceptions } = routeThrottles(settings.throttle)
     const stage = new HttpStage(this, 'Stage', {
       httpApi: this.httpApi,

@@ -14,11 +14,11 @@ import { StorageStack } from './storage-stack.ts'
 export function addStacks(app: App, named: StageSettings): void {
   const settings = withIdentity(app, named)
   const { folderOf: codeFolderOf } = bundle()
-  const { table, secretsKey, stripeSecretArn } = new StorageStack(app, settings)
+  const { table, secretsKey, stripeSecretArn, frontSecretArn } = new StorageStack(app, settings)
   const kept = { table, secretsKey, stripeSecretArn, settings, codeFolderOf }
   const events = new EventsStack(app, kept)
-  const functions = new FunctionsStack(app, { ...kept, eventBus: events.eventBus })
-  const api = new ApiStack(app, settings)
+  const functions = new FunctionsStack(app, { ...kept, eventBus: events.eventBus, frontSecretArn })
+  const api = new ApiStack(app, settings, frontSecretArn)
   // The API names its functions, rather than importing them: an export in use could never be removed.
   api.addStackDependency(functions)
   new MonitoringStack(app, { settings, httpApi: api.httpApi, table, events })

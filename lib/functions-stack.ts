@@ -7,6 +7,7 @@ import type { Construct } from 'constructs'
 import { catchAll, operationList } from '../functions/operations.ts'
 import type { Operation } from '../shared/http/operation.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
+import { frontSecretValue } from './front-secret.ts'
 import { outboundEnvironment } from './outbound-settings.ts'
 import { pascalCase } from './pascal-case.ts'
 import { ServiceFunction, type Surroundings } from './service-function.ts'
@@ -14,6 +15,8 @@ import { type StageSettings, stackName } from './stage.ts'
 import { addTableEndpoint } from './vpc.ts'
 
 interface FunctionsStackProps extends Surroundings {
+  /** In stages with a front. */
+  frontSecretArn: string | undefined
   /** The folder of a bundled handler. */
   codeFolderOf(name: string): string
 }
@@ -28,7 +31,7 @@ export const deployedOperations: readonly (readonly [name: string, Operation])[]
 ]
 
 export class FunctionsStack extends Stack {
-  constructor(scope: Construct, { codeFolderOf, ...surroundings }: FunctionsStackProps) {
+  constructor(scope: Construct, { codeFolderOf, frontSecretArn, ...surroundings }: FunctionsStackProps) {
     const { settings } = surroundings
     super(scope, stackName(settings.stage, 'Functions'), { terminationProtection: settings.retainData })
     if (settings.vpc) addTableEndpoint(this, settings.vpc)
@@ -40,7 +43,10 @@ export class FunctionsStack extends Stack {
         codeFolder: codeFolderOf(name),
         access: operation.access,
         timeout,
-        environment: operationEnvironment(operation, settings),
+        environment: {
+          ...operationEnvironment(operation, settings),
+          ...(frontSecretArn ? { [environmentNames.frontSecret]: frontSecretValue(frontSecretArn) } : {}),
+        },
       })
     }
   }

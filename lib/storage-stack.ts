@@ -7,6 +7,7 @@ import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import { tableSchema } from '../shared/storage/schema.ts'
 import { addBackups } from './backups.ts'
+import { makeFrontSecret } from './front-secret.ts'
 import { removalPolicyOf } from './removal-policy.ts'
 import { outputNames, type StageSettings, stackName } from './stage.ts'
 
@@ -14,6 +15,8 @@ export class StorageStack extends Stack {
   readonly table: TableV2
   readonly secretsKey: Key
   readonly stripeSecretArn: string
+  /** In stages with a front. */
+  readonly frontSecretArn: string | undefined
 
   constructor(scope: Construct, settings: StageSettings) {
     const { stage, retainData, stripe } = settings
@@ -38,6 +41,7 @@ export class StorageStack extends Stack {
     })
     if (settings.keyAdminRoleArn) denyKeyRemoval(this.secretsKey, settings.keyAdminRoleArn)
     if (settings.backupCopyVaultArn) addBackups(this, this.table, settings.backupCopyVaultArn)
+    this.frontSecretArn = settings.front && makeFrontSecret(this)
     const ownSecretArn = this.#emptySecret(stage, removalPolicy)
     this.stripeSecretArn = stripe.secretArn ?? ownSecretArn
     new CfnOutput(this, outputNames.tableName, { value: this.table.tableName })

@@ -11,6 +11,7 @@ import { log } from '../runtime/log.ts'
 import { type Answer, toGatewayResult } from './answer.ts'
 import { isPreflight, readableBy } from './cors.ts'
 import { answerMarginMs, type Exchange, openExchange } from './exchange.ts'
+import { requireFront } from './front.ts'
 import type { Operation } from './operation.ts'
 import { ProblemError, problemBody, requestTimeout } from './problem.ts'
 import { publishedAt, publishedError, speaksPublished, toPublishedAnswer } from './published.ts'
@@ -53,6 +54,7 @@ export function pipeline(
       exchangeAndLog(operation),
       problemJson(operation),
       standingHeaders(operation),
+      { before: ({ event: exchange }) => requireFront(exchange) },
       ...admission,
       input(operation),
     ])

@@ -31,6 +31,8 @@ export const environmentNames = {
   dashboardOrigins: 'DASHBOARD_ORIGINS',
   eventBusName: 'EVENT_BUS_NAME',
   billingOverride: 'BILLING_OVERRIDE',
+  /** What CloudFront adds to each request, in stages where it is in front of the API. */
+  frontSecret: 'FRONT_SECRET',
 } as const
 
 type EnvironmentKey = keyof typeof environmentNames

@@ -32,9 +32,21 @@ export const fullStage: Context = {
   route_table_ids: 'rtb-0123456789abcdef0',
 }
 
+/** CloudFront and a WAF in front of the API, under its own name. */
+export const frontedStage: Context = {
+  stage: 'dev',
+  front: 'on',
+  front_requests_per_five_minutes: '500',
+  domain_name: 'api.example.com',
+  front_certificate_arn: 'arn:aws:acm:us-east-1:123456789012:certificate/0f1e2d3c',
+  hosted_zone_id: 'Z0123456789ABC',
+  hosted_zone_name: 'example.com',
+}
+
 export const everyKindOfStage: { kind: string; context: Context }[] = [
   { kind: 'a stage with nothing named', context: bareStage },
   { kind: 'prod with a user pool', context: { stage: 'prod' } },
   { kind: 'a stage of API keys only', context: { stage: 'dev-keys', oidc_issuer: 'none' } },
   { kind: 'prod with everything named', context: fullStage },
+  { kind: 'a stage with a front', context: frontedStage },
 ]

@@ -1,11 +1,12 @@
 /** What the settings of an org demand of whoever calls it, at every operation's door. */
 import { randomUUID } from 'node:crypto'
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { getHealth } from '../../../functions/meta/contract.ts'
 import type { OperationName } from '../../../functions/operations.ts'
 import type { Role } from '../../../shared/auth/scopes.ts'
 import { callsDuring, interceptTable } from '../../support/faults.ts'
 import { eventsOf, makeOrgOn } from '../../support/governance.ts'
-import { invoke, type Request, type Response } from '../../support/invoke.ts'
+import { eventFor, handlerOf, invoke, type Request, type Response } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { expectProblem } from '../../support/problems.ts'
 import { putRow, rowsOf } from '../../support/rows.ts'
@@ -80,6 +81,41 @@ describe('ip_allowlist', () => {
   test('a header that claims another address changes nothing', async () => {
     const headers = { 'x-forwarded-for': '203.0.113.9', forwarded: 'for=203.0.113.9', 'x-real-ip': '203.0.113.9' }
     expectForbidden(await get(org.adminKey, { ip: '198.51.100.1', headers }), 'ip_allowlist')
+  })
+
+  describe('with CloudFront in front of the API', () => {
+    const secret = 'front-7Q2mXw4zB8rT1kLp'
+    const edge = '64.252.64.1'
+    const through = (address: string) => ({ 'x-octomil-front': secret, 'x-octomil-client-address': address })
+    beforeEach(() => void vi.stubEnv('FRONT_SECRET', secret))
+    afterEach(() => void vi.unstubAllEnvs())
+
+    test('the address of a client is the one that the front names', async () => {
+      const admitted = await get(org.adminKey, { ip: edge, headers: through('203.0.113.9') })
+      expect(admitted.status).toBe(200)
+      expectForbidden(await get(org.adminKey, { ip: edge, headers: through('198.51.100.1') }), 'ip_allowlist')
+    })
+
+    test.each([
+      ['no secret', {}],
+      ['a wrong secret', { 'x-octomil-front': `${secret.slice(1)}x` }],
+      ['a shorter secret', { 'x-octomil-front': 'front' }],
+    ])('a request with %s is refused before its credential is looked at', async (_what, headers) => {
+      const around = { 'x-octomil-client-address': '203.0.113.9', ...headers }
+      for (const token of [org.adminKey, 'no-key']) {
+        const refused = await get(token, { ip: edge, headers: around })
+        expectForbidden(refused, 'address of the API is closed')
+        expect(refused.headers).not.toHaveProperty('ratelimit')
+      }
+    })
+
+    test('public operations are behind the front too', async () => {
+      const handler = await handlerOf('meta/health')
+      const statusOf = async (headers: Record<string, string>) =>
+        (await handler(eventFor(getHealth, { headers }), {})).statusCode
+      expect(await statusOf({})).toBe(403)
+      expect(await statusOf(through('198.51.100.1'))).toBe(200)
+    })
   })
 
   test.each<[OperationName, Request]>([

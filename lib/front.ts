@@ -1,0 +1,139 @@
+/**
+ * CloudFront with a WAF in front of the API (option `front`): an HTTP API takes no WAF itself. A rate rule bounds what one
+ * address can send, and the functions refuse what did not come through here.
+ */
+import { CfnOutput, Fn, Stack, Validations } from 'aws-cdk-lib'
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager'
+import {
+  AllowedMethods,
+  CachePolicy,
+  Distribution,
+  Function as EdgeFunction,
+  FunctionCode,
+  FunctionEventType,
+  HttpVersion,
+  OriginRequestPolicy,
+  SecurityPolicyProtocol,
+  ViewerProtocolPolicy,
+} from 'aws-cdk-lib/aws-cloudfront'
+import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins'
+import { ARecord, HostedZone, RecordTarget } from 'aws-cdk-lib/aws-route53'
+import { CloudFrontTarget } from 'aws-cdk-lib/aws-route53-targets'
+import { CfnWebACL } from 'aws-cdk-lib/aws-wafv2'
+import { Construct } from 'constructs'
+import { frontHeaders } from '../shared/http/front.ts'
+import { frontSecretValue } from './front-secret.ts'
+import type { FrontSettings, StageSettings } from './stage.ts'
+
+interface FrontProps {
+  settings: StageSettings & { front: FrontSettings }
+  /** `https://…` of the API itself. */
+  apiEndpoint: string
+  frontSecretArn: string
+}
+
+/** A client could send the header too: the function replaces whatever it sent. */
+const edgeCode = `function handler(event) {
+  var request = event.request
+  request.headers['${frontHeaders.clientAddress}'] = { value: event.viewer.ip }
+  return request
+}`
+
+export class Front extends Construct {
+  /** Where clients call the API. */
+  readonly url: string
+
+  constructor(scope: Construct, { settings, apiEndpoint, frontSecretArn }: FrontProps) {
+    super(scope, 'Front')
+    const { front, customDomain, stage } = settings
+    const webAclArn = front.webAclArn ?? webAcl(this, stage, front.requestsPerFiveMinutes)
+    const distribution = new Distribution(this, 'Distribution', {
+      comment: `Octomil settings API ${stage}`,
+      webAclId: webAclArn,
+      httpVersion: HttpVersion.HTTP2_AND_3,
+      minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
+      ...(customDomain
+        ? {
+            domainNames: [customDomain.domainName],
+            certificate: Certificate.fromCertificateArn(this, 'Certificate', customDomain.certificateArn),
+          }
+        : {}),
+      defaultBehavior: {
+        origin: new HttpOrigin(Fn.select(2, Fn.split('/', apiEndpoint)), {
+          customHeaders: { [frontHeaders.secret]: frontSecretValue(frontSecretArn) },
+        }),
+        allowedMethods: AllowedMethods.ALLOW_ALL,
+        cachePolicy: CachePolicy.CACHING_DISABLED,
+        originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+        viewerProtocolPolicy: ViewerProtocolPolicy.HTTPS_ONLY,
+        functionAssociations: [
+          {
+            eventType: FunctionEventType.VIEWER_REQUEST,
+            function: new EdgeFunction(this, 'ClientAddress', { code: FunctionCode.fromInline(edgeCode) }),
+          },
+        ],
+      },
+    })
+    acknowledge(distribution, customDomain === undefined)
+    this.url = `https://${customDomain?.domainName ?? distribution.distributionDomainName}`
+    if (customDomain) this.#addRecord(distribution, customDomain)
+  }
+
+  #addRecord(distribution: Distribution, { domainName, hostedZone }: NonNullable<StageSettings['customDomain']>): void {
+    if (!hostedZone) {
+      const description = `Make a CNAME record of ${domainName} that points here`
+      new CfnOutput(Stack.of(this), 'DomainTarget', { value: distribution.distributionDomainName, description })
+      return
+    }
+    const zone = { hostedZoneId: hostedZone.id, zoneName: hostedZone.name }
+    new ARecord(this, 'Record', {
+      zone: HostedZone.fromHostedZoneAttributes(this, 'Zone', zone),
+      recordName: `${domainName}.`,
+      target: RecordTarget.fromAlias(new CloudFrontTarget(distribution)),
+    })
+  }
+}
+
+/** Only in us-east-1: CloudFront takes web ACLs of no other region. */
+function webAcl(scope: Construct, stage: string, requestsPerFiveMinutes: number): string {
+  const measured = (metricName: string) => ({
+    cloudWatchMetricsEnabled: true,
+    sampledRequestsEnabled: false,
+    metricName: `octomil-settings-${stage}-${metricName}`,
+  })
+  const { attrArn } = new CfnWebACL(scope, 'WebAcl', {
+    scope: 'CLOUDFRONT',
+    defaultAction: { allow: {} },
+    visibilityConfig: measured('all'),
+    rules: [
+      {
+        name: 'rate-per-address',
+        priority: 0,
+        action: { block: { customResponse: { responseCode: 429 } } },
+        statement: { rateBasedStatement: { aggregateKeyType: 'IP', limit: requestsPerFiveMinutes } },
+        visibilityConfig: measured('rate-per-address'),
+      },
+      {
+        name: 'known-bad-addresses',
+        priority: 1,
+        overrideAction: { none: {} },
+        statement: {
+          managedRuleGroupStatement: { vendorName: 'AWS', name: 'AWSManagedRulesAmazonIpReputationList' },
+        },
+        visibilityConfig: measured('known-bad-addresses'),
+      },
+    ],
+  })
+  return attrArn
+}
+
+function acknowledge(distribution: Distribution, isUnnamed: boolean): void {
+  const findings = {
+    'AwsSolutions-CFR1': 'Customers are wherever they are; which countries may call is for their own ip_allowlist.',
+    'AwsSolutions-CFR3': 'The access log of API Gateway and the line of each function say more about a request.',
+    ...(isUnnamed
+      ? { 'AwsSolutions-CFR4': 'Without a domain the certificate is that of CloudFront, whose TLS policy is fixed.' }
+      : {}),
+  }
+  for (const [id, reason] of Object.entries(findings)) Validations.of(distribution).acknowledge({ id, reason })
+}
