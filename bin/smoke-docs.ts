@@ -22,11 +22,14 @@ const maxRedirects = 3
 
 async function follow(send: Send, call: Call): Promise<Reply> {
   let reply = await send(call)
-  for (let count = 0; count < maxRedirects && reply.status >= 300 && reply.status < 400; count++) {
+  for (let count = 0; count < maxRedirects && isRedirect(reply); count++) {
     reply = await send({ ...call, path: new URL(reply.headers.location ?? '', reply.url).href })
   }
   return reply
 }
+
+const isRedirect = ({ status, headers }: Reply): boolean =>
+  status >= 300 && status < 400 && headers.location !== undefined
 
 const page = { path: '/api/v1/docs', headers: { accept: 'text/html' } }
 const redeploy = 'deploy the reference page again: npm run deploy'

@@ -58,7 +58,8 @@ export async function runSmoke({
     },
     print,
     explain: (error) => {
-      if (!(error instanceof NoAnswerError)) throw error
+      if (!(error instanceof NoAnswerError))
+        return fail('an answer that can be read', String(error), 'report this check')
       if (!answered) unreachable = `${connect ?? url} does not answer`
       return fail('an answer', error.message, reachFix)
     },

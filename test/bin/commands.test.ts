@@ -80,6 +80,7 @@ const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
   ['bin/redrive.ts', '--queue=all', /^--queue must be one of project, sweep/],
   ['bin/redrive.ts', '--list --yes', /^--list and --yes exclude each other/],
   ['bin/redrive.ts', '--yes=1', /^Option '--yes' does not take an argument/],
+  ['bin/preflight.ts', '--stage=a_b', /^--stage must be .*not a_b/],
   ['bin/smoke.ts', '--stage=Prod', /^--stage must be .*not Prod/],
   ['bin/smoke.ts', '--url=localhost:3000', /^--url must be an address like http:.*not localhost:3000/],
   ['bin/smoke.ts', '--url=http://127.0.0.1:9/api', /^--url must be an address .*without a path/],
