@@ -104,7 +104,10 @@ async function closedPreflight({ send }: SmokeContext): Promise<Finding> {
   )
 }
 
-/** API Gateway documents for REST APIs that it renames the header; HTTP APIs may do so too. */
+/**
+ * API Gateway renames the header for REST APIs, and its page is silent for HTTP APIs.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+ */
 const renamedChallenge = 'x-amzn-remapped-www-authenticate'
 
 async function challenge({ send }: SmokeContext): Promise<Finding> {

@@ -29,17 +29,9 @@ const defaultBudgetMs = 60_000
 export const smokeCheckNames: readonly string[] = smokeChecks.map(({ name }) => name)
 
 /** Runs the checks in order and prints a line for each. When the first request gets no answer, the others are skipped. */
-export async function runSmoke({
-  url,
-  connect,
-  stage,
-  apiKey,
-  webhookSecret,
-  skip: skipped = [],
-  print = console.log,
-  timeoutMs = defaultTimeoutMs,
-  budgetMs = defaultBudgetMs,
-}: SmokeOptions): Promise<Tally> {
+export async function runSmoke(options: SmokeOptions): Promise<Tally> {
+  const { url, connect, stage, apiKey, webhookSecret, skip: skipped = [], print = console.log } = options
+  const { timeoutMs = defaultTimeoutMs, budgetMs = defaultBudgetMs } = options
   const budget = AbortSignal.timeout(budgetMs)
   let answered = false
   const send = senderOf({

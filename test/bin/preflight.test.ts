@@ -513,6 +513,11 @@ describe('an account that is ready', () => {
     )
   })
 
+  test('may be checked with a double of Stripe, which has no endpoints', async () => {
+    stripeAnswers = {}
+    expect((await preflight()).lineOf('stripe-webhook')).toMatch(/^skip .*the double of Stripe at stripe_api_url/)
+  })
+
   test('may have its events come from a partner source, without an endpoint', async () => {
     settings.stripe.partnerSource = 'aws.partner/stripe.com/ed_1'
     stripeAnswers['/v1/webhook_endpoints'] = { body: list() }
