@@ -11,11 +11,13 @@ import { isVersioned, problemCodes, refusalsOf, takesIfMatch } from './answers.t
 import { withConditions } from './conditions.ts'
 import { documentHead, securitySchemes } from './document-head.ts'
 import writtenExamples from './examples.json' with { type: 'json' }
+import { gatewayAnswer, gatewayAnswerText, isGatewayStatus } from './gateway-answers.ts'
 import { headersOf, headers as headerTexts } from './headers.ts'
 import { withNamedParts } from './named-parts.ts'
 import { simplify, withAnyJson } from './portable-schemas.ts'
 import { problemExamples } from './problem-examples.ts'
 import { publishedDocument } from './published/document.ts'
+import { stageDocuments } from './stages.ts'
 
 const problemSchema = z
   .object({
@@ -48,6 +50,10 @@ export const examples: Partial<Record<OperationName, OperationExamples>> = writt
 
 const statusTexts: Record<number, string> = { 200: 'Success', 201: 'Created', 202: 'Accepted', 204: 'Done, no content' }
 
+const gatewayContent = {
+  'application/json': { schema: gatewayAnswer.meta({ id: 'GatewayAnswer', description: gatewayAnswerText }) },
+}
+
 const errorResponses = (operation: Operation): ZodOpenApiResponsesObject => {
   const byStatus = Map.groupBy(refusalsOf(operation), (code) => problemKinds[code].status)
   return Object.fromEntries(
@@ -55,12 +61,14 @@ const errorResponses = (operation: Operation): ZodOpenApiResponsesObject => {
       status,
       {
         description: codes.map((code) => `\`${code}\`: ${problemKinds[code].title}`).join('; '),
-        headers: headerRefs(operation, Number(status), codes),
+        headers: headerRefs(operation, status, codes),
         content: {
           'application/problem+json': {
             schema: problemSchema,
             examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
           },
+          // After the problem: generators of clients take the first media type.
+          ...(isGatewayStatus(status) ? gatewayContent : {}),
         },
       },
     ]),
@@ -188,7 +196,7 @@ const rawRequestBody = (description: string, example: unknown) => ({
 const introduction = `The settings and billing control plane of the Octomil AI inference platform.
 
 - **Credentials.** An API key, or a token of the service's issuer: \`Authorization: Bearer …\`. Each operation says which scope it needs. Keys are made by *Create an org key*, and the first of them with a sign-in token of an owner or admin. On your machine \`npm run dev\` writes keys and tokens to \`.local/dev.json\`.
-- **Errors.** Every answer that is not 2xx is \`application/problem+json\` (RFC 9457), with a \`code\`, the \`request_id\`, whether it is \`retryable\`, and each fault of the input in \`errors\`.
+- **Errors.** Every answer of the service that is not 2xx is \`application/problem+json\` (RFC 9457), with a \`code\`, the \`request_id\`, whether it is \`retryable\`, and each fault of the input in \`errors\`. API Gateway itself can answer any operation with 413, 429, 500 or 503: \`application/json\` with a \`message\` and nothing else.
 - **Methods.** HEAD is answered wherever GET is, without the body. A path that has no operation of a method answers 405, and names those that it has in \`Allow\`. An unknown path is 404.
 - **Repeating.** A POST that is repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. \`If-Match\` with an \`ETag\` guards every other change, and \`If-None-Match\` saves the body of a read that is known (304).
 - **Lists.** \`limit\`, and \`cursor\` from \`next_cursor\` of the page before; null is the end.
@@ -261,6 +269,7 @@ function generated(): [URL, string][] {
     [new URL('openapi.json', import.meta.url), textOf(openApiDocument())],
     [new URL('published/openapi.json', import.meta.url), textOf(publishedDocument())],
     [readme, readFileSync(readme, 'utf8').replace(table, operationsTable)],
+    ...stageDocuments(),
   ]
 }
 

@@ -13,7 +13,8 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { Topic } from 'aws-cdk-lib/aws-sns'
 import type { Construct } from 'constructs'
-import { pascalCase } from './resource-stack.ts'
+import { pascalCase } from './pascal-case.ts'
+import type { StageSettings } from './stage.ts'
 import { fiveMinutes, hour, type StageMetrics } from './stage-metrics.ts'
 
 /** `page`: customers are affected now. `ticket`: within a working day. */
@@ -33,9 +34,10 @@ interface Rule {
 export const runbook = 'docs/runbook.md'
 
 /** Adds all alarms; the keys of the rules are the names of the runbook's sections. */
-export function addAlarms(scope: Construct, stage: string, metrics: StageMetrics, topic: Topic): Alarm[] {
+export function addAlarms(scope: Construct, settings: StageSettings, metrics: StageMetrics, topic: Topic): Alarm[] {
+  const { stage, lambdaConcurrency } = settings
   const action = new SnsAction(topic)
-  return Object.entries({ ...requestRules(metrics), ...eventRules(metrics) }).map(([name, rule]) => {
+  return Object.entries({ ...requestRules(metrics, lambdaConcurrency), ...eventRules(metrics) }).map(([name, rule]) => {
     const alarm = new Alarm(scope, pascalCase(name), {
       alarmName: `octomil-settings-${stage}-${rule.severity}-${name}`,
       alarmDescription: `${rule.severity}: ${rule.meaning}. ${runbook}#${name}`,
@@ -48,14 +50,16 @@ export function addAlarms(scope: Construct, stage: string, metrics: StageMetrics
       treatMissingData: rule.whenSilent ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
     })
     alarm.addAlarmAction(action)
+    // The end of an alarm is news too.
+    alarm.addOkAction(action)
     return alarm
   })
 }
 
 /** Of few requests, one that failed would be a large share. */
-const errorShare = 'IF(requests >= 20, 100 * errors / requests, 0)'
+const errorShare = 'IF(FILL(requests, 0) >= 20, 100 * FILL(errors, 0) / requests, 0)'
 
-const requestRules = (metrics: StageMetrics): Record<string, Rule> => ({
+const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<string, Rule> => ({
   'api-errors': {
     severity: 'page',
     meaning: 'more than 5 % of requests are answered with a 5xx',
@@ -82,11 +86,24 @@ const requestRules = (metrics: StageMetrics): Record<string, Rule> => ({
     metric: new Metric({ namespace: 'AWS/Lambda', metricName: 'Throttles', statistic: 'Sum', period: fiveMinutes }),
     periods: 2,
   },
+  'function-concurrency': {
+    severity: 'ticket',
+    meaning: 'functions of the account run at 80 % of its concurrency: at 100 % requests get 503',
+    // Of the whole account in this region, as the limit is.
+    metric: new Metric({
+      namespace: 'AWS/Lambda',
+      metricName: 'ConcurrentExecutions',
+      statistic: 'Maximum',
+      period: fiveMinutes,
+    }),
+    threshold: Math.ceil(0.8 * lambdaConcurrency),
+  },
   'table-throttles': {
     severity: 'ticket',
     meaning: 'the table throttles reads or writes',
     metric: new MathExpression({
-      expression: 'reads + writes',
+      // A metric without throttles has no data, and a sum with one missing side would have none.
+      expression: 'FILL(reads, 0) + FILL(writes, 0)',
       usingMetrics: { reads: metrics.table('ReadThrottleEvents'), writes: metrics.table('WriteThrottleEvents') },
       label: 'throttled',
       period: fiveMinutes,
@@ -110,7 +127,7 @@ const eventRules = (metrics: StageMetrics): Record<string, Rule> => ({
     severity: 'ticket',
     meaning: 'events of Stripe or a sweep have failed for good, and wait in a dead-letter queue',
     metric: new MathExpression({
-      expression: 'events + sweeps',
+      expression: 'FILL(events, 0) + FILL(sweeps, 0)',
       usingMetrics: { events: metrics.deadLetters('projector'), sweeps: metrics.deadLetters('sweep') },
       label: 'dead letters',
       period: fiveMinutes,

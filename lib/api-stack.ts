@@ -1,40 +1,67 @@
-/** The HTTP API: stage, throttling, access log. Its routes are added by the resource stacks; the functions answer CORS. */
-import { CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib'
+/**
+ * The HTTP API with all of its routes, and then its stage: routes go live together, and per-route throttles name routes
+ * that exist. The functions answer CORS.
+ */
+import { CfnOutput, Stack } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
-import { HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
+import { type CfnStage, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
+import { routeThrottles } from '../functions/throttles.ts'
 import { customDomain } from './custom-domain.ts'
+import { removalPolicyOf } from './removal-policy.ts'
+import { Routes } from './routes.ts'
 import { outputNames, type StageSettings, stackName } from './stage.ts'
 
 export class ApiStack extends Stack {
   readonly httpApi: HttpApi
 
   constructor(scope: Construct, settings: StageSettings) {
-    super(scope, stackName(settings.stage, 'Api'))
+    super(scope, stackName(settings.stage, 'Api'), { terminationProtection: settings.retainData })
     this.httpApi = new HttpApi(this, 'HttpApi', {
       apiName: `octomil-settings-${settings.stage}`,
       description: 'Settings and billing control plane of Octomil',
       createDefaultStage: false,
+      // Beside a custom domain, AWS's own address would be a second way in.
+      disableExecuteApiEndpoint: settings.customDomain !== undefined,
     })
-    const accessLog = new LogGroup(this, 'AccessLog', {
-      retention: settings.logRetention,
-      removalPolicy: settings.retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-    })
-    const domainName = settings.customDomain && customDomain(this, settings.customDomain)
-    new HttpStage(this, 'Stage', {
-      httpApi: this.httpApi,
-      stageName: '$default',
-      autoDeploy: true,
-      throttle: settings.throttle,
-      ...(domainName ? { domainMapping: { domainName } } : {}),
-      accessLogSettings: { destination: new LogGroupLogDestination(accessLog), format: accessLogFormat },
-    })
+    const routes = new Routes(this, { stage: settings.stage, httpApi: this.httpApi })
+    this.#addStage(settings).addResourceDependency(routes.last)
     const url = settings.customDomain ? `https://${settings.customDomain.domainName}` : this.httpApi.apiEndpoint
     new CfnOutput(this, outputNames.apiUrl, { value: url })
     new CfnOutput(this, outputNames.docsUrl, { value: `${url}/api/v1/docs` })
+    // What the next deploy compares its options with.
+    this.addMetadata(givenOptionsKey, settings.given)
+  }
+
+  #addStage(settings: StageSettings): CfnStage {
+    const accessLog = new LogGroup(this, 'AccessLog', {
+      retention: settings.logRetention,
+      removalPolicy: removalPolicyOf(settings),
+    })
+    const domainName = settings.customDomain && customDomain(this, settings.customDomain)
+    const { default: throttle, exceptions } = routeThrottles(settings.throttle)
+    const stage = new HttpStage(this, 'Stage', {
+      httpApi: this.httpApi,
+      stageName: '$default',
+      autoDeploy: true,
+      throttle,
+      ...(domainName ? { domainMapping: { domainName } } : {}),
+      accessLogSettings: { destination: new LogGroupLogDestination(accessLog), format: accessLogFormat },
+    }).node.defaultChild as CfnStage
+    stage.routeSettings = Object.fromEntries(
+      Object.entries(exceptions).map(([routeKey, { rateLimit, burstLimit }]) => [
+        routeKey,
+        // As CloudFormation spells them: what is below a JSON property, the CDK leaves as it is.
+        { ThrottlingRateLimit: rateLimit, ThrottlingBurstLimit: burstLimit },
+      ]),
+    )
+    return stage
   }
 }
+
+/** Of the template's metadata. */
+export const givenOptionsKey = 'octomil:options'
 
 /** No path, query or header: people paste keys into any of them. The function's own log line has the path, redacted. */
 const accessLogFormat = AccessLogFormat.custom(
@@ -48,5 +75,7 @@ const accessLogFormat = AccessLogFormat.custom(
     latency_ms: '$context.responseLatency',
     integration_latency_ms: '$context.integrationLatency',
     error: '$context.error.message',
+    // Why a function was not reached: no permission, or no concurrency left.
+    integration_error: '$context.integrationErrorMessage',
   }),
 )

@@ -1,41 +1,27 @@
-/** The whole app: stacks that keep, sign-in, Stripe's events, the API, a stack for each resource folder, and what watches. */
+/** The stacks of a stage, in the order of a deploy: data, sign-in, Stripe's events, functions, the API, monitoring. */
 import type { App } from 'aws-cdk-lib'
 import { Tags } from 'aws-cdk-lib'
-import { catchAll, operationList } from '../functions/operations.ts'
-import type { Operation } from '../shared/http/operation.ts'
 import { ApiStack } from './api-stack.ts'
 import { bundle } from './bundle.ts'
 import { EventsStack } from './events-stack.ts'
+import { FunctionsStack } from './functions-stack.ts'
 import { withIdentity } from './identity-stack.ts'
 import { MonitoringStack } from './monitoring-stack.ts'
-import { ResourceStack } from './resource-stack.ts'
 import type { StageSettings } from './stage.ts'
 import { StorageStack } from './storage-stack.ts'
 
 /** Adds the stacks of a stage to an app. */
 export function addStacks(app: App, named: StageSettings): void {
   const settings = withIdentity(app, named)
-  const { folderOf } = bundle()
+  const { folderOf: codeFolderOf } = bundle()
   const { table, secretsKey, stripeSecretArn } = new StorageStack(app, settings)
-  const kept = { table, secretsKey, stripeSecretArn, settings }
-  const events = new EventsStack(app, { ...kept, codeFolderOf: folderOf })
-  const { httpApi } = new ApiStack(app, settings)
-  const folders = byFolder()
-  for (const [folder, operations] of folders) {
-    const codeFolderOf = (file: string) => folderOf(`${folder}/${file}`)
-    new ResourceStack(app, folder, { ...kept, operations, codeFolderOf, eventBus: events.eventBus, httpApi })
-  }
-  new MonitoringStack(app, { stage: settings.stage, httpApi, table, events, folders: [...folders.keys()] })
+  const kept = { table, secretsKey, stripeSecretArn, settings, codeFolderOf }
+  const events = new EventsStack(app, kept)
+  const functions = new FunctionsStack(app, { ...kept, eventBus: events.eventBus })
+  const api = new ApiStack(app, settings)
+  // The API names its functions, rather than importing them: an export in use could never be removed.
+  api.addStackDependency(functions)
+  new MonitoringStack(app, { settings, httpApi: api.httpApi, table, events })
   Tags.of(app).add('service', 'octomil-settings')
   Tags.of(app).add('stage', settings.stage)
-}
-
-function byFolder(): Map<string, [file: string, Operation][]> {
-  const folders = new Map<string, [string, Operation][]>()
-  const all: readonly (readonly [string, Operation])[] = [...operationList, [catchAll.name, catchAll.operation]]
-  for (const [name, operation] of all) {
-    const [folder = '', file = ''] = name.split('/')
-    folders.set(folder, [...(folders.get(folder) ?? []), [file, operation]])
-  }
-  return folders
 }

@@ -2,23 +2,23 @@
 import { Duration } from 'aws-cdk-lib'
 import { type Alarm, AlarmStatusWidget, Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
+import { deployedOperations } from './functions-stack.ts'
 import type { StageMetrics } from './stage-metrics.ts'
 
 interface DashboardProps {
   stage: string
   metrics: StageMetrics
-  folders: readonly string[]
   alarms: readonly Alarm[]
 }
 
-export function addDashboard(scope: Construct, { stage, metrics, folders, alarms }: DashboardProps): Dashboard {
+export function addDashboard(scope: Construct, { stage, metrics, alarms }: DashboardProps): Dashboard {
   const dashboard = new Dashboard(scope, 'Dashboard', {
     dashboardName: `octomil-settings-${stage}`,
     defaultInterval: Duration.hours(12),
   })
   dashboard.addWidgets(new AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width: 24, height: 4 }))
   dashboard.addWidgets(...apiGraphs(metrics))
-  dashboard.addWidgets(...folderGraphs(metrics, folders))
+  dashboard.addWidgets(...folderGraphs(metrics))
   dashboard.addWidgets(...tableGraphs(metrics))
   dashboard.addWidgets(...eventGraphs(metrics))
   return dashboard
@@ -32,7 +32,8 @@ const apiGraphs = (metrics: StageMetrics): GraphWidget[] => [
   graph('Latency, ms', [metrics.api('Latency', 'p50'), metrics.api('Latency', 'p99')]),
 ]
 
-function folderGraphs(metrics: StageMetrics, folders: readonly string[]): GraphWidget[] {
+function folderGraphs(metrics: StageMetrics): GraphWidget[] {
+  const folders = [...new Set(deployedOperations.map(([name]) => name.replace(/\/.*/, '')))]
   const each = (metric: string, statistic: string, across: 'SUM' | 'MAX') =>
     folders.map((folder) => metrics.folder(folder, metric, statistic, across))
   return [

@@ -13,7 +13,7 @@ import type { Construct } from 'constructs'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
 import { operatorSource, partnerSourcePrefix, sweepRequested, webhookSource } from '../shared/stripe-events/event.ts'
 import { tellByEmail } from './alarm-email.ts'
-import { pascalCase } from './resource-stack.ts'
+import { pascalCase } from './pascal-case.ts'
 import { allow, ServiceFunction, type Surroundings } from './service-function.ts'
 import { outputNames, stackName } from './stage.ts'
 import type { Watched } from './stage-metrics.ts'
@@ -45,7 +45,7 @@ export class EventsStack extends Stack {
 
   constructor(scope: Construct, props: EventsStackProps) {
     const { stage, stripe } = props.settings
-    super(scope, stackName(stage, 'Events'))
+    super(scope, stackName(stage, 'Events'), { terminationProtection: props.settings.retainData })
     this.#props = props
     this.alarmTopic = alarmTopic(this)
     tellByEmail(this.alarmTopic, props.settings)
@@ -98,6 +98,7 @@ export class EventsStack extends Stack {
     })
     const { function: lambda } = new ServiceFunction(this, scopeId, {
       ...this.#props,
+      name,
       eventBus: this.eventBus,
       description: `${id}: ${summary}`,
       codeFolder: this.#props.codeFolderOf(name),
@@ -112,7 +113,7 @@ export class EventsStack extends Stack {
       onFailure: { bind: () => ({ destination: deadLetters.queueArn }) },
     })
     const target = () => new LambdaFunction(lambda, { deadLetterQueue: deadLetters, ...toStart })
-    return { lambda, deadLetters, target }
+    return { deadLetters, target }
   }
 }
 

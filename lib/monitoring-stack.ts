@@ -1,29 +1,34 @@
-/** What watches a stage: one dashboard, and alarms that tell the topic of the Events stack. */
-import { Stack } from 'aws-cdk-lib'
+/** Monitoring of a stage: one dashboard, alarms that notify the topic of the Events stack, and the budget. */
+import { Annotations, Stack } from 'aws-cdk-lib'
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import type { Construct } from 'constructs'
 import { addAlarms } from './alarms.ts'
+import { addBudget } from './budget.ts'
 import { addDashboard } from './dashboard.ts'
 import type { EventsStack } from './events-stack.ts'
-import { stackName } from './stage.ts'
+import { type StageSettings, stackName } from './stage.ts'
 import { StageMetrics } from './stage-metrics.ts'
 
 interface MonitoringStackProps {
-  stage: string
+  settings: StageSettings
   httpApi: HttpApi
   table: TableV2
   events: EventsStack
-  /** The resource folders whose functions the dashboard shows. */
-  folders: readonly string[]
 }
 
 export class MonitoringStack extends Stack {
-  constructor(scope: Construct, { stage, httpApi, table, events, folders }: MonitoringStackProps) {
-    super(scope, stackName(stage, 'Monitoring'))
+  constructor(scope: Construct, { settings, httpApi, table, events }: MonitoringStackProps) {
+    const { stage, retainData, alarmEmail } = settings
+    super(scope, stackName(stage, 'Monitoring'), { terminationProtection: retainData })
     const { projector, sweep, alarmTopic } = events
     const metrics = new StageMetrics({ stage, httpApi, table, projector, sweep })
-    const alarms = addAlarms(this, stage, metrics, alarmTopic)
-    addDashboard(this, { stage, metrics, folders, alarms })
+    const alarms = addAlarms(this, settings, metrics, alarmTopic)
+    addDashboard(this, { stage, metrics, alarms })
+    addBudget(this, settings)
+    if (retainData && alarmEmail === undefined) {
+      const advice = `Stage ${stage} has no alarm_email: its alarms reach no person. Set it, or subscribe to AlarmTopicArn.`
+      Annotations.of(this).addWarningV2('octomil:no-alarm-email', advice)
+    }
   }
 }

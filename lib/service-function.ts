@@ -2,7 +2,7 @@
  * A Lambda of this service, whatever calls it: bundled code, a log group, and a role whose statements are its declared
  * `access` and nothing else.
  */
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { type Duration, Stack } from 'aws-cdk-lib'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import type { EventBus } from 'aws-cdk-lib/aws-events'
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
@@ -13,7 +13,10 @@ import { Construct } from 'constructs'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Access } from '../shared/http/operation.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
+import { functionName } from './function-name.ts'
+import { removalPolicyOf } from './removal-policy.ts'
 import type { StageSettings } from './stage.ts'
+import { attachToVpc, vpcStatements } from './vpc.ts'
 
 /** What functions may be granted access to. */
 export interface Surroundings {
@@ -26,6 +29,8 @@ export interface Surroundings {
 }
 
 interface ServiceFunctionProps extends Surroundings {
+  /** Of the handler's file: `api-keys/create`. */
+  name: string
   description: string
   /** The folder of the bundled handler. */
   codeFolder: string
@@ -45,12 +50,13 @@ export class ServiceFunction extends Construct {
 
   constructor(scope: Construct, id: string, props: ServiceFunctionProps) {
     super(scope, id)
-    const { settings, description, codeFolder, timeout } = props
+    const { settings, name, description, codeFolder, timeout } = props
     const logGroup = new LogGroup(this, 'Logs', {
       retention: settings.logRetention,
-      removalPolicy: settings.retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: removalPolicyOf(settings),
     })
     this.function = new LambdaFunction(this, 'Function', {
+      functionName: functionName(settings.stage, name),
       description,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
@@ -63,17 +69,23 @@ export class ServiceFunction extends Construct {
       logGroup,
       loggingFormat: LoggingFormat.TEXT,
     })
+    const vpc = vpcOf(props)
+    if (vpc) attachToVpc(this.function, vpc)
   }
 
   #role(props: ServiceFunctionProps, logGroup: ILogGroup): Role {
     const logs = allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn)
-    const statements = [logs, ...accessStatements(props), ...(props.statements ?? [])]
+    const network = vpcOf(props) ? vpcStatements(Stack.of(this), functionName(props.settings.stage, props.name)) : []
+    const statements = [logs, ...accessStatements(props), ...network, ...(props.statements ?? [])]
     return new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: { access: new PolicyDocument({ statements }) },
     })
   }
 }
+
+/** Only functions that call hosts of customers are in the VPC: the others need none of it and start faster. */
+const vpcOf = ({ access, settings }: ServiceFunctionProps) => (access.internet ? settings.vpc : undefined)
 
 /** One statement on one resource. */
 export const allow = (actions: readonly string[], resource: string, conditions?: Record<string, object>) =>
@@ -86,7 +98,7 @@ export const allow = (actions: readonly string[], resource: string, conditions?:
 
 /** The statements of an `access`. */
 function accessStatements(props: ServiceFunctionProps): PolicyStatement[] {
-  const { access, table, secretsKey, stripeSecretArn, eventBus } = props
+  const { access, table, secretsKey, eventBus } = props
   const statements: PolicyStatement[] = []
   if (access.table.length > 0) {
     statements.push(
@@ -104,9 +116,19 @@ function accessStatements(props: ServiceFunctionProps): PolicyStatement[] {
       }),
     )
   }
-  if (access.stripe) statements.push(allow(['secretsmanager:GetSecretValue'], stripeSecretArn))
+  if (access.stripe) statements.push(...stripeStatements(props))
   if (access.events) statements.push(allow(['events:PutEvents'], eventBus.eventBusArn))
   return statements
+}
+
+/** A secret under a customer-managed key needs that key too, and only by way of Secrets Manager. */
+function stripeStatements({ stripeSecretArn, settings }: ServiceFunctionProps): PolicyStatement[] {
+  const read = allow(['secretsmanager:GetSecretValue'], stripeSecretArn)
+  const { secretKeyArn } = settings.stripe
+  if (secretKeyArn === undefined) return [read]
+  const [, , , region = ''] = secretKeyArn.split(':')
+  const viaSecrets = { StringEquals: { 'kms:ViaService': `secretsmanager.${region}.amazonaws.com` } }
+  return [read, allow(['kms:Decrypt'], secretKeyArn, viaSecrets)]
 }
 
 /** The variables that an `access` brings. */

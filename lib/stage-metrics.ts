@@ -3,17 +3,21 @@ import { Duration } from 'aws-cdk-lib'
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
-import type { Function as Lambda } from 'aws-cdk-lib/aws-lambda'
 import type { Queue } from 'aws-cdk-lib/aws-sqs'
+import type { BackgroundName } from '../functions/background.ts'
 import { type MetricName, metricNamespace } from '../shared/runtime/metrics.ts'
-import { pascalCase } from './resource-stack.ts'
-import { stackName } from './stage.ts'
+import { functionName } from './function-name.ts'
+import { deployedOperations } from './functions-stack.ts'
 
-/** A background function, and the queue of what it could not do. */
+/** A background function by the queue of what it could not do. */
 export interface Watched {
-  lambda: Lambda
   deadLetters: Queue
 }
+
+const backgroundNames = { projector: 'stripe-events/project', sweep: 'stripe-events/sweep' } as const satisfies Record<
+  string,
+  BackgroundName
+>
 
 interface Sources {
   stage: string
@@ -45,8 +49,7 @@ export class StageMetrics {
   }
 
   background(name: 'projector' | 'sweep', metricName: string, period = fiveMinutes): Metric {
-    const { lambda } = this.#sources[name]
-    return lambda.metric(metricName, { statistic: 'Sum', period })
+    return this.#lambda(backgroundNames[name], metricName, 'Sum', period)
   }
 
   deadLetters(name: 'projector' | 'sweep'): Metric {
@@ -60,13 +63,24 @@ export class StageMetrics {
     return new Metric({ namespace: metricNamespace, metricName, dimensionsMap, statistic, period })
   }
 
-  /**
-   * Of all functions of a resource folder, found by the words of their names: a function that is named here could not be
-   * removed again without a deploy of its own, since its stack would have to export it. A stage `dev` finds `my-dev` too.
-   */
+  /** Of all functions of a resource folder. Names, not references: an export in use could never be removed. */
   folder(folder: string, metricName: string, statistic: string, across: 'SUM' | 'MAX'): MathExpression {
-    const words = stackName(this.#sources.stage, pascalCase(folder)).replaceAll('-', ' ')
-    const search = `SEARCH('{AWS/Lambda,FunctionName} MetricName="${metricName}" ${words}', '${statistic}')`
-    return new MathExpression({ expression: `${across}(${search})`, label: folder, period: fiveMinutes })
+    const metrics = deployedOperations
+      .filter(([name]) => name.startsWith(`${folder}/`))
+      .map(([name]) => this.#lambda(name, metricName, statistic))
+    return new MathExpression({
+      expression: `${across}(METRICS())`,
+      usingMetrics: Object.fromEntries(metrics.map((metric, index) => [`${camelCase(folder)}${index}`, metric])),
+      label: folder,
+      period: fiveMinutes,
+    })
+  }
+
+  #lambda(name: string, metricName: string, statistic: string, period = fiveMinutes): Metric {
+    const dimensionsMap = { FunctionName: functionName(this.#sources.stage, name) }
+    return new Metric({ namespace: 'AWS/Lambda', metricName, dimensionsMap, statistic, period })
   }
 }
+
+/** Ids of metrics start with a small letter. */
+const camelCase = (folder: string): string => folder.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())

@@ -1,14 +1,15 @@
 /**
- * What differs from stage to stage, in one place. A stage is chosen with `-c stage=<name>`; the other `-c` values set
- * what a stage cannot know of itself. Each is checked here, so that a mistake is told at synth and not by a deploy.
+ * The settings of a stage: its options (`stage-options.ts`) with their defaults, checked against one another. A mistake
+ * fails at synth, before a deploy starts.
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { defaultThrottles } from '../functions/throttles.ts'
 import { type SignInProvider, signInProviders } from '../shared/org-auth/record.ts'
-import { differentialFault } from '../shared/outbound/written-url.ts'
-import { readAlarmEmail } from './alarm-email.ts'
 import { type CustomDomain, readCustomDomain } from './custom-domain.ts'
 import { type OutboundSettings, readOutboundSettings } from './outbound-settings.ts'
 import { StageSettingsError } from './stage-error.ts'
+import { noIssuer, type StageValues } from './stage-options.ts'
+import { GivenOptions, type StageFile } from './stage-values.ts'
 
 export interface OidcSettings {
   issuer: string
@@ -23,6 +24,8 @@ export interface OidcSettings {
 export interface StripeSettings {
   /** The Secrets Manager secret that holds Stripe's; without it one is made, to be filled after the deploy. */
   secretArn?: string
+  /** The KMS key that it is encrypted under, where that is not AWS's own. */
+  secretKeyArn?: string
   /** The partner event source whose events are taken beside the webhook's. */
   partnerSource?: string
   /** The account that events of connected accounts must be of. */
@@ -31,12 +34,31 @@ export interface StripeSettings {
   apiUrl?: string
 }
 
+/** The VPC of the functions that call out. */
+export interface VpcSettings {
+  id: string
+  subnetIds: readonly string[]
+  securityGroupIds: readonly string[]
+  /** Those that get a gateway endpoint for the table. */
+  routeTableIds: readonly string[]
+}
+
+/** CloudFront and a WAF in front of the API. */
+export interface FrontSettings {
+  /** Per address. */
+  requestsPerFiveMinutes: number
+  /** Of the operator, instead of the one that the stack makes. */
+  webAclArn: string | undefined
+  /** In us-east-1, of the custom domain. */
+  certificateArn: string | undefined
+}
+
 export interface StageSettings extends OutboundSettings {
   stage: string
-  /** Whether data outlives the stacks: retained on removal and protected from deletion. */
+  /** Whether the stage is protected: its data outlives the stacks, and no stack can be deleted by mistake. */
   retainData: boolean
   logRetention: RetentionDays
-  /** Of the whole API, in requests per second; each principal has a limit of its own beside it. */
+  /** Of each route, in requests per second; each principal has a limit of its own beside it. */
   throttle: { rateLimit: number; burstLimit: number }
   /** Origins of dashboards that browsers may call from. */
   corsOrigins: readonly string[]
@@ -44,8 +66,10 @@ export interface StageSettings extends OutboundSettings {
   makesUserPool: boolean
   /** The API's name beside that which AWS gives it. */
   customDomain: CustomDomain | undefined
-  /** Who is told of alarms. */
   alarmEmail: string | undefined
+  monthlyBudgetUsd: number | undefined
+  /** Functions that the account may run at once in the region. */
+  lambdaConcurrency: number
   /** Whose tokens people sign in with, once the user pool is made where it is; without it only API keys work. */
   oidc: OidcSettings | undefined
   stripe: StripeSettings
@@ -53,154 +77,130 @@ export interface StageSettings extends OutboundSettings {
   signInProviders: readonly SignInProvider[]
   /** Whether owners may put their organization on any plan, whatever it pays. */
   billingOverride: boolean
+  vpc: VpcSettings | undefined
+  front: FrontSettings | undefined
+  /** Where a daily backup of the table is copied to. */
+  backupCopyVaultArn: string | undefined
+  /** The only role that may delete or disable the key of customers' secrets. */
+  keyAdminRoleArn: string | undefined
+  /** The options as they were given, so that the next deploy can name those that disappear. */
+  given: StageValues
 }
 
-type StageDefaults = Pick<StageSettings, 'retainData' | 'logRetention' | 'throttle'>
+type StageDefaults = Pick<StageSettings, 'retainData' | 'logRetention'>
 
-/** Stages of other names, such as one of a developer's own, are like `dev`. */
-const dev: StageDefaults = {
-  retainData: false,
-  logRetention: RetentionDays.ONE_WEEK,
-  throttle: { rateLimit: 100, burstLimit: 200 },
+const defaults: Record<'disposable' | 'protected', StageDefaults> = {
+  disposable: { retainData: false, logRetention: RetentionDays.ONE_WEEK },
+  protected: { retainData: true, logRetention: RetentionDays.ONE_YEAR },
 }
-const prod: StageDefaults = {
-  retainData: true,
-  logRetention: RetentionDays.ONE_YEAR,
-  throttle: { rateLimit: 2000, burstLimit: 4000 },
-}
+
+/** Stages to throw away by their name alone: `dev`, and one of a person, `dev-anna`. */
+const isDisposableName = (stage: string): boolean => /^dev(-|$)/.test(stage)
 
 export const isStage = (name: string): boolean => /^[a-z][a-z0-9-]{0,19}$/.test(name)
 export const stageRule = 'a stage is 1 to 20 characters of a-z 0-9 -, and starts with a letter'
 
-/** Reads the settings from CDK context. */
-export function readStageSettings(context: (name: string) => unknown): StageSettings {
-  const text = (name: string): string | undefined => {
-    const value = context(name)
-    return typeof value === 'string' && value !== '' ? value : undefined
-  }
-  const stage = text('stage') ?? 'dev'
-  if (!isStage(stage)) throw new StageSettingsError(`-c stage=${stage}: ${stageRule}`)
+/** @throws StageSettingsError for a name that no stage can have */
+export function stageNameOf(context: (name: string) => unknown): string {
+  const stage = context('stage') || 'dev'
+  if (typeof stage === 'string' && isStage(stage)) return stage
+  throw new StageSettingsError(`-c stage=${stage}: ${stageRule}`)
+}
+
+/**
+ * Reads the settings from CDK context, and from the file of the stage where there is one.
+ *
+ * @throws StageSettingsError naming the option, where it was given, and the fix
+ */
+export function readStageSettings(context: (name: string) => unknown, file?: StageFile): StageSettings {
+  const stage = stageNameOf(context)
+  const given = new GivenOptions(context, file)
+  const { values } = given
+  const posture = values.posture ?? (isDisposableName(stage) ? 'disposable' : 'protected')
+  const rateLimit = values.throttle_rate ?? defaultThrottles[posture].rateLimit
+  given.requireWith('alarm_email', ['monthly_budget_usd'])
   return {
     stage,
-    ...(stage === 'prod' ? prod : dev),
-    makesUserPool: text('oidc_issuer') === undefined,
-    customDomain: readCustomDomain(text),
-    alarmEmail: readAlarmEmail(text('alarm_email')),
-    corsOrigins: readOrigins(text('cors_origins')),
-    oidc: readOidc(text),
-    signInProviders: readSignInProviders(text('sign_in_providers')),
-    ...readOutboundSettings(text),
-    stripe: readStripe(text),
-    billingOverride: readSwitch('billing_override', text('billing_override')) ?? stage !== 'prod',
+    ...defaults[posture],
+    throttle: { rateLimit, burstLimit: values.throttle_burst ?? Math.min(5000, 2 * rateLimit) },
+    makesUserPool: values.oidc_issuer === undefined,
+    customDomain: readCustomDomain(given),
+    alarmEmail: values.alarm_email,
+    monthlyBudgetUsd: values.monthly_budget_usd,
+    lambdaConcurrency: values.lambda_concurrency ?? 1000,
+    corsOrigins: values.cors_origins ?? [],
+    oidc: readOidc(given),
+    signInProviders: signInProviders.filter((provider) => values.sign_in_providers?.includes(provider)),
+    ...readOutboundSettings(given),
+    stripe: readStripe(given),
+    billingOverride: values.billing_override ?? posture === 'disposable',
+    vpc: readVpc(given),
+    front: readFront(given),
+    backupCopyVaultArn: values.backup_copy_vault_arn,
+    keyAdminRoleArn: values.key_admin_role_arn,
+    given: values,
   }
 }
 
-function readSwitch(name: string, value: string | undefined): boolean | undefined {
-  if (value === undefined) return undefined
-  if (value !== 'on' && value !== 'off') throw new StageSettingsError(`-c ${name}=${value}: must be on or off`)
-  return value === 'on'
-}
-
-/** IAM needs the whole of it, with the six characters that Secrets Manager has added to the name. */
-const secretArnPattern = /^arn:aws[\w-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
-
-function readStripe(text: (name: string) => string | undefined): StripeSettings {
-  const secretArn = text('stripe_secret_arn')
-  const partnerSource = text('stripe_partner_source')
-  const account = text('stripe_account')
-  const apiUrl = text('stripe_api_url')
-  if (secretArn !== undefined && !secretArnPattern.test(secretArn)) {
-    throw new StageSettingsError(
-      `-c stripe_secret_arn=${secretArn}: must be the whole ARN of a Secrets Manager secret, with the six characters at its end`,
-    )
-  }
-  if (partnerSource !== undefined && !/^aws\.partner\/stripe\.com\/ed_\w+$/.test(partnerSource)) {
-    throw new StageSettingsError(
-      `-c stripe_partner_source=${partnerSource}: must be the name of the event source, aws.partner/stripe.com/ed_…`,
-    )
-  }
-  if (account !== undefined && !/^acct_\w+$/.test(account)) {
-    throw new StageSettingsError(`-c stripe_account=${account}: must be the id of an account, acct_…`)
-  }
-  if (apiUrl !== undefined && !isLoopback(apiUrl)) {
-    throw new StageSettingsError(
-      `-c stripe_api_url=${apiUrl}: only a double of Stripe on loopback, for tests of a deploy; leave it out otherwise`,
-    )
-  }
+function readStripe(given: GivenOptions): StripeSettings {
+  const { stripe_secret_arn, stripe_secret_key_arn, stripe_partner_source, stripe_account, stripe_api_url } =
+    given.values
+  given.requireWith('stripe_secret_arn', ['stripe_secret_key_arn'])
   return {
-    ...(secretArn ? { secretArn } : {}),
-    ...(partnerSource ? { partnerSource } : {}),
-    ...(account ? { account } : {}),
-    ...(apiUrl ? { apiUrl } : {}),
+    ...(stripe_secret_arn ? { secretArn: stripe_secret_arn } : {}),
+    ...(stripe_secret_key_arn ? { secretKeyArn: stripe_secret_key_arn } : {}),
+    ...(stripe_partner_source ? { partnerSource: stripe_partner_source } : {}),
+    ...(stripe_account ? { account: stripe_account } : {}),
+    ...(stripe_api_url ? { apiUrl: stripe_api_url } : {}),
   }
 }
 
-function readOrigins(list: string | undefined): string[] {
-  const origins = list === undefined ? [] : list.split(',').map((origin) => origin.trim())
-  for (const origin of origins) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-      throw new StageSettingsError(
-        `-c cors_origins=${list}: ${origin} is not an origin like https://dashboard.example.com (no path, no slash at the end)`,
-      )
-    }
-  }
-  return origins
-}
+const issuerOptions = ['oidc_audience', 'oidc_jwks_uri', 'oidc_org_claim', 'oidc_role_claim'] as const
 
-function readSignInProviders(list: string | undefined): SignInProvider[] {
-  const named = list === undefined ? [] : list.split(',').map((provider) => provider.trim())
-  const unknown = named.filter((provider) => !(signInProviders as readonly string[]).includes(provider))
-  if (unknown.length > 0) {
-    throw new StageSettingsError(
-      `-c sign_in_providers=${list}: ${unknown.join(', ')} is not one of ${signInProviders.join(', ')}`,
-    )
+function readOidc(given: GivenOptions): OidcSettings | undefined {
+  const { oidc_issuer: issuer, oidc_audience: audience, oidc_jwks_uri, oidc_org_claim, oidc_role_claim } = given.values
+  given.requireWith('oidc_issuer', issuerOptions)
+  if (issuer === noIssuer) {
+    const useless = issuerOptions.find((name) => given.values[name] !== undefined)
+    if (useless) given.refuse(useless, `has no effect with oidc_issuer=${noIssuer}; remove it`)
   }
-  return signInProviders.filter((provider) => named.includes(provider))
-}
-
-/** The issuer of a stage where only API keys work. */
-const noIssuer = 'none'
-
-function readOidc(text: (name: string) => string | undefined): OidcSettings | undefined {
-  const issuer = text('oidc_issuer')
-  const audience = text('oidc_audience')
-  const jwksUri = text('oidc_jwks_uri')
-  if (!issuer || issuer === noIssuer) {
-    for (const name of ['oidc_audience', 'oidc_jwks_uri', 'oidc_org_claim', 'oidc_role_claim']) {
-      if (text(name)) throw new StageSettingsError(`-c ${name} is of no use without -c oidc_issuer=<URL>`)
-    }
-    return undefined
-  }
-  if (!audience) {
-    throw new StageSettingsError(
-      '-c oidc_issuer needs -c oidc_audience=<client id>: tokens for other clients must not pass',
-    )
-  }
-  for (const [name, url] of [
-    ['oidc_issuer', issuer],
-    ['oidc_jwks_uri', jwksUri],
-  ] as const) {
-    if (url !== undefined && !isSafeUrl(url)) {
-      throw new StageSettingsError(`-c ${name}=${url}: must be an https URL (http only on loopback)`)
-    }
-  }
+  if (issuer === undefined || issuer === noIssuer) return undefined
+  if (audience === undefined)
+    given.refuse('oidc_issuer', 'needs oidc_audience=<client id>, so that tokens for other clients do not pass')
   return {
     issuer,
     audience,
-    ...(jwksUri ? { jwksUri } : {}),
-    orgClaim: text('oidc_org_claim') ?? 'org_id',
-    roleClaim: text('oidc_role_claim') ?? 'role',
+    ...(oidc_jwks_uri ? { jwksUri: oidc_jwks_uri } : {}),
+    orgClaim: oidc_org_claim ?? 'org_id',
+    roleClaim: oidc_role_claim ?? 'role',
   }
 }
 
-/** Keys fetched over plain http could be anybody's; on loopback there is nobody else. */
-const isSafeUrl = (url: string): boolean =>
-  differentialFault(url) === undefined && (new URL(url).protocol === 'https:' || isLoopback(url))
+function readVpc(given: GivenOptions): VpcSettings | undefined {
+  const { vpc_id: id, subnet_ids, security_group_ids, route_table_ids = [] } = given.values
+  given.requireWith('vpc_id', ['subnet_ids', 'security_group_ids', 'route_table_ids'])
+  if (id === undefined) return undefined
+  if (!subnet_ids || subnet_ids.length < 2)
+    given.refuse('vpc_id', 'needs subnet_ids: private subnets in two zones or more')
+  if (!security_group_ids?.length) given.refuse('vpc_id', 'needs security_group_ids')
+  return { id, subnetIds: subnet_ids, securityGroupIds: security_group_ids, routeTableIds: route_table_ids }
+}
 
-function isLoopback(url: string): boolean {
-  if (!URL.canParse(url)) return false
-  const { protocol, hostname } = new URL(url)
-  return protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
+const defaultFrontRequests = 3000
+
+function readFront(given: GivenOptions): FrontSettings | undefined {
+  const { front, front_requests_per_five_minutes, front_web_acl_arn, front_certificate_arn } = given.values
+  given.requireWith('front', ['front_requests_per_five_minutes', 'front_web_acl_arn', 'front_certificate_arn'])
+  if (!front) return undefined
+  if (given.values.domain_name !== undefined && !front_certificate_arn)
+    given.refuse(
+      'front',
+      'with domain_name, CloudFront has the name; add front_certificate_arn, its certificate in us-east-1',
+    )
+  given.requireWith('domain_name', ['front_certificate_arn'])
+  const requestsPerFiveMinutes = front_requests_per_five_minutes ?? defaultFrontRequests
+  if (requestsPerFiveMinutes < 10) given.refuse('front_requests_per_five_minutes', 'must be 10 or more')
+  return { requestsPerFiveMinutes, webAclArn: front_web_acl_arn, certificateArn: front_certificate_arn }
 }
 
 /** The name of a stack, for people and for scripts that read its outputs. */

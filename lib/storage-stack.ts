@@ -1,10 +1,13 @@
 /** What must outlive everything else: the table, the key that customers' secrets are sealed with, and Stripe's secret. */
-import { CfnOutput, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
+import { CfnOutput, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import { tableSchema } from '../shared/storage/schema.ts'
+import { addBackups } from './backups.ts'
+import { removalPolicyOf } from './removal-policy.ts'
 import { outputNames, type StageSettings, stackName } from './stage.ts'
 
 export class StorageStack extends Stack {
@@ -12,9 +15,10 @@ export class StorageStack extends Stack {
   readonly secretsKey: Key
   readonly stripeSecretArn: string
 
-  constructor(scope: Construct, { stage, retainData, stripe }: StageSettings) {
+  constructor(scope: Construct, settings: StageSettings) {
+    const { stage, retainData, stripe } = settings
     super(scope, stackName(stage, 'Storage'), { terminationProtection: retainData })
-    const removalPolicy = retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY
+    const removalPolicy = removalPolicyOf(settings)
     this.table = new TableV2(this, 'Table', {
       partitionKey: { name: tableSchema.partitionKey, type: AttributeType.STRING },
       sortKey: { name: tableSchema.sortKey, type: AttributeType.STRING },
@@ -28,9 +32,14 @@ export class StorageStack extends Stack {
       alias: `octomil-settings-${stage}`,
       description: 'Seals the secrets that customers entrust to the Octomil settings API',
       enableKeyRotation: true,
+      // So that another region can have a replica: a copy of the table elsewhere is worth nothing without the key.
+      multiRegion: retainData,
       removalPolicy,
     })
-    this.stripeSecretArn = stripe.secretArn ?? this.#emptySecret(stage, removalPolicy)
+    if (settings.keyAdminRoleArn) denyKeyRemoval(this.secretsKey, settings.keyAdminRoleArn)
+    if (settings.backupCopyVaultArn) addBackups(this, this.table, settings.backupCopyVaultArn)
+    const ownSecretArn = this.#emptySecret(stage, removalPolicy)
+    this.stripeSecretArn = stripe.secretArn ?? ownSecretArn
     new CfnOutput(this, outputNames.tableName, { value: this.table.tableName })
     new CfnOutput(this, outputNames.secretsKeyArn, { value: this.secretsKey.keyArn })
     new CfnOutput(this, outputNames.stripeSecretArn, {
@@ -39,7 +48,10 @@ export class StorageStack extends Stack {
     })
   }
 
-  /** Empty, for billing to say what is missing until somebody fills it in; no deploy ever sees its value. */
+  /**
+   * The secret that an operator fills in; no deploy sees its value. It and its export stay with `stripe_secret_arn` too:
+   * CloudFormation refuses to remove an export that deployed functions still import.
+   */
   #emptySecret(stage: string, removalPolicy: RemovalPolicy): string {
     const secret = new CfnSecret(this, 'StripeSecret', {
       description: `Stripe's keys for the Octomil settings API ${stage}: {"secret_key":"sk_...","webhook_secrets":["whsec_..."]}`,
@@ -49,6 +61,21 @@ export class StorageStack extends Stack {
       id: 'AwsSolutions-SMG4',
       reason: 'Stripe makes these keys and rolls them; a function of AWS could not.',
     })
+    this.exportValue(secret.attrId)
     return secret.attrId
   }
+}
+
+/** Denies every principal but one role the calls that make the key, and with it each sealed secret, useless. */
+const denyKeyRemoval = (key: Key, keyAdminRoleArn: string): void => {
+  key.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'OnlyTheKeyAdminRemoves',
+      effect: Effect.DENY,
+      principals: [new AnyPrincipal()],
+      actions: ['kms:ScheduleKeyDeletion', 'kms:DisableKey', 'kms:DeleteImportedKeyMaterial'],
+      resources: ['*'],
+      conditions: { ArnNotEquals: { 'aws:PrincipalArn': keyAdminRoleArn } },
+    }),
+  )
 }

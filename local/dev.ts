@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runMain, UsageError, wholeNumber } from '../bin/usage.ts'
+import { defaultThrottles } from '../functions/throttles.ts'
 import { prepareEnvironment } from './environment.ts'
 import { lockFolder } from './folder-lock.ts'
 import { readableLogs } from './request-log.ts'
@@ -22,6 +23,9 @@ const dataFiles = ['dev.json', 'stripe.json', 'dynamodb.sqlite', 'dynamodb.sqlit
 
 const sweepEveryMs = 60 * 60 * 1000
 
+/** Four times a development stage's limits: scripts of one developer stay below them. */
+const throttle = defaultThrottles.protected
+
 async function main(): Promise<void> {
   const options = readOptions()
   prepareEnvironment()
@@ -33,9 +37,11 @@ async function main(): Promise<void> {
     await lockFolder(folder, servedPort)
     if (options.fresh) for (const name of dataFiles) rmSync(join(folder, name), { force: true })
   }
-  const service = await startService({ port, folder, corsOrigins, sweepEveryMs, prepare }).catch((error: unknown) => {
-    throw isTaken(error) ? new TakenPort(port) : error
-  })
+  const service = await startService({ port, folder, corsOrigins, sweepEveryMs, throttle, prepare }).catch(
+    (error: unknown) => {
+      throw isTaken(error) ? new TakenPort(port) : error
+    },
+  )
   endOnSignal(service)
   void service.engineEnded.then((said) => {
     console.error(`The DynamoDB engine has ended, and the service with it; start it again: npm run dev\n${said}`)

@@ -1,68 +1,113 @@
 /**
- * API Gateway's HTTP API on one machine: the same routes from the same operation list, payload 2.0 events as it makes
- * them, its limits, its answer when a function fails.
+ * API Gateway's HTTP API and Lambda on one machine: routes, permissions, throttles, limits and their own answers.
+ * `docs/gateway.md` names the source of each behaviour, and lists those that are not verified.
  */
-import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { ulid } from 'ulid'
 import { catchAll, routeList } from '../functions/operations.ts'
+import { routeThrottles, type Throttle } from '../functions/throttles.ts'
+import { type ApiName, apiArn, matchesArn, permittedSource, routeArn } from '../lib/route-arn.ts'
+import { type Operation, routeKeyOf } from '../shared/http/operation.ts'
 import { matchPath } from '../shared/http/route.ts'
+import {
+  functionAnswer,
+  type GatewayAnswer,
+  lambdaPayloadLimitBytes,
+  ownAnswer,
+  sendAnswer,
+} from './gateway-answers.ts'
+import { type ReceivedRequest, toEvent } from './gateway-event.ts'
+import { type TakeToken, tokenBuckets } from './token-bucket.ts'
 
-type LambdaHandler = (event: unknown, context: unknown) => Promise<APIGatewayProxyStructuredResultV2>
+export type LambdaHandler = (event: unknown, context: unknown) => Promise<unknown>
 
-interface Route {
-  method: string
-  path: string
+export interface GatewayOptions {
+  /** The default throttle of each route; without it no request is throttled. */
+  throttle?: Throttle
+  /** The clock of the throttle, in milliseconds. */
+  now?: () => number
+  /** Loads the handler of a function by its name, `api-keys/list`. */
+  load?: (name: string) => Promise<LambdaHandler>
+  /** The end of the SourceArn in the permission of an operation's function. */
+  permission?: (operation: Operation) => string
+  /** When Lambda stops a function: a 500. */
+  functionTimeoutMs?: number
+  /** When API Gateway gives up on Lambda: a 503. */
+  integrationTimeoutMs?: number
+}
+
+interface Matched {
   name: string
+  routeKey: string
+  pathParameters: Record<string, string>
+  /** Whether the permission of the function matches the route's ARN. */
+  permitted: boolean
 }
 
+type Gateway = Required<Omit<GatewayOptions, 'throttle' | 'now' | 'permission'>> & {
+  take: TakeToken
+  match: (method: string, path: string) => Matched
+}
+
+const api: ApiName = { region: 'us-east-1', account: '000000000000', apiId: 'local' }
 const bodyLimitBytes = 10 * 1024 * 1024
-const functionTimeoutMs = 29_000
-const apiId = 'local'
+/** Of the request line and all header values together. */
+const headLimitBytes = 10_240
 
-/** Handles requests as API Gateway and Lambda together would. */
-export function createGateway() {
-  // Routes without parameters are preferred, as API Gateway prefers the more specific.
-  const routes = routeList
-    .map(({ name, route: { method, path } }) => ({ name, method, path }))
-    .sort((a, b) => Number(a.path.includes('{')) - Number(b.path.includes('{')))
-  const functions = new Map<string, Promise<LambdaHandler>>()
-  const load = (name: string): Promise<LambdaHandler> => {
-    const loaded =
-      functions.get(name) ??
-      import(/* @vite-ignore */ new URL(`../functions/${name}.ts`, import.meta.url).href).then(
-        (module) => module.handler,
-      )
-    functions.set(name, loaded)
-    return loaded
-  }
-
+/** Handles requests as API Gateway and Lambda together do. */
+export function createGateway({
+  throttle,
+  now = () => performance.now(),
+  load = loadOnce(),
+  permission = permittedSource,
+  functionTimeoutMs = 28_000,
+  integrationTimeoutMs = 30_000,
+}: GatewayOptions = {}) {
+  const take = throttle ? tokenBuckets(routeThrottles(throttle), now) : () => true
+  const gateway: Gateway = { take, match: matcher(permission), load, functionTimeoutMs, integrationTimeoutMs }
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const target = `http://gateway.invalid${request.url ?? '/'}`
-    if (!request.url?.startsWith('/') || !URL.canParse(target)) {
-      response.writeHead(400, { 'content-type': 'application/json' }).end('{"message":"Bad Request"}')
-      return
-    }
-    const url = new URL(target)
-    const body = await readBody(request)
-    if (!body) {
-      response.writeHead(413, { 'content-type': 'application/json' }).end('{"message":"Request Entity Too Large"}')
-      return
-    }
-    const { name, routeKey, pathParameters } = findRoute(routes, request.method ?? 'GET', url.pathname)
-    const event = toEvent(request, url, body, routeKey, pathParameters)
-    const result = await invoke(await load(name), event)
-    send(response, result)
+    const requestId = ulid()
+    response.setHeader('apigw-requestid', requestId)
+    sendAnswer(response, await answer(gateway, request, requestId))
   }
 }
 
-function findRoute(routes: readonly Route[], method: string, path: string) {
-  for (const route of routes) {
-    const pathParameters = route.method === method ? matchPath(route.path, path) : undefined
-    if (pathParameters) return { name: route.name, routeKey: `${route.method} ${route.path}`, pathParameters }
+async function answer(gateway: Gateway, request: IncomingMessage, requestId: string): Promise<GatewayAnswer> {
+  const target = `http://gateway.invalid${request.url ?? '/'}`
+  if (!request.url?.startsWith('/') || !URL.canParse(target)) return ownAnswer(400)
+  if (headBytes(request) > headLimitBytes) return ownAnswer(431)
+  const url = new URL(target)
+  const matched = gateway.match(request.method ?? 'GET', url.pathname)
+  if (!gateway.take(matched.routeKey)) return ownAnswer(429)
+  const body = await readBody(request)
+  if (!body) return ownAnswer(413)
+  if (!matched.permitted) {
+    console.error(`The permission of ${matched.name} does not match the route ${matched.routeKey}`)
+    return ownAnswer(500)
   }
-  return { name: catchAll.name, routeKey: '$default', pathParameters: {} }
+  return integrate(gateway, matched, { request, url, body, requestId })
+}
+
+function headBytes({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): number {
+  const values = rawHeaders.filter((_text, index) => index % 2 === 1)
+  return [`${method} ${url} HTTP/${httpVersion}`, ...values].reduce((sum, text) => sum + text.length, 0)
+}
+
+/** Routes without parameters come first, as API Gateway prefers a full match. */
+function matcher(permission: (operation: Operation) => string): Gateway['match'] {
+  const isPermitted = (operation: Operation, route: Parameters<typeof routeArn>[1]) =>
+    matchesArn(apiArn(api) + permission(operation), routeArn(api, route))
+  const routes = routeList
+    .map(({ name, operation, route }) => ({ name, route, permitted: isPermitted(operation, route) }))
+    .sort((a, b) => Number(a.route.path.includes('{')) - Number(b.route.path.includes('{')))
+  const unmatched = { name: catchAll.name, permitted: isPermitted(catchAll.operation, '$default') }
+  return (method, path) => {
+    for (const { name, route, permitted } of routes) {
+      const pathParameters = route.method === method ? matchPath(route.path, path) : undefined
+      if (pathParameters) return { name, routeKey: routeKeyOf(route), pathParameters, permitted }
+    }
+    return { ...unmatched, routeKey: '$default', pathParameters: {} }
+  }
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
@@ -75,89 +120,55 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   return size > bodyLimitBytes ? undefined : Buffer.concat(chunks)
 }
 
-/** HTTP APIs pass these media types as text, and all others in base64. */
-const textTypes = /^(?:text\/|application\/(?:json|javascript|xml)\b)/i
-
-function toEvent(
-  request: IncomingMessage,
-  url: URL,
-  body: Buffer,
-  routeKey: string,
-  pathParameters: Record<string, string>,
-): APIGatewayProxyEventV2 {
-  const { cookie, ...distinct } = request.headersDistinct
-  const headers = Object.fromEntries(Object.entries(distinct).map(([name, values]) => [name, (values ?? []).join(',')]))
-  const query = [...new Set(url.searchParams.keys())].map((name) => [name, url.searchParams.getAll(name).join(',')])
-  // Bytes that are no text stay bytes, so that the function sees them.
-  const isBase64Encoded = body.length > 0 && !(textTypes.test(headers['content-type'] ?? '') && isUtf8(body))
-  const now = new Date()
-  return {
-    version: '2.0',
-    routeKey,
-    rawPath: decodedPath(url.pathname),
-    rawQueryString: url.search.slice(1),
-    ...(cookie ? { cookies: cookie.flatMap((line) => line.split('; ')) } : {}),
-    headers,
-    ...(query.length > 0 ? { queryStringParameters: Object.fromEntries(query) } : {}),
-    ...(Object.keys(pathParameters).length > 0 ? { pathParameters } : {}),
-    requestContext: {
-      accountId: '000000000000',
-      apiId,
-      domainName: request.headers.host ?? 'localhost',
-      domainPrefix: apiId,
-      http: {
-        method: request.method ?? 'GET',
-        path: decodedPath(url.pathname),
-        protocol: `HTTP/${request.httpVersion}`,
-        sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
-        userAgent: headers['user-agent'] ?? '',
-      },
-      requestId: ulid(),
-      routeKey,
-      stage: '$default',
-      time: now.toUTCString(),
-      timeEpoch: now.getTime(),
-    },
-    ...(body.length > 0 ? { body: body.toString(isBase64Encoded ? 'base64' : 'utf8') } : {}),
-    isBase64Encoded,
-  }
+/** Calls the function, and gives up when the integration's time is over; the function runs on. */
+async function integrate(gateway: Gateway, matched: Matched, received: ReceivedRequest): Promise<GatewayAnswer> {
+  const event = toEvent(received, matched, { accountId: api.account, apiId: api.apiId })
+  if (received.body.length > 0 && Buffer.byteLength(JSON.stringify(event)) > lambdaPayloadLimitBytes)
+    return ownAnswer(413)
+  const invoked = invoke(gateway, matched.name, event, received.requestId)
+  return within(gateway.integrationTimeoutMs, invoked, () => ownAnswer(503))
 }
 
-function decodedPath(path: string): string {
-  try {
-    return decodeURIComponent(path)
-  } catch {
-    return path
-  }
-}
-
+/** Runs the function as Lambda does: what it throws, and running out of time, are a 500. */
 async function invoke(
-  handler: LambdaHandler,
-  event: APIGatewayProxyEventV2,
-): Promise<APIGatewayProxyStructuredResultV2> {
-  const end = Date.now() + functionTimeoutMs
-  const context = { awsRequestId: event.requestContext.requestId, getRemainingTimeInMillis: () => end - Date.now() }
+  { load, functionTimeoutMs }: Gateway,
+  name: string,
+  event: object,
+  awsRequestId: string,
+): Promise<GatewayAnswer> {
   try {
-    return await handler(event, context)
+    const handler = await load(name)
+    const end = Date.now() + functionTimeoutMs
+    const output = handler(event, { awsRequestId, getRemainingTimeInMillis: () => end - Date.now() })
+    return await within(functionTimeoutMs, Promise.resolve(output).then(functionAnswer), () => {
+      console.error(`${name} timed out after ${functionTimeoutMs} ms`)
+      return ownAnswer(500)
+    })
   } catch (error) {
     console.error(error)
-    return {
-      statusCode: 500,
-      headers: { 'content-type': 'application/json' },
-      body: '{"message":"Internal Server Error"}',
-    }
+    return ownAnswer(500)
   }
 }
 
-function send(response: ServerResponse, result: APIGatewayProxyStructuredResultV2): void {
-  const { statusCode = 200, headers = {}, body = '', isBase64Encoded } = result
-  const content = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
-  const sent = Object.entries(headers).map(([name, value]) => [name, String(value)])
-  // The length of a HEAD would be that of the GET, which is not known here.
-  const hasLength = statusCode !== 204 && statusCode !== 304 && response.req.method !== 'HEAD'
-  response.writeHead(statusCode, {
-    ...Object.fromEntries(sent),
-    ...(hasLength ? { 'content-length': content.length } : {}),
+/** What `work` gives, or `otherwise` when it takes longer. */
+async function within<T>(ms: number, work: Promise<T>, otherwise: () => T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise()), ms)
   })
-  response.end(content)
+  return await Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
+/** Imports each function's module once, on its first request. */
+function loadOnce(): (name: string) => Promise<LambdaHandler> {
+  const functions = new Map<string, Promise<LambdaHandler>>()
+  return (name) => {
+    const loaded =
+      functions.get(name) ??
+      import(/* @vite-ignore */ new URL(`../functions/${name}.ts`, import.meta.url).href).then(
+        (module) => module.handler,
+      )
+    functions.set(name, loaded)
+    return loaded
+  }
 }

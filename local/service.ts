@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { Throttle } from '../functions/throttles.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
@@ -28,6 +29,8 @@ export interface ServiceOptions {
   prepare?: (port: number) => Promise<void>
   /** How often the sweep of billing runs by itself; never without it. */
   sweepEveryMs?: number
+  /** The default throttle of each route; without it no request is throttled. */
+  throttle?: Throttle
 }
 
 export interface Service {
@@ -50,6 +53,7 @@ export async function startService({
   corsOrigins = [],
   prepare,
   sweepEveryMs,
+  throttle,
 }: ServiceOptions): Promise<Service> {
   const inFolder = (name: string) => (folder ? join(folder, name) : undefined)
   // Who comes before everything is up waits for it: the port is taken first, since the issuer's URL has it in it.
@@ -75,7 +79,7 @@ export async function startService({
       sweep: () => runBackground('stripe-events/sweep', { thorough: true }),
       ...(sweepEveryMs ? { sweepEveryMs } : {}),
     })
-    const gateway = createGateway()
+    const gateway = createGateway(throttle ? { throttle } : {})
     let docs: RequestHandler = gateway
     const api: RequestHandler = (request, response) => (asksForPrefilled(request) ? docs : gateway)(request, response)
     ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), api))

@@ -3,7 +3,7 @@ import type { components } from './schema.ts'
 
 type Problem = components['schemas']['Problem']
 
-/** The codes of the API; `unexpected_answer` is whatever else stood between: a gateway, a proxy. */
+/** The codes of the API; `unexpected_answer` for any other answer: of a proxy, or of a network's own page. */
 export type ProblemCode = Problem['code'] | 'unexpected_answer'
 
 /** One fault of the input, by dotted path: `limits.max_devices.limit`. */
@@ -17,8 +17,10 @@ export class ProblemError extends Error {
   readonly title: string
   /** Each fault of the input; empty when the input is not what is wrong. */
   readonly errors: readonly InputFault[]
-  /** What the service knows the request by; name it when you ask for help. */
+  /** The service's or the gateway's id of the request; name it when you ask for help. */
   readonly requestId: string | undefined
+  /** The value of `WWW-Authenticate`: how to authenticate (RFC 6750). */
+  readonly challenge: string | undefined
   /** Whether the same request may succeed later. It was repeated as often as the rules allow. */
   readonly retryable: boolean
   /** How long the service asked to wait, if it did. */
@@ -36,6 +38,7 @@ export class ProblemError extends Error {
     this.title = fields.title
     this.errors = fields.errors
     this.requestId = fields.requestId
+    this.challenge = fields.challenge
     this.retryable = fields.retryable
     this.retryAfterMs = fields.retryAfterMs
     this.attempts = attempts
@@ -61,31 +64,63 @@ export interface ProblemFields {
   detail: string
   errors: readonly InputFault[]
   requestId: string | undefined
+  challenge: string | undefined
   retryable: boolean
   retryAfterMs: number | undefined
 }
 
 /** The problem that an answer is, its body read already. The status is the answer's own; what the body says of it is a copy. */
 export function problemFieldsOf(response: Response, text: string, now: number): ProblemFields {
-  const { status } = response
-  const retryAfterMs = retryAfterMsOf(response.headers.get('retry-after'), now)
+  const { status, headers } = response
+  const common = {
+    status,
+    challenge: challengeOf(headers),
+    retryAfterMs: retryAfterMsOf(headers.get('retry-after'), now),
+  }
   const problem = parsedProblem(response, text)
-  if (!problem) {
-    return {
+  if (problem) {
+    const { code, title, detail, errors = [], request_id, retryable } = problem
+    return { ...common, code, title, detail, errors, requestId: request_id, retryable }
+  }
+  return {
+    ...common,
+    ...(gatewayProblem(status, text) ?? {
       code: 'unexpected_answer',
-      status,
       title: 'Unexpected answer',
       detail: `The answer ${status} is none of this API's.`,
-      errors: [],
-      requestId: response.headers.get('x-request-id') ?? undefined,
-      // A gateway's own throttling and outages.
-      retryable: status === 429 || status >= 500,
-      retryAfterMs,
-    }
+    }),
+    errors: [],
+    requestId: headers.get('x-request-id') ?? headers.get('apigw-requestid') ?? undefined,
+    // The gateway's throttling and outages.
+    retryable: status === 429 || status >= 500,
   }
-  const { code, title, detail, errors = [], request_id, retryable } = problem
-  return { code, status, title, detail, errors, requestId: request_id, retryable, retryAfterMs }
 }
+
+/** API Gateway may rename the header of a function's answer. */
+const challengeOf = (headers: Headers): string | undefined =>
+  headers.get('www-authenticate') ?? headers.get('x-amzn-remapped-www-authenticate') ?? undefined
+
+const gatewayCodes: Readonly<Record<number, ProblemCode>> = {
+  413: 'payload_too_large',
+  429: 'rate_limited',
+  500: 'server_error',
+  503: 'service_unavailable',
+}
+
+/** An answer of API Gateway's own, `{"message":"Too Many Requests"}`. Its media type is not relied upon: a 503 has come without. */
+function gatewayProblem(status: number, text: string): Pick<ProblemFields, 'code' | 'title' | 'detail'> | undefined {
+  const code = gatewayCodes[status]
+  const parsed = jsonOf(text)
+  if (code === undefined || !hasMessage(parsed)) return undefined
+  return {
+    code,
+    title: parsed.message,
+    detail: `The gateway in front of the API answered ${status}: ${parsed.message}.`,
+  }
+}
+
+const hasMessage = (value: unknown): value is { message: string } =>
+  typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string'
 
 function parsedProblem(response: Response, text: string): Problem | undefined {
   if (!response.headers.get('content-type')?.startsWith('application/problem+json')) return undefined

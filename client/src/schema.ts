@@ -1264,6 +1264,10 @@ export interface components {
             /** @description Each fault of the input, by dotted path. */
             errors?: components["schemas"]["ProblemErrorsItem"][];
         };
+        /** @description API Gateway's own answer, without problem details: `Request Entity Too Large`, `Too Many Requests`, `Internal Server Error` or `Service Unavailable`. */
+        GatewayAnswer: {
+            message: string;
+        };
         /** @description A key record with the raw key, shown once. */
         IssuedApiKey: {
             /** @description Id of the key. */
@@ -3427,6 +3431,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -3441,6 +3446,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -3455,6 +3461,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -3577,6 +3584,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -3621,6 +3629,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -3636,6 +3645,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -3651,6 +3661,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -3774,6 +3785,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -3818,6 +3830,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -3833,6 +3846,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -3848,6 +3862,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -3971,6 +3986,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -4015,6 +4031,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -4030,6 +4047,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -4045,6 +4063,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -4173,6 +4192,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -4187,6 +4207,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -4201,6 +4222,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -4340,6 +4362,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -4384,6 +4407,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -4399,6 +4423,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -4414,6 +4439,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -4553,6 +4579,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -4597,6 +4624,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -4612,6 +4640,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -4627,6 +4656,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -4739,6 +4769,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -4753,6 +4784,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -4767,6 +4799,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -4876,6 +4909,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -4890,6 +4924,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -4904,6 +4939,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -5003,6 +5039,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -5017,6 +5054,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -5031,6 +5069,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -5132,6 +5171,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -5146,6 +5186,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -5160,6 +5201,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -5282,6 +5324,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -5326,6 +5369,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -5341,6 +5385,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -5356,6 +5401,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -5484,6 +5530,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -5498,6 +5545,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -5512,6 +5560,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -5637,6 +5686,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -5651,6 +5701,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -5665,6 +5716,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -5796,6 +5848,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -5824,6 +5877,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -5838,6 +5892,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -5852,6 +5907,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -5989,6 +6045,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -6033,6 +6090,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -6048,6 +6106,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -6063,6 +6122,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -6175,6 +6235,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -6189,6 +6250,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `upstream_error`: Upstream error */
@@ -6217,6 +6279,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -6318,6 +6381,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -6332,6 +6396,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -6346,6 +6411,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -6468,6 +6534,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -6512,6 +6579,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -6527,6 +6595,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -6542,6 +6611,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -6670,6 +6740,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -6684,6 +6755,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -6698,6 +6770,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -6823,6 +6896,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -6837,6 +6911,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -6851,6 +6926,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -6982,6 +7058,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -7010,6 +7087,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -7024,6 +7102,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -7038,6 +7117,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -7149,6 +7229,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -7163,6 +7244,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -7177,6 +7259,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -7292,6 +7375,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -7320,6 +7404,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -7334,6 +7419,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -7348,6 +7434,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -7459,6 +7546,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -7473,6 +7561,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -7487,6 +7576,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -7582,6 +7672,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -7596,6 +7687,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -7610,6 +7702,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -7730,6 +7823,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -7774,6 +7868,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -7789,6 +7884,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -7804,6 +7900,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -7916,6 +8013,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -7930,6 +8028,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -7944,6 +8043,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -8059,6 +8159,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -8087,6 +8188,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -8101,6 +8203,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -8115,6 +8218,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -8214,6 +8318,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -8228,6 +8333,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -8242,6 +8348,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -8364,6 +8471,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -8408,6 +8516,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -8423,6 +8532,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -8438,6 +8548,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -8566,6 +8677,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -8580,6 +8692,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -8594,6 +8707,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -8732,6 +8846,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -8746,6 +8861,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -8760,6 +8876,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -8904,6 +9021,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -8932,6 +9050,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -8946,6 +9065,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -8960,6 +9080,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -9097,6 +9218,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -9141,6 +9263,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -9156,6 +9279,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -9171,6 +9295,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -9283,6 +9408,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -9297,6 +9423,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -9311,6 +9438,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -9426,6 +9554,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -9454,6 +9583,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -9468,6 +9598,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -9482,6 +9613,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -9619,6 +9751,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -9663,6 +9796,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -9678,6 +9812,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `upstream_error`: Upstream error */
@@ -9708,6 +9843,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -9844,6 +9980,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -9888,6 +10025,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -9903,6 +10041,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `upstream_error`: Upstream error */
@@ -9933,6 +10072,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -10056,6 +10196,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -10100,6 +10241,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -10115,6 +10257,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `upstream_error`: Upstream error */
@@ -10145,6 +10288,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -10244,6 +10388,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -10258,6 +10403,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `upstream_error`: Upstream error */
@@ -10286,6 +10432,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -10382,6 +10529,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -10396,6 +10544,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `upstream_error`: Upstream error */
@@ -10424,6 +10573,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -10535,6 +10685,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -10549,6 +10700,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -10563,6 +10715,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -10704,6 +10857,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -10732,6 +10886,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -10746,6 +10901,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -10760,6 +10916,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -10871,6 +11028,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -10885,6 +11043,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -10899,6 +11058,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -11010,6 +11170,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -11024,6 +11185,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -11038,6 +11200,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -11166,6 +11329,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -11194,6 +11358,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -11208,6 +11373,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -11222,6 +11388,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -11333,6 +11500,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -11347,6 +11515,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -11361,6 +11530,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -11476,6 +11646,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -11504,6 +11675,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -11518,6 +11690,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -11532,6 +11705,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -11631,6 +11805,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -11645,6 +11820,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -11659,6 +11835,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -11795,6 +11972,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -11839,6 +12017,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -11854,6 +12033,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -11869,6 +12049,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -11997,6 +12178,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -12011,6 +12193,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -12025,6 +12208,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -12150,6 +12334,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -12164,6 +12349,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -12178,6 +12364,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -12322,6 +12509,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -12350,6 +12538,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -12364,6 +12553,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -12378,6 +12568,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -12515,6 +12706,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -12559,6 +12751,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -12574,6 +12767,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -12589,6 +12783,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -12701,6 +12896,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -12715,6 +12911,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -12729,6 +12926,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -12857,6 +13055,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `unsupported_media_type`: Unsupported media type */
@@ -12885,6 +13084,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -12899,6 +13099,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -12913,6 +13114,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -12979,6 +13181,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `server_error`: Server error */
@@ -12991,6 +13194,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `service_unavailable`: Service unavailable */
@@ -13003,6 +13207,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -13061,6 +13266,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -13135,6 +13341,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */
@@ -13196,6 +13403,7 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
                 };
             };
             /** @description `request_timeout`: Request timed out */

@@ -6,6 +6,7 @@ import { problemKinds } from '../../shared/http/problem.ts'
 import type { Published } from '../../shared/http/published.ts'
 import { isVersioned, refusalsOf } from '../answers.ts'
 import { documentHead, securitySchemes } from '../document-head.ts'
+import { gatewayAnswer, gatewayAnswerText, isGatewayStatus } from '../gateway-answers.ts'
 import { type HeaderName, headersOf, headers as headerTexts } from '../headers.ts'
 import { portableSchema } from '../portable-schemas.ts'
 import { type JsonSchema, publishedSchemas } from './schemas.ts'
@@ -51,7 +52,7 @@ function errorsOf(operation: Operation) {
     {
       description: codes.map((code) => problemKinds[code].title).join('; '),
       ...headerRefs(headersOf(operation, status, codes, false)),
-      ...json(schemaRef('ErrorEnvelope')),
+      ...json(schemaRef(isGatewayStatus(status) ? 'ErrorOrGatewayAnswer' : 'ErrorEnvelope')),
     },
   ])
 }
@@ -99,7 +100,7 @@ export const publishedList = routeList.flatMap(({ name, operation, route }) =>
 
 const introduction = `The settings and billing operations of the platform as its published clients know them. Every record is closed.
 
-- **Errors** are \`{ "error": { code, message, details?, request_id? } }\`.
+- **Errors** are \`{ "error": { code, message, details?, request_id? } }\`. API Gateway itself can answer any operation with 413, 429, 500 or 503: \`{ "message" }\`.
 - **Lists** are arrays of at most 100 entries, newest first; \`Link\` leads to the next page.
 - **More operations and fields** are under \`/api/v2\`, which the same functions serve.`
 
@@ -108,6 +109,11 @@ function usedOf<T>(components: Readonly<Record<string, T>>, kind: string, text: 
   const used = Object.entries(components).filter(([name]) => text.includes(`"#/components/${kind}/${name}"`))
   if (used.length === known) return Object.fromEntries(used)
   return usedOf(components, kind, text + JSON.stringify(used), used.length)
+}
+
+const gatewaySchemas = {
+  GatewayAnswer: { ...portableSchema(z.toJSONSchema(gatewayAnswer)), description: gatewayAnswerText },
+  ErrorOrGatewayAnswer: { oneOf: [schemaRef('ErrorEnvelope'), schemaRef('GatewayAnswer')] },
 }
 
 /** The OpenAPI 3.1 document of the published face. */
@@ -126,7 +132,7 @@ export function publishedDocument() {
     })),
     paths,
     components: {
-      schemas: usedOf(publishedSchemas, 'schemas', text),
+      schemas: usedOf({ ...publishedSchemas, ...gatewaySchemas }, 'schemas', text),
       headers: usedOf({ ...headerTexts, ...link }, 'headers', text),
       securitySchemes,
     },

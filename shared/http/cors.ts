@@ -19,7 +19,7 @@ const allowHeaders = [
 const exposeHeaders = [
   ...['age', 'allow', 'etag', 'idempotency-replayed', 'link', 'location'],
   ...['ratelimit', 'ratelimit-policy', 'retry-after'],
-  ...['www-authenticate', 'x-request-id'],
+  ...['www-authenticate', 'x-amzn-remapped-www-authenticate', 'x-request-id'],
 ].join(',')
 const maxAgeSeconds = 3600
 

@@ -1,5 +1,8 @@
 /** What the client makes of faults between it and the service. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   createSettingsClient,
   NoAnswerError,
@@ -7,6 +10,7 @@ import {
   type RetryRules,
   type SettingsClient,
 } from '../../client/src/index.ts'
+import { createGateway } from '../../local/gateway.ts'
 import { openTarget, orgsOf } from '../http/target.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 
@@ -109,6 +113,88 @@ test.each([
   proxy.inject(fault)
   expect(await failureOf(settings.GET(apiKeys))).toMatchObject({ code: 'unexpected_answer', status, errors: [] })
   expect(proxy.requests).toHaveLength(1)
+})
+
+describe("API Gateway's own answers", () => {
+  const own = (status: number, message: string) => ({
+    status,
+    headers: { 'apigw-requestid': 'RL2XYiwjPHcEMEQ=' },
+    body: JSON.stringify({ message }),
+  })
+
+  test.each([
+    [429, 'Too Many Requests', 'rate_limited'],
+    [500, 'Internal Server Error', 'server_error'],
+    [503, 'Service Unavailable', 'service_unavailable'],
+  ])('a %i is retried with back-off, then thrown with the code of that status', async (status, message, code) => {
+    proxy.inject(own(status, message), own(status, message))
+    const failure = await failureOf(clientWith({ attempts: 2 }).GET(apiKeys))
+    expect(failure).toBeInstanceOf(ProblemError)
+    expect(failure).toMatchObject({ status, code, title: message, retryable: true, attempts: 2 })
+    expect(failure).toMatchObject({ requestId: 'RL2XYiwjPHcEMEQ=', retryAfterMs: undefined, errors: [] })
+    proxy.inject(own(status, message))
+    expect((await settings.GET(apiKeys)).status).toBe(200)
+  })
+
+  test('a 413 is thrown at once', async () => {
+    proxy.inject(own(413, 'Request Entity Too Large'))
+    const failure = await failureOf(settings.POST(apiKeys, { body: { name: 'large', scopes: ['keys:read'] } }))
+    expect(failure).toMatchObject({ status: 413, code: 'payload_too_large', retryable: false, attempts: 1 })
+    expect(String(failure)).toContain('Request Entity Too Large')
+  })
+
+  test.each([
+    ['a 404', own(404, 'Not Found'), 404],
+    ['a 431', own(431, 'Request Header Fields Too Large'), 431],
+    ['a 403', own(403, 'Forbidden'), 403],
+  ])('%s does not pass for an answer of the service', async (_what, fault, status) => {
+    proxy.inject(fault)
+    expect(await failureOf(settings.GET(apiKeys))).toMatchObject({ code: 'unexpected_answer', status, attempts: 1 })
+  })
+
+  test('Retry-After is respected where a proxy adds it', async () => {
+    const fault = own(429, 'Too Many Requests')
+    proxy.inject({ ...fault, headers: { ...fault.headers, 'retry-after': '120' } })
+    expect(await failureOf(settings.GET(apiKeys))).toMatchObject({ attempts: 1, retryAfterMs: 120_000 })
+  })
+
+  test('those of the local gateway are read alike', async () => {
+    const server = createServer(
+      createGateway({
+        load: async () => async () => Promise.reject(new Error('broken')),
+        throttle: { rateLimit: 1, burstLimit: 1 },
+      }),
+    ).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const client = createSettingsClient({ baseUrl, credential: admin, retries: { attempts: 1 } })
+    expect(await failureOf(client.GET(apiKeys))).toMatchObject({ code: 'server_error', requestId: expect.any(String) })
+    expect(await failureOf(client.GET(apiKeys))).toMatchObject({ code: 'rate_limited', status: 429 })
+    expect(printed).toHaveBeenCalledOnce()
+    printed.mockRestore()
+    server.closeAllConnections()
+    server.close()
+  })
+})
+
+test.each(['www-authenticate', 'x-amzn-remapped-www-authenticate'])(
+  'the challenge of a 401 is read from %s',
+  async (name) => {
+    const challenge = 'Bearer realm="octomil", error="invalid_token"'
+    proxy.inject({ status: 401, headers: { [name]: challenge } })
+    expect(await failureOf(settings.GET(apiKeys))).toMatchObject({ status: 401, challenge })
+  },
+)
+
+test("the service's own 401 has a challenge, and other problems have none", async () => {
+  proxy.inject()
+  const refused = await failureOf(createSettingsClient({ baseUrl: proxy.url, credential: 'no-key' }).GET(apiKeys))
+  expect(refused).toMatchObject({ status: 401, challenge: expect.stringMatching(/^Bearer /) })
+  expect(await failureOf(settings.POST(apiKeys, { body: { name: '', scopes: [] } }))).toMatchObject({
+    status: 400,
+    challenge: undefined,
+  })
 })
 
 test('the status of a problem is that of its answer, whatever the body says', async () => {

@@ -133,7 +133,7 @@ interface Outside {
 const appArguments = ({ issuer, stripeUrl }: Partial<Outside>): string[] => [
   '--app',
   `${process.execPath} test/deploy/app.ts`,
-  ...['-c', `stage=${stage}`],
+  ...['-c', `stage=${stage}`, '-c', 'posture=disposable'],
   ...(issuer ? ['-c', `oidc_issuer=${issuer.url}`, '-c', `oidc_audience=${audience}`] : []),
   ...['-c', 'sign_in_providers=google,github'],
   // The suite's provider is on loopback.

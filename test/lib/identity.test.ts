@@ -112,7 +112,7 @@ test('in prod the pool outlives its stack and is protected from deletion; in dev
   )
   expect(prod.terminationProtection).toBe(true)
   const kept = only(resourcesOf([Template.fromStack(prod)]), 'AWS::Cognito::UserPool')
-  expect(kept).toMatchObject({ DeletionPolicy: 'Retain', Properties: { DeletionProtection: 'ACTIVE' } })
+  expect(kept).toMatchObject({ DeletionPolicy: 'RetainExceptOnCreate', Properties: { DeletionProtection: 'ACTIVE' } })
   expect(pool).toMatchObject({ DeletionPolicy: 'Delete', Properties: { DeletionProtection: 'INACTIVE' } })
 })
 
@@ -124,7 +124,7 @@ test('a stage that names its issuer gets no pool', () => {
 })
 
 test('a stage of API keys only gets no pool, and no function is told of an issuer', () => {
-  const keysOnly = synthesize({ stage: 'keys', oidc_issuer: 'none' })
+  const keysOnly = synthesize({ stage: 'dev-keys', oidc_issuer: 'none' })
   expect(ofType(resourcesOf(keysOnly.values()), 'AWS::Cognito::UserPool')).toEqual([])
   expect(variablesOf(keysOnly).filter((variables) => 'OIDC_ISSUER' in variables)).toEqual([])
   expect(() => readStageSettings((name) => ({ oidc_issuer: 'none', oidc_audience: 'x' })[name])).toThrow(

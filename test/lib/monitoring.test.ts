@@ -74,7 +74,7 @@ test('silence is fine for all but the sweep, whose absence is what is told', () 
 
 test('a share of few requests raises no alarm', () => {
   const expressions = named('api-errors').Metrics.map(({ Expression }: { Expression?: string }) => Expression)
-  expect(expressions).toContain('IF(requests >= 20, 100 * errors / requests, 0)')
+  expect(expressions).toContain('IF(FILL(requests, 0) >= 20, 100 * FILL(errors, 0) / requests, 0)')
 })
 
 test('both dead-letter queues are watched together', () => {

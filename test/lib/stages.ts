@@ -1,5 +1,5 @@
 /** The kinds of stages that there are, for tests that hold for all of them. */
-type Context = Record<string, string>
+export type Context = Record<string, string>
 
 export const bareStage: Context = { stage: 'dev' }
 
@@ -18,13 +18,23 @@ export const fullStage: Context = {
   alarm_email: 'oncall@example.com',
   stripe_secret_arn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe/octomil-a1B2c3',
   stripe_partner_source: 'aws.partner/stripe.com/ed_0123456789',
+  stripe_secret_key_arn: 'arn:aws:kms:us-east-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000',
   stripe_account: 'acct_0123456789',
   billing_override: 'off',
+  monthly_budget_usd: '200',
+  lambda_concurrency: '10',
+  throttle_rate: '300',
+  backup_copy_vault_arn: 'arn:aws:backup:eu-west-1:123456789012:backup-vault:octomil',
+  key_admin_role_arn: 'arn:aws:iam::123456789012:role/KeyAdmin',
+  vpc_id: 'vpc-0123456789abcdef0',
+  subnet_ids: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
+  security_group_ids: 'sg-0123456789abcdef0',
+  route_table_ids: 'rtb-0123456789abcdef0',
 }
 
 export const everyKindOfStage: { kind: string; context: Context }[] = [
   { kind: 'a stage with nothing named', context: bareStage },
   { kind: 'prod with a user pool', context: { stage: 'prod' } },
-  { kind: 'a stage of API keys only', context: { stage: 'keys', oidc_issuer: 'none' } },
+  { kind: 'a stage of API keys only', context: { stage: 'dev-keys', oidc_issuer: 'none' } },
   { kind: 'prod with everything named', context: fullStage },
 ]

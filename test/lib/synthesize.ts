@@ -11,8 +11,8 @@ import { readStageSettings } from '../../lib/stage.ts'
 // biome-ignore lint/suspicious/noExplicitAny: templates are read as they come
 export type Resource = { Type: string; Properties: any; DeletionPolicy?: string }
 
-/** The templates of a stage, by stack name. */
-export function synthesize(context: Record<string, string>): Map<string, Template> {
+/** The stacks of a stage, in the order in which they were added. */
+export function stacksOf(context: Record<string, string>): Stack[] {
   const app = new App({
     outdir: mkdtempSync(join(tmpdir(), 'octomil-synth-')),
     context: { ...cdkJson.context, ...context },
@@ -21,9 +21,12 @@ export function synthesize(context: Record<string, string>): Map<string, Templat
     app,
     readStageSettings((name) => app.node.tryGetContext(name)),
   )
-  const stacks = app.node.children.filter((child): child is Stack => 'stackName' in child)
-  return new Map(stacks.map((stack) => [stack.stackName, Template.fromStack(stack)]))
+  return app.node.children.filter((child): child is Stack => 'stackName' in child)
 }
+
+/** The templates of a stage, by stack name. */
+export const synthesize = (context: Record<string, string>): Map<string, Template> =>
+  new Map(stacksOf(context).map((stack) => [stack.stackName, Template.fromStack(stack)]))
 
 export const resourcesOf = (templates: Iterable<Template>): Resource[] =>
   [...templates].flatMap((template) => Object.values(template.toJSON().Resources ?? {}) as Resource[])

@@ -176,20 +176,23 @@ describe('what is kept', () => {
   test('in prod the table and the key outlive the stacks, and the table is protected from deletion', () => {
     const kept = resourcesOf([prod.get(stackName('prod', 'Storage')) as Template])
     const [table] = ofType(kept, 'AWS::DynamoDB::GlobalTable')
-    expect(table?.DeletionPolicy).toBe('Retain')
+    expect(table?.DeletionPolicy).toBe('RetainExceptOnCreate')
     expect(table?.Properties.Replicas[0]).toMatchObject({
       DeletionProtectionEnabled: true,
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
     })
     expect(table?.Properties.TimeToLiveSpecification).toEqual({ AttributeName: 'expires_at_epoch', Enabled: true })
     const [secret] = ofType(kept, 'AWS::SecretsManager::Secret')
-    expect(secret?.DeletionPolicy).toBe('Retain')
+    expect(secret?.DeletionPolicy).toBe('RetainExceptOnCreate')
     const [key] = ofType(kept, 'AWS::KMS::Key')
-    expect(key).toMatchObject({ DeletionPolicy: 'Retain', Properties: { EnableKeyRotation: true } })
+    expect(key).toMatchObject({
+      DeletionPolicy: 'RetainExceptOnCreate',
+      Properties: { EnableKeyRotation: true, MultiRegion: true },
+    })
   })
 
   test('in dev everything goes with its stack', () => {
-    for (const { Type, DeletionPolicy } of all) expect(DeletionPolicy, Type).not.toBe('Retain')
+    for (const { Type, DeletionPolicy } of all) expect(DeletionPolicy ?? 'Delete', Type).not.toMatch(/Retain/)
   })
 
   test('no stack comes near the limit of 500 resources', () => {

@@ -70,6 +70,14 @@ describe('the local service', () => {
     expect([rebound.status, tokenIn(rebound.text)]).toEqual([200, undefined])
   })
 
+  test('its routes are throttled when it is started with a throttle', async () => {
+    const { url } = await start({ throttle: { rateLimit: 1, burstLimit: 2 } })
+    const statuses = await Promise.all(
+      Array.from({ length: 4 }, async () => (await fetch(`${url}/api/v2/settings`)).status),
+    )
+    expect(statuses.sort()).toEqual([401, 401, 429, 429])
+  })
+
   test('a taken port is an error that says so, and nothing is left running', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')

@@ -1,0 +1,31 @@
+/** Backups of the table elsewhere (`backup_copy_vault_arn`): one a day, copied to a vault in another region or account. */
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
+import { BackupPlan, BackupPlanRule, BackupResource, BackupVault } from 'aws-cdk-lib/aws-backup'
+import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { Schedule } from 'aws-cdk-lib/aws-events'
+import type { Construct } from 'constructs'
+
+const keptFor = Duration.days(35)
+
+export function addBackups(scope: Construct, table: TableV2, copyVaultArn: string): void {
+  const vault = new BackupVault(scope, 'BackupVault', { removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE })
+  const plan = new BackupPlan(scope, 'BackupPlan', { backupVault: vault })
+  plan.addRule(
+    new BackupPlanRule({
+      ruleName: 'daily',
+      scheduleExpression: Schedule.cron({ hour: '3', minute: '0' }),
+      deleteAfter: keptFor,
+      copyActions: [
+        {
+          destinationBackupVault: BackupVault.fromBackupVaultArn(scope, 'CopyVault', copyVaultArn),
+          deleteAfter: keptFor,
+        },
+      ],
+    }),
+  )
+  const selection = plan.addSelection('Table', { resources: [BackupResource.fromArn(table.tableArn)] })
+  Validations.of(selection).acknowledge({
+    id: 'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup]',
+    reason: 'The policy that AWS keeps for its own backup service: the actions of a backup change with the service.',
+  })
+}

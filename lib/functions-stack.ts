@@ -1,0 +1,74 @@
+/**
+ * The function of each operation. One stack holds them all, so that a deploy that fails leaves no mix of versions:
+ * CloudFormation rolls back every function of the stack.
+ */
+import { Duration, Stack } from 'aws-cdk-lib'
+import type { Construct } from 'constructs'
+import { catchAll, operationList } from '../functions/operations.ts'
+import type { Operation } from '../shared/http/operation.ts'
+import { environmentNames } from '../shared/runtime/environment.ts'
+import { outboundEnvironment } from './outbound-settings.ts'
+import { pascalCase } from './pascal-case.ts'
+import { ServiceFunction, type Surroundings } from './service-function.ts'
+import { type StageSettings, stackName } from './stage.ts'
+import { addTableEndpoint } from './vpc.ts'
+
+interface FunctionsStackProps extends Surroundings {
+  /** The folder of a bundled handler. */
+  codeFolderOf(name: string): string
+}
+
+/** Below the 30 s after which API Gateway gives up, so that the answer is ours. */
+const timeout = Duration.seconds(28)
+
+/** Every operation with the name of its handler's file, and the catch-all. */
+export const deployedOperations: readonly (readonly [name: string, Operation])[] = [
+  ...operationList,
+  [catchAll.name, catchAll.operation],
+]
+
+export class FunctionsStack extends Stack {
+  constructor(scope: Construct, { codeFolderOf, ...surroundings }: FunctionsStackProps) {
+    const { settings } = surroundings
+    super(scope, stackName(settings.stage, 'Functions'), { terminationProtection: settings.retainData })
+    if (settings.vpc) addTableEndpoint(this, settings.vpc)
+    for (const [name, operation] of deployedOperations) {
+      new ServiceFunction(this, name.split('/').map(pascalCase).join(''), {
+        ...surroundings,
+        name,
+        description: `${operation.id}: ${operation.summary}`,
+        codeFolder: codeFolderOf(name),
+        access: operation.access,
+        timeout,
+        environment: operationEnvironment(operation, settings),
+      })
+    }
+  }
+}
+
+function operationEnvironment({ scope }: Operation, settings: StageSettings): Record<string, string> {
+  const { corsOrigins, billingOverride } = settings
+  return {
+    ...(corsOrigins.length > 0 ? { [environmentNames.dashboardOrigins]: corsOrigins.join(',') } : {}),
+    ...(scope === 'public' ? {} : callersEnvironment(settings)),
+    ...(scope === 'billing:override' ? { [environmentNames.billingOverride]: billingOverride ? 'on' : 'off' } : {}),
+  }
+}
+
+/** What a function needs to authenticate its callers. */
+function callersEnvironment(settings: StageSettings): Record<string, string> {
+  const { oidc, signInProviders } = settings
+  return {
+    ...outboundEnvironment(settings),
+    ...(signInProviders.length > 0 ? { [environmentNames.signInProviders]: signInProviders.join(',') } : {}),
+    ...(oidc
+      ? {
+          [environmentNames.oidcIssuer]: oidc.issuer,
+          [environmentNames.oidcAudience]: oidc.audience,
+          [environmentNames.oidcOrgClaim]: oidc.orgClaim,
+          [environmentNames.oidcRoleClaim]: oidc.roleClaim,
+          ...(oidc.jwksUri ? { [environmentNames.oidcJwksUri]: oidc.jwksUri } : {}),
+        }
+      : {}),
+  }
+}

@@ -1,0 +1,38 @@
+/** Where the options of a stage are kept: `stages/<name>.json`. CDK context goes before it. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { meantName } from './meant-name.ts'
+import { StageSettingsError } from './stage-error.ts'
+import { optionNames } from './stage-options.ts'
+import type { StageFile } from './stage-values.ts'
+
+const folder = join(import.meta.dirname, '..', 'stages')
+
+/**
+ * Reads a stage's file, or returns undefined where there is none.
+ *
+ * @throws StageSettingsError for what is not JSON, or has a name that no option has
+ */
+export function readStageFile(stage: string, inFolder = folder): StageFile | undefined {
+  const file = join(inFolder, `${stage}.json`)
+  const path = `stages/${stage}.json`
+  if (!existsSync(file)) return undefined
+  const { $schema: _, ...options } = parse(readFileSync(file, 'utf8'), path)
+  for (const name of Object.keys(options)) {
+    if ((optionNames as string[]).includes(name)) continue
+    const meant = meantName(name, optionNames)
+    const hint = meant ? `did you mean ${meant}?` : 'docs/deploying.md lists the options.'
+    throw new StageSettingsError(`${name} in ${path}: there is no such option; ${hint}`)
+  }
+  return { path, options }
+}
+
+function parse(text: string, path: string): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return { ...parsed }
+  } catch (error) {
+    throw new StageSettingsError(`${path} is not JSON: ${error instanceof Error ? error.message : error}`)
+  }
+  throw new StageSettingsError(`${path} must hold an object of options`)
+}

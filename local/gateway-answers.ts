@@ -1,0 +1,85 @@
+/**
+ * Answers of the local gateway: those that API Gateway makes itself, and a function's output as it reads that.
+ * `docs/gateway.md` has the source of each rule.
+ */
+import type { ServerResponse } from 'node:http'
+import { isHopByHop } from './hop-by-hop.ts'
+
+export interface GatewayAnswer {
+  statusCode: number
+  headers: Record<string, string>
+  cookies: readonly string[]
+  body: Buffer
+}
+
+const messages = {
+  400: 'Bad Request',
+  413: 'Request Entity Too Large',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+} as const
+
+/** API Gateway's own answer: JSON with a `message`, and no problem details. */
+export const ownAnswer = (statusCode: keyof typeof messages): GatewayAnswer =>
+  jsonAnswer(statusCode, JSON.stringify({ message: messages[statusCode] }))
+
+const jsonAnswer = (statusCode: number, body: string): GatewayAnswer => ({
+  statusCode,
+  headers: { 'content-type': 'application/json' },
+  cookies: [],
+  body: Buffer.from(body),
+})
+
+/** Lambda refuses a larger payload, in either direction. */
+export const lambdaPayloadLimitBytes = 6 * 1024 * 1024
+
+/** Reads a function's output. Output without `statusCode` is the body of a 200; malformed or too large output is a 500. */
+export function functionAnswer(output: unknown): GatewayAnswer {
+  const json = JSON.stringify(output ?? null)
+  if (Buffer.byteLength(json) > lambdaPayloadLimitBytes) return ownAnswer(500)
+  if (typeof output !== 'object' || output === null || !('statusCode' in output)) {
+    return jsonAnswer(200, typeof output === 'string' ? output : json)
+  }
+  // Each field is checked before it is used.
+  const {
+    statusCode,
+    headers = {},
+    cookies = [],
+    body = '',
+    isBase64Encoded = false,
+  } = output as Record<string, unknown>
+  if (!isStatus(statusCode) || !isScalars(headers) || !isTexts(cookies) || typeof body !== 'string')
+    return ownAnswer(500)
+  return {
+    statusCode,
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)])),
+    cookies,
+    body: Buffer.from(body, isBase64Encoded === true ? 'base64' : 'utf8'),
+  }
+}
+
+const isStatus = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) >= 100 && Number(value) < 600
+
+const isScalars = (value: unknown): value is Record<string, string | number | boolean> =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((entry) => ['string', 'number', 'boolean'].includes(typeof entry))
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+
+/** Sends an answer. Each cookie is a `set-cookie` of its own, and the connection's headers are the gateway's. */
+export function sendAnswer(response: ServerResponse, { statusCode, headers, cookies, body }: GatewayAnswer): void {
+  const sent = Object.entries(headers).filter(([name]) => !isHopByHop(name) && name !== 'content-length')
+  // The length of a HEAD would be that of the GET, which is not known here.
+  const hasLength = statusCode !== 204 && statusCode !== 304 && response.req.method !== 'HEAD'
+  response.writeHead(statusCode, {
+    ...Object.fromEntries(sent),
+    ...(cookies.length > 0 ? { 'set-cookie': [...cookies] } : {}),
+    ...(hasLength ? { 'content-length': body.length } : {}),
+  })
+  response.end(body)
+}

@@ -1,0 +1,235 @@
+/** What AWS does with the templates and an emulator does not show, computed from the templates alone. */
+import type { Stack } from 'aws-cdk-lib'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { backgroundList } from '../../functions/background.ts'
+import { catchAll, operationList, routeList } from '../../functions/operations.ts'
+import { matchesArn, routeArn } from '../../lib/route-arn.ts'
+import { routeKeyOf } from '../../shared/http/operation.ts'
+import { type Context, everyKindOfStage, fullStage } from './stages.ts'
+import { type Resource, stacksOf, synthesize } from './synthesize.ts'
+
+type Json = Record<string, unknown>
+interface Written extends Json {
+  Resources: Record<string, Resource & { DependsOn?: string | string[] }>
+  Outputs?: Record<string, { Value: unknown; Export?: { Name: string } }>
+}
+
+const written = (context: Context): Map<string, Written> =>
+  new Map([...synthesize(context)].map(([name, template]) => [name, template.toJSON() as Written]))
+
+const api = { region: 'eu-west-1', account: '123456789012', apiId: 'a1b2c3d4e5' }
+/** Text of a value with `Ref`, `Fn::Join` and imports put in, where the test needs none of what they stand for. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  const { Ref, 'Fn::Join': join, 'Fn::GetAtt': attribute, 'Fn::ImportValue': name } = value as Record<string, unknown>
+  if (join) {
+    const [separator, parts] = join as [string, unknown[]]
+    return parts.map(textOf).join(separator)
+  }
+  if (Ref === 'AWS::Region') return api.region
+  if (Ref === 'AWS::AccountId') return api.account
+  if (Ref === 'AWS::Partition') return 'aws'
+  if (typeof Ref === 'string' && /HttpApi/.test(Ref)) return api.apiId
+  if (typeof name === 'string' && /HttpApi/.test(name)) return api.apiId
+  return JSON.stringify(Ref ?? attribute ?? name ?? value)
+}
+
+const entriesOf = (templates: Map<string, Written>, type: string) =>
+  [...templates].flatMap(([stack, { Resources }]) =>
+    Object.entries(Resources)
+      .filter(([, { Type }]) => Type === type)
+      .map(([id, resource]) => ({ stack, id, ...resource })),
+  )
+
+describe.each(everyKindOfStage)('in $kind', ({ context }) => {
+  let templates: Map<string, Written>
+  beforeAll(() => {
+    templates = written(context)
+  })
+  const all = (type: string) => entriesOf(templates, type)
+
+  test('each route invokes a function whose permission matches the ARN that API Gateway sends', () => {
+    const permissions = all('AWS::Lambda::Permission').filter(({ Properties }) =>
+      textOf(Properties.Principal).startsWith('apigateway'),
+    )
+    const integrations = new Map(all('AWS::ApiGatewayV2::Integration').map(({ id, Properties }) => [id, Properties]))
+    const keys = ['$default', ...routeList.map(({ route }) => routeKeyOf(route))]
+    const routes = all('AWS::ApiGatewayV2::Route')
+    expect(routes.map(({ Properties }) => Properties.RouteKey).sort()).toEqual(keys.sort())
+    for (const { Properties } of routes) {
+      const [method = '', path = ''] = Properties.RouteKey.split(' ')
+      const arn = routeArn(api, path ? ({ method, path } as Parameters<typeof routeArn>[1]) : '$default')
+      const [, integrationId] = /"?integrations\/"?(\w+)/.exec(textOf(Properties.Target).replaceAll('"', '')) ?? []
+      const target = textOf(integrations.get(integrationId ?? '')?.IntegrationUri)
+      const sources = permissions
+        .filter(({ Properties: { FunctionName } }) => textOf(FunctionName) === target)
+        .map(({ Properties: { SourceArn } }) => textOf(SourceArn))
+      expect(
+        sources.some((source) => matchesArn(source, arn)),
+        `${Properties.RouteKey}: ${arn} is none of ${sources}`,
+      ).toBe(true)
+    }
+  })
+
+  test('changes of the API wait for one another, and the stage for all of them', () => {
+    const { Resources } = [...templates].find(([name]) => name.endsWith('-Api'))?.[1] ?? { Resources: {} }
+    const changes = Object.entries(Resources).filter(([, { Type }]) =>
+      ['AWS::ApiGatewayV2::Route', 'AWS::ApiGatewayV2::Integration', 'AWS::ApiGatewayV2::Stage'].includes(Type),
+    )
+    expect(changes.length).toBeGreaterThan(routeList.length)
+    const waiting = new Map(changes.map(([id, { DependsOn = [] }]) => [id, [DependsOn].flat()]))
+    const ids = new Set(waiting.keys())
+    const before = ([, dependencies]: [string, string[]]) => dependencies.filter((id) => ids.has(id))
+    // One chain: each change but the first waits for exactly one other, and no two for the same.
+    const followed = [...waiting].flatMap(before)
+    expect(followed).toHaveLength(changes.length - 1)
+    expect(new Set(followed).size).toBe(followed.length)
+    const [stageId] = changes.find(([, { Type }]) => Type === 'AWS::ApiGatewayV2::Stage') ?? []
+    expect(followed).not.toContain(stageId)
+  })
+
+  test('throttles of routes name routes that exist, and the default of a route is below that of the account', () => {
+    const [stage] = all('AWS::ApiGatewayV2::Stage')
+    const { RouteSettings, DefaultRouteSettings } = stage?.Properties ?? {}
+    const keys = new Set(['$default', ...routeList.map(({ route }) => routeKeyOf(route))])
+    expect(Object.keys(RouteSettings).length).toBeGreaterThan(0)
+    for (const [key, limits] of Object.entries<Record<string, number>>(RouteSettings)) {
+      expect(keys, key).toContain(key)
+      expect(limits.ThrottlingRateLimit).toBeGreaterThan(0)
+      expect(limits.ThrottlingBurstLimit).toBeGreaterThanOrEqual(limits.ThrottlingRateLimit ?? 0)
+    }
+    // Defaults of an account: 10,000 requests a second, 5,000 at once.
+    expect(DefaultRouteSettings.ThrottlingRateLimit).toBeLessThanOrEqual(300)
+    expect(DefaultRouteSettings.ThrottlingBurstLimit).toBeLessThanOrEqual(600)
+  })
+
+  test('each function has a name of its own, which AWS does not cut and the dashboard shows', () => {
+    const names = all('AWS::Lambda::Function').map(({ Properties }) => Properties.FunctionName)
+    const declared = [...operationList, ...backgroundList].map(([name]) => name as string).concat(catchAll.name)
+    expect(names.sort()).toEqual(declared.map((name) => `octomil-${context.stage}-${name.replace('/', '-')}`).sort())
+    const [dashboard] = all('AWS::CloudWatch::Dashboard')
+    const shown = textOf(dashboard?.Properties.DashboardBody)
+    for (const name of names) {
+      expect(name).toMatch(/^[\w-]{1,64}$/)
+      if (!/-(project|sweep)$/.test(name)) expect(shown, name).toContain(`"FunctionName","${name}"`)
+    }
+  })
+
+  test('names of functions fit in a stage whose name is as long as it may be', () => {
+    const longest = Math.max(...[...operationList, ...backgroundList].map(([name]) => name.length))
+    expect('octomil-'.length + 20 + 1 + longest).toBeLessThanOrEqual(64)
+  })
+
+  test('each alarm watches what the stage has: its API, its table, its functions, its queues', () => {
+    const functions = new Set(all('AWS::Lambda::Function').map(({ Properties }) => Properties.FunctionName))
+    const exported = new Set(
+      [...templates.values()].flatMap(({ Outputs = {} }) =>
+        Object.values(Outputs).flatMap(({ Export }) => (Export ? [Export.Name] : [])),
+      ),
+    )
+    const metrics = all('AWS::CloudWatch::Alarm').flatMap(({ Properties: { Metrics, ...single } }) =>
+      Metrics
+        ? Metrics.flatMap(({ MetricStat }: { MetricStat?: { Metric: Json } }) => MetricStat?.Metric ?? [])
+        : [single],
+    )
+    expect(metrics.length).toBeGreaterThanOrEqual(13)
+    for (const { Namespace, MetricName, Dimensions = [] } of metrics) {
+      for (const { Name, Value } of Dimensions) {
+        if (Name === 'FunctionName') expect(functions, MetricName).toContain(Value)
+        else if (Name === 'stage') expect(Value).toBe(context.stage)
+        else expect(exported, `${Namespace} ${MetricName} ${Name}`).toContain(Value['Fn::ImportValue'])
+      }
+    }
+  })
+
+  test('each alarm ends: missing data is filled or said to be fine, and its end is told too', () => {
+    for (const { Properties } of all('AWS::CloudWatch::Alarm')) {
+      const { AlarmName, AlarmActions, OKActions, Metrics = [] } = Properties
+      expect(OKActions, AlarmName).toEqual(AlarmActions)
+      const expressions = Metrics.flatMap(({ Expression }: { Expression?: string }) => Expression ?? [])
+      for (const expression of expressions) expect(expression, AlarmName).toContain('FILL(')
+    }
+  })
+
+  test('the variables of a function stay within what Lambda takes, 4 KB', () => {
+    for (const { id, Properties } of all('AWS::Lambda::Function')) {
+      const size = Buffer.byteLength(JSON.stringify(Properties.Environment?.Variables ?? {}))
+      expect(size, id).toBeLessThan(3072)
+    }
+  })
+
+  test('a first deploy is few stacks deep, and no stack is near the limits of CloudFormation', () => {
+    const stacks = stacksOf(context)
+    const depth = (stack: Stack): number => 1 + Math.max(0, ...stack.dependencies.map(depth))
+    expect(Math.max(...stacks.map(depth))).toBeLessThanOrEqual(6)
+    for (const [name, template] of templates) {
+      expect(Object.keys(template.Resources).length, name).toBeLessThanOrEqual(400)
+      expect(Buffer.byteLength(JSON.stringify(template)), name).toBeLessThan(700_000)
+    }
+  })
+
+  test('a protected stage protects every stack from deletion, and a disposable one none', () => {
+    const stacks = stacksOf(context)
+    const isProtected = context.stage === 'prod'
+    for (const { stackName, terminationProtection } of stacks)
+      expect(terminationProtection ?? false, stackName).toBe(isProtected)
+  })
+
+  test('a stack that fails at its first deploy leaves nothing behind', () => {
+    for (const { Resources } of templates.values())
+      for (const [id, { DeletionPolicy }] of Object.entries(Resources)) expect(DeletionPolicy, id).not.toBe('Retain')
+  })
+})
+
+describe('an option that is added or taken away later', () => {
+  const full: Context = { ...fullStage }
+  const base = { stage: 'prod' }
+  /** Options that only make sense together. */
+  const groups = [
+    ['stripe_secret_arn', 'stripe_secret_key_arn'],
+    ['oidc_issuer', 'oidc_audience', 'oidc_jwks_uri'],
+    ['domain_name', 'certificate_arn', 'hosted_zone_id', 'hosted_zone_name'],
+    ['vpc_id', 'subnet_ids', 'security_group_ids', 'route_table_ids'],
+    ['alarm_email', 'monthly_budget_usd'],
+    ['backup_copy_vault_arn'],
+    ['key_admin_role_arn'],
+    ['stripe_partner_source'],
+    ['cors_origins'],
+    ['allowed_cidrs'],
+  ]
+
+  const exportsOf = ({ Outputs = {} }: Written) =>
+    new Map(Object.values(Outputs).flatMap(({ Export, Value }) => (Export ? [[Export.Name, Value] as const] : [])))
+  const importsOf = (template: Written): string[] =>
+    [...JSON.stringify(template).matchAll(/"Fn::ImportValue":"([^"]+)"/g)].map(([, name = '']) => name)
+
+  /** Exports that a deploy of `next` over `previous` drops or changes while deployed stacks still import them. */
+  function refused(previous: Map<string, Written>, next: Map<string, Written>): string[] {
+    return [...next].flatMap(([name, template]) => {
+      const deployed = previous.get(name)
+      if (!deployed) return []
+      const [before, after] = [exportsOf(deployed), exportsOf(template)]
+      const inUse = new Set([...previous].flatMap(([, consumer]) => importsOf(consumer)))
+      return [...before]
+        .filter(([exported, value]) => JSON.stringify(after.get(exported)) !== JSON.stringify(value))
+        .map(([exported]) => exported)
+        .filter((exported) => inUse.has(exported))
+    })
+  }
+
+  const bare = written(base)
+  test.each(groups.map((group) => ({ group })))('$group: neither way drops an export that is imported', ({ group }) => {
+    const named = Object.fromEntries(group.map((name) => [name, full[name] ?? '']))
+    const other = written({ ...base, ...named })
+    expect(refused(bare, other)).toEqual([])
+    expect(refused(other, bare)).toEqual([])
+  })
+
+  test('a dropped export in use is found', () => {
+    const less = written(base)
+    const storage = [...less].find(([name]) => name.endsWith('-Storage'))?.[1]
+    for (const [id, { Export }] of Object.entries(storage?.Outputs ?? {}))
+      if (Export?.Name.includes('StripeSecret')) delete storage?.Outputs?.[id]
+    expect(refused(bare, less)).toEqual([expect.stringContaining('StripeSecret')])
+  })
+})
