@@ -1,12 +1,12 @@
 /** Preflight checks of the account: credentials, region, CDK bootstrap, Lambda concurrency, stacks of the stage. */
-import { CloudFormationClient, paginateDescribeStacks, type Stack } from '@aws-sdk/client-cloudformation'
+import type { Stack } from '@aws-sdk/client-cloudformation'
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts'
-import { stackName } from '../lib/stage.ts'
 import { type Finding, fail, ok, warn } from './checks.ts'
 import { isRegion } from './command.ts'
 import { clientLimits, type PreflightContext, permitted, unlessMissing } from './preflight-context.ts'
+import { stacksOf } from './stacks.ts'
 
 const regionFix = 'export AWS_REGION=us-east-1, or the region that the stage is in'
 
@@ -51,12 +51,17 @@ export async function bootstrap({ account, region }: PreflightContext): Promise<
 /** New accounts have less than the default quota of 1,000, often 10. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const fewExecutions = 100
 
-export async function concurrency(): Promise<Finding> {
+export async function concurrency({ settings: { lambdaConcurrency } }: PreflightContext): Promise<Finding> {
   const { AccountLimit } = await permitted(
     'lambda:GetAccountSettings',
     new LambdaClient(clientLimits).send(new GetAccountSettingsCommand({})),
   )
   const limit = AccountLimit?.ConcurrentExecutions ?? 0
+  if (limit >= fewExecutions && limit < lambdaConcurrency)
+    return warn(
+      `the account runs ${limit} Lambda functions at once, and the alarm counts with ${lambdaConcurrency}`,
+      `set lambda_concurrency to ${limit} in the file of the stage`,
+    )
   if (limit >= fewExecutions) return ok(`${limit} concurrent executions`)
   return warn(
     `the account runs ${limit} Lambda functions at once; the gateway refuses requests beyond them`,
@@ -66,7 +71,7 @@ export async function concurrency(): Promise<Finding> {
 
 /** Stacks that CloudFormation does not update any more, or not yet. */
 export async function stacks({ settings: { stage } }: PreflightContext): Promise<Finding> {
-  const ours = await permitted('cloudformation:DescribeStacks', stacksOf(stage))
+  const ours = await permitted('cloudformation:DescribeStacks', stacksOf(stage, clientLimits))
   const broken = ours.filter(({ StackStatus = '' }) => /_FAILED$|^ROLLBACK_COMPLETE$/.test(StackStatus))
   if (broken.length > 0)
     return fail('stacks that can be updated', broken.map(named).join(', '), broken.map(fixOf).join('; '))
@@ -76,15 +81,6 @@ export async function stacks({ settings: { stage } }: PreflightContext): Promise
 }
 
 const named = ({ StackName, StackStatus }: Stack): string => `${StackName} ${StackStatus}`
-
-/** Parts of a name have no hyphen, so that the stacks of the stage `dev-a` are not those of `dev`. */
-async function stacksOf(stage: string): Promise<Stack[]> {
-  const pattern = new RegExp(`^${stackName(stage, '')}[A-Za-z0-9]+$`)
-  const found: Stack[] = []
-  for await (const { Stacks = [] } of paginateDescribeStacks({ client: new CloudFormationClient(clientLimits) }, {}))
-    found.push(...Stacks.filter(({ StackName = '' }) => pattern.test(StackName)))
-  return found
-}
 
 /**
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html and

@@ -4,12 +4,10 @@ import type { StageSettings } from '../lib/stage.ts'
 import type { Check } from './checks.ts'
 
 /** The settings of a stage that a preflight reads. */
-export type PreflightSettings = Pick<StageSettings, 'stage' | 'retainData' | 'customDomain'> & {
-  stripe: StageSettings['stripe'] & {
-    /** The customer-managed KMS key of the secret. */
-    secretKeyArn?: string
-  }
-}
+export type PreflightSettings = Pick<
+  StageSettings,
+  'stage' | 'retainData' | 'customDomain' | 'stripe' | 'front' | 'lambdaConcurrency'
+>
 
 /** Earlier checks fill in what later ones need. */
 export interface PreflightContext {

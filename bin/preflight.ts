@@ -3,32 +3,24 @@
  * credentials. Each line that is not ok has the command that fixes it. It changes nothing.
  */
 import { parseArgs } from 'node:util'
-import { StageSettingsError } from '../lib/stage-error.ts'
 import { summary } from './checks.ts'
-import { requireStage, runCommand, UsageError } from './command.ts'
+import { runCommand } from './command.ts'
 import { preflightCheckNames, runPreflight } from './preflight-checks.ts'
-import { settingsOf } from './preflight-settings.ts'
+import { settingsOf, stageArguments } from './stage-settings.ts'
 
 const usage = `Usage: npm run preflight -- --stage dev
 
-  --stage  the stage that you want to deploy (default dev)
+  --stage        the stage that you want to deploy (default dev); stages/<stage>.json has its options
+  -c name=value  an option of the stage, before its file
 
 It checks ${preflightCheckNames.join(', ')}.
 What your credentials may not read is a warning. It ends with 0 when no check fails, and with 1 otherwise.`
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { stage: { type: 'string', default: 'dev' } } })
-  const tally = await runPreflight(readSettings(requireStage(values.stage)))
+  const { values } = parseArgs({ options: stageArguments })
+  const tally = await runPreflight(settingsOf(values.stage, values.context))
   console.log(summary(tally))
   if (tally.failed > 0) process.exitCode = 1
-}
-
-function readSettings(stage: string) {
-  try {
-    return settingsOf(stage)
-  } catch (error) {
-    throw error instanceof StageSettingsError ? new UsageError(error.message) : error
-  }
 }
 
 runCommand(main, usage)

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { outputNames, stackName } from '../lib/stage.ts'
 import { summary } from './checks.ts'
 import { outputsOf, requireStage, runCommand, UsageError } from './command.ts'
+import { readSmokeOptions, requireAddress, smokeArguments } from './smoke-options.ts'
 import { runSmoke, smokeCheckNames } from './smoke-run.ts'
 
 const usage = `Usage: npm run smoke -- --stage dev
@@ -25,39 +26,18 @@ async function main(): Promise<void> {
     options: {
       stage: { type: 'string' },
       url: { type: 'string' },
-      connect: { type: 'string' },
-      skip: { type: 'string' },
+      ...smokeArguments,
     },
   })
   const stage = values.stage ?? (values.url === undefined ? 'dev' : undefined)
   if (stage !== undefined) requireStage(stage)
   if (values.url !== undefined) requireAddress('--url', values.url)
-  if (values.connect !== undefined) requireAddress('--connect', values.connect)
-  const skip = readSkip(values.skip)
+  const options = readSmokeOptions(values)
   const url = values.url ?? (await addressOf(stage ?? 'dev'))
   console.log(`Checking ${url}`)
-  const tally = await runSmoke({
-    ...{ url, stage, skip, connect: values.connect },
-    apiKey: process.env.OCTOMIL_API_KEY || undefined,
-    // Several may hold while one is rolled; any of them does.
-    webhookSecret: process.env.STRIPE_WEBHOOK_SECRET?.split(',')[0]?.trim() || undefined,
-  })
+  const tally = await runSmoke({ url, stage, ...options })
   console.log(summary(tally))
   if (tally.failed > 0) process.exitCode = 1
-}
-
-function requireAddress(option: string, text: string): void {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && /^\/?$/.test(new URL(text).pathname)) return
-  throw new UsageError(
-    `${option} must be an address like http://127.0.0.1:3000, without a path, not ${text || 'empty'}`,
-  )
-}
-
-function readSkip(list: string | undefined): string[] {
-  const names = list === undefined ? [] : list.split(',').map((name) => name.trim())
-  const unknown = names.find((name) => !smokeCheckNames.includes(name))
-  if (unknown === undefined) return names
-  throw new UsageError(`--skip: there is no check ${unknown || 'without a name'}; the checks are listed below.`)
 }
 
 async function addressOf(stage: string): Promise<string> {

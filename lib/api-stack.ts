@@ -11,7 +11,7 @@ import { routeThrottles } from '../functions/throttles.ts'
 import { customDomain } from './custom-domain.ts'
 import { removalPolicyOf } from './removal-policy.ts'
 import { Routes } from './routes.ts'
-import { outputNames, type StageSettings, stackName } from './stage.ts'
+import { givenOptionsKey, outputNames, type StageSettings, stackName } from './stage.ts'
 
 export class ApiStack extends Stack {
   readonly httpApi: HttpApi
@@ -59,9 +59,6 @@ export class ApiStack extends Stack {
     return stage
   }
 }
-
-/** Of the template's metadata. */
-export const givenOptionsKey = 'octomil:options'
 
 /** No path, query or header: people paste keys into any of them. The function's own log line has the path, redacted. */
 const accessLogFormat = AccessLogFormat.custom(

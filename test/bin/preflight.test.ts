@@ -18,7 +18,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bootstrapVersion } from '../../bin/preflight-aws.ts'
 import { preflightCheckNames, runPreflight } from '../../bin/preflight-checks.ts'
 import type { PreflightSettings } from '../../bin/preflight-context.ts'
-import { settingsOf } from '../../bin/preflight-settings.ts'
+import { settingsOf } from '../../bin/stage-settings.ts'
 import { stripeEventTypes } from '../../shared/stripe-events/event.ts'
 import { localStripe } from '../support/stripe.ts'
 
@@ -62,7 +62,7 @@ beforeEach(() => {
   const apiUrl = `http://127.0.0.1:${(stripe.address() as AddressInfo).port}`
   const hostedZone = { id: 'Z1', name: 'example.com' }
   settings = {
-    ...{ stage: 'dev', retainData: false },
+    ...{ stage: 'dev', retainData: false, lambdaConcurrency: 1000, front: undefined },
     customDomain: { domainName: 'api.example.com', certificateArn, hostedZone },
     stripe: { secretArn, secretKeyArn: keyArn, apiUrl },
   }
@@ -165,6 +165,12 @@ const failures: readonly Case[] = [
     'the bootstrap is too old',
     () => ssm.on(GetParameterCommand).resolves({ Parameter: { Value: '5' } }),
     /^FAIL bootstrap: expected .* version 6 or later, got version 5, fix: npx cdk bootstrap/,
+  ],
+  [
+    'concurrency',
+    'the alarm counts with more than the account runs',
+    () => lambda.on(GetAccountSettingsCommand).resolves({ AccountLimit: { ConcurrentExecutions: 500 } }),
+    /^warn concurrency: the account runs 500 .*alarm counts with 1000, fix: set lambda_concurrency to 500/,
   ],
   [
     'concurrency',
