@@ -33,9 +33,11 @@ export function requireOrgId(option: string, orgId: string): string {
   throw new UsageError(`${option} must be the id of an organization (org_…), not ${orgId || 'empty'}.`)
 }
 
+export const isRegion = (name: string): boolean => /^[a-z]{2,}(-[a-z]+)+-\d+$/.test(name)
+
 function requireRegion(): void {
   const region = process.env.AWS_REGION
-  if (region && !/^[a-z]{2,}(-[a-z]+)+-\d+$/.test(region))
+  if (region && !isRegion(region))
     throw new UsageError(`AWS_REGION must be the region of the stage, like us-east-1, not ${region}.`)
 }
 

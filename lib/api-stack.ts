@@ -12,7 +12,7 @@ import { type CustomDomain, customDomain } from './custom-domain.ts'
 import { Front } from './front.ts'
 import { removalPolicyOf } from './removal-policy.ts'
 import { Routes } from './routes.ts'
-import { outputNames, type StageSettings, stackName } from './stage.ts'
+import { givenOptionsKey, outputNames, type StageSettings, stackName } from './stage.ts'
 
 export class ApiStack extends Stack {
   readonly httpApi: HttpApi
@@ -72,9 +72,6 @@ export class ApiStack extends Stack {
     return stage
   }
 }
-
-/** Of the template's metadata. */
-export const givenOptionsKey = 'octomil:options'
 
 /** No path, query or header: people paste keys into any of them. The function's own log line has the path, redacted. */
 const accessLogFormat = AccessLogFormat.custom(

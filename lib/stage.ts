@@ -206,6 +206,12 @@ function readFront(given: GivenOptions): FrontSettings | undefined {
 /** The name of a stack, for people and for scripts that read its outputs. */
 export const stackName = (stage: string, part: string): string => `OctomilSettings-${stage}-${part}`
 
+/** The stacks of a stage, in the order of a deploy. */
+export const stackParts = ['Storage', 'Identity', 'Events', 'Functions', 'Api', 'Web', 'Monitoring'] as const
+
+/** Where the metadata of the Api stack's template has the options that the stage was deployed with. */
+export const givenOptionsKey = 'octomil:options'
+
 /** Outputs that scripts read. */
 export const outputNames = {
   userPoolId: 'UserPoolId',

@@ -41,7 +41,8 @@ function clientWith({ secretKey }: StripeSecrets): Promise<Stripe> {
   return connected.client
 }
 
-async function connect(secretKey: string, apiUrl: string): Promise<Stripe> {
+/** A client for one key. An empty `apiUrl` means Stripe itself. */
+export async function connect(secretKey: string, apiUrl: string): Promise<Stripe> {
   const { default: Stripe } = await loadPackage()
   return new Stripe(secretKey, {
     apiVersion: Stripe.API_VERSION,

@@ -89,7 +89,8 @@ export function secretsManager(): SecretsManagerClient {
   return shared
 }
 
-const storedSecrets = lazy(() =>
+/** The value of the Secrets Manager secret. */
+export const storedSecrets = lazy(() =>
   z.object({ secret_key: z.string().default(''), webhook_secrets: z.array(z.string()).default([]) }),
 )
 

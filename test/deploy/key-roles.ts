@@ -17,7 +17,10 @@ const EncryptionContext = { org_id: 'org_of_the_test', record_id: 'conn_of_the_t
 
 export async function proveKeyRoles(emulator: Emulator, stage: string): Promise<void> {
   const KeyId = await keyOf(emulator, stage)
-  const [sealing, opening] = await Promise.all([kmsOf(emulator, stage, 'Create'), kmsOf(emulator, stage, 'Test')])
+  const [sealing, opening] = await Promise.all([
+    kmsOf(emulator, stage, 'CloudConnectionsCreate'),
+    kmsOf(emulator, stage, 'CloudConnectionsTest'),
+  ])
   const seal = (kms: KMSClient) =>
     kms.send(new EncryptCommand({ KeyId, EncryptionContext, Plaintext: Buffer.from('a secret') }))
   const open = (kms: KMSClient, CiphertextBlob: Uint8Array | undefined) =>
@@ -38,7 +41,7 @@ async function keyOf(emulator: Emulator, stage: string): Promise<string | undefi
 
 /** KMS as the function of a cloud connection's operation calls it. */
 async function kmsOf(emulator: Emulator, stage: string, construct: string): Promise<KMSClient> {
-  const StackName = stackName(stage, 'CloudConnections')
+  const StackName = stackName(stage, 'Functions')
   const resources = await clientOf(CloudFormationClient, emulator).send(
     new DescribeStackResourcesCommand({ StackName }),
   )

@@ -3,12 +3,17 @@
  * local Stripe, bootstraps two orgs, runs the HTTP suite through the API Gateway it made, has the schedule start a
  * sweep, destroys everything, and leaves nothing running.
  */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import {
+  CloudFormationClient,
+  DescribeStacksCommand,
+  UpdateTerminationProtectionCommand,
+} from '@aws-sdk/client-cloudformation'
 import { CloudWatchLogsClient, DescribeLogGroupsCommand, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs'
 import { EventBridgeClient, ListRulesCommand, PutRuleCommand } from '@aws-sdk/client-eventbridge'
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
@@ -39,7 +44,7 @@ async function main(): Promise<void> {
   try {
     await step('lint the templates', () => lintTemplates(folder))
     await step('bootstrap the environment', () => bootstrapEnvironment(emulator, folder))
-    const { apiUrl, stripeSecretArn } = await step('deploy', () => deploy(emulator, outside, folder))
+    const { apiUrl, stripeSecretArn } = await step('deploy', () => deploy(emulator, outside))
     await step('nothing differs from what is deployed', () => seeNoDifference(emulator, outside, folder))
     await step('connect to Stripe', () => connectStripe(emulator, stripeSecretArn))
     await step('have the schedule start a sweep every minute', () => hastenSweep(emulator))
@@ -53,13 +58,13 @@ async function main(): Promise<void> {
     await step('HTTP suite', () => runSuite(emulator, targetFile))
     await step('sweep', () => seeSweep(emulator))
     await step('replay dead letters', () => replayDeadLetters(emulator, stripeUrl))
-    const outputs = await step('update: people sign in with a user pool', () =>
-      addUserPool(emulator, stripeUrl, folder),
-    )
+    await step('a forgotten option is refused', () => seeForgottenRefused(emulator, outside))
+    const outputs = await step('update: people sign in with a user pool', () => addUserPool(emulator, target))
     await step('nothing is lost', () => proveNothingLost(target))
     await step('sign in through Cognito', () => signInThroughCognito(emulator, stage, outputs))
     await step('who may seal and who may open', () => proveKeyRoles(emulator, stage))
-    await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments({ stripeUrl })]))
+    await step('a protected stack is not destroyed', () => seeProtected(emulator))
+    await step('destroy', () => destroy(emulator))
     console.log('deploy test: passed')
   } finally {
     await close()
@@ -115,6 +120,15 @@ function run(
   })
 }
 
+/** Runs a command that may fail, and hands back its exit code and all that it wrote. */
+const runToEnd = (commandArguments: string[], environment: Record<string, string>): Promise<[number, string]> =>
+  new Promise((resolve) => {
+    const env = { ...process.env, ...environment, CI: 'true' }
+    execFile(process.execPath, commandArguments, { cwd: root, env }, (error, stdout, stderr) =>
+      resolve([Number(error?.code ?? 0), stdout + stderr]),
+    )
+  })
+
 const cdk = (emulator: Emulator, folder: string, commandArguments: string[]): Promise<string> =>
   run(
     process.execPath,
@@ -129,11 +143,11 @@ interface Outside {
   stripeUrl: string
 }
 
+const app = `${process.execPath} test/deploy/app.ts`
+
 /** Without an issuer, the stage has a user pool. */
-const appArguments = ({ issuer, stripeUrl }: Partial<Outside>): string[] => [
-  '--app',
-  `${process.execPath} test/deploy/app.ts`,
-  ...['-c', `stage=${stage}`, '-c', 'posture=disposable'],
+const stageOptions = ({ issuer, stripeUrl }: Partial<Outside>): string[] => [
+  ...['-c', 'posture=disposable'],
   ...(issuer ? ['-c', `oidc_issuer=${issuer.url}`, '-c', `oidc_audience=${audience}`] : []),
   ...['-c', 'sign_in_providers=google,github'],
   // The suite's provider is on loopback.
@@ -169,16 +183,62 @@ interface Deployed {
   stripeSecretArn: string
 }
 
-async function deploy(emulator: Emulator, outside: Outside, folder: string): Promise<Deployed> {
-  const outputs = await deployAll(emulator, folder, appArguments(outside))
+async function deploy(emulator: Emulator, outside: Outside): Promise<Deployed> {
+  const outputs = await runDeploy(emulator, [...stageOptions(outside), '--yes'])
   const notProved = readFileSync(logFile, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('NOT PROVED'))
-  console.log(notProved.length > 0 ? notProved.join('\n') : 'every resource of the app was deployed')
+  console.log(notProved.length > 0 ? [...new Set(notProved)].join('\n') : 'every resource of the app was deployed')
   return {
     apiUrl: outputs[stackName(stage, 'Api')]?.[outputNames.apiUrl] ?? '',
     stripeSecretArn: outputs[stackName(stage, 'Storage')]?.[outputNames.stripeSecretArn] ?? '',
   }
+}
+
+/** What the emulator does not do as AWS does: it answers preflights itself, and has no limit of headers. */
+const unlikeAws = 'preflight-open,preflight-closed,header-limit'
+
+/** `npm run deploy`, as an operator runs it: account, differences, deploy, checks of what is live. */
+async function runDeploy(
+  emulator: Emulator,
+  options: readonly string[],
+  secrets: Record<string, string> = {},
+): Promise<StackOutputs> {
+  const fixed = ['--stage', stage, '--app', app, '--connect', emulator.endpoint, '--skip', unlikeAws]
+  const output = await run(
+    process.execPath,
+    ['bin/deploy.ts', ...fixed, ...options],
+    { ...emulator.environment, ...secrets },
+    true,
+  )
+  console.log(output.slice(output.indexOf('== Check what is live')))
+  return JSON.parse(readFileSync(join(root, 'cdk.out', 'outputs.json'), 'utf8')) as StackOutputs
+}
+
+/** The options of the second deploy lack the issuer: without a yes to that, nothing is deployed. */
+async function seeForgottenRefused(emulator: Emulator, { stripeUrl }: Outside): Promise<void> {
+  const options = ['--stage', stage, '--app', app, ...stageOptions({ stripeUrl }), '--yes', '--no-preflight']
+  const [code, said] = await runToEnd(['bin/deploy.ts', ...options], emulator.environment)
+  const named = ['oidc_issuer: ', 'oidc_audience: ', '--drop-options'].every((part) => said.includes(part))
+  if (code !== 1 || !named) throw new Error(`a deploy without the issuer ended with ${code} and said: ${said}`)
+}
+
+async function seeProtected(emulator: Emulator): Promise<void> {
+  const client = clientOf(CloudFormationClient, emulator)
+  const StackName = stackName(stage, 'Storage')
+  await client.send(new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: true }))
+  const [code, said] = await runToEnd(['bin/destroy.ts', '--stage', stage, '--yes'], emulator.environment)
+  if (code !== 1 || !said.includes(`${StackName}. Nothing was destroyed`))
+    throw new Error(`destroying a protected stack ended with ${code} and said: ${said}`)
+}
+
+async function destroy(emulator: Emulator): Promise<void> {
+  await run(process.execPath, ['bin/destroy.ts', '--stage', stage, '--release', '--yes'], emulator.environment)
+  const { Stacks = [] } = await clientOf(CloudFormationClient, emulator).send(new DescribeStacksCommand({}))
+  const left = Stacks.filter(
+    ({ StackName, StackStatus }) => StackName !== 'CDKToolkit' && StackStatus !== 'DELETE_COMPLETE',
+  )
+  if (left.length > 0) throw new Error(`left: ${left.map(({ StackName }) => StackName).join(', ')}`)
 }
 
 /** Fills in the secret as an operator does after the first deploy. */
@@ -212,7 +272,7 @@ async function seeSweep(emulator: Emulator): Promise<void> {
 
 /** Compares templates alone: the emulator's change sets do not say what differs. */
 async function seeNoDifference(emulator: Emulator, outside: Outside, folder: string): Promise<void> {
-  const options = ['--fail', '--no-change-set', ...appArguments(outside)]
+  const options = ['--app', app, '--fail', '--no-change-set', '-c', `stage=${stage}`, ...stageOptions(outside)]
   const output = await cdk(emulator, folder, ['diff', ...options])
   console.log(output.trim().split('\n').at(-1))
 }
@@ -225,15 +285,11 @@ const replayDeadLetters = (emulator: Emulator, stripeUrl: string): Promise<void>
   })
 
 /** Deploys over what is there: every function learns of another issuer, and the table has rows. */
-const addUserPool = (emulator: Emulator, stripeUrl: string, folder: string): Promise<StackOutputs> =>
-  deployAll(emulator, folder, appArguments({ stripeUrl }))
-
-async function deployAll(emulator: Emulator, folder: string, commandArguments: string[]): Promise<StackOutputs> {
-  const outputs = join(folder, 'outputs.json')
-  const options = ['--all', '--require-approval', 'never', '--outputs-file', outputs, '--progress', 'events']
-  await cdk(emulator, folder, ['deploy', ...options, ...commandArguments])
-  return JSON.parse(readFileSync(outputs, 'utf8')) as StackOutputs
-}
+const addUserPool = (emulator: Emulator, { orgs, stripe }: Target): Promise<StackOutputs> =>
+  runDeploy(emulator, [...stageOptions({ stripeUrl: stripe.url }), '--yes', '--drop-options'], {
+    OCTOMIL_API_KEY: orgs[0]?.api_keys.full_admin ?? '',
+    STRIPE_WEBHOOK_SECRET: stripe.webhookSecret,
+  })
 
 async function bootstrapOrgs(emulator: Emulator, issuer: Issuer): Promise<DevState['orgs']> {
   const orgs: DevState['orgs'] = []

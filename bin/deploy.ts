@@ -1,0 +1,122 @@
+/**
+ * `npm run deploy`: checks the account, shows what changes, asks once, deploys all stacks of a stage in parallel, and
+ * checks the API that is live then.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { outputNames, type StageSettings, stackName } from '../lib/stage.ts'
+import { cdk } from './cdk.ts'
+import { summary } from './checks.ts'
+import { runCommand, UsageError } from './command.ts'
+import { isConfirmed } from './confirm.ts'
+import { deployedOptions, forgottenOptions } from './deployed-options.ts'
+import { runPreflight } from './preflight-checks.ts'
+import { step } from './progress.ts'
+import { readSmokeOptions, smokeArguments } from './smoke-options.ts'
+import { runSmoke, smokeCheckNames } from './smoke-run.ts'
+import { contextArguments, settingsOf, stageArguments } from './stage-settings.ts'
+
+const usage = `Usage: npm run deploy -- --stage dev [-c name=value …] [--yes]
+
+  --stage         the stage to deploy (default dev); stages/<stage>.json has its options
+  -c name=value   an option of the stage, before its file
+  --yes           deploy without asking; never drops an option of the last deploy
+  --drop-options  with --yes: go on although options of the last deploy are gone
+  --no-preflight  do not check the account first
+  --connect       an address that the checks afterwards go to, with the host of the API as Host header: for an emulator
+  --skip          names of those checks to leave out, separated by commas: ${smokeCheckNames.join(', ')}
+  --app           the CDK app, instead of that of cdk.json
+
+It ends with 0 when the stage is deployed and every check passes, and with 1 otherwise.`
+
+const root = join(import.meta.dirname, '..')
+const assembly = join(root, 'cdk.out')
+const outputsFile = join(assembly, 'outputs.json')
+
+type Outputs = Record<string, Record<string, string>>
+
+async function main(): Promise<void> {
+  const options = readOptions()
+  const settings = settingsOf(options.stage, options.context)
+  if (!options['no-preflight']) await step('Check the account', () => preflight(settings))
+  await step('Compare the options', () => refuseForgotten(settings, options), { isSilent: true })
+  const context = contextArguments(options.stage, options.context)
+  const app = options.app === undefined ? [] : ['--app', options.app]
+  await step('Build', () => cdk(['synth', '--quiet', '--output', assembly, ...app, ...context]), { isSilent: true })
+  await step('What changes', () => cdk(['diff', '--app', assembly, '--no-change-set']))
+  if (!options.yes && !(await isConfirmed(`Deploy stage ${options.stage}? [y/N] `, 'y', '--yes'))) {
+    console.log('Nothing was deployed.')
+    return
+  }
+  await step('Deploy', () => deploy(context))
+  const outputs = JSON.parse(readFileSync(outputsFile, 'utf8')) as Outputs
+  const failed = await step('Check what is live', () => smoke(settings, outputs, options))
+  printLive(settings, outputs)
+  if (failed > 0) process.exitCode = 1
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      ...stageArguments,
+      yes: { type: 'boolean', default: false },
+      'drop-options': { type: 'boolean', default: false },
+      'no-preflight': { type: 'boolean', default: false },
+      ...smokeArguments,
+      app: { type: 'string' },
+    },
+  })
+  if (values.app === '') throw new UsageError('--app must be a command that synthesizes the app, not empty')
+  return { ...values, smoke: readSmokeOptions(values) }
+}
+
+type Options = ReturnType<typeof readOptions>
+
+async function preflight(settings: StageSettings): Promise<void> {
+  const tally = await runPreflight(settings)
+  if (tally.failed > 0) throw new UsageError(`${summary(tally)} Nothing was deployed.`)
+}
+
+/** A setting that a deploy forgets is an outage: the issuer, the domain, the dashboards' origins. */
+async function refuseForgotten(settings: StageSettings, options: Options): Promise<void> {
+  const forgotten = forgottenOptions((await deployedOptions(settings.stage)) ?? {}, settings.given)
+  if (forgotten.length === 0) return
+  console.log('Options of the last deploy that this one does not give:')
+  for (const [name, value] of forgotten) console.log(`  ${name}: ${value}`)
+  const mend = `Put them into stages/${settings.stage}.json.`
+  if (options.yes && !options['drop-options']) throw new UsageError(`${mend} To go on without them: --drop-options.`)
+  if (!options.yes && !(await isConfirmed('Go on without them? [y/N] ', 'y', '--yes --drop-options')))
+    throw new UsageError(`${mend} Nothing was deployed.`)
+}
+
+/** The diff was confirmed: a prompt per stack would only stop the others, and the CLI refuses both together. */
+const deploy = (context: readonly string[]): Promise<void> =>
+  cdk([
+    ...['deploy', '--all', '--app', assembly, '--require-approval', 'never', '--concurrency', '4'],
+    ...['--progress', 'events', '--outputs-file', outputsFile, ...context],
+  ])
+
+async function smoke({ stage }: StageSettings, outputs: Outputs, options: Options): Promise<number> {
+  const url = outputOf(outputs, stage, 'Api', outputNames.apiUrl)
+  const tally = await runSmoke({ url, stage, ...options.smoke })
+  console.log(summary(tally))
+  return tally.failed
+}
+
+const outputOf = (outputs: Outputs, stage: string, part: string, name: string): string =>
+  outputs[stackName(stage, part)]?.[name] ?? ''
+
+function printLive({ stage, makesUserPool }: StageSettings, outputs: Outputs): void {
+  const api = (name: string) => outputOf(outputs, stage, 'Api', name)
+  console.log(`\nLive: stage ${stage}
+  API         ${api(outputNames.apiUrl)}
+  Reference   ${api(outputNames.docsUrl)}
+  Alarms      ${outputOf(outputs, stage, 'Events', outputNames.alarmTopicArn)}
+
+The first organization:  npm run bootstrap -- --stage ${stage} --org "Acme" --owner you@example.com${
+    makesUserPool ? `\nIts owner signs in:      npm run -s sign-in -- --stage ${stage} --email you@example.com` : ''
+  }`)
+}
+
+runCommand(main, usage)

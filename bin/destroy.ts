@@ -1,0 +1,110 @@
+/**
+ * `npm run destroy`: deletes the stacks of a stage, last first. It reads what is deployed and needs no synth. A protected
+ * stage keeps its data, and is destroyed only with `--release`.
+ */
+import { parseArgs } from 'node:util'
+import {
+  CloudFormationClient,
+  DeleteStackCommand,
+  DescribeStackResourcesCommand,
+  DescribeStacksCommand,
+  type Stack,
+  UpdateTerminationProtectionCommand,
+} from '@aws-sdk/client-cloudformation'
+import { stackName, stackParts } from '../lib/stage.ts'
+import { requireStage, runCommand, UsageError } from './command.ts'
+import { isConfirmed } from './confirm.ts'
+import { step } from './progress.ts'
+import { stacksOf } from './stacks.ts'
+
+const usage = `Usage: npm run destroy -- --stage dev [--release] [--yes]
+
+  --stage    the stage that was deployed (default dev)
+  --release  take the protection off the stacks of a protected stage; its table, key, secret, user pool and logs stay
+  --yes      destroy without asking
+
+It ends with 0 when no stack of the stage is left, and with 1 otherwise.`
+
+const pollMs = 2000
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      stage: { type: 'string', default: 'dev' },
+      release: { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false },
+    },
+  })
+  const stage = requireStage(values.stage)
+  const stacks = inOrder(stage, await stacksOf(stage))
+  if (stacks.length === 0) throw new UsageError(`No stack of stage ${stage} is deployed here.`)
+  const guarded = await protectedOf(stacks)
+  const isProtected = guarded.length > 0
+  if (isProtected && !values.release)
+    throw new UsageError(`Stage ${stage} is protected: ${namesOf(guarded)}. Nothing was destroyed; --release goes on.`)
+  console.log(`Stage ${stage}: ${namesOf(stacks)}`)
+  console.log(isProtected ? 'Its table, key, secret, user pool and logs stay.' : 'All of its data is deleted.')
+  const question = `Type the name of the stage to destroy it: `
+  if (!values.yes && !(await isConfirmed(question, stage, '--yes'))) return console.log('Nothing was destroyed.')
+  for (const { StackName } of guarded) await release(StackName)
+  for (const { StackName = '' } of stacks) await step(StackName, () => remove(StackName), { isSilent: true })
+}
+
+const client = () => new CloudFormationClient({})
+const namesOf = (stacks: readonly Stack[]): string => stacks.map(({ StackName }) => StackName).join(', ')
+
+/** The reverse of a deploy; what no version of today deploys goes first. */
+function inOrder(stage: string, stacks: readonly Stack[]): Stack[] {
+  const place = ({ StackName = '' }: Stack) => stackParts.findIndex((part) => stackName(stage, part) === StackName)
+  return stacks.toSorted((a, b) => rank(place(b)) - rank(place(a)))
+}
+const rank = (place: number): number => (place === -1 ? stackParts.length : place)
+
+/** A description of all stacks does not say which are protected; that of one does. */
+async function protectedOf(stacks: readonly Stack[]): Promise<Stack[]> {
+  const described = await Promise.all(
+    stacks.map(({ StackName }) => client().send(new DescribeStacksCommand({ StackName }))),
+  )
+  return described
+    .flatMap(({ Stacks = [] }) => Stacks)
+    .filter(({ EnableTerminationProtection }) => EnableTerminationProtection)
+}
+
+const release = (StackName: string | undefined) =>
+  client().send(new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }))
+
+/** @throws UsageError naming what could not be deleted */
+async function remove(StackName: string): Promise<void> {
+  await client().send(new DeleteStackCommand({ StackName }))
+  for (;;) {
+    const stack = await describe(StackName)
+    if (stack === undefined || stack.StackStatus === 'DELETE_COMPLETE') return
+    if (stack.StackStatus === 'DELETE_FAILED') throw new UsageError(await whyLeft(StackName, stack))
+    await new Promise((resolve) => setTimeout(resolve, pollMs))
+  }
+}
+
+async function describe(StackName: string): Promise<Stack | undefined> {
+  try {
+    const { Stacks = [] } = await client().send(new DescribeStacksCommand({ StackName }))
+    return Stacks[0]
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ValidationError') return undefined
+    throw error
+  }
+}
+
+async function whyLeft(StackName: string, { StackStatusReason = '' }: Stack): Promise<string> {
+  const { StackResources = [] } = await client().send(new DescribeStackResourcesCommand({ StackName }))
+  const left = StackResources.filter(({ ResourceStatus }) => ResourceStatus === 'DELETE_FAILED')
+  const reasons = left.map(
+    ({ LogicalResourceId, ResourceStatusReason }) => `${LogicalResourceId}: ${ResourceStatusReason}`,
+  )
+  return [
+    `${StackName} could not be deleted. ${StackStatusReason}`,
+    ...reasons,
+    'Mend it, and run the command again.',
+  ].join('\n  ')
+}
+
+runCommand(main, usage)

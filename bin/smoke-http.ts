@@ -1,0 +1,97 @@
+/** HTTP as the smoke checks need it: the Host header can be set, nothing is followed, each request ends after 10 s. */
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+
+export interface Call {
+  method?: string
+  /** A path of the API, or the URL that an answer named. */
+  path: string
+  /** Sent as `Authorization: Bearer …`. */
+  token?: string
+  headers?: Readonly<Record<string, string>>
+  body?: string
+  /** Sent although the time of the run is over. */
+  cleansUp?: boolean
+}
+
+export interface Reply {
+  /** Where the answer is from. */
+  url: URL
+  status: number
+  headers: Readonly<Record<string, string>>
+  text: string
+}
+
+export type Send = (call: Call) => Promise<Reply>
+
+/** No answer came: the connection failed, or the time was over. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError'
+}
+
+interface Connection {
+  /** The address of the API, without a path. */
+  url: string
+  /** Where requests go instead, with the Host header of `url`: an emulator has one address for all its APIs. */
+  connect?: string | undefined
+  timeoutMs: number
+  /** The end of the run. */
+  signal: AbortSignal
+  /** Called before a request is sent again. */
+  onRetry(status: number, waitMs: number): void
+}
+
+/** The statuses by which API Gateway and Lambda say that they are busy. */
+const busyStatuses = [429, 503]
+const defaultWaitMs = 1000
+const maxWaitMs = 5000
+
+/** Sends requests to the API. An answer that says "busy" is asked for once more, after its `Retry-After`, at most 5 s. */
+export function senderOf(connection: Connection): Send {
+  return async (call) => {
+    const reply = await sendOnce(connection, call)
+    if (!busyStatuses.includes(reply.status)) return reply
+    const waitMs = Math.min(maxWaitMs, Number(reply.headers['retry-after']) * 1000 || defaultWaitMs)
+    connection.onRetry(reply.status, waitMs)
+    await new Promise((resolve) => setTimeout(resolve, waitMs))
+    return sendOnce(connection, call)
+  }
+}
+
+function sendOnce({ url: base, connect, timeoutMs, signal }: Connection, call: Call): Promise<Reply> {
+  const url = new URL(call.path, base)
+  const isApi = url.origin === new URL(base).origin
+  const address = isApi && connect !== undefined ? new URL(url.pathname + url.search, connect) : url
+  const limit = AbortSignal.any([...(call.cleansUp ? [] : [signal]), AbortSignal.timeout(timeoutMs)])
+  const { promise, resolve, reject } = Promise.withResolvers<Reply>()
+  const noAnswer = (error: Error & { code?: string }) =>
+    reject(new NoAnswerError(limit.aborted ? 'no answer in time' : `no answer: ${error.code ?? error.message}`))
+  const send = address.protocol === 'https:' ? httpsRequest : httpRequest
+  const request = send(
+    address,
+    { method: call.method ?? 'GET', headers: headersOf(call, url), agent: false, signal: limit },
+    (response) => read(response, url).then(resolve, noAnswer),
+  )
+  request.on('error', noAnswer)
+  request.end(call.body)
+  return promise
+}
+
+const headersOf = ({ token, body, headers }: Call, { host }: URL): Record<string, string> => ({
+  host,
+  'user-agent': 'octomil-smoke',
+  ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  ...(body === undefined
+    ? {}
+    : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }),
+  ...headers,
+})
+
+async function read(response: IncomingMessage, url: URL): Promise<Reply> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk as Buffer)
+  const headers = Object.fromEntries(
+    Object.entries(response.headersDistinct).map(([name, values = []]) => [name, values.join(', ')]),
+  )
+  return { url, status: response.statusCode ?? 0, headers, text: Buffer.concat(chunks).toString('utf8') }
+}
