@@ -7,7 +7,7 @@ import {
   type PreflightContext,
   type PreflightSettings,
 } from './preflight-context.ts'
-import { certificate, hostedZone } from './preflight-domain.ts'
+import { certificate, front, hostedZone } from './preflight-domain.ts'
 import { stripeSecret, stripeSecretValue } from './preflight-secret.ts'
 import { stripeAccount, stripePrices, stripeWebhook } from './preflight-stripe.ts'
 
@@ -18,6 +18,7 @@ const preflightChecks: readonly PreflightCheck[] = [
   { name: 'bootstrap', run: bootstrap },
   { name: 'concurrency', run: concurrency },
   { name: 'stacks', run: stacks },
+  { name: 'front', run: front },
   { name: 'certificate', run: certificate },
   { name: 'hosted-zone', run: hostedZone },
   { name: 'stripe-secret', run: stripeSecret },

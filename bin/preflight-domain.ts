@@ -5,16 +5,36 @@ import { type Finding, fail, ok, skip } from './checks.ts'
 import { clientLimits, type PreflightContext, permitted, unlessMissing } from './preflight-context.ts'
 
 /**
+ * CloudFront takes certificates and web ACLs of this region only.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
+ */
+const frontRegion = 'us-east-1'
+
+/** A stage makes the web ACL of its front in its own region. */
+export async function front({ settings, region }: PreflightContext): Promise<Finding> {
+  if (!settings.front) return skip('the stage has no front')
+  if (settings.front.webAclArn !== undefined || region === frontRegion) return ok()
+  return fail(
+    `the region ${frontRegion}, where CloudFront looks for a web ACL`,
+    region ?? 'none',
+    `deploy the stage to ${frontRegion}, or make a web ACL there and set front_web_acl_arn`,
+  )
+}
+
+/**
  * The certificate of a regional domain is in the region of the API.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-regional-api-custom-domain-create.html
  */
-export async function certificate({ settings, region }: PreflightContext): Promise<Finding> {
+export async function certificate({ settings, region: stageRegion }: PreflightContext): Promise<Finding> {
   if (!settings.customDomain) return skip('the stage has no domain_name')
   const { domainName, certificateArn } = settings.customDomain
+  const region = settings.front ? frontRegion : stageRegion
   const request = `aws acm request-certificate --domain-name ${domainName} --validation-method DNS --region ${region}`
   const itsRegion = certificateArn.split(':')[3] ?? ''
   if (itsRegion !== region) return fail(`a certificate in ${region}`, `one in ${itsRegion}`, request)
-  const read = new ACMClient(clientLimits).send(new DescribeCertificateCommand({ CertificateArn: certificateArn }))
+  const read = new ACMClient({ ...clientLimits, region }).send(
+    new DescribeCertificateCommand({ CertificateArn: certificateArn }),
+  )
   const answer = await permitted('acm:DescribeCertificate', unlessMissing(read, 'ResourceNotFoundException'))
   const found = answer?.Certificate
   if (!found) return fail(`the certificate ${certificateArn}`, 'none', request)

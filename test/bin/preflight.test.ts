@@ -167,6 +167,15 @@ const failures: readonly Case[] = [
     /^FAIL bootstrap: expected .* version 6 or later, got version 5, fix: npx cdk bootstrap/,
   ],
   [
+    'front',
+    'the stage is in a region where CloudFront finds no web ACL',
+    () => {
+      process.env.AWS_REGION = 'eu-west-1'
+      settings.front = { requestsPerFiveMinutes: 3000, webAclArn: undefined, certificateArn: undefined }
+    },
+    /^FAIL front: expected the region us-east-1, .*got eu-west-1, fix: .*front_web_acl_arn/,
+  ],
+  [
     'concurrency',
     'the alarm counts with more than the account runs',
     () => lambda.on(GetAccountSettingsCommand).resolves({ AccountLimit: { ConcurrentExecutions: 500 } }),
@@ -470,6 +479,7 @@ const denials: readonly Case[] = [
 
 describe('an account that is ready', () => {
   test('passes every check, and is named with its region, its versions and its mode', async () => {
+    settings.front = { requestsPerFiveMinutes: 3000, webAclArn: undefined, certificateArn: certificateArn }
     const { failed, warned, lines, lineOf } = await preflight()
     expect(lines.filter((line) => !/^ok {3}[\w-]+ {2}\d+ ms/.test(line))).toEqual([])
     expect([failed, warned, lines.length]).toEqual([0, 0, preflightCheckNames.length])
@@ -503,7 +513,7 @@ describe('an account that is ready', () => {
     const { failed, warned, lines } = await preflight()
     expect([failed, warned]).toEqual([0, 0])
     expect(lines.filter((line) => line.startsWith('skip')).map((line) => line.split(/[ :]+/)[1])).toEqual([
-      ...['certificate', 'hosted-zone', 'stripe-secret', 'stripe-secret-value'],
+      ...['front', 'certificate', 'hosted-zone', 'stripe-secret', 'stripe-secret-value'],
       ...['stripe-account', 'stripe-prices', 'stripe-webhook'],
     ])
   })
@@ -550,7 +560,10 @@ describe('an account that is not ready', () => {
   test('is asked for nothing without credentials', async () => {
     sts.on(GetCallerIdentityCommand).rejects(awsError('CredentialsProviderError'))
     const { failed, lines } = await preflight()
-    expect([failed, lines.filter((line) => line.endsWith(': no credentials')).length]).toEqual([1, 10])
+    expect([failed, lines.filter((line) => line.endsWith(': no credentials')).length]).toEqual([
+      1,
+      preflightCheckNames.length - 2,
+    ])
     expect(clients.slice(1).map((client) => client.calls().length)).toEqual(Array(7).fill(0))
   })
 })
