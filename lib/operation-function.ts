@@ -3,7 +3,9 @@ import { Duration } from 'aws-cdk-lib'
 import { type HttpApi, HttpMethod, HttpRoute, HttpRouteKey } from 'aws-cdk-lib/aws-apigatewayv2'
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import type { Construct } from 'constructs'
+import { getDocs } from '../functions/meta/contract.ts'
 import type { Operation } from '../shared/http/operation.ts'
+import type { ReferenceScript } from '../shared/http/reference-page.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import { outboundEnvironment } from './outbound-settings.ts'
 import { ServiceFunction, type Surroundings } from './service-function.ts'
@@ -32,6 +34,7 @@ export class OperationFunction extends ServiceFunction {
           ? { [environmentNames.dashboardOrigins]: settings.corsOrigins.join(',') }
           : {}),
         ...(operation.scope === 'public' ? {} : callersEnvironment(settings)),
+        ...(operation.id === getDocs.id ? referenceEnvironment(props.referenceScript) : {}),
         ...(operation.scope === 'billing:override'
           ? { [environmentNames.billingOverride]: settings.billingOverride ? 'on' : 'off' }
           : {}),
@@ -61,6 +64,11 @@ function callersEnvironment(settings: StageSettings): Record<string, string> {
       : {}),
   }
 }
+
+const referenceEnvironment = (script?: ReferenceScript): Record<string, string> => ({
+  ...(script ? { [environmentNames.referenceScriptUrl]: script.url } : {}),
+  ...(script?.integrity ? { [environmentNames.referenceScriptIntegrity]: script.integrity } : {}),
+})
 
 const routeKeysOf = ({ route, routes }: Operation): HttpRouteKey[] =>
   route === '$default'

@@ -12,6 +12,7 @@ import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Access } from '../shared/http/operation.ts'
+import type { ReferenceScript } from '../shared/http/reference-page.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import type { StageSettings } from './stage.ts'
 
@@ -23,6 +24,8 @@ export interface Surroundings {
   /** Where Stripe's events go. */
   eventBus: EventBus
   settings: StageSettings
+  /** Absent where the stage has no web distribution. */
+  referenceScript?: ReferenceScript
 }
 
 interface ServiceFunctionProps extends Surroundings {

@@ -1013,7 +1013,7 @@ export interface paths {
         };
         /**
          * API reference
-         * @description The API reference as a page for a browser. It loads nothing from any other host.
+         * @description The API reference as a page for a browser.
          *
          *     Public: no credential needed.
          */
@@ -13153,10 +13153,7 @@ export interface operations {
     };
     "meta.docs": {
         parameters: {
-            query?: {
-                /** @description The script of the page, which the page asks for. */
-                asset?: "reference.js";
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -13172,18 +13169,6 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
-                    "text/javascript": string;
-                };
-            };
-            /** @description `invalid_input`: Invalid input */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `server_error`: Server error */
