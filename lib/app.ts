@@ -11,6 +11,8 @@ import { MonitoringStack } from './monitoring-stack.ts'
 import { ResourceStack } from './resource-stack.ts'
 import type { StageSettings } from './stage.ts'
 import { StorageStack } from './storage-stack.ts'
+import { WebBucketStack } from './web-bucket-stack.ts'
+import { WebStack } from './web-stack.ts'
 
 /** Adds the stacks of a stage to an app. */
 export function addStacks(app: App, named: StageSettings): void {
@@ -20,10 +22,20 @@ export function addStacks(app: App, named: StageSettings): void {
   const kept = { table, secretsKey, stripeSecretArn, settings }
   const events = new EventsStack(app, { ...kept, codeFolderOf: folderOf })
   const { httpApi } = new ApiStack(app, settings)
+  const web = new WebStack(app, settings, folderOf('web'))
+  web.addStackDependency(new WebBucketStack(app, settings))
+  const { referenceScript } = web
   const folders = byFolder()
   for (const [folder, operations] of folders) {
     const codeFolderOf = (file: string) => folderOf(`${folder}/${file}`)
-    new ResourceStack(app, folder, { ...kept, operations, codeFolderOf, eventBus: events.eventBus, httpApi })
+    new ResourceStack(app, folder, {
+      ...kept,
+      operations,
+      codeFolderOf,
+      eventBus: events.eventBus,
+      httpApi,
+      referenceScript,
+    })
   }
   new MonitoringStack(app, { stage: settings.stage, httpApi, table, events, folders: [...folders.keys()] })
   Tags.of(app).add('service', 'octomil-settings')

@@ -76,6 +76,7 @@ const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
   ['bin/bootstrap.ts', '--org=Acme --role=member', /^--role does not go with --org/],
   ['bin/sign-in.ts', '--stage=a_b --email=a@b.example', /^--stage must be/],
   ['bin/sign-in.ts', '--email=', /^--email must be an e-mail address/],
+  ['bin/empty-web.ts', '--stage=Prod', /^--stage must be .*not Prod/],
   ['bin/redrive.ts', '--stage=', /^--stage must be .*not empty/],
   ['bin/redrive.ts', '--queue=all', /^--queue must be one of project, sweep/],
   ['bin/redrive.ts', '--list --yes', /^--list and --yes exclude each other/],

@@ -25,6 +25,7 @@ import { proveKeyRoles } from './key-roles.ts'
 import { lintTemplates } from './lint.ts'
 import { proveRedrive } from './redrive.ts'
 import { proveNothingLost } from './update.ts'
+import { proveWeb } from './web.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const binary = (name: string) => join(root, 'node_modules', '.bin', name)
@@ -39,7 +40,7 @@ async function main(): Promise<void> {
   try {
     await step('lint the templates', () => lintTemplates(folder))
     await step('bootstrap the environment', () => bootstrapEnvironment(emulator, folder))
-    const { apiUrl, stripeSecretArn } = await step('deploy', () => deploy(emulator, outside, folder))
+    const { apiUrl, stripeSecretArn, outputs: deployed } = await step('deploy', () => deploy(emulator, outside, folder))
     await step('nothing differs from what is deployed', () => seeNoDifference(emulator, outside, folder))
     await step('connect to Stripe', () => connectStripe(emulator, stripeSecretArn))
     await step('have the schedule start a sweep every minute', () => hastenSweep(emulator))
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
     const targetFile = join(folder, 'target.json')
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
     await step('HTTP suite', () => runSuite(emulator, targetFile))
+    await step('reference page', () => proveWeb(target, stage, deployed))
     await step('sweep', () => seeSweep(emulator))
     await step('replay dead letters', () => replayDeadLetters(emulator, stripeUrl))
     const outputs = await step('update: people sign in with a user pool', () =>
@@ -59,6 +61,9 @@ async function main(): Promise<void> {
     await step('nothing is lost', () => proveNothingLost(target))
     await step('sign in through Cognito', () => signInThroughCognito(emulator, stage, outputs))
     await step('who may seal and who may open', () => proveKeyRoles(emulator, stage))
+    await step('empty the web bucket', () =>
+      run(process.execPath, ['bin/empty-web.ts', '--stage', stage], emulator.environment),
+    )
     await step('destroy', () => cdk(emulator, folder, ['destroy', '--all', '--force', ...appArguments({ stripeUrl })]))
     console.log('deploy test: passed')
   } finally {
@@ -165,6 +170,7 @@ async function bootstrapEnvironment(emulator: Emulator, folder: string): Promise
 }
 
 interface Deployed {
+  outputs: StackOutputs
   apiUrl: string
   stripeSecretArn: string
 }
@@ -176,6 +182,7 @@ async function deploy(emulator: Emulator, outside: Outside, folder: string): Pro
     .filter((line) => line.startsWith('NOT PROVED'))
   console.log(notProved.length > 0 ? notProved.join('\n') : 'every resource of the app was deployed')
   return {
+    outputs,
     apiUrl: outputs[stackName(stage, 'Api')]?.[outputNames.apiUrl] ?? '',
     stripeSecretArn: outputs[stackName(stage, 'Storage')]?.[outputNames.stripeSecretArn] ?? '',
   }
