@@ -13171,6 +13171,18 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            /** @description `method_not_allowed`: Method not allowed */
+            405: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Allow: components["headers"]["Allow"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `server_error`: Server error */
             500: {
                 headers: {

@@ -39,6 +39,7 @@ export const getDocs = operation({
   summary: 'API reference',
   description: 'The API reference as a page for a browser.',
   answers: () => ({ 200: null }),
+  refusals: ['method_not_allowed'],
   access: { table: [] },
   mediaTypes: ['text/html'],
 })
