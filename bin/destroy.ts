@@ -11,9 +11,12 @@ import {
   type Stack,
   UpdateTerminationProtectionCommand,
 } from '@aws-sdk/client-cloudformation'
+import { S3Client } from '@aws-sdk/client-s3'
 import { stackName, stackParts } from '../lib/stage.ts'
+import { webBucketOutput } from '../lib/web-outputs.ts'
 import { requireStage, runCommand, UsageError } from './command.ts'
 import { isConfirmed } from './confirm.ts'
+import { emptyBucket } from './empty-bucket.ts'
 import { step } from './progress.ts'
 import { stacksOf } from './stacks.ts'
 
@@ -47,7 +50,7 @@ async function main(): Promise<void> {
   const question = `Type the name of the stage to destroy it: `
   if (!values.yes && !(await isConfirmed(question, stage, '--yes'))) return console.log('Nothing was destroyed.')
   for (const { StackName } of guarded) await release(StackName)
-  for (const { StackName = '' } of stacks) await step(StackName, () => remove(StackName), { isSilent: true })
+  for (const stack of stacks) await step(stack.StackName ?? '', () => remove(stack), { isSilent: true })
 }
 
 const client = () => new CloudFormationClient({})
@@ -74,7 +77,9 @@ const release = (StackName: string | undefined) =>
   client().send(new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }))
 
 /** @throws UsageError naming what could not be deleted */
-async function remove(StackName: string): Promise<void> {
+async function remove({ StackName = '', Outputs = [] }: Stack): Promise<void> {
+  const bucket = Outputs.find(({ OutputKey }) => OutputKey === webBucketOutput)?.OutputValue
+  if (bucket !== undefined) await emptyBucket(new S3Client({}), bucket)
   await client().send(new DeleteStackCommand({ StackName }))
   for (;;) {
     const stack = await describe(StackName)

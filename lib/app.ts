@@ -1,6 +1,7 @@
 /** The stacks of a stage, in the order of a deploy: data, sign-in, Stripe's events, functions, the API, monitoring. */
 import type { App } from 'aws-cdk-lib'
 import { Tags } from 'aws-cdk-lib'
+import type { ReferenceScript } from '../shared/http/reference-page.ts'
 import { ApiStack } from './api-stack.ts'
 import { bundle } from './bundle.ts'
 import { EventsStack } from './events-stack.ts'
@@ -9,6 +10,8 @@ import { withIdentity } from './identity-stack.ts'
 import { MonitoringStack } from './monitoring-stack.ts'
 import type { StageSettings } from './stage.ts'
 import { StorageStack } from './storage-stack.ts'
+import { WebBucketStack } from './web-bucket-stack.ts'
+import { WebStack } from './web-stack.ts'
 
 /** Adds the stacks of a stage to an app. */
 export function addStacks(app: App, named: StageSettings): void {
@@ -17,11 +20,18 @@ export function addStacks(app: App, named: StageSettings): void {
   const { table, secretsKey, stripeSecretArn, frontSecretArn } = new StorageStack(app, settings)
   const kept = { table, secretsKey, stripeSecretArn, settings, codeFolderOf }
   const events = new EventsStack(app, kept)
-  const functions = new FunctionsStack(app, { ...kept, eventBus: events.eventBus, frontSecretArn })
+  const referenceScript = settings.web ? addWeb(app, settings, codeFolderOf('web')) : undefined
+  const functions = new FunctionsStack(app, { ...kept, eventBus: events.eventBus, frontSecretArn, referenceScript })
   const api = new ApiStack(app, settings, frontSecretArn)
   // The API names its functions, rather than importing them: an export in use could never be removed.
   api.addStackDependency(functions)
   new MonitoringStack(app, { settings, httpApi: api.httpApi, table, events })
   Tags.of(app).add('service', 'octomil-settings')
   Tags.of(app).add('stage', settings.stage)
+}
+
+function addWeb(app: App, settings: StageSettings, folder: string): ReferenceScript {
+  const web = new WebStack(app, settings, folder)
+  web.addStackDependency(new WebBucketStack(app, settings))
+  return web.referenceScript
 }

@@ -9,6 +9,7 @@ import { type BuildOptions, buildSync, type Metafile } from 'esbuild'
 import { backgroundList } from '../functions/background.ts'
 import { catchAll, operationList } from '../functions/operations.ts'
 import { lazy } from '../shared/lazy.ts'
+import { webSite } from './web-site.ts'
 
 const root = join(import.meta.dirname, '..')
 const outFolder = join(root, 'build')
@@ -45,10 +46,6 @@ export const bundleSettings = {
   },
 } satisfies BuildOptions
 
-/** The script of the docs page is read at run time, as the package that it is. */
-const docsPackage = 'node_modules/@scalar/api-reference'
-const docsFiles = ['package.json', 'dist/browser/standalone.js']
-
 export interface Bundle {
   /** The folder of a function's code, by the name of its handler's file. */
   folderOf(name: string): string
@@ -74,8 +71,7 @@ function bundleAll(): Bundle {
     bytes[name] = index.byteLength + Object.values(late[name]).reduce((sum, size) => sum + size, 0)
   }
   for (const [file, content] of openApiFiles()) files.set(join('meta/openapi', file), content)
-  for (const file of docsFiles)
-    files.set(join('meta/docs', docsPackage, file), readFileSync(join(root, docsPackage, file)))
+  for (const [file, content] of webSite().files) files.set(join('web', file), content)
   for (const [file, content] of files) place(join(outFolder, file), content)
   removeAllBut(new Set(files.keys()))
   return { folderOf: (name) => join(outFolder, name), bytes, late }

@@ -4,8 +4,10 @@
  */
 import { Duration, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
+import { getDocs } from '../functions/meta/contract.ts'
 import { catchAll, operationList } from '../functions/operations.ts'
 import type { Operation } from '../shared/http/operation.ts'
+import type { ReferenceScript } from '../shared/http/reference-page.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import { frontSecretValue } from './front-secret.ts'
 import { outboundEnvironment } from './outbound-settings.ts'
@@ -17,6 +19,8 @@ import { addTableEndpoint } from './vpc.ts'
 interface FunctionsStackProps extends Surroundings {
   /** In stages with a front. */
   frontSecretArn: string | undefined
+  /** In stages with the web stacks. */
+  referenceScript: ReferenceScript | undefined
   /** The folder of a bundled handler. */
   codeFolderOf(name: string): string
 }
@@ -31,7 +35,10 @@ export const deployedOperations: readonly (readonly [name: string, Operation])[]
 ]
 
 export class FunctionsStack extends Stack {
-  constructor(scope: Construct, { codeFolderOf, frontSecretArn, ...surroundings }: FunctionsStackProps) {
+  constructor(
+    scope: Construct,
+    { codeFolderOf, frontSecretArn, referenceScript, ...surroundings }: FunctionsStackProps,
+  ) {
     const { settings } = surroundings
     super(scope, stackName(settings.stage, 'Functions'), { terminationProtection: settings.retainData })
     if (settings.vpc) addTableEndpoint(this, settings.vpc)
@@ -45,6 +52,7 @@ export class FunctionsStack extends Stack {
         timeout,
         environment: {
           ...operationEnvironment(operation, settings),
+          ...(operation.id === getDocs.id ? referenceEnvironment(referenceScript) : {}),
           ...(frontSecretArn ? { [environmentNames.frontSecret]: frontSecretValue(frontSecretArn) } : {}),
         },
       })
@@ -78,3 +86,8 @@ function callersEnvironment(settings: StageSettings): Record<string, string> {
       : {}),
   }
 }
+
+const referenceEnvironment = (script?: ReferenceScript): Record<string, string> => ({
+  ...(script ? { [environmentNames.referenceScriptUrl]: script.url } : {}),
+  ...(script?.integrity ? { [environmentNames.referenceScriptIntegrity]: script.integrity } : {}),
+})

@@ -261,6 +261,10 @@ export const stageOptions = {
     help: 'Whether owners may put their organization on any plan (default: `on` in disposable stages). Never beside a live Stripe key.',
     example: 'off',
   }),
+  web: onOff({
+    help: 'Bucket and CloudFront for the script of the reference (default on). Off for an account that AWS has not verified for CloudFront yet.',
+    example: 'off',
+  }),
   vpc_id: option(resourceId('vpc'), {
     help: 'VPC of the functions that call out, for runtimes in private ranges. It needs a NAT gateway.',
     example: 'vpc-0123456789abcdef0',

@@ -77,6 +77,8 @@ export interface StageSettings extends OutboundSettings {
   signInProviders: readonly SignInProvider[]
   /** Whether owners may put their organization on any plan, whatever it pays. */
   billingOverride: boolean
+  /** Whether the stage has a bucket and CloudFront for the script of the reference. */
+  web: boolean
   vpc: VpcSettings | undefined
   front: FrontSettings | undefined
   /** Where a daily backup of the table is copied to. */
@@ -134,6 +136,7 @@ export function readStageSettings(context: (name: string) => unknown, file?: Sta
     ...readOutboundSettings(given),
     stripe: readStripe(given),
     billingOverride: values.billing_override ?? posture === 'disposable',
+    web: values.web ?? true,
     vpc: readVpc(given),
     front: readFront(given),
     backupCopyVaultArn: values.backup_copy_vault_arn,
@@ -207,7 +210,16 @@ function readFront(given: GivenOptions): FrontSettings | undefined {
 export const stackName = (stage: string, part: string): string => `OctomilSettings-${stage}-${part}`
 
 /** The stacks of a stage, in the order of a deploy. */
-export const stackParts = ['Storage', 'Identity', 'Events', 'Functions', 'Api', 'Web', 'Monitoring'] as const
+export const stackParts = [
+  'Storage',
+  'Identity',
+  'Events',
+  'WebBucket',
+  'Web',
+  'Functions',
+  'Api',
+  'Monitoring',
+] as const
 
 /** Where the metadata of the Api stack's template has the options that the stage was deployed with. */
 export const givenOptionsKey = 'octomil:options'

@@ -1,11 +1,19 @@
 /**
- * The API reference with a token filled in, so that a developer can send requests at once. Only `npm run dev` serves it: no
- * deployed function imports this folder.
+ * The script of the API reference, and its page with a token filled in, so that a developer can send requests at once. Only
+ * `npm run dev` serves them: no deployed function imports this folder.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { referenceScript } from '../lib/web-site.ts'
 import { referencePage } from '../shared/http/reference-page.ts'
 
 export const referencePath = '/api/v1/docs'
+export const referenceScriptPath = '/local/reference.js'
+
+/** The script, which the Web stack serves where the service is deployed. */
+export function answerReferenceScript(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': 'no-cache' })
+  response.end(referenceScript())
+}
 
 /**
  * Whether a request is for the page, by a loopback name. A web site whose own name resolves to this machine (DNS rebinding)
@@ -22,6 +30,9 @@ export const prefilledReference =
       preferredSecurityScheme: 'bearer',
       securitySchemes: { bearer: { token: await mint() } },
     }
-    const { status, headers, raw } = referencePage({ authentication })
+    const { status, headers, raw } = referencePage({
+      script: { url: referenceScriptPath },
+      settings: { authentication },
+    })
     response.writeHead(status, { ...headers, 'cache-control': 'no-store' }).end(raw?.body)
   }

@@ -14,7 +14,13 @@ import { createGateway } from './gateway.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
 import { createKms, kmsKeyId, kmsPath } from './kms.ts'
 import { answerAsProvider, providerPath } from './provider.ts'
-import { asksForPrefilled, prefilledReference } from './reference.ts'
+import {
+  answerReferenceScript,
+  asksForPrefilled,
+  prefilledReference,
+  referencePath,
+  referenceScriptPath,
+} from './reference.ts'
 import type { DevState } from './state.ts'
 import { createStripe, type LocalStripe, stripeSecretKey, stripeWebhookSecret } from './stripe/stripe.ts'
 
@@ -131,6 +137,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     oidcIssuer: issuerUrl,
     oidcAudience: audience,
     eventBusName: localBusName,
+    referenceScriptUrl: referenceScriptPath,
   }
   for (const [key, value] of Object.entries(values))
     process.env[environmentNames[key as keyof typeof environmentNames]] = value
@@ -192,6 +199,7 @@ function everything(
     if (events.serves(url)) return events.handle
     if (url.startsWith(kmsPath)) return kms
     if (url.startsWith(providerPath)) return answerAsProvider
+    if (url === referenceScriptPath) return answerReferenceScript
     return gateway
   }
   return async (request, response) => {
@@ -206,7 +214,7 @@ function everything(
 
 /** For people who open the address that is printed first; a deployed stage has nothing at its root. */
 const toReference: RequestHandler = (_request, response) => {
-  response.writeHead(302, { location: '/api/v1/docs' }).end()
+  response.writeHead(302, { location: referencePath }).end()
 }
 
 async function close(server: Server, stripe: LocalStripe, events: LocalEventBridge, engine: Engine): Promise<void> {

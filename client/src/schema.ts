@@ -1013,7 +1013,7 @@ export interface paths {
         };
         /**
          * API reference
-         * @description The API reference as a page for a browser. It loads nothing from any other host.
+         * @description The API reference as a page for a browser.
          *
          *     Public: no credential needed.
          */
@@ -13360,10 +13360,7 @@ export interface operations {
     };
     "meta.docs": {
         parameters: {
-            query?: {
-                /** @description The script of the page, which the page asks for. */
-                asset?: "reference.js";
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -13379,14 +13376,14 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
-                    "text/javascript": string;
                 };
             };
-            /** @description `invalid_input`: Invalid input */
-            400: {
+            /** @description `method_not_allowed`: Method not allowed */
+            405: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    Allow: components["headers"]["Allow"];
                     [name: string]: unknown;
                 };
                 content: {

@@ -37,18 +37,11 @@ export const getDocs = operation({
   tag,
   scope: 'public',
   summary: 'API reference',
-  description: 'The API reference as a page for a browser. It loads nothing from any other host.',
-  request: () => ({
-    query: z.object({
-      asset: z
-        .literal('reference.js')
-        .optional()
-        .meta({ description: 'The script of the page, which the page asks for.' }),
-    }),
-  }),
+  description: 'The API reference as a page for a browser.',
   answers: () => ({ 200: null }),
+  refusals: ['method_not_allowed'],
   access: { table: [] },
-  mediaTypes: ['text/html', 'text/javascript'],
+  mediaTypes: ['text/html'],
 })
 
 /** Answers what no operation has. */

@@ -1,13 +1,26 @@
-/** The page of the API reference: Scalar, started with our settings and held to this host by its policy. */
-import { createHash } from 'node:crypto'
+/** The page of the API reference. Its policy lets the browser run one script and call this host only. */
 import type { Answer } from './answer.ts'
 
-/** The page. `settings` are added to those of Scalar; the local service fills in a token with them. */
-export function referencePage(settings: object = {}): Answer {
-  const script = startScript(settings)
+/** The script that draws the reference, built by `lib/web-site.ts`. */
+export interface ReferenceScript {
+  /** A path of this host, or a URL of the web distribution. */
+  url: string
+  /** Its digest in the form of the `integrity` attribute; a script of another host needs it. */
+  integrity?: string
+}
+
+interface ReferencePage {
+  /** Without it, the page only links the OpenAPI documents. */
+  script?: ReferenceScript | undefined
+  /** Added to Scalar's own settings; the local service fills in a token with them. */
+  settings?: object
+}
+
+/** The page. It needs no inline script: the settings are an attribute that the script reads. */
+export function referencePage({ script, settings }: ReferencePage = {}): Answer {
   return {
     status: 200,
-    raw: { body: html(script), isBase64Encoded: false },
+    raw: { body: html(script, settings), isBase64Encoded: false },
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'public, max-age=300',
@@ -16,23 +29,7 @@ export function referencePage(settings: object = {}): Answer {
   }
 }
 
-const startScript = (settings: object) => `Scalar.createApiReference('#reference', {
-  sources: [
-    { title: 'Settings API (/api/v2)', url: '../v2/openapi.json' },
-    { title: 'Published records (/api/v1)', url: 'openapi.json' },
-  ],
-  withDefaultFonts: false,
-  telemetry: false,
-  hideClientButton: true,
-  hideModels: true,
-  agent: { disabled: true },
-  mcp: { disabled: true },
-  showDeveloperTools: 'never',
-  defaultHttpClient: { targetKey: 'shell', clientKey: 'curl' },
-  ...${JSON.stringify(settings).replaceAll('<', '\\u003c')},
-})`
-
-const html = (script: string) => `<!doctype html>
+const html = (script?: ReferenceScript, settings?: object): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -41,19 +38,27 @@ const html = (script: string) => `<!doctype html>
 <link rel="icon" href="data:,">
 </head>
 <body>
-<noscript>This page needs JavaScript. The API is described in <a href="../v2/openapi.json">openapi.json</a>.</noscript>
-<div id="reference"></div>
-<script src="docs?asset=reference.js"></script>
-<script>${script}</script>
+<div id="reference"${settings ? ` data-settings="${escaped(JSON.stringify(settings))}"` : ''}>
+<h1>Octomil settings API</h1>
+<p>OpenAPI documents: <a href="../v2/openapi.json">Settings API (/api/v2)</a>,
+<a href="openapi.json">Published records (/api/v1)</a>.</p>
+</div>
+${script ? scriptTag(script) : ''}
 </body>
 </html>
 `
 
-/** The browser loads scripts from this host only, and calls no other host. */
-const contentSecurityPolicy = (script: string) =>
+/** Browsers check `integrity` of another host's script only when they fetch it with CORS. */
+const scriptTag = ({ url, integrity }: ReferenceScript): string =>
+  `<script src="${escaped(url)}"${integrity ? ` integrity="${integrity}" crossorigin="anonymous"` : ''}></script>`
+
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;')
+
+const contentSecurityPolicy = (script?: ReferenceScript): string =>
   [
     "default-src 'none'",
-    `script-src 'self' 'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+    ...(script ? [`script-src ${script.url.startsWith('/') ? "'self'" : script.url}`] : []),
     "style-src 'unsafe-inline'",
     "img-src 'self' data: blob:",
     "font-src 'self' data:",

@@ -28,6 +28,9 @@ export const environmentNames = {
   stripeAccount: 'STRIPE_ACCOUNT',
   /** The partner event source whose events are taken beside our own webhook's. */
   stripePartnerSource: 'STRIPE_PARTNER_SOURCE',
+  /** The script of the reference page: its address, and its digest as in an `integrity` attribute. */
+  referenceScriptUrl: 'REFERENCE_SCRIPT_URL',
+  referenceScriptIntegrity: 'REFERENCE_SCRIPT_INTEGRITY',
   dashboardOrigins: 'DASHBOARD_ORIGINS',
   eventBusName: 'EVENT_BUS_NAME',
   billingOverride: 'BILLING_OVERRIDE',

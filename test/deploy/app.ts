@@ -7,6 +7,7 @@ import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { UserPool } from 'aws-cdk-lib/aws-cognito'
 import { CfnRole } from 'aws-cdk-lib/aws-iam'
 import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import { CfnBucketPolicy } from 'aws-cdk-lib/aws-s3'
 import { CfnQueuePolicy } from 'aws-cdk-lib/aws-sqs'
 import { addStacks } from '../../lib/app.ts'
 import { stageSettingsOf } from '../../lib/stage-context.ts'
@@ -22,7 +23,7 @@ const userPool = app.node.findAll().find((construct) => construct instanceof Use
 for (const construct of app.node.findAll()) {
   if (userPool && construct instanceof LambdaFunction) readKeysFromEmulator(construct, userPool)
   if (construct instanceof CfnRole) dropUnknownConditions(construct)
-  if (construct instanceof CfnQueuePolicy) allowPlainHttp(construct)
+  if (construct instanceof CfnQueuePolicy || construct instanceof CfnBucketPolicy) allowPlainHttp(construct)
   if (construct instanceof CfnAlarm && construct.metrics) watchOneMetric(construct)
   if (!CfnResource.isCfnResource(construct) || !unknownTypes.has(construct.cfnResourceType)) continue
   console.error(`NOT PROVED: ${construct.cfnResourceType} ${construct.node.path} is left out`)
@@ -44,9 +45,11 @@ function watchOneMetric(alarm: CfnAlarm): void {
 }
 
 /** What denies plain HTTP is honoured, and plain HTTP is all that loopback speaks. */
-function allowPlainHttp(policy: CfnQueuePolicy): void {
+function allowPlainHttp(policy: CfnQueuePolicy | CfnBucketPolicy): void {
   const { Statement } = Stack.of(policy).resolve(policy.policyDocument) as { Statement: { Condition?: object }[] }
-  const kept = Statement.filter(({ Condition }) => !JSON.stringify(Condition ?? '').includes('aws:SecureTransport'))
+  const kept = Statement.filter(
+    ({ Condition }) => !/aws:SecureTransport|s3:TlsVersion/.test(JSON.stringify(Condition ?? '')),
+  )
   if (kept.length === Statement.length) return
   console.error(`NOT PROVED: that ${policy.node.path} denies plain HTTP is left out`)
   policy.addPropertyOverride('PolicyDocument.Statement', kept)

@@ -30,6 +30,7 @@ import { proveKeyRoles } from './key-roles.ts'
 import { lintTemplates } from './lint.ts'
 import { proveRedrive } from './redrive.ts'
 import { proveNothingLost } from './update.ts'
+import { proveWeb } from './web.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const binary = (name: string) => join(root, 'node_modules', '.bin', name)
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
   try {
     await step('lint the templates', () => lintTemplates(folder))
     await step('bootstrap the environment', () => bootstrapEnvironment(emulator, folder))
-    const { apiUrl, stripeSecretArn } = await step('deploy', () => deploy(emulator, outside))
+    const { apiUrl, stripeSecretArn, outputs: deployed } = await step('deploy', () => deploy(emulator, outside))
     await step('nothing differs from what is deployed', () => seeNoDifference(emulator, outside, folder))
     await step('connect to Stripe', () => connectStripe(emulator, stripeSecretArn))
     await step('have the schedule start a sweep every minute', () => hastenSweep(emulator))
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
     const targetFile = join(folder, 'target.json')
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
     await step('HTTP suite', () => runSuite(emulator, targetFile))
+    await step('reference page', () => proveWeb(target, stage, deployed))
     await step('sweep', () => seeSweep(emulator))
     await step('replay dead letters', () => replayDeadLetters(emulator, stripeUrl))
     await step('a forgotten option is refused', () => seeForgottenRefused(emulator, outside))
@@ -179,6 +181,7 @@ async function bootstrapEnvironment(emulator: Emulator, folder: string): Promise
 }
 
 interface Deployed {
+  outputs: StackOutputs
   apiUrl: string
   stripeSecretArn: string
 }
@@ -190,6 +193,7 @@ async function deploy(emulator: Emulator, outside: Outside): Promise<Deployed> {
     .filter((line) => line.startsWith('NOT PROVED'))
   console.log(notProved.length > 0 ? [...new Set(notProved)].join('\n') : 'every resource of the app was deployed')
   return {
+    outputs,
     apiUrl: outputs[stackName(stage, 'Api')]?.[outputNames.apiUrl] ?? '',
     stripeSecretArn: outputs[stackName(stage, 'Storage')]?.[outputNames.stripeSecretArn] ?? '',
   }

@@ -31,7 +31,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
     await service?.close()
   })
 
-  const createKey = () => `${service.url}/api/v1/docs#tag/api-keys/POST/api/v2/settings/api-keys`
+  const createKey = () => `${service.url}/api/v1/docs#v2/tag/api-keys/POST/api/v2/settings/api-keys`
 
   test('shows the example of a problem, and tries an operation with the example of its request', async () => {
     await page.goto(createKey())
@@ -52,7 +52,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
     expect(key_id).toMatch(/^key_/)
     const path = '/api/v2/settings/api-keys'
     await page.goto('about:blank')
-    await page.goto(`${service.url}/api/v1/docs#tag/api-keys/GET${path}/{key_id}`)
+    await page.goto(`${service.url}/api/v1/docs#v2/tag/api-keys/GET${path}/{key_id}`)
     await page
       .getByRole('button', { name: new RegExp(`Test Request \\(get ${path}/\\{`) })
       .first()

@@ -1,6 +1,6 @@
 /** What is deployed of each function: a folder that needs nothing beside itself, and starts with as little as it can. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -21,6 +21,15 @@ test('every function has a bundle', () => {
 
 test('a start loads at most 450 KiB, also where Stripe is called', () => {
   expect(names.filter((name) => sizeAtStart(name) > 450 * kib)).toEqual([])
+})
+
+/** A page's scripts and other large files are the web distribution's to serve: a function pays for every byte it answers. */
+test('no function carries more than 800 KiB beside the OpenAPI documents', () => {
+  const sizeOf = (folder: string): number =>
+    globSync('**', { cwd: folder, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !/openapi\.json$/.test(entry.name))
+      .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0)
+  expect(names.filter((name) => sizeOf(folderOf(name)) > 800 * kib)).toEqual([])
 })
 
 test('Stripe’s client is with the functions that call Stripe’s API, and loads with the first call', () => {
