@@ -178,7 +178,7 @@ describe('what is published', () => {
   })
 
   test('has the script that the reference function names, with its digest', () => {
-    const meta = resourcesOf([app.get(stackName('dev', 'Meta')) as Template])
+    const meta = resourcesOf([app.get(stackName('dev', 'Functions')) as Template])
     const withScript = ofType(meta, 'AWS::Lambda::Function').filter(
       ({ Properties }) => 'REFERENCE_SCRIPT_URL' in Properties.Environment.Variables,
     )
