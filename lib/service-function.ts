@@ -6,7 +6,7 @@ import { type Duration, Stack } from 'aws-cdk-lib'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import type { EventBus } from 'aws-cdk-lib/aws-events'
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import type { Key } from 'aws-cdk-lib/aws-kms'
+import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { Architecture, Code, Function as LambdaFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
@@ -21,7 +21,7 @@ import { attachToVpc, vpcStatements } from './vpc.ts'
 /** What functions may be granted access to. */
 export interface Surroundings {
   table: TableV2
-  secretsKey: Key
+  secretsKey: IKey
   stripeSecretArn: string
   /** Where Stripe's events go. */
   eventBus: EventBus

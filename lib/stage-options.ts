@@ -117,6 +117,8 @@ const recordOf = (text: string) =>
     }),
   )
 
+const kmsKeyArn = /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/
+
 export const postures = ['disposable', 'protected'] as const
 
 export const stageOptions = {
@@ -226,10 +228,7 @@ export const stageOptions = {
     },
   ),
   stripe_secret_key_arn: option(
-    matching(
-      /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
-      'must be the ARN of a KMS key, arn:aws:kms:<region>:<account>:key/…',
-    ),
+    matching(kmsKeyArn, 'must be the ARN of a KMS key, arn:aws:kms:<region>:<account>:key/…'),
     {
       help: 'KMS key of `stripe_secret_arn`, where it is encrypted under a key of yours.',
       example: 'arn:aws:kms:us-east-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000',
@@ -313,6 +312,10 @@ export const stageOptions = {
       example: 'arn:aws:backup:eu-west-1:123456789012:backup-vault:octomil',
     },
   ),
+  secrets_key_arn: option(matching(kmsKeyArn, 'must be the ARN of a KMS key, arn:aws:kms:<region>:<account>:key/…'), {
+    help: 'Key of customers’ secrets that exists already: a replica, in a region that takes over. Only at the first deploy of a stage.',
+    example: 'arn:aws:kms:eu-west-1:123456789012:key/mrk-0f1e2d3c000040008000000000000000',
+  }),
   key_admin_role_arn: option(
     matching(
       /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/,

@@ -83,6 +83,8 @@ export interface StageSettings extends OutboundSettings {
   front: FrontSettings | undefined
   /** Where a daily backup of the table is copied to. */
   backupCopyVaultArn: string | undefined
+  /** A key that exists already, instead of one that the stage makes. */
+  secretsKeyArn: string | undefined
   /** The only role that may delete or disable the key of customers' secrets. */
   keyAdminRoleArn: string | undefined
   /** The options as they were given, so that the next deploy can name those that disappear. */
@@ -140,6 +142,7 @@ export function readStageSettings(context: (name: string) => unknown, file?: Sta
     vpc: readVpc(given),
     front: readFront(given),
     backupCopyVaultArn: values.backup_copy_vault_arn,
+    secretsKeyArn: values.secrets_key_arn,
     keyAdminRoleArn: values.key_admin_role_arn,
     given: values,
   }

@@ -2,7 +2,7 @@
 import { CfnOutput, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { Key } from 'aws-cdk-lib/aws-kms'
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import { tableSchema } from '../shared/storage/schema.ts'
@@ -13,7 +13,7 @@ import { outputNames, type StageSettings, stackName } from './stage.ts'
 
 export class StorageStack extends Stack {
   readonly table: TableV2
-  readonly secretsKey: Key
+  readonly secretsKey: IKey
   readonly stripeSecretArn: string
   /** In stages with a front. */
   readonly frontSecretArn: string | undefined
@@ -31,15 +31,9 @@ export class StorageStack extends Stack {
       deletionProtection: retainData,
       removalPolicy,
     })
-    this.secretsKey = new Key(this, 'SecretsKey', {
-      alias: `octomil-settings-${stage}`,
-      description: 'Seals the secrets that customers entrust to the Octomil settings API',
-      enableKeyRotation: true,
-      // So that another region can have a replica: a copy of the table elsewhere is worth nothing without the key.
-      multiRegion: retainData,
-      removalPolicy,
-    })
-    if (settings.keyAdminRoleArn) denyKeyRemoval(this.secretsKey, settings.keyAdminRoleArn)
+    this.secretsKey = settings.secretsKeyArn
+      ? Key.fromKeyArn(this, 'SecretsKey', settings.secretsKeyArn)
+      : this.#secretsKey(settings)
     if (settings.backupCopyVaultArn) addBackups(this, this.table, settings.backupCopyVaultArn)
     this.frontSecretArn = settings.front && makeFrontSecret(this)
     const ownSecretArn = this.#emptySecret(stage, removalPolicy)
@@ -50,6 +44,19 @@ export class StorageStack extends Stack {
       value: this.stripeSecretArn,
       description: `Fill it: aws secretsmanager put-secret-value --secret-id <this> --secret-string '{"secret_key":"sk_...","webhook_secrets":["whsec_..."]}'`,
     })
+  }
+
+  #secretsKey(settings: StageSettings): Key {
+    const key = new Key(this, 'SecretsKey', {
+      alias: `octomil-settings-${settings.stage}`,
+      description: 'Seals the secrets that customers entrust to the Octomil settings API',
+      enableKeyRotation: true,
+      // So that another region can have a replica: a copy of the table elsewhere is worth nothing without the key.
+      multiRegion: settings.retainData,
+      removalPolicy: removalPolicyOf(settings),
+    })
+    if (settings.keyAdminRoleArn) denyKeyRemoval(key, settings.keyAdminRoleArn)
+    return key
   }
 
   /**

@@ -87,6 +87,18 @@ describe('backups elsewhere', () => {
   })
 })
 
+test('a key that exists already is used instead of one of the stage', () => {
+  const secrets_key_arn = 'arn:aws:kms:eu-west-1:123456789012:key/mrk-0f1e2d3c000040008000000000000000'
+  const resources = resourcesIn({ ...bareStage, secrets_key_arn })
+  expect(ofType(resources, 'AWS::KMS::Key')).toEqual([])
+  const sealing = (each: Resource[]) => JSON.stringify(each).match(/"kms:(?:En|De)crypt"/g)?.length
+  expect(sealing(resources)).toBe(sealing(bare))
+  for (const { Properties } of ofType(resources, 'AWS::Lambda::Function')) {
+    const { SECRETS_KEY_ID = secrets_key_arn } = Properties.Environment.Variables
+    expect(SECRETS_KEY_ID).toBe(secrets_key_arn)
+  }
+})
+
 test('a budget mails the address of alarms at 80 % and at 100 %', () => {
   const [budget] = ofType(full, 'AWS::Budgets::Budget')
   expect(budget?.Properties.Budget).toMatchObject({
