@@ -3,7 +3,7 @@
  * sources make the same bytes, and what has not changed is not written again: runs side by side do not disturb each
  * other, and CDK sees a change only where there is one.
  */
-import { globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type BuildOptions, buildSync, type Metafile } from 'esbuild'
 import { backgroundList } from '../functions/background.ts'
@@ -139,14 +139,39 @@ function openApiFiles(): [string, Uint8Array][] {
   ]
 }
 
+/**
+ * Lambda runs code as another user than the one who deployed it, and an asset keeps its modes: a file that a strict umask
+ * hides from that user ends every start with EACCES (https://github.com/aws/aws-cdk/issues/8233).
+ */
+const fileMode = 0o644
+const folderMode = 0o755
+
 /** Writes a file unless it is there already, and never lets anyone see half of it. */
 function place(file: string, content: Uint8Array): void {
-  if (statSync(file, { throwIfNoEntry: false })?.size === content.byteLength && readFileSync(file).equals(content))
+  placeFolder(dirname(file))
+  if (holds(file, content)) {
+    setMode(file, fileMode)
     return
-  mkdirSync(dirname(file), { recursive: true })
+  }
   const unfinished = join(outFolder, `.${process.pid}.unfinished`)
   writeFileSync(unfinished, content)
+  setMode(unfinished, fileMode)
   renameSync(unfinished, file)
+}
+
+const holds = (file: string, content: Uint8Array): boolean =>
+  statSync(file, { throwIfNoEntry: false })?.size === content.byteLength && readFileSync(file).equals(content)
+
+function placeFolder(folder: string): void {
+  if (folder === root) return
+  placeFolder(dirname(folder))
+  mkdirSync(folder, { recursive: true })
+  setMode(folder, folderMode)
+}
+
+/** An explicit chmod: the umask takes bits from the mode that `mkdir` and `writeFile` are given. */
+function setMode(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o777) !== mode) chmodSync(path, mode)
 }
 
 function removeAllBut(expected: ReadonlySet<string>): void {
