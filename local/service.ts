@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { deployedCommit } from '../lib/commit.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
@@ -119,6 +120,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
   const values: Partial<Record<keyof typeof environmentNames, string>> = {
     stage: 'local',
     serviceVersion: packageJson.version,
+    commit: deployedCommit(),
     tableName,
     secretsKeyId: kmsKeyId,
     signInProviders: 'google,github',

@@ -969,7 +969,7 @@ export interface paths {
         };
         /**
          * Liveness
-         * @description Says that the service answers, and which version of it.
+         * @description Says that the service answers, and which version and commit of it.
          *
          *     Public: no credential needed.
          */
@@ -2313,6 +2313,8 @@ export interface components {
             /** @constant */
             status: "ok";
             version: string;
+            /** @description 12 digits of the git commit, with `-dirty` where files differed from it; `unknown` where none was known. */
+            commit: string;
             stage: string;
         };
         /** @description Its configuration, which may be filled later. */
