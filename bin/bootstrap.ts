@@ -13,13 +13,14 @@ import { nameField } from '../shared/http/fields.ts'
 import { createOrg, createOrgKey, findOrg, findOrgIdByName, type Maker, setPlan } from '../shared/orgs/entity.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import { outputsOf, requireOrgId, requireStage, runCommand, UsageError } from './command.ts'
-import { addPerson, findUserPool, type Person, type PoolIds, requireUnknown } from './user-pool.ts'
+import { addPerson, findUserPool, type Person, type PoolIds, removeAuthenticator, requireUnknown } from './user-pool.ts'
 
 const roles = Object.keys(roleScopes)
 
 const usage = `Usage: npm run bootstrap -- --stage dev --org "Acme" --owner you@example.com [--plan enterprise]
        npm run bootstrap -- --stage dev --another-key org_…
        npm run bootstrap -- --stage dev --another-person org_… --email you@example.com [--role member]
+       npm run bootstrap -- --stage dev --reset-factor you@example.com
 
   --stage           the stage that was deployed (default dev)
   --org             the name of the organization to make
@@ -27,15 +28,17 @@ const usage = `Usage: npm run bootstrap -- --stage dev --org "Acme" --owner you@
   --plan            the plan that the organization is on, whatever it pays (default: what it pays for)
   --another-key     issue one more key for an organization that is there already, when the first was lost
   --another-person  add somebody to an organization that is there already, or renew a first password that was lost
+  --reset-factor    remove the lost authenticator of a person, who then signs in with the password and enrols another
   --email, --role   who that is, and as what: ${roles.join(', ')} (default member)`
 
 const budgetMs = 30_000
 
 async function main(): Promise<void> {
-  const { stage, orgName, owner, plan, anotherKeyFor, person } = readOptions()
+  const { stage, orgName, owner, plan, anotherKeyFor, person, resetFactorOf } = readOptions()
   process.env[environmentNames.tableName] = await tableOf(stage)
   const pool = await findUserPool(stage)
   const maker: Maker = { name: 'bootstrap', requestId: randomUUID(), deadline: new Date(Date.now() + budgetMs) }
+  if (resetFactorOf) return await resetFactor(stage, pool, resetFactorOf, maker)
   if (person) return await addAnother(stage, pool, person, maker)
   const orgId = anotherKeyFor ? await existing(anotherKeyFor) : await make(orgName, owner, pool, maker)
   if (plan) await setPlan(orgId, plan, maker, 'npm run bootstrap -- --plan')
@@ -55,28 +58,33 @@ function readOptions() {
       plan: { type: 'string' },
       'another-key': { type: 'string' },
       'another-person': { type: 'string' },
+      'reset-factor': { type: 'string' },
       email: { type: 'string' },
       role: { type: 'string' },
     },
   })
   const { stage, org = '', owner = '', plan, email = '', role = 'member' } = values
-  const { 'another-key': anotherKeyFor, 'another-person': personFor } = values
+  const { 'another-key': anotherKeyFor, 'another-person': personFor, 'reset-factor': resetFactorOf } = values
   requireStage(stage)
   refuseTogether(values)
   if (anotherKeyFor !== undefined) requireOrgId('--another-key', anotherKeyFor)
   if (plan !== undefined && !isPlanCode(plan)) throw new UsageError(`--plan must be one of ${planCodes.join(', ')}.`)
   const person = personFor === undefined ? undefined : readPerson(personFor, email, role)
-  if (anotherKeyFor === undefined && !person) {
+  if (resetFactorOf !== undefined && !isEmailAddress(resetFactorOf)) {
+    throw new UsageError('--reset-factor must be an e-mail address.')
+  }
+  if (anotherKeyFor === undefined && !person && !resetFactorOf) {
     if (!nameField().safeParse(org).success) {
       throw new UsageError('--org must be a name of 1 to 100 characters that can be seen.')
     }
     if (!isEmailAddress(owner)) throw new UsageError('--owner must be an e-mail address.')
   }
-  return { stage, orgName: org.trim(), owner, plan, anotherKeyFor, person }
+  return { stage, orgName: org.trim(), owner, plan, anotherKeyFor, person, resetFactorOf }
 }
 
 /** What each form of the command takes beside --stage. An option of another form would be ignored without a word. */
 const forms = {
+  'reset-factor': [],
   'another-person': ['email', 'role'],
   'another-key': ['plan'],
   org: ['owner', 'plan'],
@@ -131,10 +139,23 @@ async function addOwner(stage: string, pool: PoolIds, owner: Person, maker: Make
 }
 
 async function addAnother(stage: string, pool: PoolIds | undefined, person: Person, maker: Maker): Promise<void> {
-  if (!pool) throw new UsageError(`Stage ${stage} has no user pool: its people are added where its issuer has them.`)
+  const own = poolOf(stage, pool)
   await existing(person.orgId)
-  const { email, temporary_password } = await signInOf(stage, pool, person, maker)
+  const { email, temporary_password } = await signInOf(stage, own, person, maker)
   console.log(JSON.stringify({ org_id: person.orgId, role: person.role, email, temporary_password }, null, 2))
+}
+
+async function resetFactor(stage: string, pool: PoolIds | undefined, email: string, maker: Maker): Promise<void> {
+  const { orgId, role } = await removeAuthenticator(poolOf(stage, pool), email, maker)
+  console.log(JSON.stringify({ org_id: orgId, role, email }, null, 2))
+  console.error(
+    `${email} signs in with the password alone, and sets up another authenticator: npm run -s sign-in -- --stage ${stage} --email ${email} --enroll-totp`,
+  )
+}
+
+function poolOf(stage: string, pool: PoolIds | undefined): PoolIds {
+  if (pool) return pool
+  throw new UsageError(`Stage ${stage} has no user pool: its people are added where its issuer has them.`)
 }
 
 interface SignIn {

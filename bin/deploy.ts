@@ -110,6 +110,7 @@ const outputOf = (outputs: Outputs, stage: string, part: string, name: string): 
 function printLive({ stage, makesUserPool }: StageSettings, outputs: Outputs): void {
   const api = (name: string) => outputOf(outputs, stage, 'Api', name)
   console.log(`\nLive: stage ${stage}
+  Commit      ${api(outputNames.commit)}
   API         ${api(outputNames.apiUrl)}
   Reference   ${api(outputNames.docsUrl)}
   Alarms      ${outputOf(outputs, stage, 'Events', outputNames.alarmTopicArn)}

@@ -6,43 +6,55 @@ import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import {
-  AdminInitiateAuthCommand,
-  type AdminInitiateAuthCommandOutput,
-  AdminRespondToAuthChallengeCommand,
-  CodeMismatchException,
-  CognitoIdentityProviderClient,
+  ExpiredCodeException,
   InvalidPasswordException,
   NotAuthorizedException,
 } from '@aws-sdk/client-cognito-identity-provider'
+import { outputNames } from '../lib/stage.ts'
+import { userAttributes } from '../lib/user-attributes.ts'
+import { isRole } from '../shared/auth/scopes.ts'
+import { provesSecondFactor } from '../shared/auth/second-factor.ts'
 import { isEmailAddress } from '../shared/http/email.ts'
-import { requireStage, runCommand, UsageError } from './command.ts'
-import { findUserPool, type PoolIds } from './user-pool.ts'
+import { factorFault } from '../shared/org-settings/access-rules.ts'
+import { readOrgSettings } from '../shared/org-settings/entity.ts'
+import { environmentNames } from '../shared/runtime/environment.ts'
+import { outputsOf, requireStage, runCommand, UsageError } from './command.ts'
+import { type Dialog, isWrongCode, PoolSignIn } from './pool-sign-in.ts'
+import { findUserPool } from './user-pool.ts'
 
-const usage = `Usage: npm run -s sign-in -- --stage dev --email you@example.com
+const usage = `Usage: npm run -s sign-in -- --stage dev --email you@example.com [--enroll-totp]
 
-  --stage  the stage that was deployed (default dev)
-  --email  the address of somebody in its user pool
+  --stage        the stage that was deployed (default dev)
+  --email        the address of a person in its user pool
+  --enroll-totp  set up an authenticator app, or replace the one that is set up
 
 It asks for the password, at the first sign-in for a new one, and for the code of an authenticator where one is set up;
 without a terminal it reads them from stdin, a line each.`
 
-/** Password, new password, code: no sign-in takes more. */
-const mostChallenges = 3
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { stage: { type: 'string', default: 'dev' }, email: { type: 'string', default: '' } },
+    options: {
+      stage: { type: 'string', default: 'dev' },
+      email: { type: 'string', default: '' },
+      'enroll-totp': { type: 'boolean', default: false },
+    },
   })
-  if (!isEmailAddress(values.email)) throw new UsageError('--email must be an e-mail address.')
-  const pool = await findUserPool(requireStage(values.stage))
+  const { email } = values
+  if (!isEmailAddress(email)) throw new UsageError('--email must be an e-mail address.')
+  const stage = requireStage(values.stage)
+  const pool = await findUserPool(stage)
   if (!pool) {
     throw new UsageError(
-      `Stage ${values.stage} has no user pool here: it is not deployed, or its people sign in with an issuer of their own.`,
+      `Stage ${stage} has no user pool here: it is not deployed, or its people sign in with an issuer of their own.`,
     )
   }
-  const { ask, close } = prompter()
+  const { close, ...dialog } = prompter()
   try {
-    console.log(await signIn(pool, values.email, ask))
+    const person = new PoolSignIn(pool, email, `Octomil ${stage}`, dialog)
+    const first = await person.signIn()
+    const { idToken } = values['enroll-totp'] ? await person.enroll(first) : first
+    await offerEnrolment(stage, idToken, dialog)
+    console.log(idToken)
   } catch (error) {
     throw expected(error)
   } finally {
@@ -50,34 +62,18 @@ async function main(): Promise<void> {
   }
 }
 
-async function signIn(pool: PoolIds, email: string, ask: (label: string) => Promise<string>): Promise<string> {
-  const client = new CognitoIdentityProviderClient({})
-  let answer: AdminInitiateAuthCommandOutput = await client.send(
-    new AdminInitiateAuthCommand({
-      ...pool,
-      AuthFlow: 'ADMIN_USER_PASSWORD_AUTH',
-      AuthParameters: { USERNAME: email, PASSWORD: await ask('Password: ') },
-    }),
-  )
-  for (let count = 0; answer.ChallengeName && count < mostChallenges; count++) {
-    const { ChallengeName, Session, ChallengeParameters } = answer
-    const USERNAME = ChallengeParameters?.USER_ID_FOR_SRP ?? email
-    const ChallengeResponses = { USERNAME, ...(await respond(ChallengeName, ask)) }
-    answer = await client.send(
-      new AdminRespondToAuthChallengeCommand({ ...pool, ChallengeName, Session, ChallengeResponses }),
-    )
-  }
-  const token = answer.AuthenticationResult?.IdToken
-  if (!token) throw new UsageError('The user pool did not complete the sign-in.')
-  return token
-}
-
-async function respond(challenge: string, ask: (label: string) => Promise<string>): Promise<Record<string, string>> {
-  if (challenge === 'NEW_PASSWORD_REQUIRED') {
-    return { NEW_PASSWORD: await ask('New password (12 characters, small and capital letters, a digit, a symbol): ') }
-  }
-  if (challenge === 'SOFTWARE_TOKEN_MFA') return { SOFTWARE_TOKEN_MFA_CODE: await ask('Code: ') }
-  throw new UsageError(`The user pool asks for ${challenge}, which this command cannot answer.`)
+/** Says how to enrol where the API would refuse this token for want of a second factor. */
+async function offerEnrolment(stage: string, idToken: string, { say }: Dialog): Promise<void> {
+  const claims: Record<string, unknown> = JSON.parse(Buffer.from(idToken.split('.')[1] ?? '', 'base64url').toString())
+  const { [userAttributes.org]: orgId, [userAttributes.role]: role } = claims
+  if (typeof orgId !== 'string' || !isRole(role)) return
+  const tableName = (await outputsOf(stage, 'Storage'))?.[outputNames.tableName]
+  if (!tableName) return
+  process.env[environmentNames.tableName] = tableName
+  // Only a hint: a person who may not read the table still gets the token.
+  const settings = await readOrgSettings(orgId).catch(() => undefined)
+  const fault = settings && factorFault({ usedMfa: provesSecondFactor(claims), role }, settings.value)
+  if (fault) say(`The API refuses this token: ${fault}`)
 }
 
 /** Asks on stderr and reads stdin; what is typed at a terminal is not shown. */
@@ -94,6 +90,7 @@ function prompter() {
       if (done) throw new UsageError('stdin ended before everything that was asked for.')
       return value
     },
+    say: (text: string) => console.error(text),
     close: () => reader.close(),
   }
 }
@@ -105,7 +102,7 @@ function expected(error: unknown): unknown {
       `${error.message} A first password that was lost or is older than three days: npm run bootstrap -- --another-person.`,
     )
   }
-  if (error instanceof InvalidPasswordException || error instanceof CodeMismatchException) {
+  if (isWrongCode(error) || error instanceof InvalidPasswordException || error instanceof ExpiredCodeException) {
     return new UsageError(error.message)
   }
   return error

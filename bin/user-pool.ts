@@ -4,7 +4,9 @@ import {
   AdminCreateUserCommand,
   AdminGetUserCommand,
   type AdminGetUserCommandOutput,
+  AdminSetUserMFAPreferenceCommand,
   AdminSetUserPasswordCommand,
+  AdminUserGlobalSignOutCommand,
   type AttributeType,
   CognitoIdentityProviderClient,
   UserNotFoundException,
@@ -12,9 +14,9 @@ import {
 } from '@aws-sdk/client-cognito-identity-provider'
 import { outputNames } from '../lib/stage.ts'
 import { userAttributes } from '../lib/user-attributes.ts'
-import type { Role } from '../shared/auth/scopes.ts'
+import { isRole, type Role } from '../shared/auth/scopes.ts'
 import type { Maker } from '../shared/orgs/entity.ts'
-import { tellFirstPassword } from '../shared/orgs/members.ts'
+import { tellAuthenticatorRemoved, tellFirstPassword } from '../shared/orgs/members.ts'
 import { outputsOf, UsageError } from './command.ts'
 
 export interface PoolIds {
@@ -91,6 +93,30 @@ export async function addPerson(pool: PoolIds, person: Person, maker: Maker): Pr
   const { sub, password } = await admit(pool, person)
   await tellFirstPassword(person.orgId, { sub, email: person.email, role: person.role }, maker)
   return password
+}
+
+/**
+ * Removes the authenticator that a person has lost, ends their sessions, and tells of it in the trail of their organization.
+ * The pool comes first, as it does in `addPerson`; where the trail fails, the same command again makes up for it.
+ *
+ * @throws UsageError for an address that is not in the pool
+ */
+export async function removeAuthenticator(pool: PoolIds, email: string, maker: Maker): Promise<Person> {
+  const found = await find(pool, email)
+  if (!found || !isRole(found.role)) throw new UsageError(`${email} is not in this stage's user pool.`)
+  const { sub, orgId, role } = found
+  const user = { UserPoolId: pool.UserPoolId, Username: email }
+  const client = new CognitoIdentityProviderClient({})
+  await client.send(
+    new AdminSetUserMFAPreferenceCommand({
+      ...user,
+      SoftwareTokenMfaSettings: { Enabled: false, PreferredMfa: false },
+    }),
+  )
+  // The device that is lost may hold a session.
+  await client.send(new AdminUserGlobalSignOutCommand(user))
+  await tellAuthenticatorRemoved(orgId, { sub, email, role }, maker)
+  return { email, orgId, role }
 }
 
 async function renew(pool: PoolIds, { email, orgId, role }: Person): Promise<Admitted> {

@@ -8,6 +8,7 @@ import { type CfnStage, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-c
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
 import { routeThrottles } from '../functions/throttles.ts'
+import { deployedCommit } from './commit.ts'
 import { type CustomDomain, customDomain } from './custom-domain.ts'
 import { Front } from './front.ts'
 import { removalPolicyOf } from './removal-policy.ts'
@@ -43,6 +44,7 @@ export class ApiStack extends Stack {
           : this.httpApi.apiEndpoint
     new CfnOutput(this, outputNames.apiUrl, { value: url })
     new CfnOutput(this, outputNames.docsUrl, { value: `${url}/api/v1/docs` })
+    new CfnOutput(this, outputNames.commit, { value: deployedCommit() })
     // What the next deploy compares its options with.
     this.addMetadata(givenOptionsKey, settings.given)
   }

@@ -3,7 +3,8 @@
  * sources make the same bytes, and what has not changed is not written again: runs side by side do not disturb each
  * other, and CDK sees a change only where there is one.
  */
-import { globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import type { SourceMapPayload } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { type BuildOptions, buildSync, type Metafile } from 'esbuild'
 import { backgroundList } from '../functions/background.ts'
@@ -105,17 +106,44 @@ function lateImports(name: string, { outputs }: Metafile): string[] {
   return [...new Set(late.map(({ path }) => path))].sort()
 }
 
+/** Where Node finds what a specifier names, from the folder of a function. */
+function placeOf(specifier: string) {
+  const [name = '', ...path] = specifier.split('/')
+  return { name, subpath: ['.', ...path].join('/'), file: `${path.join('-') || 'index'}.mjs` }
+}
+
 /** Packages as Node finds them in `node_modules`: a file for each, and a package.json that says which is which. */
 function nodeModules(packages: readonly (readonly [specifier: string, code: Uint8Array])[]): [string, Uint8Array][] {
-  const parts = packages.map(([specifier, code]) => {
-    const [name = '', ...path] = specifier.split('/')
-    return { name, code, subpath: ['.', ...path].join('/'), file: `${path.join('-') || 'index'}.mjs` }
-  })
+  const parts = packages.map(([specifier, code]) => ({ ...placeOf(specifier), code }))
   const manifests = [...Map.groupBy(parts, ({ name }) => name)].map(([name, own]): [string, Uint8Array] => {
     const exports = Object.fromEntries(own.map(({ subpath, file }) => [subpath, `./${file}`]))
     return [join(name, 'package.json'), Buffer.from(JSON.stringify({ exports }))]
   })
   return [...parts.map(({ name, file, code }): [string, Uint8Array] => [join(name, file), code]), ...manifests]
+}
+
+/**
+ * The source maps of a function, by the files of its folder that hold code. They are made on demand: the sources of a commit
+ * make the bytes that were deployed from it, so that a deploy need not keep maps, and no asset has one.
+ */
+export function sourceMapsOf(name: string): Map<string, SourceMapPayload> {
+  const late = latePackages.map((specifier) => {
+    const place = placeOf(specifier)
+    return [join('node_modules', place.name, place.file.replace(/\.mjs$/, '')), specifier]
+  })
+  const { outputFiles } = buildSync({
+    ...bundleSettings,
+    entryPoints: { index: `functions/${name}.ts`, ...Object.fromEntries(late) },
+    outdir: outFolder,
+    write: false,
+    sourcemap: 'external',
+    sourcesContent: false,
+  })
+  return new Map(
+    outputFiles
+      .filter(({ path }) => path.endsWith('.map'))
+      .map(({ path, text }) => [relative(outFolder, path).replace(/\.map$/, ''), JSON.parse(text)]),
+  )
 }
 
 function openApiFiles(): [string, Uint8Array][] {
@@ -135,14 +163,39 @@ function openApiFiles(): [string, Uint8Array][] {
   ]
 }
 
+/**
+ * Lambda runs code as another user than the one who deployed it, and an asset keeps its modes: a file that a strict umask
+ * hides from that user ends every start with EACCES (https://github.com/aws/aws-cdk/issues/8233).
+ */
+const fileMode = 0o644
+const folderMode = 0o755
+
 /** Writes a file unless it is there already, and never lets anyone see half of it. */
 function place(file: string, content: Uint8Array): void {
-  if (statSync(file, { throwIfNoEntry: false })?.size === content.byteLength && readFileSync(file).equals(content))
+  placeFolder(dirname(file))
+  if (holds(file, content)) {
+    setMode(file, fileMode)
     return
-  mkdirSync(dirname(file), { recursive: true })
+  }
   const unfinished = join(outFolder, `.${process.pid}.unfinished`)
   writeFileSync(unfinished, content)
+  setMode(unfinished, fileMode)
   renameSync(unfinished, file)
+}
+
+const holds = (file: string, content: Uint8Array): boolean =>
+  statSync(file, { throwIfNoEntry: false })?.size === content.byteLength && readFileSync(file).equals(content)
+
+function placeFolder(folder: string): void {
+  if (folder === root) return
+  placeFolder(dirname(folder))
+  mkdirSync(folder, { recursive: true })
+  setMode(folder, folderMode)
+}
+
+/** An explicit chmod: the umask takes bits from the mode that `mkdir` and `writeFile` are given. */
+function setMode(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o777) !== mode) chmodSync(path, mode)
 }
 
 function removeAllBut(expected: ReadonlySet<string>): void {

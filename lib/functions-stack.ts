@@ -4,11 +4,12 @@
  */
 import { Duration, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
-import { getDocs } from '../functions/meta/contract.ts'
+import { getDocs, getHealth } from '../functions/meta/contract.ts'
 import { catchAll, operationList } from '../functions/operations.ts'
 import type { Operation } from '../shared/http/operation.ts'
 import type { ReferenceScript } from '../shared/http/reference-page.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
+import { deployedCommit } from './commit.ts'
 import { frontSecretValue } from './front-secret.ts'
 import { outboundEnvironment } from './outbound-settings.ts'
 import { pascalCase } from './pascal-case.ts'
@@ -52,6 +53,8 @@ export class FunctionsStack extends Stack {
         timeout,
         environment: {
           ...operationEnvironment(operation, settings),
+          // Only here: a commit that changes nothing else deploys one function.
+          ...(operation.id === getHealth.id ? { [environmentNames.commit]: deployedCommit() } : {}),
           ...(operation.id === getDocs.id ? referenceEnvironment(referenceScript) : {}),
           ...(frontSecretArn ? { [environmentNames.frontSecret]: frontSecretValue(frontSecretArn) } : {}),
         },

@@ -16,6 +16,7 @@ import {
 import type { Construct } from 'constructs'
 import { removalPolicyOf } from './removal-policy.ts'
 import { type OidcSettings, outputNames, type StageSettings, stackName } from './stage.ts'
+import { addTokenTrigger } from './token-trigger.ts'
 import { userAttributes } from './user-attributes.ts'
 
 /** The stage's settings with who issues its tokens: what it names, or else a user pool that is made. */
@@ -27,9 +28,11 @@ export class IdentityStack extends Stack {
   /** What functions are told of the pool. */
   readonly oidc: OidcSettings
 
-  constructor(scope: Construct, { stage, retainData }: StageSettings) {
+  constructor(scope: Construct, settings: StageSettings) {
+    const { stage, retainData } = settings
     super(scope, stackName(stage, 'Identity'), { terminationProtection: retainData })
     const userPool = this.#userPool(stage, retainData)
+    addTokenTrigger(this, userPool, settings)
     const client = appClient(userPool, stage)
     const issuer = `https://${userPool.userPoolProviderName}`
     this.oidc = {
@@ -48,7 +51,7 @@ export class IdentityStack extends Stack {
   #userPool(stage: string, retainData: boolean): UserPool {
     const userPool = new UserPool(this, 'UserPool', {
       userPoolName: `octomil-settings-${stage}`,
-      // The plan whose tokens can name the factors that took part in a sign-in.
+      // The plan with choice-based sign-in, and with `amr` in tokens where Cognito has rolled it out.
       featurePlan: FeaturePlan.ESSENTIALS,
       selfSignUpEnabled: false,
       signInAliases: { email: true },

@@ -235,6 +235,7 @@ export const outputNames = {
   tableName: 'TableName',
   apiUrl: 'ApiUrl',
   docsUrl: 'DocsUrl',
+  commit: 'Commit',
   secretsKeyArn: 'SecretsKeyArn',
   stripeSecretArn: 'StripeSecretArn',
   alarmTopicArn: 'AlarmTopicArn',

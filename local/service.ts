@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Throttle } from '../functions/throttles.ts'
+import { deployedCommit } from '../lib/commit.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
@@ -130,6 +131,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     stage: 'local',
     billingOverride: 'on',
     serviceVersion: packageJson.version,
+    commit: deployedCommit(),
     tableName,
     secretsKeyId: kmsKeyId,
     signInProviders: 'google,github',

@@ -10,9 +10,19 @@ export const getHealth = operation({
   tag,
   scope: 'public',
   summary: 'Liveness',
-  description: 'Says that the service answers, and which version of it.',
+  description: 'Says that the service answers, and which version and commit of it.',
   answers: () => ({
-    200: z.object({ status: z.literal('ok'), version: z.string(), stage: z.string() }).meta({ id: 'Health' }),
+    200: z
+      .object({
+        status: z.literal('ok'),
+        version: z.string(),
+        commit: z.string().meta({
+          description:
+            '12 digits of the git commit, with `-dirty` where files differed from it; `unknown` where none was known.',
+        }),
+        stage: z.string(),
+      })
+      .meta({ id: 'Health' }),
   }),
   refusals: ['method_not_allowed'],
   access: { table: [] },

@@ -5,5 +5,10 @@ import { getHealth } from './contract.ts'
 
 /** Answers as long as the function runs; it asks nobody, so that a slow table does not look like a dead service. */
 export const handler = servePublic(getHealth, () =>
-  ok({ status: 'ok', version: environment('serviceVersion') ?? 'unknown', stage: environment('stage') ?? 'unknown' }),
+  ok({
+    status: 'ok',
+    version: environment('serviceVersion') ?? 'unknown',
+    commit: environment('commit') ?? 'unknown',
+    stage: environment('stage') ?? 'unknown',
+  }),
 )

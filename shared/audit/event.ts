@@ -9,6 +9,7 @@ export const auditActions = [
   'organization.created',
   'member.added',
   'member.password_renewed',
+  'member.authenticator_removed',
   'api_key.created',
   'api_key.revoked',
   'api_key.rotated',

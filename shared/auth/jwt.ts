@@ -8,6 +8,7 @@ import { idPattern } from '../ids.ts'
 import { environment } from '../runtime/environment.ts'
 import { type UserCaller, userCaller } from './caller.ts'
 import { isRole } from './scopes.ts'
+import { provesSecondFactor } from './second-factor.ts'
 
 /** Signatures by a shared secret are no proof of who signed: the public key could be taken for the secret. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
@@ -27,7 +28,7 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   // Without an audience, a token that the issuer made for another service would open this one.
   if (!issuer || !audience) throw refused('This stage has no sign-in configured; use an API key.')
   const payload = await verifyToken(token, issuer, audience)
-  const { sub, email, iat, auth_time, amr, token_use } = payload
+  const { sub, email, iat, auth_time, token_use } = payload
   // Cognito says what a token is for; one for its own API is no proof of identity to ours.
   if (token_use !== undefined && token_use !== 'id') throw refused('The token is not an ID token.')
   const orgId = payload[environment('oidcOrgClaim') ?? 'org_id']
@@ -43,7 +44,7 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
     orgId,
     role,
     signedInAt,
-    usedMfa: usedSeveralFactors(amr),
+    usedMfa: provesSecondFactor(payload),
     ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}),
   })
 }
@@ -63,22 +64,6 @@ function refuseAbsurdTimes(payload: JWTPayload): void {
       throw refused(`The ${name} claim of the token ${rule}.`)
     }
   }
-}
-
-/** Methods of RFC 8176 by the kind of factor they use; those that are none of the three prove no factor. */
-const factorOf: Readonly<Record<string, 'knowledge' | 'possession' | 'inherence'>> = {
-  ...{ kba: 'knowledge', pin: 'knowledge', pwd: 'knowledge' },
-  ...{ hwk: 'possession', otp: 'possession', pop: 'possession', sc: 'possession' },
-  ...{ sms: 'possession', swk: 'possession', tel: 'possession' },
-  ...{ face: 'inherence', fpt: 'inherence', iris: 'inherence', retina: 'inherence', vbm: 'inherence' },
-}
-
-/** RFC 8176: `mfa` says so itself; otherwise methods of two kinds must be named. */
-function usedSeveralFactors(amr: unknown): boolean {
-  if (!Array.isArray(amr)) return false
-  const methods = amr.filter((method): method is string => typeof method === 'string')
-  const kinds = new Set(methods.filter((method) => Object.hasOwn(factorOf, method)).map((method) => factorOf[method]))
-  return methods.includes('mfa') || kinds.size > 1
 }
 
 const refused = (detail: string, cause?: unknown) => new ProblemError('authentication_failed', detail, { cause })

@@ -1,6 +1,6 @@
 /** What an org's settings demand of whoever calls: an address, a second factor, a session that is young enough. */
 import { BlockList, isIPv6 } from 'node:net'
-import type { Caller } from '../auth/caller.ts'
+import type { Caller, UserCaller } from '../auth/caller.ts'
 import { ProblemError } from '../http/problem.ts'
 import { remember } from '../remember.ts'
 import { readOrgSettings } from './entity.ts'
@@ -41,13 +41,25 @@ export function admissionFault(caller: Caller, settings: OrgSettings, ip: string
   if (bound && settings.ip_allowlist.length > 0 && !isAllowed(settings.ip_allowlist, ip)) {
     return 'The ip_allowlist of this organization does not hold the address of this request.'
   }
-  if (caller.kind !== 'user' || caller.usedMfa) return undefined
-  if (settings.mfa_required) return 'This organization demands a second factor at sign-in (mfa_required).'
-  if (settings.require_mfa_for_admin && caller.role !== 'member') {
-    return 'This organization demands a second factor of owners and admins (require_mfa_for_admin).'
+  return caller.kind === 'user' ? factorFault(caller, settings) : undefined
+}
+
+/** Why a person must sign in with a second factor; undefined when they need not, or did. */
+export function factorFault(
+  { usedMfa, role }: Pick<UserCaller, 'usedMfa' | 'role'>,
+  settings: Pick<OrgSettings, 'mfa_required' | 'require_mfa_for_admin'>,
+): string | undefined {
+  if (usedMfa) return undefined
+  if (settings.mfa_required) return `This organization demands a second factor at sign-in (mfa_required). ${wayIn}`
+  if (settings.require_mfa_for_admin && role !== 'member') {
+    return `This organization demands a second factor of owners and admins (require_mfa_for_admin). ${wayIn}`
   }
   return undefined
 }
+
+/** The last sentence is for the user pool, whose refreshed tokens may name no factor (ADR 10). */
+const wayIn =
+  'Set up an authenticator app where you sign in (in a stage with its own user pool: npm run sign-in -- --email <address> --enroll-totp), then sign in with its code. A refreshed token may not count: sign in again.'
 
 /** Where IPv4 begins within IPv6: addresses mapped into ::ffff:0:0/96. */
 const mappedPrefix = 96

@@ -1,5 +1,5 @@
 /**
- * What the audit trail of an org tells of people whom an operator adds to the user pool. Who they are, the pool knows; a row
+ * What the audit trail of an org tells of what an operator does to people in the user pool. Who they are, the pool knows; a row
  * says only that the trail has told of them, so that it tells once that somebody was added, however often it is tried.
  */
 import { createdFields } from '../audit/event.ts'
@@ -28,8 +28,17 @@ export async function tellFirstPassword(orgId: string, member: Member, maker: Ma
     await commit(memberAdded(orgId, member, now), where, maker.deadline)
   } catch (error) {
     if (!(error instanceof AlreadyTold)) throw error
-    await commit(passwordRenewed(member), where, maker.deadline)
+    await commit(withoutChanges('member.password_renewed', member), where, maker.deadline)
   }
+}
+
+/** Records that an operator removed a member's authenticator, so that a password alone signs in until the next enrolment. */
+export async function tellAuthenticatorRemoved(orgId: string, member: Member, maker: Maker): Promise<void> {
+  await commit(
+    withoutChanges('member.authenticator_removed', member),
+    circumstances(orgId, maker, new Date()),
+    maker.deadline,
+  )
 }
 
 const resourceOf = ({ sub, email }: Member): Change['resource'] => ({ type: 'member', id: sub, name: email })
@@ -47,8 +56,11 @@ const memberAdded = (orgId: string, member: Member, now: Date): Change => ({
   ],
 })
 
-const passwordRenewed = (member: Member): Change => ({
-  action: 'member.password_renewed',
+const withoutChanges = (
+  action: 'member.password_renewed' | 'member.authenticator_removed',
+  member: Member,
+): Change => ({
+  action,
   resource: resourceOf(member),
   result: 'success',
   changes: [],

@@ -1,4 +1,4 @@
-/** Functions that nobody waits for: what a rule or a schedule starts. What they throw is for Lambda to try again. */
+/** Functions that are no operation: what a rule, a schedule or the user pool starts. */
 import { randomUUID } from 'node:crypto'
 import { deadlineOf, requestIdOf } from '../http/exchange.ts'
 import type { Access } from '../http/operation.ts'
@@ -8,10 +8,13 @@ import { log } from './log.ts'
 export interface BackgroundFunction {
   id: string
   summary: string
-  /** What starts it: Stripe's events on the bus, or the clock. */
-  trigger: { events: 'stripe' } | { everyMinutes: number }
+  /** What starts it: Stripe's events on the bus, the clock, or the user pool before it issues tokens. */
+  trigger: { events: 'stripe' } | { everyMinutes: number } | { userPool: 'tokens' }
   timeoutSeconds: number
-  access: Access
+  access: Access & {
+    /** Actions on the user pool that triggers it. */
+    userPool?: readonly 'AdminGetUser'[]
+  }
 }
 
 /** One run, and when its work must be over. */
@@ -20,7 +23,7 @@ export interface Run {
   deadline: Date
 }
 
-/** The Lambda handler of a background function. */
+/** The Lambda handler of a background function that nothing waits for: Lambda retries when it throws. */
 export const inBackground =
   ({ id }: BackgroundFunction, story: (event: unknown, run: Run) => Promise<unknown>) =>
   async (event: unknown, context: unknown): Promise<void> => {

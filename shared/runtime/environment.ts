@@ -7,6 +7,8 @@ export const environmentNames = {
   stage: 'STAGE',
   tableName: 'TABLE_NAME',
   serviceVersion: 'SERVICE_VERSION',
+  /** For the health function alone: a variable that changes with each commit redeploys each function that has it. */
+  commit: 'COMMIT',
   secretsKeyId: 'SECRETS_KEY_ID',
   signInProviders: 'SIGN_IN_PROVIDERS',
   outboundAllowedCidrs: 'OUTBOUND_ALLOWED_CIDRS',

@@ -4,7 +4,9 @@ import { randomUUID } from 'node:crypto'
 import {
   AdminCreateUserCommand,
   AdminGetUserCommand,
+  AdminSetUserMFAPreferenceCommand,
   AdminSetUserPasswordCommand,
+  AdminUserGlobalSignOutCommand,
   type AttributeType,
   CognitoIdentityProviderClient,
   UserNotFoundException,
@@ -13,7 +15,7 @@ import {
 import { mockClient } from 'aws-sdk-client-mock'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../bin/command.ts'
-import { addPerson, type Person } from '../../bin/user-pool.ts'
+import { addPerson, type Person, removeAuthenticator } from '../../bin/user-pool.ts'
 import { interceptTable, type TableCall } from '../support/faults.ts'
 import { eventsOf, expectWholeChain, trailEnd } from '../support/governance.ts'
 import { invoke } from '../support/invoke.ts'
@@ -24,6 +26,8 @@ interface User {
   attributes: AttributeType[]
   status: 'FORCE_CHANGE_PASSWORD' | 'CONFIRMED'
   password: string | undefined
+  authenticator?: boolean
+  signedOut?: boolean
 }
 
 const pool = { UserPoolId: 'us-east-1_test', ClientId: 'client' }
@@ -58,14 +62,17 @@ beforeEach(async () => {
   cognito.on(AdminSetUserPasswordCommand).callsFake(({ Username, Password }) => {
     userOf(Username).password = Password
   })
+  cognito.on(AdminSetUserMFAPreferenceCommand).callsFake(({ Username, SoftwareTokenMfaSettings }) => {
+    userOf(Username).authenticator = SoftwareTokenMfaSettings.Enabled
+  })
+  cognito.on(AdminUserGlobalSignOutCommand).callsFake(({ Username }) => {
+    userOf(Username).signedOut = true
+  })
 })
 
 const add = (person: Partial<Person> = {}) =>
-  addPerson(
-    pool,
-    { email, orgId: org.orgId, role: 'member', ...person },
-    { name: 'bootstrap', requestId: randomUUID(), deadline: new Date(Date.now() + 10_000) },
-  )
+  addPerson(pool, { email, orgId: org.orgId, role: 'member', ...person }, maker())
+const maker = () => ({ name: 'bootstrap', requestId: randomUUID(), deadline: new Date(Date.now() + 10_000) })
 const subOf = (name = email) => userOf(name).attributes.find(({ Name }) => Name === 'sub')?.Value
 const told = async (): Promise<string[]> => {
   const { body } = await invoke('audit-events/list', { token: org.adminKey, query: { limit: '100' } })
@@ -167,4 +174,42 @@ test('of who has signed in, or belongs elsewhere, nothing is changed and nothing
   userOf(email).status = 'CONFIRMED'
   await expect(add()).rejects.toThrow(/has signed in before/)
   expect(await trailEnd(org)).toBe(end)
+})
+
+describe('removing a lost authenticator', () => {
+  beforeEach(async () => {
+    await add({ role: 'owner' })
+    Object.assign(userOf(email), { status: 'CONFIRMED', authenticator: true })
+  })
+  const remove = () => removeAuthenticator(pool, email, maker())
+
+  test('lets the password alone sign in, ends every session, and is in a chain that holds', async () => {
+    expect(await remove()).toEqual({ email, orgId: org.orgId, role: 'owner' })
+    expect(userOf(email)).toMatchObject({ authenticator: false, signedOut: true })
+    expect(await eventsOf(org, 'member.authenticator_removed')).toEqual([
+      expect.objectContaining({
+        actor: { type: 'system', id: 'bootstrap' },
+        resource: { type: 'member', id: subOf(), name: email },
+        result: 'success',
+      }),
+    ])
+    await expectWholeChain(org)
+  })
+
+  test('is made up for by the same command where the trail fails', async () => {
+    await expect(withBrokenTrail(remove)).rejects.toThrow('a fault of the test')
+    expect(await told()).toEqual(['member.added'])
+    await remove()
+    expect(await told()).toEqual(['member.added', 'member.authenticator_removed'])
+  })
+
+  test('is not recorded where the pool refuses it', async () => {
+    cognito.on(AdminSetUserMFAPreferenceCommand).rejects(new Error('a fault of the test'))
+    await expect(remove()).rejects.toThrow('a fault of the test')
+    expect(await told()).toEqual(['member.added'])
+  })
+
+  test('of an address that is not in the pool is refused', async () => {
+    await expect(removeAuthenticator(pool, 'ada@elsewhere.example', maker())).rejects.toThrow(/is not in this stage's/)
+  })
 })

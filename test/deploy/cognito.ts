@@ -3,16 +3,13 @@
  * signs in with the password it printed and chooses another, and the ID token opens the deployed API.
  */
 import { strict as assert } from 'node:assert'
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { AdminInitiateAuthCommand, CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider'
 import { outputNames } from '../../lib/stage.ts'
-import { httpTo, type Target } from '../http/target.ts'
+import { httpTo } from '../http/target.ts'
+import { command, type Deployed, poolOf, signIn } from './command.ts'
 import { clientOf, type Emulator } from './emulator.ts'
-
-const root = join(import.meta.dirname, '..', '..')
-const commandTimeoutMs = 60_000
+import { proveSecondFactor } from './second-factor.ts'
 
 /** What the stage's stacks say of themselves, by stack and output: what `cdk deploy --outputs-file` writes. */
 export type StackOutputs = Record<string, Record<string, string>>
@@ -28,21 +25,19 @@ export async function signInThroughCognito(emulator: Emulator, stage: string, ou
   const { stdout } = await signIn(deployed, owner.email, [owner.temporary_password, password])
   await proveOwner(deployed, stdout.trim(), org_id)
   await proveAccessTokenIsRefused(deployed, owner.email, password)
-  await proveMember(deployed, org_id)
+  const member = await proveMember(deployed, org_id)
+  await proveSecondFactor(deployed, { email: owner.email, password }, member)
   await proveTrail(deployed, stdout.trim())
   console.log(`${owner.email} signed in and is the owner of ${org_id}`)
   for (const promise of notProved) console.log(`NOT PROVED: ${promise}: the emulator does not enforce it`)
 }
 
 /** Held by template tests alone. */
-const notProved = ['that people cannot write their own organization and role', 'that weak passwords are refused']
-
-interface Deployed {
-  emulator: Emulator
-  stage: string
-  api: Pick<Target, 'url' | 'host'>
-  known: Record<string, string>
-}
+const notProved = [
+  'that people cannot write their own organization and role',
+  'that weak passwords are refused',
+  'that a code signs in once',
+]
 
 /** Makes an organization, and sees that doing it again does no harm and says what is there. */
 async function bootstrapOnce({ emulator, stage }: Deployed) {
@@ -56,9 +51,6 @@ async function bootstrapOnce({ emulator, stage }: Deployed) {
   assert.match(other.stderr, new RegExp(`already, as owner of ${made.org_id}`), 'an owner has one organization')
   return made
 }
-
-const signIn = ({ emulator, stage }: Deployed, email: string, lines: string[]): Promise<Ended> =>
-  command(emulator, 'sign-in', ['--stage', stage, '--email', email], lines)
 
 /** Creating a key needs `keys:write`, which a member lacks; the trail of the organization names who did it. */
 async function proveOwner(deployed: Deployed, token: string, orgId: string): Promise<void> {
@@ -74,8 +66,7 @@ async function proveOwner(deployed: Deployed, token: string, orgId: string): Pro
 async function proveAccessTokenIsRefused(deployed: Deployed, USERNAME: string, PASSWORD: string): Promise<void> {
   const { AuthenticationResult } = await clientOf(CognitoIdentityProviderClient, deployed.emulator).send(
     new AdminInitiateAuthCommand({
-      UserPoolId: deployed.known[outputNames.userPoolId],
-      ClientId: deployed.known[outputNames.userPoolClientId],
+      ...poolOf(deployed),
       AuthFlow: 'ADMIN_USER_PASSWORD_AUTH',
       AuthParameters: { USERNAME, PASSWORD },
     }),
@@ -86,20 +77,22 @@ async function proveAccessTokenIsRefused(deployed: Deployed, USERNAME: string, P
 }
 
 /** A member's first password can be made anew until it was used; the token then says what a member may do. */
-async function proveMember(deployed: Deployed, orgId: string): Promise<void> {
+async function proveMember(deployed: Deployed, orgId: string) {
   const email = 'member@initech.example'
   const options = ['--stage', deployed.stage, '--another-person', orgId, '--email', email]
   const lost = JSON.parse((await command(deployed.emulator, 'bootstrap', options)).stdout).temporary_password
   const first = JSON.parse((await command(deployed.emulator, 'bootstrap', options)).stdout).temporary_password
   assert.equal((await signIn(deployed, email, [lost, 'x'])).code, 1, 'the password that was replaced must not sign in')
-  const token = (await signIn(deployed, email, [first, `${randomBytes(12).toString('hex')}-Aa1`])).stdout.trim()
+  const password = `${randomBytes(12).toString('hex')}-Aa1`
+  const token = (await signIn(deployed, email, [first, password])).stdout.trim()
   assert.equal((await get(deployed, '/api/v2/settings', token)).status, 200)
   assert.equal((await createKey(deployed, token)).status, 403)
   const late = await command(deployed.emulator, 'bootstrap', options)
   assert.match(late.stderr, /has signed in before, as member/)
+  return { email, password }
 }
 
-/** The trail names everybody who was given a first password by the `sub` of their tokens, oldest first. */
+/** The trail names people by the `sub` of their tokens: who got a first password, and whose authenticator was removed. */
 async function proveTrail(deployed: Deployed, token: string): Promise<void> {
   const events = await get(deployed, '/api/v2/settings/audit-events?limit=100', token)
   const told = (events.body.data as { action: string; actor: { type: string }; resource: Record<string, string> }[])
@@ -111,6 +104,7 @@ async function proveTrail(deployed: Deployed, token: string): Promise<void> {
       ['member.added', 'system', 'owner@initech.example'],
       ['member.added', 'system', 'member@initech.example'],
       ['member.password_renewed', 'system', 'member@initech.example'],
+      ['member.authenticator_removed', 'system', 'owner@initech.example'],
     ],
   )
   const { sub } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
@@ -123,30 +117,3 @@ const get = ({ api }: Deployed, path: string, token: string) => httpTo(api, 'GET
 
 const createKey = ({ api }: Deployed, token: string) =>
   httpTo(api, 'POST', '/api/v2/settings/api-keys', { token, body: { name: 'by a person', scopes: ['keys:read'] } })
-
-interface Ended {
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-/** Runs one of the commands in `bin/` as a person would, with lines typed ahead. */
-function command({ environment }: Emulator, name: string, options: string[], lines: string[] = []): Promise<Ended> {
-  const child = spawn(process.execPath, [`bin/${name}.ts`, ...options], {
-    cwd: root,
-    env: { ...process.env, ...environment },
-    timeout: commandTimeoutMs,
-  })
-  const ended: Ended = { code: null, stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk: Buffer) => {
-    ended.stdout += chunk
-  })
-  child.stderr.on('data', (chunk: Buffer) => {
-    ended.stderr += chunk
-  })
-  child.stdin.end(lines.map((line) => `${line}\n`).join(''))
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ ...ended, code }))
-  })
-}

@@ -1,10 +1,21 @@
 /** What a change costs at the next deploy: a function's asset moves with what is bundled into it, and with nothing else. */
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FileSystem } from 'aws-cdk-lib'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { operationList } from '../../functions/operations.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -27,10 +38,15 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(copy, { recursive: true, force: true }))
 
+/** Bundles the copy in a process of its own, under a umask if one is named. */
+function bundleCopy(umask = process.umask()): void {
+  const program = `process.umask(${umask}); import('./lib/bundle.ts').then(({ bundle }) => bundle())`
+  execFileSync(process.execPath, ['--input-type=module', '--eval', program], { cwd: copy })
+}
+
 /** Bundles the copy, and hands back the hash that CDK gives to each function's asset. */
 function hashes(): Map<string, string> {
-  const program = "import('./lib/bundle.ts').then(({ bundle }) => bundle())"
-  execFileSync(process.execPath, ['--input-type=module', '--eval', program], { cwd: copy })
+  bundleCopy()
   return new Map(operationList.map(([name]) => [name, FileSystem.fingerprint(join(copy, 'build', name))]))
 }
 
@@ -51,4 +67,31 @@ test('changing one handler changes one function’s asset only', () => {
 test('what all functions share moves all of those that have it', () => {
   appendFileSync(join(copy, 'shared/http/serve.ts'), '\nconsole.info("changed")\n')
   expect(changed().length).toBeGreaterThan(operationList.length / 2)
+})
+
+describe('Lambda’s user can read every file and enter every folder', () => {
+  const build = join(copy, 'build')
+  /** Files and folders by the modes that they have, the folder `build` itself among them. */
+  const modes = () => {
+    const entries = globSync('**', { cwd: build, withFileTypes: true })
+    const paths = [build, ...entries.map((entry) => join(entry.parentPath, entry.name))]
+    return Object.groupBy(paths, (path) => {
+      const stats = statSync(path)
+      return `${stats.isDirectory() ? 'folder' : 'file'} ${(stats.mode & 0o777).toString(8)}`
+    })
+  }
+
+  test.each(['027', '077'])('after a build from nothing under umask %s', (umask) => {
+    rmSync(build, { recursive: true })
+    bundleCopy(Number.parseInt(umask, 8))
+    expect(Object.keys(modes()).sort()).toEqual(['file 644', 'folder 755'])
+  })
+
+  test('after a build over files of the right content that had the wrong mode', () => {
+    const [folder, file] = [join(build, 'api-keys/rotate'), join(build, 'api-keys/rotate/index.mjs')]
+    chmodSync(file, 0o600)
+    chmodSync(folder, 0o700)
+    bundleCopy(0o077)
+    expect(Object.keys(modes()).sort()).toEqual(['file 644', 'folder 755'])
+  })
 })

@@ -99,6 +99,28 @@ describe('a stage that names no issuer', () => {
     }
   })
 
+  test('has a trigger that adds the second factor to ID tokens, which this pool alone may invoke', () => {
+    const template = dev.get(stackName('dev', 'Identity'))
+    const [[trigger] = []] = Object.entries(template?.findResources('AWS::Lambda::Function') ?? {})
+    const [[poolId] = []] = Object.entries(template?.findResources('AWS::Cognito::UserPool') ?? {})
+    expect(pool.Properties.LambdaConfig).toEqual({ PreTokenGeneration: { 'Fn::GetAtt': [trigger, 'Arn'] } })
+    template?.hasResourceProperties('AWS::Lambda::Permission', {
+      Action: 'lambda:InvokeFunction',
+      FunctionName: { 'Fn::GetAtt': [trigger, 'Arn'] },
+      Principal: 'cognito-idp.amazonaws.com',
+      SourceArn: { 'Fn::GetAtt': [poolId, 'Arn'] },
+    })
+  })
+
+  /** What the trigger infers a second factor from: Cognito asks for the code at every sign-in with an active authenticator. */
+  test('remembers no devices, and takes a password as the first factor and nothing else', () => {
+    expect(pool.Properties).not.toHaveProperty('DeviceConfiguration')
+    expect(pool.Properties.Policies).not.toHaveProperty('SignInPolicy')
+    expect(pool.Properties).not.toHaveProperty('WebAuthnFactorConfiguration')
+    expect(client.Properties.SupportedIdentityProviders).toEqual(['COGNITO'])
+    expect(client.Properties.ExplicitAuthFlows).not.toContain('ALLOW_CUSTOM_AUTH')
+  })
+
   test('says where its pool is', () => {
     const outputs = dev.get(stackName('dev', 'Identity'))?.toJSON().Outputs
     expect(Object.keys(outputs)).toEqual(expect.arrayContaining(['UserPoolId', 'UserPoolClientId', 'SignInIssuer']))

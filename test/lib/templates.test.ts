@@ -31,13 +31,18 @@ describe('functions and their permissions', () => {
       const [roleId] = resources[id]?.Properties.Role['Fn::GetAtt'] ?? []
       const role = resources[roleId]
       expect(role?.Properties.ManagedPolicyArns).toBeUndefined()
-      const statements = role?.Properties.Policies.flatMap(
-        (policy: { PolicyDocument: { Statement: { Action: string | string[] }[] } }) =>
-          // In which order they stand is for the CDK to say.
-          policy.PolicyDocument.Statement.map((statement) => ({
-            ...statement,
-            Action: [statement.Action].flat().toSorted(),
-          })),
+      const policies = ofType(Object.values(resources), 'AWS::IAM::Policy').filter(({ Properties }) =>
+        Properties.Roles.some(({ Ref }: { Ref: string }) => Ref === roleId),
+      )
+      const statements = [
+        ...(role?.Properties.Policies ?? []),
+        ...policies.map(({ Properties }) => Properties),
+      ].flatMap((policy: { PolicyDocument: { Statement: { Action: string | string[] }[] } }) =>
+        // In which order they stand is for the CDK to say.
+        policy.PolicyDocument.Statement.map((statement) => ({
+          ...statement,
+          Action: [statement.Action].flat().toSorted(),
+        })),
       )
       const logs = {
         Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
@@ -56,14 +61,17 @@ describe('functions and their permissions', () => {
       const stripe = { Action: ['secretsmanager:GetSecretValue'], Effect: 'Allow', Resource: imported('StripeSecret') }
       const bus = { Action: ['events:PutEvents'], Effect: 'Allow', Resource: imported('Bus') }
       const ownDeadLetters = { Action: ['sqs:SendMessage'], Effect: 'Allow', Resource: inStack('DeadLetters') }
+      const poolActions = 'userPool' in access ? access.userPool.map((action) => `cognito-idp:${action}`) : []
+      const pool = { Action: poolActions, Effect: 'Allow', Resource: inStack('UserPool') }
       const wanted = [
         logs,
         ...(actions.length > 0 ? [table] : []),
         ...(secrets ? [sealing] : []),
         ...(access.stripe ? [stripe] : []),
         ...(access.events ? [bus] : []),
-        // Lambda sends what a background function could not do in the function's name.
-        ...('trigger' in declared ? [ownDeadLetters] : []),
+        ...(poolActions.length > 0 ? [pool] : []),
+        // Lambda sends what a background function could not do in the function's name. A user pool waits for its answer.
+        ...('trigger' in declared && !('userPool' in declared.trigger) ? [ownDeadLetters] : []),
       ]
       expect(statements).toHaveLength(wanted.length)
       for (const statement of wanted) expect(statements).toContainEqual(statement)

@@ -4,6 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vi
 import { getHealth } from '../../../functions/meta/contract.ts'
 import type { OperationName } from '../../../functions/operations.ts'
 import type { Role } from '../../../shared/auth/scopes.ts'
+import { secondFactorClaim } from '../../../shared/auth/second-factor.ts'
 import { callsDuring, interceptTable } from '../../support/faults.ts'
 import { eventsOf, makeOrgOn } from '../../support/governance.ts'
 import { eventFor, handlerOf, invoke, type Request, type Response } from '../../support/invoke.ts'
@@ -282,9 +283,21 @@ describe('mfa_required', () => {
     for (const amr of factors) {
       const refused = await get(await signIn(org, role, { claims: { amr } }))
       expectForbidden(refused, 'mfa_required')
+      expect(refused.body.detail).toContain('npm run sign-in -- --email <address> --enroll-totp')
       expect(refused.headers.ratelimit).toBeDefined()
     }
     expect((await get(await signIn(org, role))).status).toBe(200)
+  })
+
+  test.each<[unknown, number]>([
+    ['totp', 200],
+    ['', 403],
+    ['pwd', 403],
+    [true, 403],
+    [['totp'], 403],
+  ])('where the user pool’s trigger says %j of the second factor: %i', async (factor, status) => {
+    const claims = { amr: undefined, [secondFactorClaim]: factor }
+    expect((await get(await signIn(org, 'owner', { claims }))).status).toBe(status)
   })
 
   test('does not take a text for a list of factors', async () => {
