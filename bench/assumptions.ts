@@ -2,7 +2,7 @@
 import type { Sample } from './bill.ts'
 import type { StepName } from './steps.ts'
 
-/** The functions' memory, as `lib/operation-function.ts` has it, and what Lambda gives of a vCPU for it. */
+/** The functions' memory, as `lib/service-function.ts` has it, and what Lambda gives of a vCPU for it. */
 export const memoryMb = 1024
 export const memoryOfOneVcpuMb = 1769
 
@@ -19,6 +19,13 @@ export const waitMs = {
 /** A request in so many finds no warm instance; initialization is billed too. */
 export const coldStartShare = 0.01
 export const coldStartMs = 350
+
+/** Shares of cold starts in a stage with few users: most of its functions are cold when they are called. */
+export const coldStartShares = [0.01, 0.2, 1]
+/** What a new account may run at once. */
+export const newAccountConcurrency = 10
+/** The script of the reference as a browser gets it (Brotli), and without compression, in bytes. */
+export const referenceScriptBytes = { compressed: 905_785, whole: 3_567_391 }
 
 /** Lambda's own lines of a request (START, END, REPORT) and the API's access log, in bytes. */
 export const platformLogBytes = 650

@@ -1,8 +1,11 @@
 /** The page `docs/cost.md`, from what was measured, the assumptions and the prices. */
+import { operationList, routeList } from '../functions/operations.ts'
+import { defaultThrottles } from '../functions/throttles.ts'
 import * as assumed from './assumptions.ts'
 import { type Bill, billedMs, billOf, type Sample, sumOf, times, totalOf, type Usage, usageOf } from './bill.ts'
 import { type Findings, limitsOfAll, limitsOfOneOrg, reportersOfOneOrg } from './limits.ts'
 import { prices, pricesAsOf, services } from './prices.ts'
+import { quotas } from './quotas.ts'
 import { markdownTable, median, type TableRow } from './report.ts'
 import { idleUsage } from './stage-resources.ts'
 import type { StepName } from './steps.ts'
@@ -19,7 +22,9 @@ const orgCounts = [1, 1000, 100_000]
 const daysOfMonth = 30
 
 export const costPage = (report: CostReport): string => {
-  const parts = [perMillion, usage, idleMonth, byOrgs, limits, assumptions].map((part) => part(report))
+  const parts = [perMillion, usage, idleMonth, floods, firstUsers, options, byOrgs, limits, assumptions].map((part) =>
+    part(report),
+  )
   return `${[introduction, ...parts, priceList()].join('\n\n')}\n`
 }
 
@@ -100,6 +105,98 @@ ${markdownTable([...rows, { what: '**Total**', count: '', 'dollars a month': `**
 Functions, the API, the bus, rules, queues, the user pool and an on-demand table with point-in-time recovery cost nothing while nothing
 is in them and nobody calls; the logs of an hourly sweep stay below a cent. The key's yearly rotation adds 1.00 a month in the second
 year and again in the third. A domain and its certificate cost nothing here; a hosted zone of one's own is 0.50.`
+}
+
+const secondsOfHour = 3600
+
+/** What a caller without any right can make a stage spend. */
+function floods({ samples }: CostReport): string {
+  const refused = samples.get('refused, unknown key')
+  if (!refused) throw new Error('the refused request was not measured')
+  const hour = (perSecond: number) => dollars(totalOf(billOf(times(usageOf(refused), perSecond * secondsOfHour))))
+  const routes = routeList.filter(({ operation }) => operation.scope !== 'public').length
+  const rows = Object.entries(defaultThrottles).map(([posture, { rateLimit }]) => ({
+    stages: posture,
+    'admitted a second and route': figure(rateLimit),
+    'an hour on one route': hour(rateLimit),
+    [`an hour on all ${routes}`]: hour(rateLimit * routes),
+  }))
+  const script = (bytes: number) =>
+    dollars(totalOf(billOf({ cdnGb: (bytes * million) / 1024 ** 3, cdnRequests: million })))
+  const { compressed, whole } = assumed.referenceScriptBytes
+  return `## Floods
+
+Requests with keys that do not exist, as many as API Gateway admits; what it refuses (429) costs nothing:
+
+${markdownTable(rows)}
+
+The account's own limit of ${figure(quotas.accountRequests)} requests a second comes before the last column is reached. \`monthly_budget_usd\` mails, and
+\`front\` stops an address after ${figure(3000)} requests in five minutes.
+
+The reference page is 0.6 KB from a function, and its script comes from CloudFront: a million first loads are ${script(compressed)} dollars, and
+${script(whole)} for a client that takes no compression. Later loads come from the browser's cache.`
+}
+
+/** What differs while few people use a stage, in a new account. */
+function firstUsers({ samples }: CostReport): string {
+  const names = ['read one', 'create', 'test a connection'] as const
+  const rows = names.map((name) => {
+    const sample = samples.get(name)
+    if (!sample) throw new Error(`${name} was not measured`)
+    const cold = (share: number) => ({
+      lambdaGbSeconds: ((assumed.coldStartMs / 1000) * assumed.memoryMb * share) / 1024,
+    })
+    const warm = sumOf([usageOf(sample), times(cold(assumed.coldStartShare), -1)])
+    return {
+      'a million of': name,
+      ...Object.fromEntries(
+        assumed.coldStartShares.map((each) => [
+          `${share(each, 1)} cold`,
+          dollars(totalOf(billOf(times(sumOf([warm, cold(each)]), million)))),
+        ]),
+      ),
+      [`a second, with ${assumed.newAccountConcurrency} at once`]: figure(
+        Math.floor((assumed.newAccountConcurrency * 1000) / billedMs(sample)),
+      ),
+    }
+  })
+  return `## Few users, a new account
+
+Each of ${operationList.length} operations is a function of its own, and a function that is seldom called starts cold: ${assumed.coldStartMs} ms more. A new account runs
+${assumed.newAccountConcurrency} functions at once; beyond, API Gateway answers 503.
+
+${markdownTable(rows)}`
+}
+
+/** What the options of `docs/deploying.md` add. */
+function options(): string {
+  const row = (option: string, month: Usage, beside: string) => ({
+    option,
+    'dollars a month': dollars(totalOf(billOf(month))),
+    beside,
+  })
+  const front = sumOf([{ wafAclMonths: 1, wafRuleMonths: 2, secretMonths: 1 }])
+  const perMillionFronted = dollars(totalOf(billOf({ wafRequests: million, cdnRequests: million })))
+  const hoursOfMonth = 730
+  const rows = [
+    row('`front`', front, `${perMillionFronted} a million requests, ${dollars(prices.cdnGb.dollars)} a GB out`),
+    row(
+      '`vpc_id`, with one NAT gateway',
+      { natHours: hoursOfMonth },
+      `${prices.natGb.dollars} a GB through it; a second zone doubles it`,
+    ),
+    row(
+      '`backup_copy_vault_arn`, a table of 1 GB',
+      { copiedGbMonths: 2 * 35, copiedGb: daysOfMonth },
+      'each of 35 backups is whole, here and in the copy',
+    ),
+    row('a replica of the key', { keyMonths: 1 }, ''),
+    row('`stripe_secret_arn`', { secretMonths: 1 }, 'the empty secret of the stage stays beside it'),
+    row('`monthly_budget_usd`, `key_admin_role_arn`', {}, ''),
+  ]
+  return `## Options
+
+${markdownTable(rows, 3)}`
 }
 
 function fixedUsage(resources: CostReport['resources'], { withTraffic }: { withTraffic: boolean }): Usage {

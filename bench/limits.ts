@@ -1,4 +1,5 @@
 /** Which limit one meets on the way, and at which figure: each from what was measured, the profile, and a published quota. */
+import { defaultThrottles } from '../functions/throttles.ts'
 import { peakFactor, profile, waitMs } from './assumptions.ts'
 import { billedMs, healthWriteUnits, type MinuteRow, mostWithin, type Sample } from './bill.ts'
 import type { ChainRate } from './contention.ts'
@@ -120,8 +121,14 @@ const requests = ({ apiRequests }: Sample) => apiRequests
 const writeUnits = (sample: Sample) => sample.writeUnits
 
 const rates: readonly Rate[] = [
-  { limit: 'Own throttle of `dev` (`lib/stage.ts`)', quota: 100, unit: 'requests/s', of: requests },
-  { limit: 'Own throttle of `prod`', quota: 2000, unit: 'requests/s', of: requests },
+  {
+    limit: 'Throttle of one route, disposable stages (`functions/throttles.ts`)',
+    ...{ quota: defaultThrottles.disposable.rateLimit, unit: 'requests/s', of: requests },
+  },
+  {
+    limit: 'Throttle of one route, protected stages',
+    ...{ quota: defaultThrottles.protected.rateLimit, unit: 'requests/s', of: requests },
+  },
   { limit: 'API Gateway, account', quota: quotas.accountRequests, unit: 'requests/s', of: requests },
   { limit: 'Lambda, account', quota: quotas.concurrency, unit: 'at once', of: (sample) => billedMs(sample) / 1000 },
   { limit: 'Table on demand, new', quota: quotas.newTableWriteUnits, unit: 'write units/s', of: writeUnits },
