@@ -177,7 +177,8 @@ const breaks: readonly [check: string, what: string, how: Break, found: RegExp][
   [
     'docs-script',
     'the script is missing',
-    (passing, answer) => (passing.path === '/local/reference.js' ? { ...answer, status: 404, headers: json } : undefined),
+    (passing, answer) =>
+      passing.path === '/local/reference.js' ? { ...answer, status: 404, headers: json } : undefined,
     /expected 200 with a script, got 404 as application\/json/,
   ],
   [
