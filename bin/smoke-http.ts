@@ -32,7 +32,7 @@ export class NoAnswerError extends Error {
 interface Connection {
   /** The address of the API, without a path. */
   url: string
-  /** Where requests go instead, with the Host header of `url`: an emulator has one address for all its APIs. */
+  /** Where all requests go instead, with their own Host header: an emulator has one address for every API and site. */
   connect?: string | undefined
   timeoutMs: number
   /** The end of the run. */
@@ -60,8 +60,7 @@ export function senderOf(connection: Connection): Send {
 
 function sendOnce({ url: base, connect, timeoutMs, signal }: Connection, call: Call): Promise<Reply> {
   const url = new URL(call.path, base)
-  const isApi = url.origin === new URL(base).origin
-  const address = isApi && connect !== undefined ? new URL(url.pathname + url.search, connect) : url
+  const address = connect === undefined ? url : new URL(url.pathname + url.search, connect)
   const limit = AbortSignal.any([...(call.cleansUp ? [] : [signal]), AbortSignal.timeout(timeoutMs)])
   const { promise, resolve, reject } = Promise.withResolvers<Reply>()
   const noAnswer = (error: Error & { code?: string }) =>
@@ -69,7 +68,11 @@ function sendOnce({ url: base, connect, timeoutMs, signal }: Connection, call: C
   const send = address.protocol === 'https:' ? httpsRequest : httpRequest
   const request = send(
     address,
-    { method: call.method ?? 'GET', headers: headersOf(call, url), agent: false, signal: limit },
+    {
+      ...{ method: call.method ?? 'GET', agent: false, signal: limit },
+      // An emulator takes the scheme of a CloudFront viewer from this header.
+      headers: { ...headersOf(call, url), ...(connect ? { 'x-forwarded-proto': url.protocol.slice(0, -1) } : {}) },
+    },
     (response) => read(response, url).then(resolve, noAnswer),
   )
   request.on('error', noAnswer)
