@@ -1,13 +1,13 @@
 /**
- * The alternative to `shared/auth/authenticate.ts`: one UpdateItem on the key's record that finds it alive, counts the
+ * The alternative to `shared/http/authenticate.ts`: one UpdateItem on the key's record that finds it alive, counts the
  * request in the minute's own attribute and stamps `last_used_at`, in one round trip. An expression cannot branch, so a
  * counter that starts anew each minute needs an attribute a minute; the one before is removed on the way.
  */
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
 import { lookUpKey } from '../shared/api-keys/entity.ts'
 import { isIntactRawKey } from '../shared/auth/api-key.ts'
-import { ProblemError } from '../shared/http/problem.ts'
-import { orgPartition, type Row, updateRow } from '../shared/storage/table.ts'
+import { ProblemError } from '../shared/problem.ts'
+import { orgPartition, type Row, updateRow } from '../shared/table/table.ts'
 
 export async function authenticateByUpdate(rawKey: string, now: Date): Promise<Row | undefined> {
   const owner = isIntactRawKey(rawKey) ? await lookUpKey(rawKey) : undefined

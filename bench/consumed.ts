@@ -1,5 +1,5 @@
 /** What calls of the table consume, as the engine reports it, counted while they run. */
-import { table } from '../shared/storage/table.ts'
+import { table } from '../shared/table/table.ts'
 
 export interface Consumed {
   readUnits: number

@@ -2,7 +2,7 @@
 import { countReports } from '../shared/execution/health-entity.ts'
 import { reporterNamed } from '../shared/execution/report-entity.ts'
 import { newId } from '../shared/ids.ts'
-import { orgPartition, queryRange } from '../shared/storage/table.ts'
+import { orgPartition, queryRange } from '../shared/table/table.ts'
 import type { MinuteRow } from './bill.ts'
 import { consumedBy } from './consumed.ts'
 import { deadline, makeOrg } from './fixture.ts'

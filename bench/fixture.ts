@@ -9,7 +9,7 @@ import { templateScopes } from '../shared/auth/scopes.ts'
 import { newId } from '../shared/ids.ts'
 import { log } from '../shared/runtime/log.ts'
 import { commit } from '../shared/storage/commit.ts'
-import { table, tableName } from '../shared/storage/table.ts'
+import { table, tableName } from '../shared/table/table.ts'
 
 export interface Fixture {
   endpoint: string

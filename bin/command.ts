@@ -1,7 +1,7 @@
 /** What the commands of this folder share: how they fail, and the outputs of deployed stacks. */
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { isStage, stackName, stageRule } from '../lib/stage.ts'
-import { ProblemError } from '../shared/http/problem.ts'
+import { ProblemError } from '../shared/problem.ts'
 import { runMain, UsageError } from './usage.ts'
 
 export { UsageError }

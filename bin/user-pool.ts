@@ -15,8 +15,8 @@ import {
 import { outputNames } from '../lib/stage.ts'
 import { userAttributes } from '../lib/user-attributes.ts'
 import { isRole, type Role } from '../shared/auth/scopes.ts'
-import type { Maker } from '../shared/orgs/entity.ts'
-import { tellAuthenticatorRemoved, tellFirstPassword } from '../shared/orgs/members.ts'
+import { tellAuthenticatorRemoved, tellFirstPassword } from '../shared/operator/members.ts'
+import type { Maker } from '../shared/operator/orgs.ts'
 import { outputsOf, UsageError } from './command.ts'
 
 export interface PoolIds {

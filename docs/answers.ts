@@ -1,7 +1,7 @@
 /** What an operation can answer: its problems, and whether an answer names its version. */
 import { operationList } from '../functions/operations.ts'
 import type { Operation } from '../shared/http/operation.ts'
-import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
+import { type ProblemCode, problemKinds } from '../shared/problem.ts'
 
 export const problemCodes = Object.keys(problemKinds) as ProblemCode[]
 

@@ -1,6 +1,6 @@
 /** The headers of answers, and which answer has which. */
 import type { Operation } from '../shared/http/operation.ts'
-import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
+import { type ProblemCode, problemKinds } from '../shared/problem.ts'
 
 type Header = {
   description: string

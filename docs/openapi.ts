@@ -6,7 +6,7 @@ import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponse
 import { runMain } from '../bin/usage.ts'
 import { type OperationName, operationList } from '../functions/operations.ts'
 import type { Operation } from '../shared/http/operation.ts'
-import { type ProblemCode, problemKinds } from '../shared/http/problem.ts'
+import { type ProblemCode, problemKinds } from '../shared/problem.ts'
 import { isVersioned, problemCodes, refusalsOf, takesIfMatch } from './answers.ts'
 import { withConditions } from './conditions.ts'
 import { documentHead, securitySchemes } from './document-head.ts'
@@ -16,7 +16,7 @@ import { headersOf, headers as headerTexts } from './headers.ts'
 import { withNamedParts } from './named-parts.ts'
 import { simplify, withAnyJson } from './portable-schemas.ts'
 import { problemExamples } from './problem-examples.ts'
-import { publishedDocument } from './published/document.ts'
+import { publishedDocument } from './published-document.ts'
 import { stageDocuments } from './stages.ts'
 
 const problemSchema = z

@@ -1,5 +1,5 @@
 /** An example of each problem, for the reference. */
-import { type InputFault, type ProblemCode, ProblemError, problemBody } from '../shared/http/problem.ts'
+import { type InputFault, type ProblemCode, ProblemError, problemBody } from '../shared/problem.ts'
 
 interface Case {
   detail: string

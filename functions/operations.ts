@@ -6,7 +6,6 @@
 import type { Operation } from '../shared/http/operation.ts'
 import * as apiKeys from './api-keys/contract.ts'
 import * as auditEvents from './audit-events/contract.ts'
-import * as auth from './auth/contract.ts'
 import * as billing from './billing/contract.ts'
 import * as cloudConnections from './cloud-connections/contract.ts'
 import * as cloudCredentials from './cloud-credentials/contract.ts'
@@ -14,8 +13,9 @@ import * as cloudPolicy from './cloud-policy/contract.ts'
 import * as execution from './execution/contract.ts'
 import * as integrations from './integrations/contract.ts'
 import * as meta from './meta/contract.ts'
+import * as auth from './org-auth/contract.ts'
+import * as policies from './org-policies/contract.ts'
 import * as orgSettings from './org-settings/contract.ts'
-import * as policies from './policies/contract.ts'
 import * as stripeEvents from './stripe-events/contract.ts'
 import * as usageLimits from './usage-limits/contract.ts'
 
@@ -65,10 +65,10 @@ export const operations = {
   'org-settings/get': orgSettings.getOrgSettings,
   'org-settings/get-compliance-preset': orgSettings.getCompliancePreset,
   'org-settings/update': orgSettings.updateOrgSettings,
-  'auth/get': auth.getOrgAuth,
-  'auth/update': auth.updateOrgAuth,
-  'policies/get': policies.getPolicies,
-  'policies/update': policies.updatePolicies,
+  'org-auth/get': auth.getOrgAuth,
+  'org-auth/update': auth.updateOrgAuth,
+  'org-policies/get': policies.getPolicies,
+  'org-policies/update': policies.updatePolicies,
   'integrations/list': integrations.listIntegrations,
   'integrations/create': integrations.createIntegration,
   'integrations/get': integrations.getIntegration,
@@ -89,7 +89,7 @@ export type OperationName = keyof typeof operations
 export const operationList = Object.entries(operations) as unknown as readonly [OperationName, Operation][]
 
 /** The function behind the catch-all route. */
-export const catchAll = { name: 'meta/unmatched', operation: meta.unmatched as Operation } as const
+export const catchAll = { name: 'catch-all/unmatched', operation: meta.unmatched as Operation } as const
 
 /** Every route of the API, of both faces. */
 export const routeList = operationList.flatMap(([name, operation]) =>

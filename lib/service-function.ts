@@ -11,7 +11,7 @@ import { Architecture, Code, Function as LambdaFunction, LoggingFormat, Runtime 
 import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import packageJson from '../package.json' with { type: 'json' }
-import type { Access } from '../shared/http/operation.ts'
+import type { Access } from '../shared/access.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import { functionName } from './function-name.ts'
 import { removalPolicyOf } from './removal-policy.ts'

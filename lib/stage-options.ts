@@ -4,8 +4,8 @@
  */
 import { BlockList, isIP } from 'node:net'
 import * as z from 'zod'
+import { isEmailAddress } from '../shared/email.ts'
 import { runtimes } from '../shared/execution/local-target.ts'
-import { isEmailAddress } from '../shared/http/email.ts'
 import { signInProviders } from '../shared/org-auth/record.ts'
 import { differentialFault } from '../shared/outbound/written-url.ts'
 import { providerNames, providersWithoutRoot } from '../shared/providers/providers.ts'

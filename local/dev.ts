@@ -77,7 +77,7 @@ function requireOrigin(text: string): void {
 
 /** The orgs of the last run with new tokens, if their data is still there; otherwise new ones. */
 async function orgsToTry(service: Service): Promise<DevState['orgs']> {
-  const { findOrg } = await import('../shared/orgs/entity.ts')
+  const { findOrg } = await import('../shared/orgs/record.ts')
   const known = readDevState(stateFile)?.orgs ?? []
   const found = await Promise.all(known.map(({ org_id }) => findOrg(org_id)))
   if (known.length === 0 || found.includes(undefined)) return seed(service)

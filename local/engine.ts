@@ -11,7 +11,7 @@ import {
   ResourceInUseException,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb'
-import { tableSchema } from '../shared/storage/schema.ts'
+import { tableSchema } from '../shared/table/schema.ts'
 
 export interface Engine {
   endpoint: string

@@ -241,7 +241,7 @@ interface SeededOrg {
 
 /** Makes two orgs with keys, so that tenants can be tried, and tokens for each role of each. */
 export async function seed(service: Service): Promise<DevState['orgs']> {
-  const { createOrg, createOrgKey, findOrgIdByName, setPlan } = await import('../shared/orgs/entity.ts')
+  const { createOrg, createOrgKey, findOrgIdByName, setPlan } = await import('../shared/operator/orgs.ts')
   const maker = () => ({ name: 'local-seed', requestId: 'local-seed', deadline: new Date(Date.now() + 10_000) })
   const orgs: DevState['orgs'] = []
   for (const { name, plan } of seededOrgs) {

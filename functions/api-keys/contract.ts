@@ -10,7 +10,7 @@ import {
 } from '../../shared/api-keys/record.ts'
 import { defaultRateLimitPerMinute } from '../../shared/auth/caller.ts'
 import { keyTypeScopes, keyTypes, type Scope } from '../../shared/auth/scopes.ts'
-import { futureInstantField, nameField, referenceField } from '../../shared/http/fields.ts'
+import { futureInstantField, nameField, referenceField } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { idSchema } from '../../shared/ids.ts'

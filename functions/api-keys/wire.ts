@@ -2,9 +2,9 @@
 import * as z from 'zod'
 import { type KeyRecord, publishableRateLimitPerMinute } from '../../shared/api-keys/record.ts'
 import { type KeyType, keyTypeScopes, keyTypes, type Scope, type scopeRegistry } from '../../shared/auth/scopes.ts'
-import { invalidInput, ProblemError } from '../../shared/http/problem.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
+import { invalidInput, ProblemError } from '../../shared/problem.ts'
 
 const publishedTypes = { org: 'org_key', app: 'app_key', publishable: 'publishable_key' } as const
 

@@ -1,7 +1,7 @@
 /** The audit trail: reading it, and checking that nothing in it was changed. */
 import * as z from 'zod'
 import { auditActions, auditEventSchema } from '../../shared/audit/event.ts'
-import { countQuery, instantField } from '../../shared/http/fields.ts'
+import { countQuery, instantField } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 

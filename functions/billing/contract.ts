@@ -9,7 +9,7 @@ import {
   supportContextSchema,
 } from '../../shared/billing/record.ts'
 import { returnUrlField } from '../../shared/billing/return-url.ts'
-import { countQuery, futureInstantField, isVisible } from '../../shared/http/fields.ts'
+import { countQuery, futureInstantField, isVisible } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'

@@ -5,9 +5,9 @@ import { mostInvoices } from '../../shared/billing/invoice-record.ts'
 import type { PlanCode } from '../../shared/billing/plans.ts'
 import type { SubscriptionStatus } from '../../shared/billing/projection.ts'
 import type { BillingRecord, ReconciledBilling, SupportContext } from '../../shared/billing/record.ts'
-import { ProblemError } from '../../shared/http/problem.ts'
 import { wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
+import { ProblemError } from '../../shared/problem.ts'
 
 const intervals = ['monthly', 'annual'] as const
 

@@ -1,9 +1,9 @@
 /** The cloud policy in the records of the published contract. */
 import * as z from 'zod'
 import type { CloudPolicy, CredentialSource } from '../../shared/cloud-policy/record.ts'
-import { invalidInput } from '../../shared/http/problem.ts'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
+import { invalidInput } from '../../shared/problem.ts'
 
 const sources = {
   byok_only: ['byok', 'connection'],

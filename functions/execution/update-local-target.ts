@@ -1,9 +1,9 @@
 import { endCooldown } from '../../shared/execution/health-entity.ts'
 import { endpointKept, type LocalTarget } from '../../shared/execution/local-target.ts'
 import { getChangeableTarget, keyOf, localTargets } from '../../shared/execution/local-target-entity.ts'
-import { presentFields } from '../../shared/http/patch.ts'
 import { commitUpdate, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
+import { presentFields } from '../../shared/patch-fields.ts'
 import { seal } from '../../shared/secrets/seal.ts'
 import { updateLocalTarget } from './contract.ts'
 

@@ -4,9 +4,9 @@ import type { CloudTarget } from '../../shared/execution/cloud-target.ts'
 import type { ShownLocalTarget } from '../../shared/execution/local-target.ts'
 import type { ExecutionHealth } from '../../shared/execution/report.ts'
 import type { Routing } from '../../shared/execution/routing.ts'
-import type { InputFault } from '../../shared/http/problem.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
+import type { InputFault } from '../../shared/problem.ts'
 import { isModelId, modelIdRule } from '../../shared/providers/model-id.ts'
 
 /** The published contract has three strategies; each of ours reads as the one that chooses most like it. */

@@ -1,6 +1,6 @@
 /** Integrations in the records of the published contract: four types, flat fields, texts where lists are meant. */
 import * as z from 'zod'
-import { parseOptions } from '../../shared/http/faults.ts'
+import { parseOptions } from '../../shared/faults.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
 import { anyEventTypesField } from '../../shared/integrations/events.ts'
 import { FlatFields, flatNames, fromFlat, notices } from '../../shared/integrations/published.ts'

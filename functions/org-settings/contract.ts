@@ -1,11 +1,12 @@
 /** Governance settings of an organization. */
 import * as z from 'zod'
 import { operation } from '../../shared/http/operation.ts'
-import { clearable, patchBody } from '../../shared/http/patch.ts'
+import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
 import type { Identity } from '../../shared/org-auth/identity.ts'
 import { presetNames } from '../../shared/org-settings/presets.ts'
 import { orgSettingsFields, orgSettingsSchema } from '../../shared/org-settings/record.ts'
+import { clearable } from '../../shared/patch-fields.ts'
 import { settingsUpdate, settingsView } from './wire.ts'
 
 const tag = 'Organization settings'

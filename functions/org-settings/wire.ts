@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { deviceNetworkPolicies, type ShownOrgSettings } from '../../shared/org-settings/record.ts'
-import { identityModes, modeInput, publishedMode } from '../auth/wire.ts'
+import { identityModes, modeInput, publishedMode } from '../org-auth/wire.ts'
 
 const toSettings = (settings: ShownOrgSettings, { orgId }: { orgId: string }) => ({
   org_id: orgId,

@@ -1,8 +1,8 @@
 /** Usage limits in the records of the published contract: a list, without what has no limit. */
 import * as z from 'zod'
-import { invalidInput } from '../../shared/http/problem.ts'
 import { wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
+import { invalidInput } from '../../shared/problem.ts'
 import { isMetric, metrics, type ShownLimits } from '../../shared/usage-limits/record.ts'
 
 /** `devices` for `max_devices`, `storage` for `storage_gb`, `api_requests` for `api_requests_monthly`. */

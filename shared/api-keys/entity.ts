@@ -7,8 +7,8 @@
 import type { Actor } from '../audit/event.ts'
 import { changedFields, createdFields } from '../audit/event.ts'
 import { generateRawKey, hashRawKey } from '../auth/api-key.ts'
-import { notFound, ProblemError } from '../http/problem.ts'
 import { newId } from '../ids.ts'
+import { notFound, ProblemError } from '../problem.ts'
 import { remember } from '../remember.ts'
 import { type Change, StaleReadError } from '../storage/commit.ts'
 import {
@@ -22,7 +22,7 @@ import {
   type RowKey,
   updateRow,
   type Write,
-} from '../storage/table.ts'
+} from '../table/table.ts'
 import { type KeyDefinition, type KeyRecord, type KeyState, keyState, type StoredKey, toRecord } from './record.ts'
 
 export const recordPrefix = 'KEY#'

@@ -2,10 +2,10 @@
  * The limit of usable keys per org. A row counts up with every key that is issued, and never down: keys also end by the
  * clock, and a revocation must not wait for a row that others write. At the limit the usable keys are counted again.
  */
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { StaleReadError } from '../storage/commit.ts'
 import { countKey } from '../storage/record.ts'
-import { change, countRows, getRow, orgPartition, type Write } from '../storage/table.ts'
+import { change, countRows, getRow, orgPartition, type Write } from '../table/table.ts'
 import { recordPrefix, usableKeys } from './entity.ts'
 
 const maxUsableKeys = 1000

@@ -1,7 +1,7 @@
 /** Origins that a publishable key is bound to. */
 import * as z from 'zod'
-import { type InputFault, invalidInput } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
+import { type InputFault, invalidInput } from '../problem.ts'
 import type { KeyDefinition } from './record.ts'
 
 /** An origin as browsers send it: https, a host, a port unless it is 443, no path, no wildcard. */

@@ -3,8 +3,8 @@ import * as z from 'zod'
 import { actorSchema } from '../audit/event.ts'
 import type { Environment } from '../auth/api-key.ts'
 import { type KeyType, keyTypes, scopeNames } from '../auth/scopes.ts'
-import { inOrder } from '../http/fields.ts'
 import { idSchema } from '../ids.ts'
+import { inOrder } from '../in-order.ts'
 import { lazy } from '../lazy.ts'
 
 export const environments = ['live', 'test'] as const satisfies readonly Environment[]

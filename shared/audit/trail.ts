@@ -4,8 +4,9 @@
  * starts with the time, orders as `seq` does and a time range is a key range. Expiry never goes back either, so that
  * what has expired is always the beginning of the chain and never a hole in it.
  */
-import { inOrder } from '../http/fields.ts'
+
 import { newId } from '../ids.ts'
+import { inOrder } from '../in-order.ts'
 import {
   equalsFilter,
   getRow,
@@ -16,7 +17,7 @@ import {
   type RowKey,
   tableName,
   type Write,
-} from '../storage/table.ts'
+} from '../table/table.ts'
 import { type Actor, type AuditDraft, type AuditEvent, genesisHash, hashEvent, sealEvent } from './event.ts'
 
 const defaultRetentionDays = 365

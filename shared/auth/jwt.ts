@@ -3,8 +3,8 @@
  * the claims that make a caller. jose is loaded only when a token is a JWT.
  */
 import type { JWTPayload, JWTVerifyGetKey } from 'jose'
-import { ProblemError } from '../http/problem.ts'
 import { idPattern } from '../ids.ts'
+import { ProblemError } from '../problem.ts'
 import { environment } from '../runtime/environment.ts'
 import { type UserCaller, userCaller } from './caller.ts'
 import { isRole } from './scopes.ts'

@@ -3,11 +3,11 @@
  * a time, and served past its time when Stripe fails.
  */
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { pauseMs, tryLease } from '../storage/lease.ts'
-import { getRow, orgPartition, type RowKey, updateRow, updateRowIf } from '../storage/table.ts'
+import { getRow, orgPartition, type RowKey, updateRow, updateRowIf } from '../table/table.ts'
 
 export interface CacheEntry {
   orgId: string

@@ -3,10 +3,10 @@
  * stands around finding and making one; what Stripe has decides, not what we remember.
  */
 import type Stripe from 'stripe'
-import { notFound, ProblemError } from '../http/problem.ts'
+import { notFound, ProblemError } from '../problem.ts'
 import { withLease } from '../storage/lease.ts'
-import { orgPartition } from '../storage/table.ts'
 import { isMissing, isRefusal } from '../stripe/client.ts'
+import { orgPartition } from '../table/table.ts'
 import { type Binding, ensureCustomer } from './customer.ts'
 import { type BillingPorts, realPorts } from './ports.ts'
 import type { BillingInterval } from './projection.ts'

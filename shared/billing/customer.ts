@@ -1,7 +1,7 @@
 /** The Stripe customer of an org: made once, bound once, replaced only when Stripe has deleted it. */
 import type Stripe from 'stripe'
 import type { Circumstances } from '../audit/trail.ts'
-import { findOrg } from '../orgs/entity.ts'
+import { findOrg } from '../orgs/record.ts'
 import { log } from '../runtime/log.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'
 import { customerBound, readBilling } from './entity.ts'

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type AuditChange, changedFields } from '../audit/event.ts'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { type Change, StaleReadError } from '../storage/commit.ts'
 import {
   change,
@@ -17,7 +17,7 @@ import {
   updateRow,
   updateRowIf,
   type Write,
-} from '../storage/table.ts'
+} from '../table/table.ts'
 import { activeOverride, type Billing, type PlanOverride, planOf } from './current-plan.ts'
 import { cheapestPlan, type Plan, type PlanFeature } from './plans.ts'
 import { type BillingProjection, billingChanges, billingStateOf } from './projection.ts'

@@ -1,6 +1,6 @@
 /** Whether Stripe still has a customer. "Deleted" and "never heard of" are different answers. */
 import type Stripe from 'stripe'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { isMissing } from '../stripe/client.ts'
 

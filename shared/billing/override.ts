@@ -1,6 +1,6 @@
 /** The override of an org's plan, as a patch changes it. */
 import type { Circumstances } from '../audit/trail.ts'
-import { type InputFault, invalidInput, ProblemError } from '../http/problem.ts'
+import { type InputFault, invalidInput, ProblemError } from '../problem.ts'
 import { environment } from '../runtime/environment.ts'
 import { storedOwner } from '../stripe/owner.ts'
 import type { PlanOverride } from './current-plan.ts'

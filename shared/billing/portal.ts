@@ -1,5 +1,5 @@
 /** Stripe's billing portal. */
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { isMissing } from '../stripe/client.ts'
 import { isDeletedCustomer } from './known-customer.ts'
 import { realPorts } from './ports.ts'

@@ -1,5 +1,5 @@
 /** The plan that each Stripe price last gave. A lookup key can move to another price; who pays the old one keeps the plan. */
-import { getRow, type RowKey, updateRow } from '../storage/table.ts'
+import { getRow, type RowKey, updateRow } from '../table/table.ts'
 import { type PlanCode, planCodes } from './plans.ts'
 
 const priceKey = (priceId: string): RowKey => ({ pk: `STRIPEPRICE#${priceId}`, sk: 'STRIPEPRICE' })

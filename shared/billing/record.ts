@@ -1,6 +1,6 @@
 /** Billing as the API serves it. */
 import * as z from 'zod'
-import { inOrder } from '../http/fields.ts'
+import { inOrder } from '../in-order.ts'
 import { lazy } from '../lazy.ts'
 import { activeOverride, type Billing, type PlanOverride, planOf } from './current-plan.ts'
 import { invoiceSummarySchema } from './invoice-record.ts'

@@ -1,8 +1,8 @@
 /** Where Stripe's pages send people back to: a dashboard of this deployment and nowhere else. */
 import * as z from 'zod'
-import { type InputFault, invalidInput, ProblemError } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 import { differentialFault } from '../outbound/written-url.ts'
+import { type InputFault, invalidInput, ProblemError } from '../problem.ts'
 import { environment } from '../runtime/environment.ts'
 
 export const returnUrlField = lazy(() =>

@@ -6,12 +6,12 @@
  */
 import type { AuditAction, AuditChange } from '../audit/event.ts'
 import type { Circumstances } from '../audit/trail.ts'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'
 import { withLease } from '../storage/lease.ts'
-import { orgPartition, type RowKey } from '../storage/table.ts'
+import { orgPartition, type RowKey } from '../table/table.ts'
 import { nextSyncSeq, projectionConfirmed, projectionWritten, readBilling } from './entity.ts'
 import {
   type BillingProjection,

@@ -1,12 +1,12 @@
 /** Connections to cloud AI providers: what is kept and shown of one, and what an attempt to use its key changes. */
 import * as z from 'zod'
-import { choiceDefaults, choiceFields, rateLimitDefaults, rateLimitFields } from '../execution/target-fields.ts'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import { shownKeyFields } from '../providers/key-fields.ts'
 import { providerField } from '../providers/providers.ts'
 import type { Attempt } from '../providers/verify.ts'
 import type { StoredRecord } from '../storage/record.ts'
+import { choiceDefaults, choiceFields, rateLimitDefaults, rateLimitFields } from '../target-fields.ts'
 
 export const verificationStatuses = [
   'unverified',

@@ -1,7 +1,7 @@
 /** When inference of an organization may fall back to the cloud, with which keys and to which providers. */
 import * as z from 'zod'
-import { type InputFault, invalidInput } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
+import { type InputFault, invalidInput } from '../problem.ts'
 import { isModelId } from '../providers/model-id.ts'
 import { providerField, providerNames } from '../providers/providers.ts'
 

@@ -5,7 +5,7 @@ import type { Credential } from '../cloud-credentials/record.ts'
 import type { CloudPolicy } from '../cloud-policy/record.ts'
 import { lazy } from '../lazy.ts'
 import { providerField } from '../providers/providers.ts'
-import { choiceDefaults, choiceFields, rateLimitDefaults, rateLimitFields } from './target-fields.ts'
+import { choiceDefaults, choiceFields, rateLimitDefaults, rateLimitFields } from '../target-fields.ts'
 
 export const ineligibleReasons = [
   'cloud_disabled',

@@ -2,7 +2,7 @@
  * Live health in the table: a row a minute for each target that was reported on, and a row for the last cooldown of each.
  * They are a partition of their own, expire by themselves, and are no settings: nothing of them is in the audit trail.
  */
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { changeTogether } from '../storage/commit.ts'
 import {
@@ -14,7 +14,7 @@ import {
   type RowKey,
   updateRowIf,
   type Write,
-} from '../storage/table.ts'
+} from '../table/table.ts'
 import {
   type Bucket,
   type Cooldown,

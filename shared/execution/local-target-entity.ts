@@ -1,8 +1,8 @@
 /** Local targets in the table. */
-import { notFound, ProblemError } from '../http/problem.ts'
+import { notFound, ProblemError } from '../problem.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import { getRecord, type RecordKind, recordKey } from '../storage/record.ts'
-import { updateRowIf } from '../storage/table.ts'
+import { updateRowIf } from '../table/table.ts'
 import {
   envTarget,
   envTargetId,

@@ -1,17 +1,17 @@
 /** Local targets: runtimes that an organization serves inference with itself; what is written, kept and shown of one. */
 import * as z from 'zod'
-import { nameField } from '../http/fields.ts'
-import { clearable } from '../http/patch.ts'
-import { invalidInput } from '../http/problem.ts'
+import { nameField } from '../fields.ts'
 import { idPattern } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import { apiRootField } from '../outbound/rules.ts'
+import { clearable } from '../patch-fields.ts'
+import { invalidInput } from '../problem.ts'
 import { headerSecretField } from '../providers/key-fields.ts'
 import { modelIdPattern, modelIdRule } from '../providers/model-id.ts'
 import { environment } from '../runtime/environment.ts'
 import { secretNeeded } from '../secrets/destination.ts'
 import type { StoredRecord } from '../storage/record.ts'
-import { choiceDefaults, choiceFields } from './target-fields.ts'
+import { choiceDefaults, choiceFields } from '../target-fields.ts'
 
 export const runtimes = ['ollama', 'vllm', 'llamacpp', 'tgi', 'openai_compatible'] as const
 export type Runtime = (typeof runtimes)[number]

@@ -1,7 +1,7 @@
 /** Taking in a batch of reports: all of its targets must exist, then it is counted, then cooldowns follow. */
 import { createHash } from 'node:crypto'
 import { type Caller, principalOf } from '../auth/caller.ts'
-import { invalidInput } from '../http/problem.ts'
+import { invalidInput } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { readDocument } from '../storage/document.ts'
 import { type Bucket, cooldownStep, type Reported, stateOf } from './health.ts'

@@ -1,6 +1,6 @@
 /** What reporters send of targets, and what is answered of their health. */
 import * as z from 'zod'
-import { referenceField } from '../http/fields.ts'
+import { referenceField } from '../fields.ts'
 import { idPattern } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import { envTargetId } from './local-target.ts'

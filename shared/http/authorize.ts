@@ -2,9 +2,9 @@
 import type { Caller } from '../auth/caller.ts'
 import { missingScopes } from '../auth/scopes.ts'
 import { admissionFault, rulesOf } from '../org-settings/access-rules.ts'
+import { ProblemError } from '../problem.ts'
 import type { Exchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
-import { ProblemError } from './problem.ts'
 
 /** @throws ProblemError `forbidden` */
 export async function authorize(operation: Operation, caller: Caller, exchange: Exchange): Promise<void> {

@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
-import type { RowKey } from '../storage/table.ts'
-import type { ProblemError } from './problem.ts'
+import type { ProblemError } from '../problem.ts'
+import { deadlineOf, requestIdOf } from '../runtime/deadline.ts'
+import type { RowKey } from '../table/table.ts'
 import type { Published } from './published.ts'
 
 /** How often a principal has called in the current window. */
@@ -49,10 +50,6 @@ export interface Exchange {
 
 /** Longer user agents are cut: they are kept in audit events for a year. */
 const userAgentLimit = 512
-/** The time that is kept to answer when the Lambda's own time runs out. */
-export const answerMarginMs = 1000
-/** HTTP APIs give up on an integration after 30 s; where no Lambda says how long it has, this is taken. */
-const defaultBudgetMs = 25_000
 
 /** Reads a gateway event (payload 2.0) of whatever shape: what is missing or of the wrong type is empty. */
 export function openExchange(event: unknown, context: unknown): Exchange {
@@ -83,18 +80,6 @@ export function openExchange(event: unknown, context: unknown): Exchange {
     pastFault: undefined,
   }
 }
-
-/** When work must be over, as Lambda's context tells: some time before the end, so that the end is ours. */
-export const deadlineOf = (context: unknown, now: Date): Date =>
-  new Date(now.getTime() + remainingMs(context) - answerMarginMs)
-
-function remainingMs(context: unknown): number {
-  const { getRemainingTimeInMillis } = object(context)
-  const remaining: unknown = typeof getRemainingTimeInMillis === 'function' ? getRemainingTimeInMillis() : undefined
-  return typeof remaining === 'number' && Number.isFinite(remaining) ? remaining : defaultBudgetMs
-}
-
-export const requestIdOf = (context: unknown): string | undefined => text(object(context).awsRequestId)
 
 const object = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}

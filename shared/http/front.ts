@@ -3,9 +3,9 @@
  * all of them: it adds a secret that only it and the functions know, and the address of the client.
  */
 import { timingSafeEqual } from 'node:crypto'
+import { ProblemError } from '../problem.ts'
 import { environment } from '../runtime/environment.ts'
 import type { Exchange } from './exchange.ts'
-import { ProblemError } from './problem.ts'
 
 export const frontHeaders = { secret: 'x-octomil-front', clientAddress: 'x-octomil-client-address' } as const
 

@@ -9,13 +9,14 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 import canonicalize from 'canonicalize'
 import { type Caller, principalOf } from '../auth/caller.ts'
+import { type InputFault, isRetryable, type ProblemCode, ProblemError, type PublishedCode } from '../problem.ts'
+import { answerMarginMs } from '../runtime/deadline.ts'
 import { log } from '../runtime/log.ts'
 import { Secret } from '../secrets/secret.ts'
-import { change, orgPartition, type RowKey, tableName, updateRow, type Write, writeRow } from '../storage/table.ts'
+import { change, orgPartition, type RowKey, tableName, updateRow, type Write, writeRow } from '../table/table.ts'
 import type { Answer } from './answer.ts'
-import { answerMarginMs, type Exchange } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
-import { type InputFault, isRetryable, type ProblemCode, ProblemError, type PublishedCode } from './problem.ts'
 
 const keepSeconds = 24 * 60 * 60
 

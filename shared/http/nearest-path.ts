@@ -1,5 +1,5 @@
 /** Which path a misspelled one may have meant. */
-import { nearest } from './faults.ts'
+import { nearest } from '../faults.ts'
 
 /** A longer path is no typo of ours. */
 const maxPathLength = 200

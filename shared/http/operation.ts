@@ -3,37 +3,14 @@
  * statements, validation, the handler's types, OpenAPI, the local routes and the walking tests come from it.
  */
 import * as z from 'zod'
+import type { Access } from '../access.ts'
 import type { AuditAction, ResourceType } from '../audit/event.ts'
 import type { Scope } from '../auth/scopes.ts'
 import { lazy } from '../lazy.ts'
-import type { SecretPurpose } from '../secrets/purpose.ts'
-import type { ProblemCode } from './problem.ts'
+import type { ProblemCode } from '../problem.ts'
 import type { Published } from './published.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-
-/** DynamoDB actions that a function may be granted. A transaction needs those of its parts; `Scan` is not among them. */
-export type TableAction =
-  | 'GetItem'
-  | 'Query'
-  | 'PutItem'
-  | 'UpdateItem'
-  | 'DeleteItem'
-  | 'ConditionCheckItem'
-  | 'BatchGetItem'
-
-/** What the Lambda of an operation may touch, the pipeline's needs among it: nothing is added behind its back. */
-export interface Access {
-  table: readonly TableAction[]
-  /** What it may do with the key that seals secrets, and for which purpose. No function can both seal and open. */
-  secrets?: { action: 'encrypt' | 'decrypt'; purpose: SecretPurpose }
-  /** Whether it calls hosts that customers name, through the outbound guard. */
-  internet?: true
-  /** It calls Stripe: it may read the secret that holds Stripe's key, and knows where dashboards are. */
-  stripe?: true
-  /** It puts events on the service's bus. */
-  events?: 'put'
-}
 
 type Nothing = z.ZodObject<Record<never, never>>
 

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import * as z from 'zod'
 import type { Caller } from '../auth/caller.ts'
+import { countQuery } from '../fields.ts'
 import { lazy } from '../lazy.ts'
+import { invalidCursor } from '../problem.ts'
+import type { PageSpec } from '../table/page-spec.ts'
 import { type Answer, ok } from './answer.ts'
-import { countQuery } from './fields.ts'
-import { invalidCursor } from './problem.ts'
 
 export const pageQuery = lazy(() => ({
   limit: countQuery(1, 100, 50).meta({ description: 'Entries a page.' }),
@@ -24,13 +25,6 @@ export const pageOf = (entry: z.ZodType) =>
     data: z.array(entry),
     next_cursor: z.string().nullable().meta({ description: 'Pass as `cursor` for the next page; null at the end.' }),
   })
-
-export interface PageSpec {
-  limit: number
-  /** The sort key after which the page starts. */
-  after: string | undefined
-  now: Date
-}
 
 interface ListCall<Filter> {
   caller: Caller

@@ -1,8 +1,8 @@
 /** Merge-patch bodies (RFC 7396) and the precondition that guards them. */
 import * as z from 'zod'
+import { ProblemError } from '../problem.ts'
 import type { Change } from '../storage/commit.ts'
 import { type Answer, etagOf } from './answer.ts'
-import { ProblemError } from './problem.ts'
 
 /**
  * The body of a PATCH: any of the fields, at least one. Absent keeps; `null` clears where the field's own schema takes
@@ -18,14 +18,6 @@ export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawSh
       error: `must change at least one field: ${Object.keys(fields).join(', ')}`,
     })
     .meta({ minProperties: 1 })
-
-/** A field of a patch that `null` sets to what it is when it is empty. */
-export const clearable = <Field extends z.ZodType>(field: Field, empty: z.output<Field>) =>
-  field.nullable().transform((value) => value ?? empty)
-
-/** The fields of a patch that are there. */
-export const presentFields = <T extends object>(patch: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as never
 
 /** Commits a change; one that changes nothing is answered and leaves no event. */
 export const commitIfChanged = async (

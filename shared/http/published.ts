@@ -3,12 +3,12 @@
  * and answer. Translation is pure data; the handler below it does not know which face was called.
  */
 import type * as z from 'zod'
+import { nameField } from '../fields.ts'
 import { lazy } from '../lazy.ts'
+import { type InputFault, invalidInput, type ProblemCode, type ProblemError, type PublishedCode } from '../problem.ts'
 import type { Answer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
-import { nameField } from './fields.ts'
 import { type Method, type Operation, routeKeyOf } from './operation.ts'
-import { type InputFault, invalidInput, type ProblemCode, type ProblemError, type PublishedCode } from './problem.ts'
 
 /** What translates an answer beside its body. */
 export interface AnswerContext {

@@ -3,11 +3,12 @@
  * reached. If the counter fails or dawdles the request goes through: a limit is there to protect the service, not to be its
  * weakest part.
  */
+
+import { ProblemError } from '../problem.ts'
 import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
-import { orgPartition, updateRow } from '../storage/table.ts'
+import { orgPartition, updateRow } from '../table/table.ts'
 import type { Exchange, RateCount } from './exchange.ts'
-import { ProblemError } from './problem.ts'
 
 const windowSeconds = 60
 const counterTimeoutMs = 1000

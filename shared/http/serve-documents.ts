@@ -1,8 +1,10 @@
 /** The operations that read and patch settings of which an org has one are the same for all such settings. */
+
+import { presentFields } from '../patch-fields.ts'
 import { type DocumentKind, documentChanged, readDocument } from '../storage/document.ts'
 import { resource } from './answer.ts'
 import type { Operation } from './operation.ts'
-import { commitIfChanged, presentFields, requireMatch } from './patch.ts'
+import { commitIfChanged, requireMatch } from './patch.ts'
 import { serve } from './serve.ts'
 
 /** Answers the settings, or their defaults, as `shown` shows them. */

@@ -1,19 +1,20 @@
 /** Operations that know their caller: admission, recording of denied attempts, idempotency, and the way to write. */
-import { recordDenied } from '../audit/denied.ts'
+
 import type { Circumstances } from '../audit/trail.ts'
-import { authenticate } from '../auth/authenticate.ts'
 import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
 import { keyTypeScopes, missingScopes } from '../auth/scopes.ts'
 import { isId } from '../ids.ts'
+import { ProblemError, requestTimeout } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { type Change, commit, pauseBeforeNext, StaleReadError } from '../storage/commit.ts'
 import type { Answer } from './answer.ts'
+import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
+import { recordDenied } from './denied-attempts.ts'
 import type { Exchange } from './exchange.ts'
 import { type IdempotencyLease, isReplay, onceOnly } from './idempotency.ts'
 import type { Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
-import { ProblemError, requestTimeout } from './problem.ts'
 import { enforceRateLimit } from './rate-limit.ts'
 
 /** What a handler is given: the validated request, who asks, and the way to write. */

@@ -1,11 +1,11 @@
 /** Reads and checks the request against its contract: size, media type, JSON, then every field at once. */
 import * as z from 'zod'
+import { dotted, faultsOf, parseOptions, unknownField } from '../faults.ts'
+import { isPastInstant } from '../fields.ts'
+import { type InputFault, invalidInput, notFound, ProblemError } from '../problem.ts'
 import type { Exchange } from './exchange.ts'
-import { dotted, faultsOf, parseOptions, unknownField } from './faults.ts'
-import { isPastInstant } from './fields.ts'
 import { whereBroken } from './malformed-json.ts'
 import type { Operation } from './operation.ts'
-import { type InputFault, invalidInput, notFound, ProblemError } from './problem.ts'
 import type { Published } from './published.ts'
 
 export const bodyLimitBytes = 256 * 1024

@@ -1,6 +1,6 @@
 /** Merging what a request says of a configuration into what is kept, sealing what is secret. */
-import { faultsOf, parseOptions } from '../http/faults.ts'
-import { invalidInput } from '../http/problem.ts'
+import { faultsOf, parseOptions } from '../faults.ts'
+import { invalidInput } from '../problem.ts'
 import { secretNeeded } from '../secrets/destination.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import { seal } from '../secrets/seal.ts'

@@ -1,8 +1,8 @@
 /** What a patch of an integration may hold: known members are applied, all others only named. */
 import * as z from 'zod'
-import { faultsOf, parseOptions } from '../http/faults.ts'
-import { presentFields } from '../http/patch.ts'
-import { invalidInput } from '../http/problem.ts'
+import { faultsOf, parseOptions } from '../faults.ts'
+import { presentFields } from '../patch-fields.ts'
+import { invalidInput } from '../problem.ts'
 import { parseConfig, splitKnown } from './config.ts'
 import { anyEventTypesField } from './events.ts'
 import { FlatFields, fromFlat } from './published.ts'

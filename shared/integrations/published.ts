@@ -2,7 +2,7 @@
  * The flat fields of the published contract. Which field of a configuration one stands for depends on the type, which only
  * the stored integration says: a patch carries them as they came, and they are translated when it is known.
  */
-import { type InputFault, invalidInput } from '../http/problem.ts'
+import { type InputFault, invalidInput } from '../problem.ts'
 import type { IntegrationType } from './types.ts'
 
 /** Flat fields as a published client sent them; our own face cannot make one. */

@@ -1,6 +1,6 @@
 /** Integrations: what is written, kept and shown of one, by the document of its type. */
 import * as z from 'zod'
-import { nameField } from '../http/fields.ts'
+import { nameField } from '../fields.ts'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import type { SealedSecret } from '../secrets/kms.ts'

@@ -3,7 +3,7 @@
  * OpenAPI `oneOf` and the local check of a configuration all derive from it.
  */
 import * as z from 'zod'
-import { emailField } from '../http/email.ts'
+import { emailField } from '../email.ts'
 import { lazy } from '../lazy.ts'
 import { writtenUrlFault, writtenUrlField } from '../outbound/written-url.ts'
 import { isMask, maskMessage } from '../secrets/secret.ts'

@@ -1,7 +1,7 @@
 /** The mode of sign-in where it is changed together with the settings of the organization. */
 import type { Caller } from '../auth/caller.ts'
 import { missingScopes } from '../auth/scopes.ts'
-import { invalidInput, ProblemError } from '../http/problem.ts'
+import { invalidInput, ProblemError } from '../problem.ts'
 import type { Change } from '../storage/commit.ts'
 import type { Versioned } from '../storage/document.ts'
 import { configuredProviders, orgAuthUpdated } from './entity.ts'

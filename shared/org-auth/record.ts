@@ -1,9 +1,9 @@
 /** How people of an org sign in: SSO, SCIM, the primary mode; and what must hold together. */
 import * as z from 'zod'
-import { nameField } from '../http/fields.ts'
-import { type InputFault, invalidInput, ProblemError } from '../http/problem.ts'
+import { nameField } from '../fields.ts'
 import { lazy } from '../lazy.ts'
 import { writtenUrlField } from '../outbound/written-url.ts'
+import { type InputFault, invalidInput, ProblemError } from '../problem.ts'
 import { secretNeeded } from '../secrets/destination.ts'
 import type { SealedSecret } from '../secrets/kms.ts'
 import { secretField } from '../secrets/secret.ts'

@@ -1,7 +1,7 @@
 /** What an org's settings demand of whoever calls: an address, a second factor, a session that is young enough. */
 import { BlockList, isIPv6 } from 'node:net'
 import type { Caller, UserCaller } from '../auth/caller.ts'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { remember } from '../remember.ts'
 import { readOrgSettings } from './entity.ts'
 import type { OrgSettings } from './record.ts'

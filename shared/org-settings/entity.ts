@@ -10,7 +10,7 @@ import {
   type Versioned,
   writeDocument,
 } from '../storage/document.ts'
-import { getRow, insert } from '../storage/table.ts'
+import { getRow, insert } from '../table/table.ts'
 import { defaultOrgSettings, type OrgSettings, type ShownOrgSettings } from './record.ts'
 
 const kind: DocumentKind<OrgSettings> = {

@@ -1,9 +1,9 @@
 /** The governance settings of an org: fields, defaults, and the floor that HIPAA mode puts under them. */
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import { type InputFault, invalidInput } from '../http/problem.ts'
 import { lazy } from '../lazy.ts'
 import { identityModeField } from '../org-auth/record.ts'
+import { type InputFault, invalidInput } from '../problem.ts'
 
 const cidrField = lazy(() => z.union([z.cidrv4(), z.cidrv6()], { error: ({ input }) => cidrFault(input) }))
 

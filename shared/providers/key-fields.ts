@@ -1,9 +1,9 @@
 /** What is written of a provider's key, by connections and credentials alike. */
 import * as z from 'zod'
-import { nameField } from '../http/fields.ts'
-import { type InputFault, invalidInput } from '../http/problem.ts'
+import { nameField } from '../fields.ts'
 import { lazy } from '../lazy.ts'
 import { apiRootField } from '../outbound/rules.ts'
+import { type InputFault, invalidInput } from '../problem.ts'
 import { secretNeeded } from '../secrets/destination.ts'
 import { type Secret, secretField } from '../secrets/secret.ts'
 import { type ProviderName, providerField, providersWithoutRoot } from './providers.ts'

@@ -1,9 +1,9 @@
 /** Asking a provider for its models with a customer's key: what comes of it, and how that reads to a person. */
 
-import { ProblemError } from '../http/problem.ts'
 import { call, type OutboundAnswer, OutboundError } from '../outbound/call.ts'
 import { diagnostic } from '../outbound/diagnostic.ts'
 import { repeatsSecret } from '../outbound/echo.ts'
+import { ProblemError } from '../problem.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { isModelId } from './model-id.ts'
 import { apiRootOf, type Provider, type ProviderName, providers, type Verdict } from './providers.ts'

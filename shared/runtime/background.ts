@@ -1,7 +1,7 @@
 /** Functions that are no operation: what a rule, a schedule or the user pool starts. */
 import { randomUUID } from 'node:crypto'
-import { deadlineOf, requestIdOf } from '../http/exchange.ts'
-import type { Access } from '../http/operation.ts'
+import type { Access } from '../access.ts'
+import { deadlineOf, requestIdOf } from './deadline.ts'
 import { log } from './log.ts'
 
 /** A background function as plain data, as operations are: its role, its trigger and the bundle come from it. */

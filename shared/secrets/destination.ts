@@ -1,5 +1,5 @@
 /** Stored secrets and where they are sent: a patch that moves the destination brings the secrets again. */
-import type { InputFault } from '../http/problem.ts'
+import type { InputFault } from '../problem.ts'
 
 /** Without the secret in the same request, a caller who does not know it could have it sent to a host of their own. */
 export const secretNeeded = (secret: string, destination: string, canBeDropped = true): InputFault => ({

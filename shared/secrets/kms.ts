@@ -3,10 +3,10 @@
  * taken from the row that is being written or read: a ciphertext that was copied elsewhere does not open.
  */
 import { KMSClient } from '@aws-sdk/client-kms'
-import { ProblemError } from '../http/problem.ts'
+import type { SecretPurpose } from '../access.ts'
+import { ProblemError } from '../problem.ts'
 import { awsClientSettings } from '../runtime/aws-client.ts'
 import { log } from '../runtime/log.ts'
-import type { SecretPurpose } from './purpose.ts'
 
 /** The row that a secret belongs to. */
 export interface SecretBinding {

@@ -1,6 +1,6 @@
 /** Opening secrets with KMS, for the one call that needs them. Functions that do this may not seal. */
 import { DecryptCommand } from '@aws-sdk/client-kms'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
 import { encryptionContext, keyProblem, kms, type SecretBinding } from './kms.ts'
 import { Secret } from './secret.ts'

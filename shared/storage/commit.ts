@@ -11,10 +11,10 @@ import { TransactWriteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 import type { Actor, AuditDraft, AuditEvent } from '../audit/event.ts'
 import { append, type Circumstances, readHead } from '../audit/trail.ts'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { measure } from '../runtime/metrics.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
-import { table, type Write } from './table.ts'
+import { table, type Write } from '../table/table.ts'
 
 /** What an operation wants done: its writes, and the event that tells of them. */
 export interface Change extends AuditDraft {

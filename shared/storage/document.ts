@@ -3,8 +3,8 @@
  * change it that cannot lose another's change.
  */
 import { type AuditAction, type AuditChange, changedFields, type ResourceType } from '../audit/event.ts'
+import { getRow, orgPartition, putIf, type Row, type RowKey } from '../table/table.ts'
 import { type Change, StaleReadError } from './commit.ts'
-import { getRow, orgPartition, putIf, type Row, type RowKey } from './table.ts'
 
 export interface DocumentKind<T extends object> {
   sortKey: string

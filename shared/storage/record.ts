@@ -3,9 +3,8 @@
  * another's.
  */
 import { type AuditAction, type AuditChange, changedFields, createdFields, type ResourceType } from '../audit/event.ts'
-import type { PageSpec } from '../http/page.ts'
-import { notFound, ProblemError } from '../http/problem.ts'
-import { type Change, StaleReadError } from './commit.ts'
+import { notFound, ProblemError } from '../problem.ts'
+import type { PageSpec } from '../table/page-spec.ts'
 import {
   change,
   type Filter,
@@ -18,7 +17,8 @@ import {
   type Row,
   type RowKey,
   removeIf,
-} from './table.ts'
+} from '../table/table.ts'
+import { type Change, StaleReadError } from './commit.ts'
 
 export interface RecordKind<T extends StoredRecord> {
   /** Sort keys start so; the record's id follows. */

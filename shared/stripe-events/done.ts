@@ -1,5 +1,5 @@
 /** Which events of Stripe are done. One is marked only when what it led to is committed, so that a death between the two loses nothing. */
-import { getRow, type RowKey, updateRow } from '../storage/table.ts'
+import { getRow, type RowKey, updateRow } from '../table/table.ts'
 
 /** Stripe sends an event again for 3 days and lists it for 30. */
 const keepSeconds = 30 * 24 * 60 * 60

@@ -1,5 +1,5 @@
 /** What our webhook is sent: believed only when Stripe has signed it, just now, for the mode that this stage works in. */
-import { invalidInput, ProblemError } from '../http/problem.ts'
+import { invalidInput, ProblemError } from '../problem.ts'
 import { environment, environmentNames } from '../runtime/environment.ts'
 import { measure } from '../runtime/metrics.ts'
 import { isLivemode, renewedStripeSecrets, type StripeSecrets, stripeSecrets } from '../stripe/secrets.ts'

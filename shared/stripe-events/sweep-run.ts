@@ -1,6 +1,6 @@
 /** One run of the sweep: its time, what it has done so far, and how its parts fail without taking the others along. */
 import type { SyncOutcome, SyncRequest } from '../billing/sync.ts'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import type { Run } from '../runtime/background.ts'
 import { concurrently } from '../runtime/concurrently.ts'
 import { log } from '../runtime/log.ts'

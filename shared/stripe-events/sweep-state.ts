@@ -1,5 +1,5 @@
 /** How far the sweep has come: kept as it goes, so that a run that dies or runs out of time is taken up by the next. */
-import { getRow, type RowKey, updateRow } from '../storage/table.ts'
+import { getRow, type RowKey, updateRow } from '../table/table.ts'
 
 export interface SweepState {
   /** Events created up to then, in epoch seconds, have been compared with what is marked done. */

@@ -3,9 +3,9 @@
  * account or mode is refused, so that it can neither bind customers nor change a plan.
  */
 import type Stripe from 'stripe'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
-import { updateRowIf } from '../storage/table.ts'
+import { updateRowIf } from '../table/table.ts'
 import { type Owner, ownerKey, storedOwner } from './owner.ts'
 import { isLivemode, stripeSecrets } from './secrets.ts'
 

@@ -3,7 +3,7 @@
  * The package is loaded by the first call: it is half of a cold start, and a request that is refused never needs it.
  */
 import type Stripe from 'stripe'
-import { ProblemError } from '../http/problem.ts'
+import { ProblemError } from '../problem.ts'
 import { environment } from '../runtime/environment.ts'
 import { log } from '../runtime/log.ts'
 import { renewedStripeSecrets, type StripeSecrets, stripeSecrets } from './secrets.ts'

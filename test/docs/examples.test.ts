@@ -6,7 +6,7 @@ import { examples, openApiDocument } from '../../docs/openapi.ts'
 import { problemExamples } from '../../docs/problem-examples.ts'
 import { type OperationName, operationList } from '../../functions/operations.ts'
 import type { Operation } from '../../shared/http/operation.ts'
-import { problemKinds } from '../../shared/http/problem.ts'
+import { problemKinds } from '../../shared/problem.ts'
 
 describe.each(operationList)('%s', (name: OperationName, operation: Operation) => {
   const { params = {}, body, answers = {} } = examples[name] ?? {}

@@ -75,7 +75,10 @@ describe('denied attempts', () => {
   test('of a scope that the type of a key can never hold are not recorded', async () => {
     const { api_key } = await makeKey(org, { rate_limit_per_minute: 1000 }, 'api-keys/create-publishable-key')
     for (let count = 0; count < 5; count++) {
-      expectProblem(await invoke('policies/update', { token: api_key, body: { privacy_mode: 'strict' } }), 'forbidden')
+      expectProblem(
+        await invoke('org-policies/update', { token: api_key, body: { privacy_mode: 'strict' } }),
+        'forbidden',
+      )
     }
     expect(await denials('org_policies.updated')).toBe(0)
   })
@@ -84,7 +87,7 @@ describe('denied attempts', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2031, 1, 1, 12, 0, 5) })
     const { api_key: one } = await makeKey(org)
     const { api_key: other } = await makeKey(org)
-    const attempt = (token: string) => invoke('policies/update', { token, body: { privacy_mode: 'strict' } })
+    const attempt = (token: string) => invoke('org-policies/update', { token, body: { privacy_mode: 'strict' } })
     await Promise.all(Array.from({ length: 10 }, () => attempt(one)))
     expect(await denials('org_policies.updated')).toBe(1)
     await attempt(other)

@@ -71,13 +71,13 @@ const patchables: Patchable[] = [
   },
   {
     name: 'auth',
-    read: 'auth/get',
-    update: 'auth/update',
+    read: 'org-auth/get',
+    update: 'org-auth/update',
     action: 'org_auth.updated',
     fields: {
       sso_enabled: fc.constant(false),
       sso_protocol: fc.constantFrom('saml', 'oidc', null),
-      // A new one needs the client secret again: test/functions/auth/secret.test.ts.
+      // A new one needs the client secret again: test/functions/org-auth/secret.test.ts.
       sso_metadata_url: fc.constant(null),
       sso_issuer: fc.constant(null),
       sso_client_id: fc.oneof(fc.constant(null), fc.string({ minLength: 1, maxLength: 255 })),
@@ -105,8 +105,8 @@ const patchables: Patchable[] = [
   },
   {
     name: 'policies',
-    read: 'policies/get',
-    update: 'policies/update',
+    read: 'org-policies/get',
+    update: 'org-policies/update',
     action: 'org_policies.updated',
     fields: {
       serving_policy: fc.constantFrom(

@@ -3,8 +3,8 @@
  * `invokePublished`.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { publishedList } from '../../docs/published/document.ts'
 import { requiredFields } from '../../docs/published/schemas.ts'
+import { publishedList } from '../../docs/published-document.ts'
 import { happyRequest } from '../support/happy-paths.ts'
 import { makeOrgOn } from '../support/integrations.ts'
 import { invokePublished, publishedRoutes, type Request } from '../support/invoke.ts'

@@ -35,7 +35,10 @@ describe('organization settings', () => {
   test('change the mode of sign-in by its own rules and its own scope', async () => {
     const changed = await call('org-settings/update', { body: { identity_mode: 'passkey', protect_production: true } })
     expect(changed.body, changed.text).toMatchObject({ identity_mode: 'passkey', protect_production: true })
-    expect((await ours('auth/get')).body).toMatchObject({ primary_identity_mode: 'passkey', passkeys_enabled: true })
+    expect((await ours('org-auth/get')).body).toMatchObject({
+      primary_identity_mode: 'passkey',
+      passkeys_enabled: true,
+    })
     const sso = await call('org-settings/update', { body: { identity_mode: 'sso' } })
     expect([sso.status, sso.body.error.details.errors[0].path]).toEqual([400, 'identity_mode'])
     const { api_key: token } = await makeKey(org, { name: 'settings', scopes: ['settings:read', 'settings:write'] })
@@ -71,34 +74,34 @@ describe('organization settings', () => {
 
 describe('sign-in', () => {
   test('is shown, and changed field by field', async () => {
-    const before = await call('auth/get')
+    const before = await call('org-auth/get')
     expect(before.body).toMatchObject({ identity_mode: 'email_password', email_password_enabled: true })
-    const changed = await call('auth/update', { body: { sso_domain: 'acme.example', sso_provider: 'Okta' } })
+    const changed = await call('org-auth/update', { body: { sso_domain: 'acme.example', sso_provider: 'Okta' } })
     expect(changed.body, changed.text).toEqual({ ...before.body, sso_domain: 'acme.example', sso_provider: 'Okta' })
-    expect((await call('auth/update', { body: { sso_domain: null } })).body).toEqual({
+    expect((await call('org-auth/update', { body: { sso_domain: null } })).body).toEqual({
       ...changed.body,
       sso_domain: null,
     })
-    expect((await call('auth/update', { body: {} })).body.sso_provider).toBe('Okta')
+    expect((await call('org-auth/update', { body: {} })).body.sso_provider).toBe('Okta')
   })
 
   test('keeps at least one way in', async () => {
-    const refused = await call('auth/update', { body: { email_password_enabled: false } })
+    const refused = await call('org-auth/update', { body: { email_password_enabled: false } })
     expect([refused.status, refused.body.error.code]).toEqual([400, 'last_auth_method'])
     expect(refused.body.error.details.errors[0].path).toBe('email_password_enabled')
-    const changed = await call('auth/update', { body: { email_password_enabled: false, identity_mode: 'passkey' } })
+    const changed = await call('org-auth/update', { body: { email_password_enabled: false, identity_mode: 'passkey' } })
     expect(changed.body, changed.text).toMatchObject({ identity_mode: 'passkey', passkeys_enabled: true })
   })
 
   test('by providers reads as e-mail and password', async () => {
-    await ours('auth/update', { body: { primary_identity_mode: 'oauth' } })
-    expect((await call('auth/get')).body.identity_mode).toBe('email_password')
+    await ours('org-auth/update', { body: { primary_identity_mode: 'oauth' } })
+    expect((await call('org-auth/get')).body.identity_mode).toBe('email_password')
   })
 
   test('needs the plan for SCIM', async () => {
-    const refused = await call('auth/update', { body: { scim_enabled: true } })
+    const refused = await call('org-auth/update', { body: { scim_enabled: true } })
     expect([refused.status, refused.body.error.code]).toEqual([402, 'plan_limit_exceeded'])
     org = await makeOrgOn('enterprise')
-    expect((await call('auth/update', { body: { scim_enabled: true } })).body.scim_enabled).toBe(true)
+    expect((await call('org-auth/update', { body: { scim_enabled: true } })).body.scim_enabled).toBe(true)
   })
 })

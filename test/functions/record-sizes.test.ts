@@ -144,7 +144,7 @@ describe('what else an organization stores, every list and text at its bounds', 
     ],
     [
       'sign-in settings',
-      'auth/update',
+      'org-auth/update',
       {
         sso_issuer: url(2048),
         sso_metadata_url: url(2048),

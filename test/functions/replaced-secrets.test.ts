@@ -23,8 +23,8 @@ interface Kind {
 const kinds: Kind[] = [
   {
     folder: 'auth',
-    read: 'auth/get',
-    update: 'auth/update',
+    read: 'org-auth/get',
+    update: 'org-auth/update',
     made: (sso_client_secret) => ({ sso_client_secret }),
     replaced: (sso_client_secret) => ({ sso_client_secret }),
   },

@@ -5,9 +5,9 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { OperationName } from '../../functions/operations.ts'
+import type { SecretPurpose } from '../../shared/access.ts'
 import type { SecretBinding } from '../../shared/secrets/kms.ts'
 import { open } from '../../shared/secrets/open.ts'
-import type { SecretPurpose } from '../../shared/secrets/purpose.ts'
 import { putOnPlan } from '../support/governance.ts'
 import { invoke } from '../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../support/orgs.ts'
@@ -102,7 +102,7 @@ const kinds: Kind[] = [
   },
   {
     name: 'single sign-on',
-    update: 'auth/update',
+    update: 'org-auth/update',
     prefix: 'AUTH',
     purpose: 'sso',
     destinations: ['sso_issuer', 'sso_metadata_url'],

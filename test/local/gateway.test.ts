@@ -116,7 +116,7 @@ describe('permissions', () => {
     expectOwn(await send(`${url}/nowhere`), 500, 'Internal Server Error')
     expect(events).toEqual([])
     expect((await send(url + health)).status).toBe(200)
-    expect(vi.mocked(console.error).mock.calls.flat().join()).toContain('meta/unmatched')
+    expect(vi.mocked(console.error).mock.calls.flat().join()).toContain('catch-all/unmatched')
   })
 })
 

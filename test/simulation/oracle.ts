@@ -2,7 +2,7 @@
 import { deepStrictEqual, ok } from 'node:assert/strict'
 import type { Event } from '../../local/stripe/objects.ts'
 import type { BillingProjection } from '../../shared/billing/projection.ts'
-import { ProblemError } from '../../shared/http/problem.ts'
+import { ProblemError } from '../../shared/problem.ts'
 import type { Item } from './expressions.ts'
 import type { ModelStripe } from './model-stripe.ts'
 import { isGiving, isLive, rankOf, StripeTruth } from './stripe-truth.ts'

@@ -1,6 +1,6 @@
 /** The second half of the stories, and faults that they find. */
 import { expect, test } from 'vitest'
-import { ProblemError } from '../../shared/http/problem.ts'
+import { ProblemError } from '../../shared/problem.ts'
 import type { Telling } from './billing.ts'
 import { expectStories, longestMs, prepare, replayCommand, simulateMany } from './many.ts'
 

@@ -6,10 +6,11 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
 import Stripe from 'stripe'
-import type { Operation, TableAction } from '../../shared/http/operation.ts'
+import type { TableAction } from '../../shared/access.ts'
+import type { Operation } from '../../shared/http/operation.ts'
 import { kms } from '../../shared/secrets/kms.ts'
-import { table } from '../../shared/storage/table.ts'
 import { eventBridge } from '../../shared/stripe-events/bus.ts'
+import { table } from '../../shared/table/table.ts'
 
 /** Whatever declares what it may touch: an operation, or a background function. */
 type Accessing = Pick<Operation, 'id' | 'access'>

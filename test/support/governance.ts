@@ -1,7 +1,7 @@
 /** What tests of an org's one-of-a-kind settings have in common: its plan and its trail. */
 import { expect } from 'vitest'
 import type { PlanCode } from '../../shared/billing/plans.ts'
-import { setPlan } from '../../shared/orgs/entity.ts'
+import { setPlan } from '../../shared/operator/orgs.ts'
 import { invoke } from './invoke.ts'
 import { makeBusyOrg, type TestOrg } from './orgs.ts'
 import { rowsOf } from './rows.ts'

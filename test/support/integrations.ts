@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import type { PlanCode } from '../../shared/billing/plans.ts'
-import { setPlan } from '../../shared/orgs/entity.ts'
+import { setPlan } from '../../shared/operator/orgs.ts'
 import { invoke, type Request, type Response } from './invoke.ts'
 import { makeBusyOrg, type TestOrg } from './orgs.ts'
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { createIssuer, type Issuer, issuerPath } from '../../local/issuer.ts'
 import { type Role, templateScopes } from '../../shared/auth/scopes.ts'
 import type { Operation } from '../../shared/http/operation.ts'
-import { createOrg, createOrgKey } from '../../shared/orgs/entity.ts'
+import { createOrg, createOrgKey } from '../../shared/operator/orgs.ts'
 import { invoke } from './invoke.ts'
 
 const maker = () => ({ name: 'test', requestId: 'test', deadline: new Date(Date.now() + 20_000) })

@@ -122,15 +122,15 @@ describe('ip_allowlist', () => {
   test.each<[OperationName, Request]>([
     ['api-keys/scopes', {}],
     ['api-keys/list', {}],
-    ['auth/get', {}],
-    ['policies/get', {}],
+    ['org-auth/get', {}],
+    ['org-policies/get', {}],
     ['usage-limits/get', {}],
     ['audit-events/list', {}],
     ['integrations/list', {}],
     ['api-keys/create', { body: { name: 'x', scopes: ['keys:read'] } }],
     ['org-settings/update', { body: { ip_allowlist: [], allow_lockout: true } }],
-    ['auth/update', { body: { sso_enforced: false } }],
-    ['policies/update', { body: { privacy_mode: 'strict' } }],
+    ['org-auth/update', { body: { sso_enforced: false } }],
+    ['org-policies/update', { body: { privacy_mode: 'strict' } }],
     ['usage-limits/update', { body: { limits: { max_devices: { limit: 1, mode: 'enforce' } } } }],
   ])('binds %s', async (name, request) => {
     expectForbidden(await invoke(name, { token: org.adminKey, ip: '198.51.100.1', ...request }), 'ip_allowlist')
@@ -140,7 +140,7 @@ describe('ip_allowlist', () => {
     const ip = '198.51.100.77'
     const token = await signIn(org)
     await get(token, { ip })
-    const refused = await invoke('policies/update', { token, ip, body: { privacy_mode: 'strict' } })
+    const refused = await invoke('org-policies/update', { token, ip, body: { privacy_mode: 'strict' } })
     expectForbidden(refused, 'ip_allowlist')
     const { body } = await invoke('audit-events/list', {
       token: org.adminKey,
@@ -180,7 +180,7 @@ describe('ip_allowlist', () => {
   })
 
   test('the scope comes first: a stranger to the operation is told of the scope', async () => {
-    const refused = await invoke('policies/update', { token: org.readOnlyKey, ip: '198.51.100.1', body: {} })
+    const refused = await invoke('org-policies/update', { token: org.readOnlyKey, ip: '198.51.100.1', body: {} })
     expectForbidden(refused, 'settings:write')
   })
 })
@@ -324,7 +324,7 @@ describe('require_mfa_for_admin', () => {
     const org = await orgWith({ require_mfa_for_admin: true })
     const token = await signIn(org, 'admin', { amr: ['pwd'] })
     expectForbidden(
-      await invoke('policies/update', { token, body: { privacy_mode: 'strict' } }),
+      await invoke('org-policies/update', { token, body: { privacy_mode: 'strict' } }),
       'require_mfa_for_admin',
     )
     expect(await eventsOf(org, 'org_policies.updated')).toMatchObject([
@@ -367,7 +367,7 @@ describe('session_duration_hours', () => {
     const token = await signIn(org, 'owner', { ageHours: 3 })
     const { body } = await get(token)
     expect(body.code).toBe('token_expired')
-    const noMutation = await invoke('policies/update', { token, body: { privacy_mode: 'strict' } })
+    const noMutation = await invoke('org-policies/update', { token, body: { privacy_mode: 'strict' } })
     expectProblem(noMutation, 'token_expired')
     expect(await eventsOf(org, 'org_policies.updated')).toEqual([])
   })
@@ -415,7 +415,7 @@ describe('the settings that are enforced', () => {
     await get(org.adminKey)
     await patch(org, { default_region: 'eu' })
     const calls = await callsDuring(async () => {
-      for (let request = 0; request < 5; request++) await invoke('policies/get', { token: org.adminKey })
+      for (let request = 0; request < 5; request++) await invoke('org-policies/get', { token: org.adminKey })
     })
     const reads = calls.filter(({ rows }) => rows.includes(`ORG#${org.orgId} SETTINGS`))
     expect(reads).toHaveLength(1)
@@ -424,7 +424,7 @@ describe('the settings that are enforced', () => {
   test('an unknown org of a valid token has the defaults', async () => {
     const orgId = `org_${'0'.repeat(26)}`
     const token = await tokenFor(orgId, 'owner', 600, { sub: randomUUID() })
-    expect((await invoke('policies/get', { token })).status).toBe(200)
+    expect((await invoke('org-policies/get', { token })).status).toBe(200)
   })
 
   test('that cannot be read let nobody in, and the failure is not remembered', async () => {
@@ -435,10 +435,10 @@ describe('the settings that are enforced', () => {
         if (!call.rows.includes(settingsRow)) return send()
         throw Object.assign(new Error('a fault of the test'), { name: 'TimeoutError' })
       },
-      () => invoke('policies/get', { token: org.adminKey }),
+      () => invoke('org-policies/get', { token: org.adminKey }),
     )
     expectProblem(failed, 'service_unavailable')
-    expect((await invoke('policies/get', { token: org.adminKey })).status).toBe(200)
-    expectForbidden(await invoke('policies/get', { token: org.adminKey, ip: '198.51.100.1' }), 'ip_allowlist')
+    expect((await invoke('org-policies/get', { token: org.adminKey })).status).toBe(200)
+    expectForbidden(await invoke('org-policies/get', { token: org.adminKey, ip: '198.51.100.1' }), 'ip_allowlist')
   })
 })

@@ -433,7 +433,7 @@ describe('audit_retention_days', () => {
     expect(before.map(({ days }) => days)).toEqual(before.map(() => 365))
     await patch({ audit_retention_days: 3650 }, own)
     await patch({ default_region: 'eu' }, own)
-    await invoke('policies/update', { token: own.adminKey, body: { privacy_mode: 'strict' } })
+    await invoke('org-policies/update', { token: own.adminKey, body: { privacy_mode: 'strict' } })
     const after = await expiries(own)
     expect(after.slice(0, before.length)).toEqual(before)
     expect(after.slice(before.length).map(({ days }) => days)).toEqual([3650, 3650, 3650])

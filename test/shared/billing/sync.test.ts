@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { SubscriptionState } from '../../../shared/billing/projection.ts'
 import { type SyncPorts, type SyncRequest, syncCustomer } from '../../../shared/billing/sync.ts'
-import { ProblemError } from '../../../shared/http/problem.ts'
+import { ProblemError } from '../../../shared/problem.ts'
 import { realTiming } from '../../../shared/runtime/timing.ts'
 import { billingEvents, billingOf, billingRow, customersOf } from '../../support/billing.ts'
 import { interceptTable } from '../../support/faults.ts'

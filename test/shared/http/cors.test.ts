@@ -95,13 +95,13 @@ describe('an answer', () => {
     const { adminKey } = await makeOrg()
     const allowedFor = async (name: OperationName, origin: string, token?: string) =>
       (await read(name, origin, token)).headers['access-control-allow-origin']
-    expect(await allowedFor('policies/get', dashboard, adminKey)).toBe(dashboard)
-    expect(await allowedFor('policies/get', anyPage, adminKey)).toBeUndefined()
-    expect(await allowedFor('policies/get', dashboard)).toBe(dashboard)
+    expect(await allowedFor('org-policies/get', dashboard, adminKey)).toBe(dashboard)
+    expect(await allowedFor('org-policies/get', anyPage, adminKey)).toBeUndefined()
+    expect(await allowedFor('org-policies/get', dashboard)).toBe(dashboard)
     expect(await allowedFor('api-keys/scopes', anyPage, adminKey)).toBe('*')
     expect(await allowedFor('execution/report', anyPage)).toBe('*')
     expect(await allowedFor('meta/health', anyPage)).toBe('*')
-    const { headers } = await read('policies/get', dashboard, adminKey)
+    const { headers } = await read('org-policies/get', dashboard, adminKey)
     expect(headers.vary).toBe('origin')
     expect(headers['access-control-expose-headers']).toContain('x-request-id')
     expect(headers['access-control-allow-credentials']).toBeUndefined()

@@ -1,7 +1,7 @@
 /** Values that people paste: instants as ISO 8601 lets them be written, names that can be seen, numbers in digits. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type OperationName, operationList, operations } from '../../../functions/operations.ts'
-import { instantField, nameField } from '../../../shared/http/fields.ts'
+import { instantField, nameField } from '../../../shared/fields.ts'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'

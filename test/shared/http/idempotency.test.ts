@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { OperationName } from '../../../functions/operations.ts'
-import { ProblemError } from '../../../shared/http/problem.ts'
+import { ProblemError } from '../../../shared/problem.ts'
 import { interceptTable } from '../../support/faults.ts'
 import { invoke, type Request, type Response } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../../support/orgs.ts'

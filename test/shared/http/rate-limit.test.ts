@@ -160,7 +160,7 @@ describe('the rate limit', () => {
     const token = await limited(2)
     const attempts = [
       () => invoke('api-keys/create', { token, body: { name: 'x', scopes: ['keys:read'] } }),
-      () => invoke('policies/update', { token, body: { privacy_mode: 'strict' } }),
+      () => invoke('org-policies/update', { token, body: { privacy_mode: 'strict' } }),
       () => invoke('org-settings/update', { token, body: { mfa_required: false } }),
     ]
     const answers = []

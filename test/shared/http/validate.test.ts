@@ -110,7 +110,7 @@ describe('a fault', () => {
       hipaa_mode: 'must be true or false, not text',
       ip_allowlist: 'must be a list, not an object',
     })
-    const list = await invoke('auth/update', { token: org.adminKey, body: [] as unknown as object })
+    const list = await invoke('org-auth/update', { token: org.adminKey, body: [] as unknown as object })
     expect(list.body.detail).toBe('must be an object, not a list')
   })
 })

@@ -6,7 +6,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { mockClient } from 'aws-sdk-client-mock'
 import Stripe from 'stripe'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { ProblemError } from '../../../shared/http/problem.ts'
+import { ProblemError } from '../../../shared/problem.ts'
 import { callStripe, isMissing, isRefusal, stripe } from '../../../shared/stripe/client.ts'
 import { logLines } from '../../support/logs.ts'
 

@@ -1,30 +1,17 @@
-/** Organizations: the row that names one, and how one comes to be with its first key. */
+/** Creates organizations and their first keys, for the operator of a stage. */
 import { issueKey, keyCreated } from '../api-keys/entity.ts'
 import { countIssued } from '../api-keys/limit.ts'
 import { type Actor, createdFields } from '../audit/event.ts'
 import { templateScopes } from '../auth/scopes.ts'
 import { overrideChanged, readBilling } from '../billing/entity.ts'
 import type { PlanCode } from '../billing/plans.ts'
-import { ProblemError } from '../http/problem.ts'
 import { newId } from '../ids.ts'
+import type { Org } from '../orgs/record.ts'
+import { ProblemError } from '../problem.ts'
 import { type Change, commit } from '../storage/commit.ts'
-import { getRow, insert, orgPartition } from '../storage/table.ts'
-
-export interface Org {
-  id: string
-  name: string
-  owner_email: string
-  created_at: string
-}
+import { getRow, insert, orgPartition } from '../table/table.ts'
 
 const systemActor = (id: string): Actor => ({ type: 'system', id })
-
-export async function findOrg(orgId: string): Promise<Org | undefined> {
-  const row = await getRow({ pk: orgPartition(orgId), sk: 'ORG' })
-  if (!row) return undefined
-  const { pk: _pk, sk: _sk, ...org } = row
-  return org as unknown as Org
-}
 
 /** Who makes an org or a key that no caller asked for, and how long it may take. */
 export interface Maker {

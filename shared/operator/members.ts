@@ -5,8 +5,8 @@
 import { createdFields } from '../audit/event.ts'
 import type { Role } from '../auth/scopes.ts'
 import { type Change, commit } from '../storage/commit.ts'
-import { insert, orgPartition } from '../storage/table.ts'
-import { circumstances, type Maker } from './entity.ts'
+import { insert, orgPartition } from '../table/table.ts'
+import { circumstances, type Maker } from './orgs.ts'
 
 export interface Member {
   /** The `sub` of their tokens, by which the trail names them as an actor too. */

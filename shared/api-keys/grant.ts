@@ -1,8 +1,9 @@
 /** Delegation: what a key issues or rotates holds no more than the key itself. */
-import type { KeyDefinition } from '../api-keys/record.ts'
-import { ProblemError } from '../http/problem.ts'
-import type { Caller, KeyCaller } from './caller.ts'
-import { missingScopes, type Scope } from './scopes.ts'
+
+import type { Caller, KeyCaller } from '../auth/caller.ts'
+import { missingScopes, type Scope } from '../auth/scopes.ts'
+import { ProblemError } from '../problem.ts'
+import type { KeyDefinition } from './record.ts'
 
 /** @throws ProblemError `forbidden`, naming the scopes that the caller lacks */
 export function requireGrantable(caller: Caller, scopes: readonly Scope[]): void {

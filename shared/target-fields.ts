@@ -1,6 +1,6 @@
 /** Settings that every kind of target has, for inference to choose by. */
 import * as z from 'zod'
-import { lazy } from '../lazy.ts'
+import { lazy } from './lazy.ts'
 
 export const choiceFields = lazy(() => ({
   priority: z.int().min(0).max(1000).meta({ description: 'For the strategy `priority`: lower is tried first.' }),

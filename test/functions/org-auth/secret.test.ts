@@ -9,8 +9,8 @@ import { makeBusyOrg, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
 import { allRows, putRow, rowsOf } from '../../support/rows.ts'
 
-const get = ({ adminKey }: TestOrg) => invoke('auth/get', { token: adminKey })
-const patch = ({ adminKey }: TestOrg, body: unknown, token = adminKey) => invoke('auth/update', { token, body })
+const get = ({ adminKey }: TestOrg) => invoke('org-auth/get', { token: adminKey })
+const patch = ({ adminKey }: TestOrg, body: unknown, token = adminKey) => invoke('org-auth/update', { token, body })
 
 interface Sealed {
   ciphertext: Uint8Array
@@ -61,12 +61,12 @@ describe('a canary in sso_client_secret', () => {
       await patch(org, { sso_client_secret: denied }, org.readOnlyKey),
       await patch(org, { sso_client_secret: denied }, await tokenFor(org.orgId, 'member')),
       await patch(free, { ...oidc, sso_client_secret: unpaid }),
-      await invoke('auth/update', {
+      await invoke('org-auth/update', {
         token: org.adminKey,
         body: { sso_client_secret: bad },
         headers: { 'if-match': '"stale"' },
       }),
-      await invoke('auth/update', { token: org.adminKey, rawBody: `{"sso_client_secret":"${bad}",` }),
+      await invoke('org-auth/update', { token: org.adminKey, rawBody: `{"sso_client_secret":"${bad}",` }),
       await get(org),
       await patch(org, { sso_client_secret: null, sso_enabled: false }),
       await get(org),
@@ -147,7 +147,7 @@ test('of a patch that is refused is not sealed: KMS is not asked', async () => {
   )
   try {
     for (const [body, headers, code] of refusals) {
-      expectProblem(await invoke('auth/update', { token: org.adminKey, body, headers }), code)
+      expectProblem(await invoke('org-auth/update', { token: org.adminKey, body, headers }), code)
     }
     expect(sent).toEqual([])
     await patch(org, { sso_client_secret })

@@ -10,9 +10,9 @@ beforeAll(async () => {
   org = await makeBusyOrg()
 })
 
-const get = ({ adminKey } = org) => invoke('policies/get', { token: adminKey })
+const get = ({ adminKey } = org) => invoke('org-policies/get', { token: adminKey })
 const patch = (body: unknown, { adminKey } = org, headers: Record<string, string> = {}) =>
-  invoke('policies/update', { token: adminKey, body, headers })
+  invoke('org-policies/update', { token: adminKey, body, headers })
 
 const defaults = {
   serving_policy: 'auto',
@@ -79,7 +79,7 @@ describe('a patch of the policies', () => {
   test('of a field that every object has is refused by its name', async () => {
     for (const name of ['__proto__', 'constructor', 'toString']) {
       const rawBody = `{"telemetry_enabled":true,"${name}":{}}`
-      const refused = await invoke('policies/update', { token: org.adminKey, rawBody })
+      const refused = await invoke('org-policies/update', { token: org.adminKey, rawBody })
       expectProblem(refused, 'invalid_input')
       expect(faultPaths(refused)).toEqual([name])
     }
@@ -111,7 +111,7 @@ describe('a patch of the policies', () => {
 
   test('by a member is 403 naming the scope, and is recorded', async () => {
     const own = await makeBusyOrg()
-    const refused = await invoke('policies/update', {
+    const refused = await invoke('org-policies/update', {
       token: await tokenFor(own.orgId, 'member'),
       body: { privacy_mode: 'strict' },
     })
@@ -149,7 +149,7 @@ describe('a patch of the policies', () => {
     const [own, other] = [await makeBusyOrg(), await makeBusyOrg()]
     await patch({ privacy_mode: 'zero_retention' }, own)
     expect((await get(other)).body).toEqual(defaults)
-    const foreign = await invoke('policies/update', {
+    const foreign = await invoke('org-policies/update', {
       token: own.adminKey,
       query: { org_id: other.orgId },
       body: { privacy_mode: 'strict' },

@@ -1,15 +1,15 @@
 /** The OpenAPI document of the published face: the platform's own operation ids and records. */
 import * as z from 'zod'
-import { routeList } from '../../functions/operations.ts'
-import { type Operation, type Route, routeKeyOf } from '../../shared/http/operation.ts'
-import { problemKinds } from '../../shared/http/problem.ts'
-import type { Published } from '../../shared/http/published.ts'
-import { isVersioned, refusalsOf } from '../answers.ts'
-import { documentHead, securitySchemes } from '../document-head.ts'
-import { gatewayAnswer, gatewayAnswerText, isGatewayStatus } from '../gateway-answers.ts'
-import { type HeaderName, headersOf, headers as headerTexts } from '../headers.ts'
-import { portableSchema } from '../portable-schemas.ts'
-import { type JsonSchema, publishedSchemas } from './schemas.ts'
+import { routeList } from '../functions/operations.ts'
+import { type Operation, type Route, routeKeyOf } from '../shared/http/operation.ts'
+import type { Published } from '../shared/http/published.ts'
+import { problemKinds } from '../shared/problem.ts'
+import { isVersioned, refusalsOf } from './answers.ts'
+import { documentHead, securitySchemes } from './document-head.ts'
+import { gatewayAnswer, gatewayAnswerText, isGatewayStatus } from './gateway-answers.ts'
+import { type HeaderName, headersOf, headers as headerTexts } from './headers.ts'
+import { portableSchema } from './portable-schemas.ts'
+import { type JsonSchema, publishedSchemas } from './published/schemas.ts'
 
 const link = {
   Link: {

@@ -1,6 +1,6 @@
 /** Fields that many requests have. */
 import * as z from 'zod'
-import { lazy } from '../lazy.ts'
+import { lazy } from './lazy.ts'
 
 /** Characters that show nothing: blanks, and what Unicode calls ignorable, with the blank symbols that are neither. */
 const invisible = /^[\s\p{Cf}\p{Default_Ignorable_Code_Point}\u2800\u{13441}\u{13442}\u{16fe4}\u{1d159}]*$/u
@@ -113,18 +113,3 @@ const pastInstant = { pastInstant: true }
 /** Whether a fault is one of time: the same request was without it earlier. */
 export const isPastInstant = (issue: z.core.$ZodIssue): boolean =>
   issue.code === 'custom' && issue.params?.pastInstant === true
-
-/**
- * A record with its fields in the order in which people read them, and those of objects inside sorted. A table hands both
- * back in any order, and one resource with one strong `ETag` must be the same bytes every time.
- */
-export function inOrder<T extends object>(order: readonly (keyof T)[], record: T): T {
-  return Object.fromEntries(order.filter((name) => name in record).map((name) => [name, sorted(record[name])])) as T
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return Object.fromEntries(entries.map(([name, part]) => [name, sorted(part)]))
-}

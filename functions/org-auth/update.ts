@@ -1,10 +1,11 @@
 import { requireFeatures } from '../../shared/billing/entity.ts'
 import { resource } from '../../shared/http/answer.ts'
-import { commitIfChanged, presentFields, requireMatch } from '../../shared/http/patch.ts'
-import { invalidInput } from '../../shared/http/problem.ts'
+import { commitIfChanged, requireMatch } from '../../shared/http/patch.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { clientSecretBinding, configuredProviders, orgAuthUpdated, readOrgAuth } from '../../shared/org-auth/entity.ts'
 import * as rules from '../../shared/org-auth/record.ts'
+import { presentFields } from '../../shared/patch-fields.ts'
+import { invalidInput } from '../../shared/problem.ts'
 import { sealField } from '../../shared/secrets/seal.ts'
 import { updateOrgAuth } from './contract.ts'
 

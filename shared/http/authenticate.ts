@@ -1,15 +1,15 @@
 /** From the request's credential to a caller, for API keys and JWTs alike. */
 import { findKey, type KeyOwner, lookUpKey, stampLastUsed } from '../api-keys/entity.ts'
 import { keyState, type StoredKey } from '../api-keys/record.ts'
-import type { Exchange } from '../http/exchange.ts'
-import { ProblemError } from '../http/problem.ts'
-import { countRequest } from '../http/rate-limit.ts'
+import { isIntactRawKey, looksLikeRawKey } from '../auth/api-key.ts'
+import { type Caller, defaultRateLimitPerMinute, principalOf } from '../auth/caller.ts'
+import { verifyJwt } from '../auth/jwt.ts'
 import { rulesOf, sessionFault } from '../org-settings/access-rules.ts'
+import { ProblemError } from '../problem.ts'
 import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
-import { isIntactRawKey, looksLikeRawKey } from './api-key.ts'
-import { type Caller, defaultRateLimitPerMinute, principalOf } from './caller.ts'
-import { verifyJwt } from './jwt.ts'
+import type { Exchange } from './exchange.ts'
+import { countRequest } from './rate-limit.ts'
 
 /**
  * Sets the exchange's caller, and has the request counted from the moment the principal is known.

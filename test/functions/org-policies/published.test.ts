@@ -1,7 +1,7 @@
 /** Policies as the platform's published clients know them. Every answer is held against its closed record. */
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { policiesUpdate, policiesView } from '../../../functions/policies/wire.ts'
+import { policiesUpdate, policiesView } from '../../../functions/org-policies/wire.ts'
 import {
   type OrgPolicies,
   orgPoliciesFields,
@@ -18,11 +18,11 @@ beforeEach(async () => {
   org = await makeBusyOrg()
 })
 
-const get = () => invokePublished('policies/get', { token: org.adminKey })
+const get = () => invokePublished('org-policies/get', { token: org.adminKey })
 const patch = (body: object, headers: Record<string, string> = {}) =>
-  invokePublished('policies/update', { token: org.adminKey, body, headers })
-const ours = async (): Promise<OrgPolicies> => (await invoke('policies/get', { token: org.adminKey })).body
-const patchOurs = (body: object) => invoke('policies/update', { token: org.adminKey, body })
+  invokePublished('org-policies/update', { token: org.adminKey, body, headers })
+const ours = async (): Promise<OrgPolicies> => (await invoke('org-policies/get', { token: org.adminKey })).body
+const patchOurs = (body: object) => invoke('org-policies/update', { token: org.adminKey, body })
 const pathsOf = ({ body }: { body: { error: { details: { errors: { path: string }[] } } } }) =>
   body.error.details.errors.map(({ path }) => path)
 

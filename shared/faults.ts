@@ -1,6 +1,6 @@
 /** Zod's issues as faults of the input: one a field, an unknown field named itself and not its parent. */
 import type * as z from 'zod'
-import { editDistance } from '../edit-distance.ts'
+import { editDistance } from './edit-distance.ts'
 import type { InputFault } from './problem.ts'
 
 /** More are of no use to anybody, and an answer must not grow with a hostile request. */

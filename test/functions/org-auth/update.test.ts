@@ -12,9 +12,9 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-const get = ({ adminKey } = org) => invoke('auth/get', { token: adminKey })
+const get = ({ adminKey } = org) => invoke('org-auth/get', { token: adminKey })
 const patch = (body: unknown, { adminKey } = org, headers: Record<string, string> = {}) =>
-  invoke('auth/update', { token: adminKey, body, headers })
+  invoke('org-auth/update', { token: adminKey, body, headers })
 
 async function expectRefused(body: unknown, paths: string[], of = org): Promise<Response> {
   const before = await get(of)
@@ -149,7 +149,7 @@ describe('the fields', () => {
 
   test('a caller without auth:write is 403 naming it, and the attempt is recorded', async () => {
     const own = await makeBusyOrg()
-    const refused = await invoke('auth/update', {
+    const refused = await invoke('org-auth/update', {
       token: await tokenFor(own.orgId, 'member'),
       body: { sso_enforced: false },
     })

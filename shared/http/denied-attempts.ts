@@ -1,9 +1,10 @@
 /** Denied attempts in the audit trail: the first of each principal, action and minute, so that a flood writes one event. */
+
+import type { Circumstances } from '../audit/trail.ts'
 import { realTiming } from '../runtime/timing.ts'
 import { type Change, commit } from '../storage/commit.ts'
 import { tryLease } from '../storage/lease.ts'
-import { orgPartition } from '../storage/table.ts'
-import type { Circumstances } from './trail.ts'
+import { orgPartition } from '../table/table.ts'
 
 const minuteMs = 60_000
 /** Longer than the minute, since clocks of instances differ. */

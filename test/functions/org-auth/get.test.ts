@@ -32,7 +32,7 @@ describe('reading the sign-in settings', () => {
   test('answers the defaults of an org that has set nothing, and writes nothing', async () => {
     const org = await makeBusyOrg()
     const end = await trailEnd(org)
-    const { status, body, headers } = await invoke('auth/get', { token: org.adminKey })
+    const { status, body, headers } = await invoke('org-auth/get', { token: org.adminKey })
     expect(status).toBe(200)
     expect(body).toEqual(defaults)
     expect(headers.etag).toMatch(/^"[^"]+"$/)
@@ -48,13 +48,13 @@ describe('reading the sign-in settings', () => {
   ])('the provider flags are those of the server: %j', async (configured, flags) => {
     vi.stubEnv('SIGN_IN_PROVIDERS', configured)
     const { adminKey } = await makeOrg()
-    expect((await invoke('auth/get', { token: adminKey })).body).toEqual({ ...defaults, ...flags })
+    expect((await invoke('org-auth/get', { token: adminKey })).body).toEqual({ ...defaults, ...flags })
   })
 
   test('is for everybody who may read settings, a member among them', async () => {
     const { orgId, readOnlyKey } = await makeOrg()
     for (const token of [readOnlyKey, await tokenFor(orgId, 'member')]) {
-      expect((await invoke('auth/get', { token })).status).toBe(200)
+      expect((await invoke('org-auth/get', { token })).status).toBe(200)
     }
   })
 })

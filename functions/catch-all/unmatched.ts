@@ -1,10 +1,10 @@
 import { isPreflight, preflightAnswer } from '../../shared/http/cors.ts'
 import { nearestPath } from '../../shared/http/nearest-path.ts'
-import { ProblemError } from '../../shared/http/problem.ts'
 import { matchPath } from '../../shared/http/route.ts'
 import { servePublic } from '../../shared/http/serve-public.ts'
+import { ProblemError } from '../../shared/problem.ts'
+import { unmatched } from '../meta/contract.ts'
 import { pathsBeside, routeList } from '../operations.ts'
-import { unmatched } from './contract.ts'
 
 /** Answers a preflight, a wrong method with 405, and a wrong path with 404. */
 export const handler = servePublic(unmatched, ({ method, path, headers }) => {

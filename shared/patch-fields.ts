@@ -1,0 +1,10 @@
+/** Fields of merge patches (RFC 7396). */
+import type * as z from 'zod'
+
+/** A field of a patch that `null` sets to what it is when it is empty. */
+export const clearable = <Field extends z.ZodType>(field: Field, empty: z.output<Field>) =>
+  field.nullable().transform((value) => value ?? empty)
+
+/** The fields of a patch that are there. */
+export const presentFields = <T extends object>(patch: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as never

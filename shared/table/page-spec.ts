@@ -1,0 +1,7 @@
+/** One page of a list, as it is read from the table. */
+export interface PageSpec {
+  limit: number
+  /** The sort key after which the page starts. */
+  after: string | undefined
+  now: Date
+}

@@ -1,0 +1,112 @@
+/**
+ * The floors of the house: which folder may import which. Imports only go down, imports of types too, so that a folder can
+ * be understood, changed and tested with what lies below it.
+ */
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..', '..')
+
+/** From the ground up. Folders of one line do not import each other unless they stand in this order. */
+const floors: readonly (readonly string[])[] = [
+  ['shared'],
+  ['shared/runtime'],
+  ['shared/table', 'shared/secrets'],
+  ['shared/audit', 'shared/outbound', 'shared/stripe', 'shared/orgs'],
+  ['shared/storage', 'shared/providers', 'shared/auth'],
+  [
+    ...['shared/api-keys', 'shared/billing', 'shared/cloud-connections', 'shared/cloud-credentials'],
+    ...['shared/cloud-policy', 'shared/org-auth', 'shared/org-policies', 'shared/sign-in'],
+  ],
+  [
+    'shared/execution',
+    'shared/integrations',
+    'shared/operator',
+    'shared/org-settings',
+    'shared/stripe-events',
+    'shared/usage-limits',
+  ],
+  ['shared/http'],
+  [
+    ...['functions/api-keys', 'functions/audit-events', 'functions/billing', 'functions/cloud-connections'],
+    ...['functions/cloud-credentials', 'functions/cloud-policy', 'functions/execution', 'functions/integrations'],
+    ...[
+      'functions/meta',
+      'functions/org-auth',
+      'functions/org-policies',
+      'functions/sign-in',
+      'functions/stripe-events',
+    ],
+    'functions/usage-limits',
+  ],
+  ['functions/org-settings'],
+  ['functions'],
+  ['functions/catch-all'],
+  ['lib'],
+  ['bin'],
+  ['docs/published'],
+  ['docs'],
+  ['local/stripe', 'local/stripe/pages'],
+  ['local'],
+  ['client/src'],
+  ['test/support'],
+  ['bench'],
+]
+
+const floorOf = new Map(floors.flatMap((folders, floor) => folders.map((folder) => [folder, floor] as const)))
+const sources = globSync('{bin,lib,functions,shared,local,docs,bench,cost,client/src,test/support}/**/*.ts', {
+  cwd: root,
+}).filter((file) => !file.startsWith('local/stripe/'))
+
+interface Import {
+  from: string
+  to: string
+}
+
+/** The imports of a file, those of types too, and the dynamic ones. */
+const importsOf = (file: string, text: string): Import[] =>
+  [...text.matchAll(/(?:\bfrom|\bimport\()\s*['"](\.[^'"]+\.ts)['"]/g)].map(([, specifier = '']) => ({
+    from: file,
+    to: normalize(join(dirname(file), specifier)),
+  }))
+
+/** What is wrong with an import, or undefined. */
+function faultOf({ from, to }: Import): string | undefined {
+  const [above, below] = [dirname(from), dirname(to)]
+  if (above === below) return undefined
+  const [own, other] = [floorOf.get(above), floorOf.get(below)]
+  if (own === undefined || other === undefined)
+    return `${from} -> ${to}: no floor of ${own === undefined ? above : below}`
+  return other < own ? undefined : `${from} -> ${to}: ${below} is not below ${above}`
+}
+
+const allImports = sources.flatMap((file) => importsOf(file, readFileSync(join(root, file), 'utf8')))
+
+describe('imports', () => {
+  test('lead down only, those of types too', () => {
+    expect(sources.length).toBeGreaterThan(400)
+    expect(allImports.flatMap((each) => faultOf(each) ?? [])).toEqual([])
+  })
+
+  test.each([
+    ["import { serve } from '../http/serve.ts'", 'shared/billing/entity.ts'],
+    ["import type { Exchange } from '../http/exchange.ts'", 'shared/auth/caller.ts'],
+    ["const late = await import('../http/page.ts')", 'shared/table/table.ts'],
+    [
+      "export type { Answer } from '../../shared/http/answer.ts'\nimport { createApiKey } from '../api-keys/contract.ts'",
+      'functions/billing/get.ts',
+    ],
+    ["import { addStacks } from '../lib/app.ts'", 'shared/ids.ts'],
+    ["import { startService } from '../local/service.ts'", 'lib/app.ts'],
+  ])('upward are found: %s', (planted, file) => {
+    expect(importsOf(file, planted).flatMap((each) => faultOf(each) ?? [])).toHaveLength(1)
+  })
+
+  test('every folder has a floor, and every floor a folder that exists', () => {
+    expect([...new Set(sources.map(dirname))].filter((folder) => !floorOf.has(folder))).toEqual([])
+    const existing = new Set(sources.map(dirname))
+    const gone = [...floorOf.keys()].filter((folder) => !existing.has(folder))
+    expect(gone.filter((folder) => !folder.startsWith('local/stripe'))).toEqual([])
+  })
+})
