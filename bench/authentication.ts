@@ -14,7 +14,7 @@ import { type Change, commit, StaleReadError } from '../shared/storage/commit.ts
 import { table } from '../shared/table/table.ts'
 import { authenticateByUpdate } from './authenticate-by-update.ts'
 import { consumedBy } from './consumed.ts'
-import { type BenchOrg, circumstances, deadline, makeOrg, makeOrgs } from './fixture.ts'
+import { type BenchOrg, deadline, makeOrg, makeOrgs, requestContext } from './fixture.ts'
 import { median, ms, percentile, type Report, ratio, type Table } from './report.ts'
 
 const sequentialSamples = 600
@@ -163,7 +163,7 @@ type KeyChange = (org: BenchOrg, key: Awaited<ReturnType<typeof getKey>>, now: D
 
 const overlapMs = 3_600_000
 const rotation: KeyChange = async ({ orgId }, key, now) => {
-  const replacement = issueKey(key, circumstances(orgId).actor, now, key.id)
+  const replacement = issueKey(key, requestContext(orgId).actor, now, key.id)
   const retiredAt = new Date(now.getTime() + overlapMs).toISOString()
   return keyRotated(orgId, key, replacement, retiredAt, now, await countIssued(orgId, now))
 }
@@ -177,7 +177,7 @@ async function change(org: BenchOrg, seen: HotKey, make: KeyChange): Promise<voi
   for (;;) {
     const key = await getKey(org.orgId, org.keyId)
     try {
-      await commit(await make(org, key, new Date()), circumstances(org.orgId), deadline())
+      await commit(await make(org, key, new Date()), requestContext(org.orgId), deadline())
       break
     } catch (error) {
       if (!(error instanceof StaleReadError)) throw error

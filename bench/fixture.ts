@@ -48,7 +48,7 @@ export interface BenchOrg {
 const system = { type: 'system', id: 'bench' } as const
 
 /** Who does it and until when, for a commit of the bench itself. */
-export const circumstances = (orgId: string) => ({ orgId, actor: system, now: new Date(), requestId: 'bench' })
+export const requestContext = (orgId: string) => ({ orgId, actor: system, now: new Date(), requestId: 'bench' })
 export const deadline = (): Date => new Date(Date.now() + 20_000)
 
 const definition: KeyDefinition = {
@@ -66,7 +66,7 @@ export async function makeOrg(): Promise<BenchOrg> {
   const now = new Date()
   const issued = issueKey(definition, system, now)
   const count = await countIssued(orgId, now)
-  await commit(keyCreated(orgId, issued, count), circumstances(orgId), deadline())
+  await commit(keyCreated(orgId, issued, count), requestContext(orgId), deadline())
   return { orgId, keyId: issued.key.id, rawKey: issued.rawKey }
 }
 
@@ -84,7 +84,7 @@ export async function seedEvents(orgId: string, count: number): Promise<void> {
   let head = await readHead(orgId)
   const draft = { action: 'api_key.created', resource: { type: 'api_key' }, result: 'success', changes: [] } as const
   await putRows(count, () => {
-    const { event, writes } = append(head, { ...draft, changes: [] }, circumstances(orgId))
+    const { event, writes } = append(head, { ...draft, changes: [] }, requestContext(orgId))
     head = { ...head, seq: event.seq, hash: event.hash, timestamp: event.timestamp }
     return writes[0]?.item.Put?.Item
   })

@@ -93,9 +93,9 @@ app.post(createApiKey.path, valid('json', createApiKey.body ?? never()), async (
   const { exchange, caller } = context.var
   const { orgId } = caller
   const { now, requestId, deadline, ip, userAgent } = exchange
-  const circumstances = { orgId, actor: actorOf(caller), now, requestId, ip, userAgent }
+  const requestContext = { orgId, actor: actorOf(caller), now, requestId, ip, userAgent }
   const write = async (change: Change, answer: Answer) => {
-    await commit(change, circumstances, deadline)
+    await commit(change, requestContext, deadline)
     return answer
   }
   const body = context.req.valid('json')

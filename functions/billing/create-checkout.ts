@@ -5,10 +5,10 @@ import { serve } from '../../shared/http/serve.ts'
 import { createCheckoutSession } from './contract.ts'
 
 /** Sends the buyer to Stripe: to the session that is open for this purchase, or to a new one. */
-export const handler = serve(createCheckoutSession, ({ caller, body, circumstances, deadline, commit }) => {
+export const handler = serve(createCheckoutSession, ({ caller, body, context, deadline, commit }) => {
   const wish = wishOf(body)
   return whileNoOtherCheckout(caller.orgId, async () => {
-    const checkout = await openCheckout(wish, { circumstances, deadline })
+    const checkout = await openCheckout(wish, { context, deadline })
     const record = toCheckoutRecord(checkout, wish)
     const answer = checkout.reused ? resource(record) : created(record, record.url)
     const { checkoutSessionId: told } = await readBilling(caller.orgId)

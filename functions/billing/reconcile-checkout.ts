@@ -7,12 +7,12 @@ import { serve } from '../../shared/http/serve.ts'
 import { reconcileCheckout } from './contract.ts'
 
 /** Brings billing up to date with a checkout that was paid; an unpaid one changes nothing. */
-export const handler = serve(reconcileCheckout, async ({ caller, body, circumstances, deadline, now }) => {
+export const handler = serve(reconcileCheckout, async ({ caller, body, context, deadline, now }) => {
   const { orgId } = caller
   const { customerId } = await readBilling(orgId)
   const { customer, session } = await findCheckout(body.session_id, { orgId, customerId })
   if (isPaid(session)) {
-    await syncCustomer({ orgId, customerId: customer, source: 'reconcile', circumstances, deadline })
+    await syncCustomer({ orgId, customerId: customer, source: 'reconcile', context, deadline })
   }
   const { status, payment_status } = session
   return resource({ ...toBillingRecord(await readBilling(orgId), now), checkout: { status, payment_status } })

@@ -8,10 +8,10 @@ import { serve } from '../../shared/http/serve.ts'
 import { updateBilling } from './contract.ts'
 
 /** Sets, changes or clears the override of the plan. */
-export const handler = serve(updateBilling, async ({ caller, body, headers, circumstances, now, commit }) => {
+export const handler = serve(updateBilling, async ({ caller, body, headers, context, now, commit }) => {
   await requireOverridesOn()
   const before = await readBilling(caller.orgId)
-  const override = patchedOverride(body, activeOverride(before, now), circumstances)
+  const override = patchedOverride(body, activeOverride(before, now), context)
   requireMatch(headers, toBillingRecord(before, now))
   const change = overrideChanged(caller.orgId, before, override, now)
   const after = change.changes.length === 0 ? before : { ...before, override: override ?? undefined }

@@ -55,8 +55,8 @@ export async function readHead(orgId: string): Promise<Head> {
   }
 }
 
-/** The circumstances of an event: who did it, when, in which request. */
-export interface Circumstances {
+/** Who acts, when and in which request: recorded with every change. */
+export interface RequestContext {
   orgId: string
   actor: Actor
   now: Date
@@ -66,23 +66,23 @@ export interface Circumstances {
 }
 
 /** The writes that append an event behind `head`, and the event. They fail together when the head has moved since. */
-export function append(head: Head, draft: AuditDraft, where: Circumstances): { event: AuditEvent; writes: Write[] } {
-  const now = where.now.toISOString()
+export function append(head: Head, draft: AuditDraft, context: RequestContext): { event: AuditEvent; writes: Write[] } {
+  const now = context.now.toISOString()
   const event = sealEvent({
     id: newId('aud'),
     seq: head.seq + 1,
     timestamp: now > head.timestamp ? now : head.timestamp,
     ...draft,
-    actor: where.actor,
-    request_id: where.requestId,
-    ...(where.ip ? { ip: where.ip } : {}),
-    ...(where.userAgent ? { user_agent: where.userAgent } : {}),
+    actor: context.actor,
+    request_id: context.requestId,
+    ...(context.ip ? { ip: context.ip } : {}),
+    ...(context.userAgent ? { user_agent: context.userAgent } : {}),
     prev_hash: head.hash,
   })
   const ownExpiry = Math.floor(Date.parse(event.timestamp) / 1000) + head.retentionDays * secondsPerDay
   const expiryEpoch = Math.max(head.expiryEpoch, ownExpiry)
   const eventRow: Row = {
-    pk: orgPartition(where.orgId),
+    pk: orgPartition(context.orgId),
     sk: eventSortKey(event),
     ...event,
     expires_at_epoch: expiryEpoch,
@@ -91,7 +91,7 @@ export function append(head: Head, draft: AuditDraft, where: Circumstances): { e
     event,
     writes: [
       { item: { Put: { TableName: tableName(), Item: eventRow } } },
-      moveHead(head, event, expiryEpoch, where.orgId),
+      moveHead(head, event, expiryEpoch, context.orgId),
     ],
   }
 }

@@ -94,7 +94,7 @@ export async function openCheckout(
   binding: Binding,
   ports: BillingPorts = realPorts,
 ): Promise<OpenCheckout> {
-  const { orgId, requestId, now } = binding.circumstances
+  const { orgId, requestId, now } = binding.context
   const customerId = await ensureCustomer(binding, ports)
   return ports.callStripe(async (stripe) => {
     const [price, open] = await Promise.all([priceOf(stripe, wish), listOpen(stripe, customerId)])

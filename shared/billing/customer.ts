@@ -1,6 +1,6 @@
 /** The Stripe customer of an org: made once, bound once, replaced only when Stripe has deleted it. */
 import type Stripe from 'stripe'
-import type { Circumstances } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/trail.ts'
 import { findOrg } from '../orgs/record.ts'
 import { log } from '../runtime/log.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'
@@ -10,7 +10,7 @@ import type { BillingPorts } from './ports.ts'
 
 /** On whose behalf it is bound, and until when that may take. */
 export interface Binding {
-  circumstances: Circumstances
+  context: RequestContext
   deadline: Date
 }
 
@@ -18,8 +18,8 @@ export interface Binding {
 const maxRounds = 4
 
 /** The customer that the org is bound to, made and bound when there is none, or when Stripe has deleted it. */
-export async function ensureCustomer({ circumstances, deadline }: Binding, ports: BillingPorts): Promise<string> {
-  const { orgId } = circumstances
+export async function ensureCustomer({ context, deadline }: Binding, ports: BillingPorts): Promise<string> {
+  const { orgId } = context
   for (let round = 1; ; round++) {
     const billing = await readBilling(orgId)
     if (billing.customerId !== undefined && !(await isDeleted(billing.customerId, ports))) {
@@ -27,7 +27,7 @@ export async function ensureCustomer({ circumstances, deadline }: Binding, ports
     }
     const customerId = await createCustomer(orgId, billing.customerId, ports)
     try {
-      await commit(customerBound(orgId, billing, customerId), circumstances, deadline, ports.timing)
+      await commit(customerBound(orgId, billing, customerId), context, deadline, ports.timing)
       await nameCustomer(orgId, customerId, ports)
       return customerId
     } catch (error) {

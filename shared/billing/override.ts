@@ -1,5 +1,5 @@
 /** The override of an org's plan, as a patch changes it. */
-import type { Circumstances } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/trail.ts'
 import { type InputFault, invalidInput, ProblemError } from '../problem.ts'
 import { environment } from '../runtime/environment.ts'
 import { storedOwner } from '../stripe/owner.ts'
@@ -40,7 +40,7 @@ interface OverridePatch {
 export function patchedOverride(
   patch: OverridePatch,
   before: PlanOverride | undefined,
-  { actor, now }: Pick<Circumstances, 'actor' | 'now'>,
+  { actor, now }: Pick<RequestContext, 'actor' | 'now'>,
 ): PlanOverride | null {
   const faults = faultsOf(patch, before)
   if (faults.length > 0) throw invalidInput(faults)

@@ -5,7 +5,7 @@
  * the projection right, also when a holder is slower than its lease.
  */
 import type { AuditAction, AuditChange } from '../audit/event.ts'
-import type { Circumstances } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/trail.ts'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
@@ -31,7 +31,7 @@ export interface SyncRequest {
   /** The Stripe event that gave reason to it. */
   eventId?: string
   /** In which request, and on whose behalf; without an actor it is the service itself. */
-  circumstances: Pick<Circumstances, 'requestId' | 'ip' | 'userAgent'> & Partial<Pick<Circumstances, 'actor'>>
+  context: Pick<RequestContext, 'requestId' | 'ip' | 'userAgent'> & Partial<Pick<RequestContext, 'actor'>>
   /** When writing must be over; waiting for the lease ends well before. */
   deadline: Date
 }
@@ -97,7 +97,7 @@ async function syncUnderLease(request: SyncRequest, ports: SyncPorts): Promise<S
 async function project(
   state: BillingState,
   seq: number,
-  { orgId, customerId, source, eventId, circumstances, deadline }: SyncRequest,
+  { orgId, customerId, source, eventId, context, deadline }: SyncRequest,
   timing: Timing,
 ): Promise<SyncOutcome> {
   const { customerId: bound, projection: before } = await readBilling(orgId)
@@ -123,7 +123,7 @@ async function project(
       changes,
       writes: [projectionWritten(over, projection)],
     } as const
-    await commit(change, { orgId, now, actor: actorOf(source), ...circumstances }, deadline, timing)
+    await commit(change, { orgId, now, actor: actorOf(source), ...context }, deadline, timing)
   }
   return { changed: changes.length > 0, changes, projection }
 }

@@ -2,6 +2,7 @@
  * Live health in the table: a row a minute for each target that was reported on, and a row for the last cooldown of each.
  * They are a partition of their own, expire by themselves, and are no settings: nothing of them is in the audit trail.
  */
+import type { RequestContext } from '../audit/trail.ts'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { changeTogether } from '../storage/commit.ts'
@@ -59,30 +60,27 @@ export interface Reporter {
   trusted: boolean
 }
 
-interface Circumstances {
-  requestId: string
-  now: Date
-  deadline: Date
-}
+/** The part of the request context that a report needs. */
+export type ReportContext = Pick<RequestContext, 'requestId' | 'now'> & { deadline: Date }
 
 /** Counts reports of different targets, all or none. */
 export async function countReports(
   orgId: string,
   reporter: Reporter,
   reports: readonly Report[],
-  where: Circumstances,
+  context: ReportContext,
 ): Promise<void> {
-  const writes = reports.map((report) => counted(orgId, reporter, report, where))
-  await changeTogether(writes, where.deadline)
+  const writes = reports.map((report) => counted(orgId, reporter, report, context))
+  await changeTogether(writes, context.deadline)
 }
 
 function counted(
   orgId: string,
   { id: reporter, places, trusted }: Reporter,
   report: Report,
-  where: Circumstances,
+  context: ReportContext,
 ): Write {
-  const { requestId, now } = where
+  const { requestId, now } = context
   const gauge = gaugePrefix + reporter
   const write = change(
     { pk: healthPartition(orgId), sk: minuteKey(minuteOf(now.getTime())) + report.targetId },

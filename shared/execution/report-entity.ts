@@ -5,17 +5,22 @@ import { invalidInput } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { readDocument } from '../storage/document.ts'
 import { type Bucket, cooldownStep, type Reported, stateOf } from './health.ts'
-import { countReports, type Report, type Reporter, readBucketsOf, readCooldowns, takeStep } from './health-entity.ts'
+import {
+  countReports,
+  type Report,
+  type ReportContext,
+  type Reporter,
+  readBucketsOf,
+  readCooldowns,
+  takeStep,
+} from './health-entity.ts'
 import type { ReportsBody } from './report.ts'
 import { routing } from './routing.ts'
 import { unknownTargets } from './targets.ts'
 
-interface Circumstances {
+interface BatchContext extends ReportContext {
   orgId: string
   reporter: Reporter
-  requestId: string
-  now: Date
-  deadline: Date
 }
 
 /**
@@ -43,8 +48,8 @@ export const reporterNamed = (name: string, kind: keyof typeof places = 'others'
  *
  * @throws ProblemError `invalid_input`, naming each report of a target that the org does not have; nothing is counted then
  */
-export async function takeReports(reports: ReportsBody['reports'], where: Circumstances): Promise<void> {
-  const { orgId, reporter, now } = where
+export async function takeReports(reports: ReportsBody['reports'], context: BatchContext): Promise<void> {
+  const { orgId, reporter, now } = context
   const unknown = await unknownTargets(orgId, new Set(reports.map(({ target_id }) => target_id)))
   const faults = [...reports.entries()]
     .filter(([, { target_id }]) => unknown.has(target_id))
@@ -55,7 +60,7 @@ export async function takeReports(reports: ReportsBody['reports'], where: Circum
     }))
   if (faults.length > 0) throw invalidInput(faults)
   const merged = mergedByTarget(reports)
-  await countReports(orgId, reporter, [...merged.values()], where)
+  await countReports(orgId, reporter, [...merged.values()], context)
   if (!reporter.trusted) return
   try {
     await moveCooldowns(orgId, merged, now)
@@ -111,8 +116,8 @@ async function moveCooldowns(orgId: string, reports: ReadonlyMap<string, Merged>
   await Promise.all(
     telling.map((report) => {
       const cooldown = cooldowns.get(report.targetId)
-      const circumstances = { buckets: (buckets.get(report.targetId) ?? []).map(trustedPart), cooldown, nowMs }
-      const step = cooldownStep(report, { ...circumstances, cooldownSeconds: value.cooldown_seconds })
+      const before = { buckets: (buckets.get(report.targetId) ?? []).map(trustedPart), cooldown, nowMs }
+      const step = cooldownStep(report, { ...before, cooldownSeconds: value.cooldown_seconds })
       return takeStep(orgId, report.targetId, step, cooldown)
     }),
   )

@@ -1,6 +1,6 @@
 /** Denied attempts in the audit trail: the first of each principal, action and minute, so that a flood writes one event. */
 
-import type { Circumstances } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/trail.ts'
 import { realTiming } from '../runtime/timing.ts'
 import { type Change, commit } from '../storage/commit.ts'
 import { tryLease } from '../storage/lease.ts'
@@ -16,16 +16,16 @@ const markerMs = 3 * minuteMs
  */
 export async function recordDenied(
   denied: Change,
-  where: Circumstances,
+  context: RequestContext,
   principal: string,
   deadline: Date,
 ): Promise<void> {
-  const minute = new Date(Math.floor(where.now.getTime() / minuteMs) * minuteMs).toISOString()
-  const key = { pk: `${orgPartition(where.orgId)}#DENIED#${principal}`, sk: `${denied.action}#${minute}` }
+  const minute = new Date(Math.floor(context.now.getTime() / minuteMs) * minuteMs).toISOString()
+  const key = { pk: `${orgPartition(context.orgId)}#DENIED#${principal}`, sk: `${denied.action}#${minute}` }
   const marker = await tryLease(key, markerMs, realTiming)
   if (!marker) return
   try {
-    await commit(denied, where, deadline)
+    await commit(denied, context, deadline)
   } catch (error) {
     await marker.release()
     throw error

@@ -41,27 +41,27 @@ export interface IdempotencyLease {
   kept(): void
 }
 
-type Story = (lease: IdempotencyLease | undefined) => Promise<Answer>
+type Handler = (lease: IdempotencyLease | undefined) => Promise<Answer>
 
 /**
- * Runs `story` at most once per idempotency key.
+ * Runs `handler` at most once per idempotency key.
  *
- * @throws ProblemError `idempotency_mismatch`, `idempotency_in_progress`, and what the story throws
+ * @throws ProblemError `idempotency_mismatch`, `idempotency_in_progress`, and the errors of the handler
  */
 export async function onceOnly(
   operation: Operation,
   caller: Caller,
   exchange: Exchange,
-  story: Story,
+  handler: Handler,
 ): Promise<Answer> {
   const idempotencyKey = exchange.headers['idempotency-key']
-  if (operation.method !== 'POST' || idempotencyKey === undefined) return story(undefined)
+  if (operation.method !== 'POST' || idempotencyKey === undefined) return handler(undefined)
   const lease = new Lease(operation, caller, exchange, idempotencyKey)
   const kept = await lease.take()
   if (kept) return replay(kept)
   try {
     if (exchange.pastFault) throw exchange.pastFault
-    const answer = await story(lease)
+    const answer = await handler(lease)
     await lease.keep(toKept(answer))
     return answer
   } catch (error) {

@@ -6,7 +6,7 @@ import { createdFields } from '../audit/event.ts'
 import type { Role } from '../auth/scopes.ts'
 import { type Change, commit } from '../storage/commit.ts'
 import { insert, orgPartition } from '../table/table.ts'
-import { circumstances, type Maker } from './orgs.ts'
+import { type Maker, requestContext } from './orgs.ts'
 
 export interface Member {
   /** The `sub` of their tokens, by which the trail names them as an actor too. */
@@ -23,12 +23,12 @@ class AlreadyTold extends Error {}
  */
 export async function tellFirstPassword(orgId: string, member: Member, maker: Maker): Promise<void> {
   const now = new Date()
-  const where = circumstances(orgId, maker, now)
+  const context = requestContext(orgId, maker, now)
   try {
-    await commit(memberAdded(orgId, member, now), where, maker.deadline)
+    await commit(memberAdded(orgId, member, now), context, maker.deadline)
   } catch (error) {
     if (!(error instanceof AlreadyTold)) throw error
-    await commit(withoutChanges('member.password_renewed', member), where, maker.deadline)
+    await commit(withoutChanges('member.password_renewed', member), context, maker.deadline)
   }
 }
 
@@ -36,7 +36,7 @@ export async function tellFirstPassword(orgId: string, member: Member, maker: Ma
 export async function tellAuthenticatorRemoved(orgId: string, member: Member, maker: Maker): Promise<void> {
   await commit(
     withoutChanges('member.authenticator_removed', member),
-    circumstances(orgId, maker, new Date()),
+    requestContext(orgId, maker, new Date()),
     maker.deadline,
   )
 }

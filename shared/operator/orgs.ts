@@ -46,7 +46,7 @@ export async function createOrg(named: Pick<Org, 'name' | 'owner_email'>, maker:
       insert({ ...nameKey(org.name), org_id: org.id }, () => nameTaken(org.name)),
     ],
   }
-  await commit(change, circumstances(org.id, maker, now), maker.deadline)
+  await commit(change, requestContext(org.id, maker, now), maker.deadline)
   return org
 }
 
@@ -58,7 +58,7 @@ export async function createOrgKey(orgId: string, name: string, template: string
   const definition = { name, key_type: 'org', environment: 'live', scopes: templateScopes(template) } as const
   const issued = issueKey(definition, systemActor(maker.name), now)
   const count = await countIssued(orgId, now)
-  await commit(keyCreated(orgId, issued, count), circumstances(orgId, maker, now), maker.deadline)
+  await commit(keyCreated(orgId, issued, count), requestContext(orgId, maker, now), maker.deadline)
   return issued.rawKey
 }
 
@@ -67,11 +67,11 @@ export async function setPlan(orgId: string, plan: PlanCode, maker: Maker, reaso
   const now = new Date()
   const override = { plan, reason, expires_at: null, set_at: now.toISOString(), set_by: maker.name }
   const change = overrideChanged(orgId, await readBilling(orgId), override, now)
-  if (change.changes.length > 0) await commit(change, circumstances(orgId, maker, now), maker.deadline)
+  if (change.changes.length > 0) await commit(change, requestContext(orgId, maker, now), maker.deadline)
 }
 
-/** The circumstances of a change that no caller asked for. */
-export const circumstances = (orgId: string, { name, requestId }: Maker, now: Date) => ({
+/** The request context of a change that an operator command makes, not a caller. */
+export const requestContext = (orgId: string, { name, requestId }: Maker, now: Date) => ({
   orgId,
   actor: systemActor(name),
   now,

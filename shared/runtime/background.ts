@@ -25,11 +25,11 @@ export interface Run {
 
 /** The Lambda handler of a background function that nothing waits for: Lambda retries when it throws. */
 export const inBackground =
-  ({ id }: BackgroundFunction, story: (event: unknown, run: Run) => Promise<unknown>) =>
+  ({ id }: BackgroundFunction, handler: (event: unknown, run: Run) => Promise<unknown>) =>
   async (event: unknown, context: unknown): Promise<void> => {
     const run = { requestId: requestIdOf(context) ?? randomUUID(), deadline: deadlineOf(context, new Date()) }
     try {
-      await story(event, run)
+      await handler(event, run)
     } catch (error) {
       log.error('a background function failed', { operation: id, request_id: run.requestId, error: error as Error })
       throw error

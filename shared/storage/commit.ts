@@ -10,7 +10,7 @@ import {
 import { TransactWriteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 import type { Actor, AuditDraft, AuditEvent } from '../audit/event.ts'
-import { append, type Circumstances, readHead } from '../audit/trail.ts'
+import { append, type RequestContext, readHead } from '../audit/trail.ts'
 import { ProblemError } from '../problem.ts'
 import { measure } from '../runtime/metrics.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
@@ -49,25 +49,25 @@ const longestPauseMs = 2000
  */
 export async function commit(
   change: Change,
-  where: Circumstances,
+  context: RequestContext,
   deadline: Date,
   timing: Timing = realTiming,
 ): Promise<AuditEvent> {
   const { writes, actor, auditRetentionDays, ...draft } = change
   for (let attempt = 0; ; attempt++) {
-    const head = await readHead(where.orgId)
+    const head = await readHead(context.orgId)
     const retentionDays = auditRetentionDays ?? head.retentionDays
-    const appended = append({ ...head, retentionDays }, draft, actor ? { ...where, actor } : where)
+    const appended = append({ ...head, retentionDays }, draft, actor ? { ...context, actor } : context)
     const all = [...writes, ...appended.writes]
     try {
       await table().send(new TransactWriteCommand({ TransactItems: all.map(({ item }) => item) }))
-      if (attempt > 0) countConflicts(attempt, where)
+      if (attempt > 0) countConflicts(attempt, context)
       return appended.event
     } catch (error) {
       if (!(error instanceof TransactionCanceledException)) throw error
       refuseFailedConditions(error, all)
       await pauseBeforeNext(attempt, deadline, error, timing).catch((tooLate: unknown) => {
-        countConflicts(attempt + 1, where)
+        countConflicts(attempt + 1, context)
         throw tooLate
       })
     }
@@ -75,7 +75,7 @@ export async function commit(
 }
 
 /** One line for all the races that a change has lost; a change that loses none costs nothing. */
-const countConflicts = (AuditConflicts: number, { orgId, requestId }: Circumstances): void =>
+const countConflicts = (AuditConflicts: number, { orgId, requestId }: RequestContext): void =>
   measure('lost races for the audit chain', { AuditConflicts }, { org_id: orgId, request_id: requestId })
 
 /**

@@ -48,7 +48,7 @@ export async function project(
     return 'duplicate'
   }
   const { now } = ports?.timing ?? realTiming
-  const request = { ...whose, source: 'event', eventId: event.id, circumstances: { requestId }, deadline } as const
+  const request = { ...whose, source: 'event', eventId: event.id, context: { requestId }, deadline } as const
   const { changed, projection } = await syncCustomer(request, ports)
   if (!projection) return acknowledge('customer', about)
   if (event.type.startsWith('invoice.')) await dropInvoices(whose)

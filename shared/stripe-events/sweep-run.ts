@@ -100,9 +100,9 @@ export class SweepRun {
   /** Brings one customer up to date; false when that did not go well. */
   async #sync({ orgId, customerId }: Customer): Promise<boolean> {
     const { deadline, requestId } = this.#run
-    const circumstances = { requestId }
+    const context = { requestId }
     const outcome = await this.attempt(
-      () => this.ports.sync({ orgId, customerId, source: 'sweep', circumstances, deadline }),
+      () => this.ports.sync({ orgId, customerId, source: 'sweep', context, deadline }),
       { org_id: orgId },
     )
     if (!outcome) return false

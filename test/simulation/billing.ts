@@ -160,7 +160,7 @@ class Story {
         } as const
         await commit(
           overrideChanged(orgId, await readBilling(orgId), override, now),
-          this.#circumstances(orgId),
+          this.#context(orgId),
           this.#until(apiLifeMs),
           world.timing,
         )
@@ -225,7 +225,7 @@ class Story {
 
   /** As the handler does it; its `commit` keeps an answer besides. */
   #requestCheckout(orgId: string, interval: BillingInterval): Promise<string> {
-    const binding = { circumstances: this.#circumstances(orgId), deadline: this.#until(apiLifeMs - 1000) }
+    const binding = { context: this.#context(orgId), deadline: this.#until(apiLifeMs - 1000) }
     const [successUrl, cancelUrl] = ['https://dashboard.example/ok', 'https://dashboard.example/no']
     const wish = { plan: 'team', interval, quantity: 1, successUrl, cancelUrl, asked: {} } as const
     return whileNoOtherCheckout(
@@ -236,7 +236,7 @@ class Story {
         this.#oracle.opened(orgId)
         const { checkoutSessionId: told } = await readBilling(orgId)
         if (told !== record.session_id) {
-          await commit(checkoutStarted(orgId, record), binding.circumstances, binding.deadline, this.#world.timing)
+          await commit(checkoutStarted(orgId, record), binding.context, binding.deadline, this.#world.timing)
         }
         return record.session_id
       },
@@ -249,10 +249,10 @@ class Story {
     const { customerId } = await readBilling(orgId)
     const { customer, session } = await findCheckout(sessionId, { orgId, customerId }, this.#ports)
     if (!isPaid(session)) return
-    const { actor, requestId } = this.#circumstances(orgId)
+    const { actor, requestId } = this.#context(orgId)
     const deadline = this.#until(apiLifeMs - 1000)
-    const circumstances = { actor, requestId }
-    await syncCustomer({ orgId, customerId: customer, source: 'reconcile', circumstances, deadline }, this.#syncPorts)
+    const context = { actor, requestId }
+    await syncCustomer({ orgId, customerId: customer, source: 'reconcile', context, deadline }, this.#syncPorts)
   }
 
   /** Whether the session could still be paid. */
@@ -481,7 +481,7 @@ class Story {
     }
   }
 
-  #circumstances(orgId: string) {
+  #context(orgId: string) {
     const requestId = this.#requestId()
     return { orgId, actor: { type: 'user', id: 'owner' }, now: this.#world.timing.now(), requestId } as const
   }
