@@ -94,7 +94,7 @@ app.post(createApiKey.path, valid('json', createApiKey.body ?? never()), async (
   const { orgId } = caller
   const { now, requestId, deadline, ip, userAgent } = exchange
   const requestContext = { orgId, actor: actorOf(caller), now, requestId, ip, userAgent }
-  const write = async (change: Change, answer: Answer) => {
+  const write = async <Given extends Answer>(change: Change, answer: Given) => {
     await commit(change, requestContext, deadline)
     return answer
   }

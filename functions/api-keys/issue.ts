@@ -3,22 +3,24 @@ import { issueKey, keyCreated } from '../../shared/api-keys/entity.ts'
 import { delegated, type KeyWish } from '../../shared/api-keys/grant.ts'
 import { countIssued } from '../../shared/api-keys/limit.ts'
 import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
-import { toRecord } from '../../shared/api-keys/record.ts'
+import { type KeyRecord, toRecord } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
-import { type Answer, created } from '../../shared/http/answer.ts'
-import type { Change } from '../../shared/storage/commit.ts'
+import { created, type JsonAnswer } from '../../shared/http/answer.ts'
+import type { Commit } from '../../shared/http/patch.ts'
+
+type IssuedAnswer = JsonAnswer<KeyRecord, 201>
 
 interface IssueCall {
   caller: Caller
   names(field: string): boolean
   now: Date
-  commit(change: Change, answer: Answer): Promise<Answer>
+  commit: Commit<IssuedAnswer>
 }
 
 export async function issue(
   { caller, names, now, commit }: IssueCall,
   { environment, ...rest }: KeyWish,
-): Promise<Answer> {
+): Promise<IssuedAnswer> {
   const wish = { ...rest, environment: names('environment') ? environment : undefined }
   const definition = delegated(caller, wish)
   requireOriginsOf(definition)
@@ -29,5 +31,5 @@ export async function issue(
 
 export const keyLocation = (keyId: string): string => `/api/v2/settings/api-keys/${keyId}`
 
-export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): Answer =>
+export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): IssuedAnswer =>
   created(toRecord(key, now), keyLocation(key.id), { api_key: rawKey })

@@ -4,4 +4,4 @@ import { toOrgPolicies } from '../../shared/org-policies/record.ts'
 import { getPolicies } from './contract.ts'
 
 /** Reads the policies. */
-export const handler = serveDocument(getPolicies, orgPolicies, { shown: toOrgPolicies })
+export const handler = serveDocument(getPolicies, orgPolicies, toOrgPolicies)

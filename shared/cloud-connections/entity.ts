@@ -2,9 +2,15 @@
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { Change } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated } from '../storage/record.ts'
-import { type Connection, connectionDefaults, toAuditFields, toConnectionRecord } from './record.ts'
+import {
+  type Connection,
+  connectionDefaults,
+  type ShownConnection,
+  toAuditFields,
+  toConnectionRecord,
+} from './record.ts'
 
-export const connections: RecordKind<Connection> = {
+export const connections: RecordKind<Connection, ShownConnection> = {
   prefix: 'CONN#',
   resource: 'cloud_connection',
   created: 'cloud_connection.created',

@@ -1,9 +1,9 @@
 /** Credentials in the table. */
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { RecordKind } from '../storage/record.ts'
-import { type Credential, toAuditFields, toCredentialRecord } from './record.ts'
+import { type Credential, type ShownCredential, toAuditFields, toCredentialRecord } from './record.ts'
 
-export const credentials: RecordKind<Credential> = {
+export const credentials: RecordKind<Credential, ShownCredential> = {
   prefix: 'CRED#',
   resource: 'cloud_credential',
   created: 'cloud_credential.created',

@@ -7,13 +7,14 @@ import {
   envTarget,
   envTargetId,
   type LocalTarget,
+  type ShownLocalTarget,
   toAuditFields,
   toLocalTargetRecord,
   untested,
 } from './local-target.ts'
 import type { Probe } from './probe.ts'
 
-export const localTargets: RecordKind<LocalTarget> = {
+export const localTargets: RecordKind<LocalTarget, ShownLocalTarget> = {
   prefix: 'TGT#',
   resource: 'local_target',
   created: 'local_target.created',

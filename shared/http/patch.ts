@@ -19,12 +19,15 @@ export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawSh
     })
     .meta({ minProperties: 1 })
 
+/** Writes a change with its audit event, and hands back the answer. */
+export type Commit<Given extends Answer> = (change: Change, answer: Given) => Promise<Given>
+
 /** Commits a change; one that changes nothing is answered and leaves no event. */
-export const commitIfChanged = async (
-  commit: (change: Change, answer: Answer) => Promise<Answer>,
+export const commitIfChanged = async <Given extends Answer>(
+  commit: Commit<Given>,
   change: Change,
-  answer: Answer,
-): Promise<Answer> => (change.changes.length === 0 ? answer : commit(change, answer))
+  answer: Given,
+): Promise<Given> => (change.changes.length === 0 ? answer : commit(change, answer))
 
 /**
  * Holds `If-Match` against the resource as it would be served now, and what is unseen of it.

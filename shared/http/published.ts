@@ -19,7 +19,7 @@ export interface AnswerContext {
   unchanged: boolean
 }
 
-export interface RequestContext {
+export interface InputContext {
   orgId: string
   query: Readonly<Record<string, string>>
   now: Date
@@ -32,7 +32,7 @@ export interface Wire {
   /** The published record of the request, closed. */
   body?: z.ZodType
   /** The request in our names; the operation's own schema checks it next. */
-  toInput?(body: never, context: RequestContext): object
+  toInput?(body: never, context: InputContext): object
   /** Replaces the operation's own schema, where the published face leaves out what ours requires. */
   input?: z.ZodType
   /** Field names of ours, each with its published name, for the paths of faults. */
@@ -64,7 +64,7 @@ export interface Published {
 export const wire = <Body extends z.ZodType, Ours>(
   definition: Omit<Wire, 'body' | 'toInput' | 'toAnswer'> & {
     body?: Body
-    toInput?(body: z.output<Body>, context: RequestContext): object
+    toInput?(body: z.output<Body>, context: InputContext): object
     toAnswer?(body: Ours, context: AnswerContext): unknown
   },
 ): Wire => definition

@@ -202,6 +202,8 @@ export const toIntegrationRecord = (integration: Integration) => ({
   ...furtherOf(integration),
 })
 
+export type ShownIntegration = ReturnType<typeof toIntegrationRecord>
+
 /** What an event shows, by dotted field. */
 export const toAuditFields = (integration: Integration): Record<string, unknown> => ({
   type: integration.type,

@@ -20,7 +20,7 @@ import {
 } from '../table/table.ts'
 import { type Change, StaleReadError } from './commit.ts'
 
-export interface RecordKind<T extends StoredRecord> {
+export interface RecordKind<T extends StoredRecord, View extends object = object> {
   /** Sort keys start so; the record's id follows. */
   prefix: string
   resource: ResourceType
@@ -34,7 +34,7 @@ export interface RecordKind<T extends StoredRecord> {
   /** Values of fields that rows written before those fields do not have. */
   defaults?: Partial<T>
   /** The record as a caller may see it. */
-  shown(record: T): object
+  shown(record: T): View
   /** What an event, which never holds a secret, shows of it. */
   audited(record: T): Record<string, unknown>
 }
