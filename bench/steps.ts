@@ -5,7 +5,7 @@ import { generateRawKey } from '../shared/auth/api-key.ts'
 import { windowMinutes } from '../shared/execution/health.ts'
 import { countReports } from '../shared/execution/health-entity.ts'
 import { reporterNamed } from '../shared/execution/report-entity.ts'
-import { invoke, type Request, type Response } from '../test/support/invoke.ts'
+import { invoke, type Request } from '../test/support/invoke.ts'
 import { startProvider } from '../test/support/provider.ts'
 import type { estimates } from './assumptions.ts'
 import { type BenchOrg, deadline, seedKeys } from './fixture.ts'
@@ -112,7 +112,7 @@ export const steps = {
 export type StepName = keyof typeof steps | keyof typeof estimates
 
 /** One request with the org's key, or with the token that it brings. */
-export async function run(operation: OperationName, { rawKey }: BenchOrg, request: Request): Promise<Response> {
+export async function run<Name extends OperationName>(operation: Name, { rawKey }: BenchOrg, request: Request) {
   const response = await invoke(operation, { token: rawKey, ...request })
   if (response.status >= 400 && request.token === undefined)
     throw new Error(`${operation} answered ${response.status}: ${response.text}`)

@@ -38,8 +38,6 @@ interface Description {
   rawBody?: string
   /** Whether the body may be left out; it is then read as `{}`. */
   bodyMayBeAbsent?: boolean
-  /** The published operations that the same function serves. */
-  published?: readonly Published[]
   /** Problems beyond those that every operation of its kind can answer. */
   refusals?: readonly ProblemCode[]
   access: Access
@@ -56,7 +54,9 @@ interface Definition<
   Query extends z.ZodObject,
   Body extends z.ZodType,
   Answers extends AnswerSchemas,
+  Publishing extends readonly Published[],
 > extends Description {
+  published?: Publishing
   /** What is left out is empty. Built on first use, as the answers are: a function needs its own request only. */
   request?: () => RequestSchemas<Params, Query, Body>
   answers: () => Answers
@@ -67,7 +67,10 @@ export interface Operation<
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodType,
   Answers extends AnswerSchemas = AnswerSchemas,
+  Publishing extends readonly Published[] = readonly Published[],
 > extends Description {
+  /** The published operations that the same function serves. */
+  published?: Publishing
   method: Method
   path: string
   /** Every route that leads to the function: its own first, then the published ones; HEAD wherever GET is. */
@@ -113,7 +116,7 @@ const split = (route: string) => {
 
 const withHead = (route: Route): Route[] => (route.method === 'GET' ? [route, { ...route, method: 'HEAD' }] : [route])
 
-function routesOf({ route, published = [] }: Description): Route[] {
+function routesOf(route: Description['route'], published: readonly Published[] = []): Route[] {
   if (route === '$default') return []
   const shared = published.map(
     (entry): Route => ({ ...split(entry.route ?? route.replace('/api/v2/', '/api/v1/')), published: entry }),
@@ -127,11 +130,12 @@ export function operation<
   Query extends z.ZodObject = Nothing,
   Body extends z.ZodType = z.ZodUndefined,
   Answers extends AnswerSchemas = AnswerSchemas,
+  const Publishing extends readonly Published[] = readonly [],
 >({
   request,
   answers,
   ...description
-}: Definition<Params, Query, Body, Answers>): Operation<Params, Query, Body, Answers> {
+}: Definition<Params, Query, Body, Answers, Publishing>): Operation<Params, Query, Body, Answers, Publishing> {
   const { method, path } = split(description.route)
   const answerSchemas = lazy(answers)
   const requestSchemas = lazy(() => {
@@ -143,7 +147,7 @@ export function operation<
     ...description,
     method,
     path,
-    routes: routesOf(description),
+    routes: routesOf(description.route, description.published),
     get params() {
       return requestSchemas().params
     },

@@ -26,7 +26,7 @@ export interface InputContext {
 }
 
 /** How one operation is translated. Built on first use. */
-export interface Wire {
+export interface Wire<Translated = unknown> {
   /** Query parameters besides `org_id`. Default: those of our own face, without `limit`. */
   query?: z.ZodObject
   /** The published record of the request, closed. */
@@ -42,7 +42,7 @@ export interface Wire {
   /** Entries of a page; 100 unless the list adds one of its own. */
   pageSize?: number
   /** The published record of an answer, or of one entry of a list. */
-  toAnswer?(body: never, context: AnswerContext): unknown
+  toAnswer?(body: never, context: AnswerContext): Translated
 }
 
 /** One published operation that a function serves beside our own. */
@@ -61,13 +61,13 @@ export interface Published {
 }
 
 /** Declares a translation; the compiler checks that both directions fit their records. */
-export const wire = <Body extends z.ZodType, Ours>(
+export const wire = <Body extends z.ZodType, Ours, Translated>(
   definition: Omit<Wire, 'body' | 'toInput' | 'toAnswer'> & {
     body?: Body
     toInput?(body: z.output<Body>, context: InputContext): object
-    toAnswer?(body: Ours, context: AnswerContext): unknown
+    toAnswer?(body: Ours, context: AnswerContext): Translated
   },
-): Wire => definition
+): Wire<Translated> => definition
 
 /** Names have up to 255 characters in the published contract, 100 in ours. */
 export const publishedName = () => nameField(255)
