@@ -7,6 +7,7 @@ import { runSmoke, type SmokeOptions, smokeCheckNames } from '../../bin/smoke-ru
 import { type Service, seed, startService } from '../../local/service.ts'
 import { stripeWebhookSecret } from '../../local/stripe/stripe.ts'
 import { httpTo } from '../http/target.ts'
+import type { BodyOf } from '../support/invoke.ts'
 import { type Answer, type Break, type Passing, type SmokeProxy, startSmokeProxy } from './smoke-proxy.ts'
 
 const keysPath = '/api/v2/settings/api-keys'
@@ -302,7 +303,8 @@ describe('a broken service', () => {
 
 describe('the key that is made', () => {
   const usable = async (): Promise<{ id: string; name: string; expires_at: string }[]> =>
-    (await httpTo(service, 'GET', `${keysPath}?state=active&limit=100`, { token: apiKey })).body.data
+    (await httpTo<BodyOf<'api-keys/list'>>(service, 'GET', `${keysPath}?state=active&limit=100`, { token: apiKey }))
+      .body.data
 
   /** Runs the check against a broken service, and finds the usable keys that it leaves. */
   async function runWith(how: Break) {

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { AdminInitiateAuthCommand, CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider'
 import { outputNames } from '../../lib/stage.ts'
 import { httpTo } from '../http/target.ts'
+import type { BodyOf } from '../support/invoke.ts'
 import { command, type Deployed, poolOf, signIn } from './command.ts'
 import { clientOf, type Emulator } from './emulator.ts'
 import { proveSecondFactor } from './second-factor.ts'
@@ -56,7 +57,7 @@ async function bootstrapOnce({ emulator, stage }: Deployed) {
 async function proveOwner(deployed: Deployed, token: string, orgId: string): Promise<void> {
   const created = await createKey(deployed, token)
   assert.equal(created.status, 201, JSON.stringify(created.body))
-  const events = await get(deployed, '/api/v2/settings/audit-events?limit=1', token)
+  const events = await get<BodyOf<'audit-events/list'>>(deployed, '/api/v2/settings/audit-events?limit=1', token)
   const { actor, resource } = events.body.data[0]
   assert.deepEqual([resource.id, actor.email], [created.body.id, 'owner@initech.example'])
   const foreign = await get(deployed, `/api/v2/settings?org_id=${orgId.slice(0, -4)}0000`, token)
@@ -94,7 +95,7 @@ async function proveMember(deployed: Deployed, orgId: string) {
 
 /** The trail names people by the `sub` of their tokens: who got a first password, and whose authenticator was removed. */
 async function proveTrail(deployed: Deployed, token: string): Promise<void> {
-  const events = await get(deployed, '/api/v2/settings/audit-events?limit=100', token)
+  const events = await get<BodyOf<'audit-events/list'>>(deployed, '/api/v2/settings/audit-events?limit=100', token)
   const told = (events.body.data as { action: string; actor: { type: string }; resource: Record<string, string> }[])
     .filter(({ action }) => action.startsWith('member.'))
     .reverse()
@@ -109,11 +110,11 @@ async function proveTrail(deployed: Deployed, token: string): Promise<void> {
   )
   const { sub } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   assert.equal(told[0]?.resource.id, sub)
-  const verified = await get(deployed, '/api/v2/settings/audit-events/verify', token)
+  const verified = await get<BodyOf<'audit-events/verify'>>(deployed, '/api/v2/settings/audit-events/verify', token)
   assert.equal(verified.body.valid, true)
 }
 
-const get = ({ api }: Deployed, path: string, token: string) => httpTo(api, 'GET', path, { token })
+const get = <Body>({ api }: Deployed, path: string, token: string) => httpTo<Body>(api, 'GET', path, { token })
 
 const createKey = ({ api }: Deployed, token: string) =>
   httpTo(api, 'POST', '/api/v2/settings/api-keys', { token, body: { name: 'by a person', scopes: ['keys:read'] } })

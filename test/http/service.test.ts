@@ -134,7 +134,7 @@ describe('what anybody may see', () => {
   test('health, the OpenAPI document, and the reference page', async () => {
     const health = (await clientOf(target).GET('/api/v1/health')).data
     expect(health).toMatchObject({ status: 'ok', commit: expect.stringMatching(/^([0-9a-f]{12}(-dirty)?|unknown)$/) })
-    const openapi = await http('GET', '/api/v2/openapi.json')
+    const openapi = await http<{ openapi: string; paths: object }>('GET', '/api/v2/openapi.json')
     expect(openapi.body.openapi).toMatch(/^3\.1/)
     expect(Object.keys(openapi.body.paths)).toHaveLength(new Set(operationList.map(([, { path }]) => path)).size)
     const page = await http('GET', '/api/v1/docs')

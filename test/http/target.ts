@@ -2,13 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { type BodyOf, createSettingsClient, type SettingsClient } from '../../client/src/index.ts'
-import { operationList } from '../../functions/operations.ts'
+import { type OperationName, operationList } from '../../functions/operations.ts'
 import type { Issuer } from '../../local/issuer.ts'
 import { seed, startService } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
 import { stripeSecretKey, stripeWebhookSecret } from '../../local/stripe/stripe.ts'
 import { matchPath } from '../../shared/http/route.ts'
 import { newId } from '../../shared/ids.ts'
+import type { BodyOf as AnyBodyOf } from '../support/invoke.ts'
 
 export interface Target {
   url: string
@@ -55,12 +56,12 @@ export function orgsOf({ orgs: [acme, globex] }: Target) {
   return { acme, globex }
 }
 
-export interface HttpResponse {
+/** A response whose body the caller of `http` names. */
+export interface HttpResponse<Body = AnyBodyOf<OperationName>> {
   status: number
   headers: Record<string, string>
   text: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever an answer holds
-  body: any
+  body: Body
 }
 
 export interface HttpOptions {
@@ -121,23 +122,26 @@ const through = (target: Target) => async (request: Request) => {
 }
 
 /** One HTTP request as it goes over the wire, e.g. `http('GET', '/api/v1/health')`. */
-export const http = async (method: string, path: string, options?: HttpOptions): Promise<HttpResponse> =>
-  noted(await openTarget(), method, path, options)
+export const http = async <Body = AnyBodyOf<OperationName>>(
+  method: string,
+  path: string,
+  options?: HttpOptions,
+): Promise<HttpResponse<Body>> => noted<Body>(await openTarget(), method, path, options)
 
-async function noted(...[target, method, path, options]: Parameters<typeof httpTo>): Promise<HttpResponse> {
-  const response = await httpTo(target, method, path, options)
+async function noted<Body>(...[target, method, path, options]: Parameters<typeof httpTo>): Promise<HttpResponse<Body>> {
+  const response = await httpTo<Body>(target, method, path, options)
   answers.push(JSON.stringify(response.headers) + response.text)
   note(method, path, response.status)
   return response
 }
 
 /** One HTTP request to a target that is at hand. */
-export function httpTo(
+export function httpTo<Body = AnyBodyOf<OperationName>>(
   { url, host }: Pick<Target, 'url' | 'host'>,
   method: string,
   path: string,
   { token, body, headers = {} }: HttpOptions = {},
-): Promise<HttpResponse> {
+): Promise<HttpResponse<Body>> {
   const content = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
   return send(new URL(path, url), method, content, {
     ...(host ? { host } : {}),
@@ -150,12 +154,12 @@ export function httpTo(
 }
 
 // Not fetch: it does not let the Host header be set.
-function send(
+function send<Body>(
   url: URL,
   method: string,
   content: string | undefined,
   headers: Record<string, string>,
-): Promise<HttpResponse> {
+): Promise<HttpResponse<Body>> {
   return new Promise((resolve, reject) => {
     const request = httpRequest(url, { method, headers, agent: false }, (response) => {
       const chunks: Buffer[] = []

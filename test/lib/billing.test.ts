@@ -6,7 +6,7 @@ import { operationList } from '../../functions/operations.ts'
 import { bundle } from '../../lib/bundle.ts'
 import { outputNames, readStageSettings, stackName } from '../../lib/stage.ts'
 import { StageSettingsError } from '../../lib/stage-error.ts'
-import { ofType, type Resource, resourcesOf, synthesize } from './synthesize.ts'
+import { ofType, type Properties, propertiesOf, resourcesOf, synthesize } from './synthesize.ts'
 
 const secretArn = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe/octomil-a1B2c3'
 
@@ -22,10 +22,10 @@ const storage = (templates: Map<string, Template>, stage: string): Template => {
   if (!template) throw new Error('there is no Storage stack')
   return template
 }
-const functionOf = (templates: Map<string, Template>, id: string): Resource['Properties'] => {
-  const functions = ofType(resourcesOf(templates.values()), 'AWS::Lambda::Function')
-  return functions.find(({ Properties }) => Properties.Description.startsWith(`${id}: `))?.Properties
-}
+const functionOf = (templates: Map<string, Template>, id: string): Properties =>
+  propertiesOf(resourcesOf(templates.values()), 'AWS::Lambda::Function', ({ Description }) =>
+    Description.startsWith(`${id}: `),
+  )
 const variablesOf = (templates: Map<string, Template>, id: string): Record<string, unknown> =>
   functionOf(templates, id).Environment.Variables
 

@@ -140,9 +140,7 @@ describe('what fails', () => {
 
   test('can be put on that topic by CloudWatch of this account and nobody else', () => {
     const [policy] = ofType(events, 'AWS::SNS::TopicPolicy')
-    const allowed = policy?.Properties.PolicyDocument.Statement.filter(
-      ({ Effect }: { Effect: string }) => Effect === 'Allow',
-    )
+    const allowed = policy?.Properties.PolicyDocument.Statement.filter(({ Effect }) => Effect === 'Allow')
     expect(allowed).toEqual([
       expect.objectContaining({
         Action: 'sns:Publish',
@@ -169,7 +167,7 @@ test('an operator can ask for a sweep through the bus, and for nothing else', ()
   const requests = ofType(events, 'AWS::Events::Rule').filter(
     ({ Properties }) => Properties.EventPattern?.['detail-type'],
   )
-  expect(requests.map(({ Properties: { EventPattern, Targets } }) => [EventPattern, Targets[0].Arn])).toEqual([
+  expect(requests.map(({ Properties: { EventPattern, Targets } }) => [EventPattern, Targets[0]?.Arn])).toEqual([
     [{ source: ['octomil.operator'], 'detail-type': ['Sweep requested'] }, arnOf(sweeper())],
   ])
 })

@@ -61,7 +61,7 @@ describe('a stage that names no issuer', () => {
     const { ReadAttributes, WriteAttributes } = client.Properties
     expect(ReadAttributes).toEqual(expect.arrayContaining(['email', userAttributes.org, userAttributes.role]))
     expect(WriteAttributes).toEqual(['name'])
-    const schema: { Name: string; Mutable: boolean }[] = pool.Properties.Schema
+    const schema = pool.Properties.Schema
     expect(schema.map(({ Name, Mutable }) => [`custom:${Name}`, Mutable])).toEqual([
       [userAttributes.org, false],
       [userAttributes.role, true],

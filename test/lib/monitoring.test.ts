@@ -19,8 +19,11 @@ beforeAll(() => {
 })
 
 const namePattern = /^octomil-settings-dev-(page|ticket)-([a-z][a-z0-9-]*)$/
-const named = (name: string): Resource['Properties'] =>
-  alarms.find(({ AlarmName }) => namePattern.exec(AlarmName)?.[2] === name)
+function named(name: string): Resource['Properties'] {
+  const alarm = alarms.find(({ AlarmName }) => namePattern.exec(AlarmName)?.[2] === name)
+  if (!alarm) throw new Error(`no alarm ${name}`)
+  return alarm
+}
 
 /** The sections of the runbook about alarms, by name, each with its headings. */
 function sections(): Map<string, string[]> {
@@ -73,7 +76,7 @@ test('silence is fine for all but the sweep, whose absence is what is told', () 
 })
 
 test('a share of few requests raises no alarm', () => {
-  const expressions = named('api-errors').Metrics.map(({ Expression }: { Expression?: string }) => Expression)
+  const expressions = named('api-errors').Metrics.map(({ Expression }) => Expression)
   expect(expressions).toContain('IF(FILL(requests, 0) >= 20, 100 * FILL(errors, 0) / requests, 0)')
 })
 
@@ -84,8 +87,8 @@ test('both dead-letter queues are watched together', () => {
 
 test('watching costs what was meant: one dashboard, and at most 16 metrics in alarms', () => {
   expect(ofType(resourcesOf(app.values()), 'AWS::CloudWatch::Dashboard')).toHaveLength(1)
-  const watched = alarms.flatMap(({ Metrics }) =>
-    Metrics ? Metrics.filter(({ MetricStat }: { MetricStat?: object }) => MetricStat) : ['one'],
+  const watched = alarms.flatMap(({ Metrics }): unknown[] =>
+    Metrics ? Metrics.filter(({ MetricStat }) => MetricStat) : ['one'],
   )
   expect(watched.length).toBeLessThanOrEqual(16)
 })

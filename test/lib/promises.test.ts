@@ -27,10 +27,10 @@ describe.each([
         const [functionId] = Arn['Fn::GetAtt']
         const invocation = Object.values(stack).find(
           ({ Type, Properties: { FunctionName } = {} }) =>
-            Type === 'AWS::Lambda::EventInvokeConfig' && FunctionName.Ref === functionId,
+            Type === 'AWS::Lambda::EventInvokeConfig' && FunctionName?.Ref === functionId,
         )
         const { Destination } = invocation?.Properties.DestinationConfig.OnFailure ?? {}
-        expect(stack[Destination['Fn::GetAtt'][0]]?.Type, id).toBe('AWS::SQS::Queue')
+        expect(stack[Destination?.['Fn::GetAtt'][0] ?? '']?.Type, id).toBe('AWS::SQS::Queue')
       }
     }
   })

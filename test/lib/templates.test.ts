@@ -6,7 +6,15 @@ import { catchAll, operationList, routeList } from '../../functions/operations.t
 import { readStageSettings, stackName } from '../../lib/stage.ts'
 import { StageSettingsError } from '../../lib/stage-error.ts'
 import { routeKeyOf } from '../../shared/http/operation.ts'
-import { ofType, type Resource, resourcesOf, synthesize } from './synthesize.ts'
+import {
+  ofType,
+  type Policy,
+  type Properties,
+  propertiesOf,
+  type Resource,
+  resourcesOf,
+  synthesize,
+} from './synthesize.ts'
 
 const everyOperation = [...operationList, [catchAll.name, catchAll.operation] as const]
 /** Whatever is deployed as a function. */
@@ -29,15 +37,16 @@ describe('functions and their permissions', () => {
       const { access } = declared
       const { resources, id } = findFunction(declared.id)
       const [roleId] = resources[id]?.Properties.Role['Fn::GetAtt'] ?? []
-      const role = resources[roleId]
+      const role = resources[roleId ?? '']
       expect(role?.Properties.ManagedPolicyArns).toBeUndefined()
       const policies = ofType(Object.values(resources), 'AWS::IAM::Policy').filter(({ Properties }) =>
-        Properties.Roles.some(({ Ref }: { Ref: string }) => Ref === roleId),
+        Properties.Roles.some(({ Ref }) => Ref === roleId),
       )
-      const statements = [
+      const documents: Policy[] = [
         ...(role?.Properties.Policies ?? []),
         ...policies.map(({ Properties }) => Properties),
-      ].flatMap((policy: { PolicyDocument: { Statement: { Action: string | string[] }[] } }) =>
+      ]
+      const statements = documents.flatMap((policy) =>
         // In which order they stand is for the CDK to say.
         policy.PolicyDocument.Statement.map((statement) => ({
           ...statement,
@@ -86,7 +95,7 @@ describe('functions and their permissions', () => {
       Type === 'AWS::IAM::Policy'
         ? [Properties.PolicyDocument]
         : Type === 'AWS::IAM::Role'
-          ? (Properties.Policies ?? []).map((policy: { PolicyDocument: object }) => policy.PolicyDocument)
+          ? (Properties.Policies ?? []).map((policy) => policy.PolicyDocument)
           : [],
     )
     expect(policies.length).toBeGreaterThanOrEqual(everyFunction.length)
@@ -101,7 +110,7 @@ describe('functions and their permissions', () => {
   test('every function runs on Node 24 and ARM, ends in time, and keeps its logs for a time', () => {
     expect(ofType(all, 'AWS::Lambda::Function')).toHaveLength(everyFunction.length)
     for (const declared of everyFunction) {
-      const { Properties } = propertiesOf(declared.id)
+      const { Properties } = resourceOf(declared.id)
       // Operations answer before API Gateway gives up.
       if ('trigger' in declared) expect(Properties.Timeout).toBe(declared.timeoutSeconds)
       else expect(Properties.Timeout).toBeLessThan(30)
@@ -115,7 +124,7 @@ describe('functions and their permissions', () => {
 
   test('only functions that may touch the table, Stripe or the bus know which', () => {
     for (const { id, access } of everyFunction) {
-      const variables = propertiesOf(id).Properties.Environment.Variables
+      const variables = resourceOf(id).Properties.Environment.Variables
       expect('TABLE_NAME' in variables, id).toBe(access.table.length > 0)
       expect('STRIPE_SECRET_ARN' in variables, id).toBe(access.stripe === true)
       expect('EVENT_BUS_NAME' in variables, id).toBe(access.events === 'put')
@@ -125,12 +134,12 @@ describe('functions and their permissions', () => {
   test('no template holds a secret of Stripe: it is made empty and filled in after the deploy', () => {
     const [secret, ...more] = ofType(all, 'AWS::SecretsManager::Secret')
     expect(more).toEqual([])
-    expect(Object.keys(secret?.Properties).sort()).toEqual(['Description', 'Tags'])
+    expect(Object.keys(secret?.Properties ?? {}).sort()).toEqual(['Description', 'Tags'])
     const templates = JSON.stringify([...dev.values()].map((template) => template.toJSON()))
     expect(templates).not.toMatch(/(sk|rk)_(test|live)_\w|whsec_\w/)
   })
 
-  function propertiesOf(functionId: string): Resource {
+  function resourceOf(functionId: string): Resource {
     const { resources, id } = findFunction(functionId)
     return resources[id] as Resource
   }
@@ -148,9 +157,8 @@ describe('functions and their permissions', () => {
   }
 })
 
-const propertiesOfFunction = (operationId: string): Resource['Properties'] =>
-  ofType(all, 'AWS::Lambda::Function').find(({ Properties }) => Properties.Description.startsWith(`${operationId}: `))
-    ?.Properties
+const propertiesOfFunction = (operationId: string): Properties =>
+  propertiesOf(all, 'AWS::Lambda::Function', ({ Description }) => Description.startsWith(`${operationId}: `))
 
 describe('the API', () => {
   test('has exactly the routes of both faces of the operations, a HEAD beside each GET, and the catch-all', () => {

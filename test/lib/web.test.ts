@@ -44,19 +44,19 @@ describe('the bucket', () => {
 
   test('lets the publishing role write and CloudFront read, by TLS 1.2 or newer', () => {
     const { Statement } = one('AWS::S3::BucketPolicy').Properties.PolicyDocument
-    const allowed = Statement.filter(({ Effect }: { Effect: string }) => Effect === 'Allow')
-    const principals = allowed.map(({ Principal }: { Principal: object }) => JSON.stringify(Principal))
-    expect(principals.filter((text: string) => text.includes('*'))).toEqual([])
-    expect(allowed.map(({ Sid, Action }: { Sid: string; Action: string }) => [Sid, Action])).toEqual([
+    const allowed = Statement.filter(({ Effect }) => Effect === 'Allow')
+    const principals = allowed.map(({ Principal }) => JSON.stringify(Principal))
+    expect(principals.filter((text) => text.includes('*'))).toEqual([])
+    expect(allowed.map(({ Sid, Action }) => [Sid, Action])).toEqual([
       ['FindPublished', ['s3:GetBucketLocation', 's3:GetEncryptionConfiguration', 's3:ListBucket']],
       ['Publish', ['s3:AbortMultipartUpload', 's3:PutObject']],
       ['ReadByCloudFront', 's3:GetObject'],
     ])
     const [, , reading] = allowed
-    expect(reading.Principal).toEqual({ Service: 'cloudfront.amazonaws.com' })
-    expect(JSON.stringify(reading.Condition.ArnLike['aws:SourceArn'])).toMatch(/AWS::AccountId.*:distribution\/\*/)
-    const denied = Statement.filter(({ Effect }: { Effect: string }) => Effect === 'Deny')
-    expect(denied.map(({ Condition }: { Condition: object }) => Condition)).toEqual([
+    expect(reading?.Principal).toEqual({ Service: 'cloudfront.amazonaws.com' })
+    expect(JSON.stringify(reading?.Condition.ArnLike['aws:SourceArn'])).toMatch(/AWS::AccountId.*:distribution\/\*/)
+    const denied = Statement.filter(({ Effect }) => Effect === 'Deny')
+    expect(denied.map(({ Condition }) => Condition)).toEqual([
       { Bool: { 'aws:SecureTransport': 'false' } },
       { NumericLessThan: { 's3:TlsVersion': 1.2 } },
     ])
@@ -88,9 +88,7 @@ describe('the distribution', () => {
       expect(behavior.AllowedMethods ?? ['GET', 'HEAD']).toEqual(['GET', 'HEAD'])
       expect(behavior.ResponseHeadersPolicyId.Ref).toBeDefined()
     }
-    expect(
-      CustomErrorResponses.map(({ ErrorCode, ResponseCode }: Record<string, number>) => [ErrorCode, ResponseCode]),
-    ).toEqual([
+    expect(CustomErrorResponses.map(({ ErrorCode, ResponseCode }) => [ErrorCode, ResponseCode])).toEqual([
       [403, 404],
       [404, 404],
     ])
@@ -125,16 +123,16 @@ describe('the distribution', () => {
     for (const name of names) expect(name).toContain('AWS::Region')
   })
 
-  function policyOf(part: string): Resource['Properties'] {
+  function policyOf(part: string) {
     const policies = ofType(resources, 'AWS::CloudFront::ResponseHeadersPolicy')
     const configs = policies.map(({ Properties }) => Properties.ResponseHeadersPolicyConfig)
-    return configs.find(({ Name }) => JSON.stringify(Name).includes(`-${part}"`))
+    const found = configs.find(({ Name }) => JSON.stringify(Name).includes(`-${part}"`))
+    if (!found) throw new Error(`no policy of ${part}`)
+    return found
   }
 
   const headersOf = (part: string): Record<string, string> =>
-    Object.fromEntries(
-      policyOf(part).CustomHeadersConfig.Items.map(({ Header, Value }: Record<string, string>) => [Header, Value]),
-    )
+    Object.fromEntries(policyOf(part).CustomHeadersConfig.Items.map(({ Header, Value }) => [Header, Value]))
 })
 
 describe('what is published', () => {
@@ -172,7 +170,7 @@ describe('what is published', () => {
     for (const key of keys) expect(key).toMatch(/^(assets\/[\w-]+-[0-9a-f]{16}\.\w+|pages\/[0-9a-f]{16}\/.+)$/)
     const pages = keys.filter((key) => key.startsWith('pages/'))
     const { Origins } = configOf('AWS::CloudFront::Distribution')
-    const paths = Origins.map(({ OriginPath }: { OriginPath?: string }) => OriginPath).filter(Boolean)
+    const paths = Origins.map(({ OriginPath }) => OriginPath).filter(Boolean)
     expect(paths).toEqual([`/pages/${webSite().version}`])
     for (const key of pages) expect(`/${key}`.startsWith(`${paths[0]}/`)).toBe(true)
   })

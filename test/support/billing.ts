@@ -6,6 +6,7 @@ import type { Store } from '../../local/stripe/store.ts'
 import { eventsOf } from './governance.ts'
 import { invoke, type Request } from './invoke.ts'
 import { newOwner, type TestOrg } from './orgs.ts'
+import type { ReadableArray } from './readable.ts'
 import { rowsOf } from './rows.ts'
 import { localStripe } from './stripe.ts'
 
@@ -55,10 +56,25 @@ export async function pay(sessionId: string, number = '4242424242424242'): Promi
 /** Everything that Stripe keeps. */
 export const stripeStore = async (): Promise<Store> => (await localStripe()).engine.store
 
+/** What tests read of Stripe's objects, and of lists of them. */
+interface StripeObject {
+  id: string
+  created: number
+  default_payment_method: string
+  hosted_invoice_url: string
+  invoice_pdf: string
+  number: string
+  period_start: number
+  period_end: number
+}
+type StripeAnswer = StripeObject & { data: ReadableArray<StripeObject> }
+
 /** A request to Stripe by somebody else, such as a person at its dashboard. */
-// biome-ignore lint/suspicious/noExplicitAny: tests read whatever an answer holds
-export const atStripe = async (method: 'GET' | 'POST' | 'DELETE', path: string, params: object = {}): Promise<any> =>
-  (await localStripe()).engine.request(method, path, params)
+export const atStripe = async (
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  params: object = {},
+): Promise<StripeAnswer> => (await localStripe()).engine.request(method, path, params) as StripeAnswer
 
 const ofOrg = <T extends { metadata: Record<string, string> | null }>(
   { orgId }: Pick<TestOrg, 'orgId'>,

@@ -6,7 +6,7 @@ import { createIssuer, type Issuer, issuerPath } from '../../local/issuer.ts'
 import { type Role, templateScopes } from '../../shared/auth/scopes.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { createOrg, createOrgKey } from '../../shared/operator/orgs.ts'
-import { invoke } from './invoke.ts'
+import { type BodyOf, invoke } from './invoke.ts'
 
 const maker = () => ({ name: 'test', requestId: 'test', deadline: new Date(Date.now() + 20_000) })
 
@@ -31,8 +31,7 @@ export async function makeKey(
   { adminKey }: Pick<TestOrg, 'adminKey'>,
   body: object = {},
   operation: 'api-keys/create' | 'api-keys/create-app-key' | 'api-keys/create-publishable-key' = 'api-keys/create',
-  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever an answer holds
-): Promise<any> {
+): Promise<BodyOf<typeof operation>> {
   const defaults = {
     'api-keys/create': { scopes: ['keys:read'] },
     'api-keys/create-app-key': { app_id: 'app-1' },
