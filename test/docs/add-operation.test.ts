@@ -50,7 +50,7 @@ const environment = {
   CI: 'true',
 }
 
-test('the walk of CONTRIBUTING adds an operation that the tests accept', { timeout: 300_000 }, async () => {
+test('the walk of CONTRIBUTING adds an operation that the tests accept', { timeout: 600_000 }, async () => {
   expect(blocks.map(({ file }) => file).filter((file) => file !== '')).toHaveLength(6)
   for (const block of blocks.filter(({ file }) => file !== '')) apply(block)
   for (const { text } of blocks.filter(({ language }) => language === 'sh')) {
