@@ -11,9 +11,12 @@ export async function isConfirmed(question: string, wanted: string, option: stri
   if (!process.stdin.isTTY) throw new UsageError(`There is no terminal to ask on: ${option} goes on without asking.`)
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
   try {
-    const answer = (await terminal.question(question)).trim().toLowerCase()
+    const answer = (await terminal.question(question).catch(no)).trim().toLowerCase()
     return answer === wanted || (wanted === 'y' && answer === 'yes')
   } finally {
     terminal.close()
   }
 }
+
+/** Ctrl-C and Ctrl-D at the question. */
+const no = (): string => ''

@@ -50,11 +50,14 @@ export async function runPreflight(
 
 function explain(error: unknown): Finding {
   if (error instanceof NotPermittedError)
-    return warn(`could not check: needs ${error.message}`, 'allow it to these credentials, or look yourself')
+    return warn(`could not check: needs ${error.message}`, 'grant this action to your role, or check it in the console')
   const { name = 'Error', message = '', type } = error as Partial<Error & { type: string }>
   if (type === 'StripeAuthenticationError')
     return fail('a key that Stripe accepts', type, 'put a valid secret_key into the Stripe secret')
   if (type === 'StripePermissionError')
-    return warn('could not check: the Stripe key may not read this', 'allow it to the restricted key, or look yourself')
+    return warn(
+      'could not check: the Stripe key may not read this',
+      'grant this action to the restricted key, or check it in the dashboard',
+    )
   return fail('an answer', type ?? `${name}: ${message}`, 'run it again; if it stays, look at the network')
 }

@@ -3,6 +3,9 @@
 /** What a person can put right: told without a stack trace, with the usage. */
 export class UsageError extends Error {}
 
+/** A failure that a person can put right and that no option caused: printed without a stack trace and without the usage. */
+export class CommandError extends Error {}
+
 /** @throws UsageError naming the option and its range, for text that is not a whole number within it */
 export function wholeNumber(option: string, text: string, least: number, most: number): number {
   const value = Number(text)
@@ -21,7 +24,8 @@ export function runMain(main: () => Promise<void>, usage: string, explain: (erro
   }
   main().catch((error: Error & { code?: string }) => {
     const isUsage = error instanceof UsageError || String(error.code).startsWith('ERR_PARSE_ARGS')
-    console.error(isUsage ? `${error.message}\n\n${usage}` : (explain(error) ?? error))
+    if (error instanceof CommandError) console.error(error.message)
+    else console.error(isUsage ? `${error.message}\n\n${usage}` : (explain(error) ?? error))
     process.exit(1)
   })
 }

@@ -17,7 +17,7 @@ export function readStageFile(stage: string, inFolder = folder): StageFile | und
   const file = join(inFolder, `${stage}.json`)
   const path = `stages/${stage}.json`
   if (!existsSync(file)) return undefined
-  const { $schema: _, ...options } = parse(readFileSync(file, 'utf8'), path)
+  const { $schema: _, ...options } = parse(read(file, path), path)
   for (const name of Object.keys(options)) {
     if ((optionNames as string[]).includes(name)) continue
     const meant = meantName(name, optionNames)
@@ -25,6 +25,15 @@ export function readStageFile(stage: string, inFolder = folder): StageFile | und
     throw new StageSettingsError(`${name} in ${path}: there is no such option; ${hint}`)
   }
   return { path, options }
+}
+
+function read(file: string, path: string): string {
+  try {
+    // Editors on Windows may begin a file with a byte order mark.
+    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
+  } catch (error) {
+    throw new StageSettingsError(`${path} cannot be read: ${error instanceof Error ? error.message : error}`)
+  }
 }
 
 function parse(text: string, path: string): Record<string, unknown> {

@@ -20,9 +20,9 @@ export class GivenOptions {
       const overriding = context(name)
       const given = overriding ?? file?.options[name]
       // `-c name=` takes back what the file says.
-      if (given === undefined || given === '') continue
+      if (given === undefined || (overriding !== undefined && given === '')) continue
       const isText = overriding !== undefined && typeof overriding === 'string'
-      const written = `${name}=${textOf(given)}`
+      const written = `${name}=${redacted(textOf(given))}`
       const source = overriding !== undefined || !file ? `-c ${written}` : `${written} in ${file.path}`
       this.#sources[name] = source
       values[name] = checked(name, isText ? stageOptions[name].fromText(overriding) : given, source)
@@ -53,6 +53,10 @@ function checked(name: OptionName, value: unknown, source: string): unknown {
   if (success) return data
   throw new StageSettingsError(`${source}: ${error.issues[0]?.message}`)
 }
+
+/** A secret that was pasted into a wrong option must not reach a log. */
+const redacted = (text: string): string =>
+  text.replaceAll(/\b(sk|rk|whsec)_\w+/g, '$1_…').replaceAll(/(:\/\/)[^/@\s]+@/g, '$1…@')
 
 const textOf = (value: unknown): string =>
   typeof value === 'string'

@@ -92,9 +92,16 @@ const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
   ['bin/preflight.ts', '-c alarm_email=oncall', /^-c alarm_email=oncall: must be one e-mail address/],
   ['bin/deploy.ts', '--stage=Prod', /^--stage must be .*not Prod/],
   ['bin/deploy.ts', '--stage=prod', /^-c stage=prod is a protected stage and has no file: copy stages/],
-  ['bin/deploy.ts', '-c stage=prod', /^-c stage=prod: must be an option with its value/],
-  ['bin/deploy.ts', '-c alarm_email', /^-c alarm_email: must be an option with its value/],
-  ['bin/deploy.ts', '-c oidc_isuer=x', /^-c oidc_isuer: .*did you mean -c oidc_issuer/],
+  ['bin/deploy.ts', '--stage=', /^--stage must be .*not empty/],
+  ['bin/deploy.ts', '--stage=dev -c stage=prod', /^Name the stage with --stage, not with -c/],
+  ['bin/deploy.ts', '--stage=dev -c domain=api.example.com', /^-c domain: there is no such option; docs/],
+  [
+    'bin/deploy.ts',
+    '--stage=dev -c stripe_secret_arn=sk_live_4eC39HqLyjWDarj',
+    /^-c stripe_secret_arn=sk_…: must be the whole ARN/,
+  ],
+  ['bin/deploy.ts', '--stage=dev -c alarm_email', /^-c alarm_email: must be an option with its value/],
+  ['bin/deploy.ts', '--stage=dev -c oidc_isuer=x', /^-c oidc_isuer: .*did you mean -c oidc_issuer/],
   ['bin/deploy.ts', '--yes=1 --drop-options=1', /^Option '--yes' does not take an argument/],
   ['bin/deploy.ts', '--no-preflight=1', /^Option '--no-preflight' does not take an argument/],
   ['bin/deploy.ts', '--connect=foo', /^--connect must be an address/],
@@ -111,6 +118,26 @@ const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
   ['test/simulation/run.ts', '--seed=', /^--seed must be a whole number/],
 ]
 const commands = [...new Set(wrongOptions.map(([file]) => file))]
+
+test('an option that npm took for itself is noticed: no other stage is deployed or destroyed', async () => {
+  for (const file of ['bin/deploy.ts', 'bin/destroy.ts', 'bin/smoke.ts', 'bin/preflight.ts']) {
+    const { code, stderr } = await run(file, [], { npm_config_stage: 'dev-anna', AWS_REGION: 'us-east-1' })
+    expect([file, code, stderr]).toEqual([file, 1, expect.stringMatching(/^npm took --stage for itself\. Write --/)])
+  }
+})
+
+test('AWS that does not answer is one sentence', async () => {
+  const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' }
+  const { code, stderr } = await run('bin/destroy.ts', ['--stage', 'dev'], {
+    ...credentials,
+    AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
+    AWS_MAX_ATTEMPTS: '1',
+  })
+  expect([code, stderr]).toEqual([
+    1,
+    'AWS does not answer (ECONNREFUSED). Check the network, AWS_REGION and AWS_ENDPOINT_URL.\n',
+  ])
+})
 
 test.concurrent.each(wrongOptions)(
   '%s %s is refused with the option, the fix and the usage',

@@ -186,7 +186,7 @@ const failures: readonly Case[] = [
     'concurrency',
     'the alarm counts with more than the account runs',
     () => lambda.on(GetAccountSettingsCommand).resolves({ AccountLimit: { ConcurrentExecutions: 500 } }),
-    /^warn concurrency: the account runs 500 .*alarm counts with 1000, fix: set lambda_concurrency to 500/,
+    /^warn concurrency: the account limit is 500, and lambda_concurrency is 1000, fix: set lambda_concurrency to 500/,
   ],
   [
     'concurrency',
@@ -580,7 +580,7 @@ test.each(denials)(
   async (check, _, arrange, needs) => {
     arrange()
     const { failed, lineOf } = await preflight()
-    expect(lineOf(check)).toMatch(/^warn .*, fix: allow it/)
+    expect(lineOf(check)).toMatch(/^warn .*, fix: grant this action/)
     expect(lineOf(check)).toMatch(needs)
     expect(failed).toBe(0)
   },
