@@ -21,13 +21,13 @@ export class ApiStack extends Stack {
   constructor(scope: Construct, settings: StageSettings, frontSecretArn?: string) {
     super(scope, stackName(settings.stage, 'Api'), { terminationProtection: settings.retainData })
     const { front } = settings
-    // With a front, CloudFront has the domain, and calls AWS's own address.
+    // With a front, CloudFront serves the domain and calls the API's AWS address.
     const ownDomain = front ? undefined : settings.customDomain
     this.httpApi = new HttpApi(this, 'HttpApi', {
       apiName: `octomil-settings-${settings.stage}`,
       description: 'Settings and billing control plane of Octomil',
       createDefaultStage: false,
-      // Beside a custom domain, AWS's own address would be a second way in.
+      // Beside a custom domain, the AWS address would be a second entry.
       disableExecuteApiEndpoint: ownDomain !== undefined,
     })
     const routes = new Routes(this, { stage: settings.stage, httpApi: this.httpApi })
@@ -45,7 +45,7 @@ export class ApiStack extends Stack {
     new CfnOutput(this, outputNames.apiUrl, { value: url })
     new CfnOutput(this, outputNames.docsUrl, { value: `${url}/api/v1/docs` })
     new CfnOutput(this, outputNames.commit, { value: deployedCommit() })
-    // What the next deploy compares its options with.
+    // The next deploy compares its options with these.
     this.addMetadata(givenOptionsKey, settings.given)
   }
 
@@ -67,7 +67,7 @@ export class ApiStack extends Stack {
     stage.routeSettings = Object.fromEntries(
       Object.entries(exceptions).map(([routeKey, { rateLimit, burstLimit }]) => [
         routeKey,
-        // As CloudFormation spells them: what is below a JSON property, the CDK leaves as it is.
+        // In CloudFormation's spelling: the CDK does not convert names below a JSON property.
         { ThrottlingRateLimit: rateLimit, ThrottlingBurstLimit: burstLimit },
       ]),
     )
@@ -75,7 +75,7 @@ export class ApiStack extends Stack {
   }
 }
 
-/** No path, query or header: people paste keys into any of them. The function's own log line has the path, redacted. */
+/** No path, query or header: people paste keys into them. The function's log line has the redacted path. */
 const accessLogFormat = AccessLogFormat.custom(
   JSON.stringify({
     request_id: '$context.requestId',
@@ -87,7 +87,7 @@ const accessLogFormat = AccessLogFormat.custom(
     latency_ms: '$context.responseLatency',
     integration_latency_ms: '$context.integrationLatency',
     error: '$context.error.message',
-    // Why a function was not reached: no permission, or no concurrency left.
+    // Why API Gateway could not invoke the function: no permission or no concurrency.
     integration_error: '$context.integrationErrorMessage',
   }),
 )

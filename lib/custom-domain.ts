@@ -1,4 +1,4 @@
-/** The custom domain of the API: its options, and the domain with its DNS record where the zone is named. */
+/** The custom domain of the API: its options, the domain, and its DNS record if the zone is given. */
 import { CfnOutput } from 'aws-cdk-lib'
 import { DomainName, SecurityPolicy } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager'
@@ -9,9 +9,9 @@ import type { GivenOptions } from './stage-values.ts'
 
 export interface CustomDomain {
   domainName: string
-  /** Of ACM, in the region of the API, and issued for the name. */
+  /** ACM certificate for the name, in the API's region. */
   certificateArn: string
-  /** Where the deploy makes the record of the name; without it an operator makes it by hand. */
+  /** Zone in which the deploy creates the DNS record. Without it, an operator creates the record. */
   hostedZone: { id: string; name: string } | undefined
 }
 
@@ -20,7 +20,7 @@ export function readCustomDomain(given: GivenOptions): CustomDomain | undefined 
   given.requireWith('domain_name', ['certificate_arn', 'hosted_zone_id', 'hosted_zone_name'])
   const hostedZone = readHostedZone(given)
   if (domainName === undefined) return undefined
-  // With a front, CloudFront has the name and its certificate.
+  // With a front, CloudFront serves the name with its certificate.
   const certificate = front ? (front_certificate_arn ?? '') : certificateArn
   if (certificate === undefined) given.refuse('domain_name', 'needs certificate_arn=<ARN>, its certificate in ACM')
   if (hostedZone && domainName !== hostedZone.name && !domainName.endsWith(`.${hostedZone.name}`))
@@ -37,7 +37,7 @@ function readHostedZone(given: GivenOptions): CustomDomain['hostedZone'] {
   return { id, name }
 }
 
-/** Makes the domain that an API's stage is then mapped to. */
+/** Creates the domain, to which the API's stage is then mapped. */
 export function customDomain(scope: Construct, { domainName, certificateArn, hostedZone }: CustomDomain): DomainName {
   const certificate = Certificate.fromCertificateArn(scope, 'Certificate', certificateArn)
   const domain = new DomainName(scope, 'Domain', { domainName, certificate, securityPolicy: SecurityPolicy.TLS_1_2 })

@@ -1,4 +1,4 @@
-/** What must outlive everything else: the table, the key that customers' secrets are sealed with, and Stripe's secret. */
+/** Resources that must outlive all others: the table, the encryption key of customers' secrets, and Stripe's secret. */
 import { CfnOutput, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
@@ -49,9 +49,9 @@ export class StorageStack extends Stack {
   #secretsKey(settings: StageSettings): Key {
     const key = new Key(this, 'SecretsKey', {
       alias: `octomil-settings-${settings.stage}`,
-      description: 'Seals the secrets that customers entrust to the Octomil settings API',
+      description: 'Encrypts secrets of customers for the Octomil settings API',
       enableKeyRotation: true,
-      // So that another region can have a replica: a copy of the table elsewhere is worth nothing without the key.
+      // Allows a replica in another region: a copy of the table is useless without the key.
       multiRegion: settings.retainData,
       removalPolicy: removalPolicyOf(settings),
     })
@@ -60,8 +60,8 @@ export class StorageStack extends Stack {
   }
 
   /**
-   * The secret that an operator fills in; no deploy sees its value. It and its export stay with `stripe_secret_arn` too:
-   * CloudFormation refuses to remove an export that deployed functions still import.
+   * An operator fills in this secret; no deploy sees its value. It and its export remain with `stripe_secret_arn` too:
+   * CloudFormation refuses to remove an export in use.
    */
   #emptySecret(stage: string, removalPolicy: RemovalPolicy): string {
     const secret = new CfnSecret(this, 'StripeSecret', {
@@ -70,14 +70,14 @@ export class StorageStack extends Stack {
     secret.applyRemovalPolicy(removalPolicy)
     Validations.of(secret).acknowledge({
       id: 'AwsSolutions-SMG4',
-      reason: 'Stripe makes these keys and rolls them; a function of AWS could not.',
+      reason: 'Stripe issues and rotates these keys; AWS cannot.',
     })
     this.exportValue(secret.attrId)
     return secret.attrId
   }
 }
 
-/** Denies every principal but one role the calls that make the key, and with it each sealed secret, useless. */
+/** Denies all principals except one role the calls that would make the key and its ciphertexts useless. */
 const denyKeyRemoval = (key: Key, keyAdminRoleArn: string): void => {
   key.addToResourcePolicy(
     new PolicyStatement({
