@@ -5,7 +5,7 @@ import { UsageError } from './usage.ts'
 
 const root = join(import.meta.dirname, '..')
 
-/** @throws UsageError when the CLI ends with a failure; its output says why */
+/** @throws UsageError if the CLI fails; its output gives the reason */
 export function cdk(commandArguments: readonly string[]): Promise<void> {
   const binary = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk')
   const child = spawn(process.execPath, [binary, ...commandArguments], { cwd: root, stdio: 'inherit' })
@@ -13,7 +13,7 @@ export function cdk(commandArguments: readonly string[]): Promise<void> {
     child.on('error', reject)
     child.on('exit', (code, signal) => {
       if (code === 0) return resolve()
-      reject(new UsageError(`cdk ${commandArguments[0]} ended with ${signal ?? code}; its output above says why.`))
+      reject(new UsageError(`cdk ${commandArguments[0]} ended with ${signal ?? code}; see its output above.`))
     })
   })
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run destroy`: deletes the stacks of a stage, last first. It reads what is deployed and needs no synth. A protected
- * stage keeps its data, and is destroyed only with `--release`.
+ * `npm run destroy`: deletes the stacks of a stage in reverse order. It reads the deployed stacks and needs no synth. A protected
+ * stage needs `--release`, and keeps its data.
  */
 import { parseArgs } from 'node:util'
 import {
@@ -22,11 +22,11 @@ import { stacksOf } from './stacks.ts'
 
 const usage = `Usage: npm run destroy -- --stage dev [--release] [--yes]
 
-  --stage    the stage that was deployed (default dev)
-  --release  take the protection off the stacks of a protected stage; its table, key, secret, user pool and logs stay
+  --stage    the deployed stage (default dev)
+  --release  remove the protection of a protected stage's stacks; its table, key, secret, user pool and logs remain
   --yes      destroy without asking
 
-It ends with 0 when no stack of the stage is left, and with 1 otherwise.`
+Exit code 0: no stack of the stage is left. Otherwise 1.`
 
 const pollMs = 2000
 
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   if (isProtected && !values.release)
     throw new UsageError(`Stage ${stage} is protected: ${namesOf(guarded)}. Nothing was destroyed; --release goes on.`)
   console.log(`Stage ${stage}: ${namesOf(stacks)}`)
-  console.log(isProtected ? 'Its table, key, secret, user pool and logs stay.' : 'All of its data is deleted.')
+  console.log(isProtected ? 'Its table, key, secret, user pool and logs remain.' : 'All of its data will be deleted.')
   const question = `Type the name of the stage to destroy it: `
   if (!values.yes && !(await isConfirmed(question, stage, '--yes'))) return console.log('Nothing was destroyed.')
   for (const { StackName } of guarded) await release(StackName)
@@ -56,14 +56,14 @@ async function main(): Promise<void> {
 const client = () => new CloudFormationClient({})
 const namesOf = (stacks: readonly Stack[]): string => stacks.map(({ StackName }) => StackName).join(', ')
 
-/** The reverse of a deploy; what no version of today deploys goes first. */
+/** The reverse order of a deploy. Stacks unknown to this version come first. */
 function inOrder(stage: string, stacks: readonly Stack[]): Stack[] {
   const place = ({ StackName = '' }: Stack) => stackParts.findIndex((part) => stackName(stage, part) === StackName)
   return stacks.toSorted((a, b) => rank(place(b)) - rank(place(a)))
 }
 const rank = (place: number): number => (place === -1 ? stackParts.length : place)
 
-/** A description of all stacks does not say which are protected; that of one does. */
+/** A description of all stacks omits their protection; the description of one stack has it. */
 async function protectedOf(stacks: readonly Stack[]): Promise<Stack[]> {
   const described = await Promise.all(
     stacks.map(({ StackName }) => client().send(new DescribeStacksCommand({ StackName }))),
@@ -76,7 +76,7 @@ async function protectedOf(stacks: readonly Stack[]): Promise<Stack[]> {
 const release = (StackName: string | undefined) =>
   client().send(new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }))
 
-/** @throws UsageError naming what could not be deleted */
+/** @throws UsageError naming the stacks that could not be deleted */
 async function remove({ StackName = '', Outputs = [] }: Stack): Promise<void> {
   const bucket = Outputs.find(({ OutputKey }) => OutputKey === webBucketOutput)?.OutputValue
   if (bucket !== undefined) await emptyBucket(new S3Client({}), bucket)
@@ -108,7 +108,7 @@ async function whyLeft(StackName: string, { StackStatusReason = '' }: Stack): Pr
   return [
     `${StackName} could not be deleted. ${StackStatusReason}`,
     ...reasons,
-    'Mend it, and run the command again.',
+    'Fix the cause, and run the command again.',
   ].join('\n  ')
 }
 

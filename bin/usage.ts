@@ -1,9 +1,9 @@
-/** How every command that people start fails, and says how it is called. It loads nothing, so that all can import it. */
+/** Errors and usage of every command. It imports nothing, so that all commands can import it. */
 
-/** What a person can put right: told without a stack trace, with the usage. */
+/** An error that a person can fix: printed with the usage, without a stack trace. */
 export class UsageError extends Error {}
 
-/** @throws UsageError naming the option and its range, for text that is not a whole number within it */
+/** @throws UsageError naming the option and its range, for text that is not a whole number in the range */
 export function wholeNumber(option: string, text: string, least: number, most: number): number {
   const value = Number(text)
   if (/^-?\d+$/.test(text) && value >= least && value <= most) return value

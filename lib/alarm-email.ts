@@ -3,6 +3,6 @@ import type { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 
 /** Subscribes the address, if the stage has one. AWS sends it a confirmation link. */
-export function tellByEmail(alarms: Topic, { alarmEmail }: { alarmEmail: string | undefined }): void {
+export function subscribeByEmail(alarms: Topic, { alarmEmail }: { alarmEmail: string | undefined }): void {
   if (alarmEmail !== undefined) alarms.addSubscription(new EmailSubscription(alarmEmail))
 }

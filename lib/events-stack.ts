@@ -12,7 +12,7 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
 import { operatorSource, partnerSourcePrefix, sweepRequested, webhookSource } from '../shared/stripe-events/event.ts'
-import { tellByEmail } from './alarm-email.ts'
+import { subscribeByEmail } from './alarm-email.ts'
 import { pascalCase } from './pascal-case.ts'
 import { allow, ServiceFunction, type Surroundings } from './service-function.ts'
 import { outputNames, stackName } from './stage.ts'
@@ -48,7 +48,7 @@ export class EventsStack extends Stack {
     super(scope, stackName(stage, 'Events'), { terminationProtection: props.settings.retainData })
     this.#props = props
     this.alarmTopic = alarmTopic(this)
-    tellByEmail(this.alarmTopic, props.settings)
+    subscribeByEmail(this.alarmTopic, props.settings)
     this.eventBus = new EventBus(this, 'Bus', { eventBusName: `octomil-settings-${stage}` })
     const projector = this.#function('stripe-events/project', toProject)
     this.#route('Webhook', this.eventBus, { source: [webhookSource] }, projector)

@@ -28,16 +28,13 @@ const exceptions: ReadonlyMap<string, string> = new Map([
 const generalLimit = 0.5
 const ceilings: Readonly<Record<string, number>> = {
   bench: 9.5,
-  bin: 13.7,
-  'client/src': 19,
-  docs: 32.5,
-  functions: 4.1,
-  lib: 6.1,
-  local: 8.7,
+  // docs/cost.md and docs/performance.md, which bench writes.
+  docs: 3.9,
+  functions: 2.1,
   'local/stripe': 7.5,
   root: 43.3,
   shared: 14.5,
-  test: 12.8,
+  test: 12.6,
 }
 
 const files = [
