@@ -1,4 +1,4 @@
-/** What the commands of this folder share: how they fail, and the outputs of deployed stacks. */
+/** Shared parts of the commands: errors, and the outputs of deployed stacks. */
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { isStage, stackName, stageRule } from '../lib/stage.ts'
 import { ProblemError } from '../shared/problem.ts'
@@ -6,7 +6,7 @@ import { CommandError, runMain, UsageError } from './usage.ts'
 
 export { CommandError, UsageError }
 
-/** Runs a command to its end; what a person can put right is told in a sentence, a wrong option with the usage. */
+/** Runs a command. Errors that a person can fix print as a sentence, wrong options also with the usage. */
 export function runCommand(main: () => Promise<void>, usage: string): void {
   runMain(main, usage, explain)
 }
@@ -38,10 +38,10 @@ export function requireStage(stage: string): string {
   if (process.env.npm_config_stage !== undefined)
     throw new UsageError('npm took --stage for itself. Write -- before the options: npm run <command> -- --stage dev.')
   if (isStage(stage)) return stage
-  throw new UsageError(`--stage must be the name that was deployed, not ${stage || 'empty'}: ${stageRule}.`)
+  throw new UsageError(`--stage must be the name of a deployed stage, not ${stage || 'empty'}: ${stageRule}.`)
 }
 
-/** @throws UsageError for what is not the id of an organization */
+/** @throws UsageError for an invalid organization id */
 export function requireOrgId(option: string, orgId: string): string {
   if (/^org_\w+$/.test(orgId)) return orgId
   throw new UsageError(`${option} must be the id of an organization (org_…), not ${orgId || 'empty'}.`)
@@ -55,7 +55,7 @@ function requireRegion(): void {
     throw new UsageError(`AWS_REGION must be the region of the stage, like us-east-1, not ${region}.`)
 }
 
-/** The outputs of one of a stage's stacks, or undefined where it is not deployed. */
+/** The outputs of one of a stage's stacks, or undefined if it is not deployed. */
 export async function outputsOf(stage: string, part: string): Promise<Record<string, string> | undefined> {
   requireRegion()
   try {

@@ -1,6 +1,6 @@
 /**
- * `npm run deploy`: checks the account, shows what changes, asks once, deploys all stacks of a stage in parallel, and
- * checks the API that is live then.
+ * `npm run deploy`: checks the account, shows the changes, asks once, deploys all stacks of a stage in parallel, and
+ * checks the running API.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,13 +23,13 @@ const usage = `Usage: npm run deploy -- --stage dev [-c name=value …] [--yes]
   --stage         the stage to deploy; stages/<stage>.json has its options
   -c name=value   an option of the stage, before its file
   --yes           deploy without asking; never drops an option of the last deploy
-  --drop-options  with --yes: go on although options of the last deploy are gone
+  --drop-options  with --yes: deploy although options of the last deploy are missing
   --no-preflight  do not check the account first
-  --connect       an address that the checks afterwards go to, with the host of the API as Host header: for an emulator
-  --skip          names of those checks to leave out, separated by commas: ${smokeCheckNames.join(', ')}
-  --app           the CDK app, instead of that of cdk.json
+  --connect       an address for the checks afterwards, with the API's host as Host header: for an emulator
+  --skip          names of checks to skip, separated by commas: ${smokeCheckNames.join(', ')}
+  --app           the CDK app, instead of the one in cdk.json
 
-It ends with 0 when the stage is deployed and every check passes, and with 1 otherwise.`
+Exit code 0: the stage is deployed and every check passed. Otherwise 1.`
 
 const root = join(import.meta.dirname, '..')
 const assembly = join(root, 'cdk.out')
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   }
   await step('Deploy', () => deploy(context))
   const outputs = JSON.parse(readFileSync(outputsFile, 'utf8')) as Outputs
-  const failed = await step('Check what is live', () => smoke(settings, outputs, options))
+  const failed = await step('Check the running API', () => smoke(settings, outputs, options))
   printLive(settings, outputs)
   if (failed > 0) process.exitCode = 1
 }
@@ -84,7 +84,7 @@ async function preflight(settings: StageSettings): Promise<void> {
 async function refuseForgotten(deployed: StageValues, settings: StageSettings, options: Options): Promise<void> {
   const forgotten = forgottenOptions(deployed, settings.given)
   if (forgotten.length === 0) return
-  console.log('Options of the last deploy that this one does not give:')
+  console.log('Options of the last deploy that are missing now:')
   for (const [name, value] of forgotten) console.log(`  ${name}: ${value}`)
   const mend = `Put them into stages/${settings.stage}.json.`
   if (options.yes && !options['drop-options']) throw new CommandError(`${mend} To go on without them: --drop-options.`)
@@ -101,7 +101,7 @@ async function showChanges(isDeployed: boolean): Promise<void> {
   }
 }
 
-/** The diff was confirmed: a prompt per stack would only stop the others, and the CLI refuses both together. */
+/** The diff is confirmed: a prompt per stack would stop the others, and the CLI refuses both together. */
 const deploy = (context: readonly string[]): Promise<void> =>
   cdk([
     ...['deploy', '--all', '--app', assembly, '--require-approval', 'never', '--concurrency', '4'],

@@ -1,6 +1,6 @@
 /**
- * `npm run destroy`: deletes the stacks of a stage, last first. It reads what is deployed and needs no synth. A protected
- * stage keeps its data, and is destroyed only with `--release`.
+ * `npm run destroy`: deletes the stacks of a stage in reverse order. It reads the deployed stacks and needs no synth. A protected
+ * stage needs `--release`, and keeps its data.
  */
 import { parseArgs } from 'node:util'
 import {
@@ -27,7 +27,7 @@ const usage = `Usage: npm run destroy -- --stage dev [--release] [--yes]
   --release  take the protection off the stacks of a protected stage; its table, key, secret, user pool and logs stay
   --yes      destroy without asking
 
-It ends with 0 when no stack of the stage is left, and with 1 otherwise.`
+Exit code 0: no stack of the stage is left. Otherwise 1.`
 
 const pollMs = 2000
 
@@ -63,14 +63,14 @@ async function main(): Promise<void> {
 const client = () => new CloudFormationClient({})
 const namesOf = (stacks: readonly Stack[]): string => stacks.map(({ StackName }) => StackName).join(', ')
 
-/** The reverse of a deploy; what no version of today deploys goes first. */
+/** The reverse order of a deploy. Stacks unknown to this version come first. */
 function inOrder(stage: string, stacks: readonly Stack[]): Stack[] {
   const place = ({ StackName = '' }: Stack) => stackParts.findIndex((part) => stackName(stage, part) === StackName)
   return stacks.toSorted((a, b) => rank(place(b)) - rank(place(a)))
 }
 const rank = (place: number): number => (place === -1 ? stackParts.length : place)
 
-/** A description of all stacks does not say which are protected; that of one does. */
+/** A description of all stacks omits their protection; the description of one stack has it. */
 async function protectedOf(stacks: readonly Stack[]): Promise<Stack[]> {
   const described = await Promise.all(
     stacks.map(({ StackName }) => client().send(new DescribeStacksCommand({ StackName }))),

@@ -8,7 +8,7 @@ import { isRegion } from './command.ts'
 import { clientLimits, type PreflightContext, permitted, unlessMissing } from './preflight-context.ts'
 import { stacksOf } from './stacks.ts'
 
-const regionFix = 'export AWS_REGION=us-east-1, or the region that the stage is in'
+const regionFix = 'export AWS_REGION=us-east-1, or the region of the stage'
 
 /** The SDK reads AWS_REGION and the profile, as the CDK does. */
 export async function region(context: PreflightContext): Promise<Finding> {
@@ -34,7 +34,7 @@ export async function credentials(context: PreflightContext): Promise<Finding> {
 
 const credentialsFix = 'set AWS_PROFILE, or run aws sso login'
 
-/** What the default synthesizer of our aws-cdk-lib demands of each stack; a test compares. */
+/** Minimum bootstrap version of the default synthesizer in our aws-cdk-lib; a test compares it. */
 export const bootstrapVersion = 6
 const versionParameter = '/cdk-bootstrap/hnb659fds/version'
 
@@ -71,7 +71,7 @@ export async function concurrency({ settings: { lambdaConcurrency } }: Preflight
   )
 }
 
-/** Stacks that CloudFormation does not update any more, or not yet. */
+/** Statuses of stacks that CloudFormation cannot update now. */
 export async function stacks({ settings: { stage } }: PreflightContext): Promise<Finding> {
   const ours = await permitted('cloudformation:DescribeStacks', stacksOf(stage, clientLimits))
   const broken = ours.filter(({ StackStatus = '' }) => /_FAILED$|^ROLLBACK_COMPLETE$/.test(StackStatus))

@@ -1,4 +1,4 @@
-/** What must be right in the account before a stage is deployed, as a list of checks. Nothing is changed. */
+/** The checks of an account before a deploy, as a list. They change nothing. */
 import { type Finding, fail, runChecks, skip, type Tally, warn } from './checks.ts'
 import { bootstrap, concurrency, credentials, region, stacks } from './preflight-aws.ts'
 import {
@@ -11,7 +11,7 @@ import { certificate, front, hostedZone } from './preflight-domain.ts'
 import { stripeSecret, stripeSecretValue } from './preflight-secret.ts'
 import { stripeAccount, stripePrices, stripeWebhook } from './preflight-stripe.ts'
 
-/** In the order in which they run: the first two find what the others need. */
+/** In the order in which they run: the others need the results of the first two. */
 const preflightChecks: readonly PreflightCheck[] = [
   { name: 'region', run: region },
   { name: 'credentials', run: credentials },

@@ -1,4 +1,4 @@
-/** The settings of a stage for commands: its file, with the command's own `-c name=value` before it. */
+/** The settings of a stage for commands: its file, overridden by `-c name=value`. */
 import type { StageSettings } from '../lib/stage.ts'
 import { contextNames, loadStageSettings, refuseMisspelled } from '../lib/stage-context.ts'
 import { StageSettingsError } from '../lib/stage-error.ts'
@@ -10,11 +10,11 @@ export const stageArguments = {
   context: { type: 'string', short: 'c', multiple: true, default: [] as string[] },
 } as const
 
-/** The options of a stage as the CDK CLI takes them. */
+/** The options of a stage in the CDK CLI's syntax. */
 export const contextArguments = (stage: string, context: readonly string[]): string[] =>
   [`stage=${stage}`, ...context].flatMap((entry) => ['-c', entry])
 
-/** @throws UsageError naming the option, where it was given, and the fix */
+/** @throws UsageError naming the option, its source and the fix */
 export function settingsOf(stage: string, context: readonly string[] = []): StageSettings {
   const given = new Map<string, string>([['stage', requireStage(stage)]])
   for (const entry of context) {

@@ -1,6 +1,6 @@
-/** How every command that people start fails, and says how it is called. It loads nothing, so that all can import it. */
+/** Errors and usage of every command. It imports nothing, so that all commands can import it. */
 
-/** What a person can put right: told without a stack trace, with the usage. */
+/** An error that a person can fix: printed with the usage, without a stack trace. */
 export class UsageError extends Error {}
 
 /** A failure that a person can put right and that no option caused: printed without a stack trace and without the usage. */

@@ -1,4 +1,4 @@
-/** Where the options of a stage are kept: `stages/<name>.json`. CDK context goes before it. */
+/** Reads the options of a stage from `stages/<name>.json`. CDK context overrides them. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { meantName } from './meant-name.ts'
@@ -9,9 +9,9 @@ import type { StageFile } from './stage-values.ts'
 const folder = join(import.meta.dirname, '..', 'stages')
 
 /**
- * Reads a stage's file, or returns undefined where there is none.
+ * Reads a stage's file. Returns undefined if there is none.
  *
- * @throws StageSettingsError for what is not JSON, or has a name that no option has
+ * @throws StageSettingsError for invalid JSON or an unknown option
  */
 export function readStageFile(stage: string, inFolder = folder): StageFile | undefined {
   const file = join(inFolder, `${stage}.json`)
@@ -43,5 +43,5 @@ function parse(text: string, path: string): Record<string, unknown> {
   } catch (error) {
     throw new StageSettingsError(`${path} is not JSON: ${error instanceof Error ? error.message : error}`)
   }
-  throw new StageSettingsError(`${path} must hold an object of options`)
+  throw new StageSettingsError(`${path} must contain an object of options`)
 }

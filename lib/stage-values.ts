@@ -1,4 +1,4 @@
-/** The options of a stage as they were given, in its file or with `-c`, each checked by itself. `-c` goes first. */
+/** The given options of a stage, from its file or `-c`, each validated separately. `-c` takes precedence. */
 import * as z from 'zod'
 import { StageSettingsError } from './stage-error.ts'
 import { type OptionName, optionNames, type StageValues, stageOptions } from './stage-options.ts'
@@ -13,7 +13,7 @@ export class GivenOptions {
   readonly values: StageValues
   readonly #sources: Partial<Record<OptionName, string>> = {}
 
-  /** @throws StageSettingsError naming the option, where it was given, and the fix */
+  /** @throws StageSettingsError naming the option, its source and the fix */
   constructor(context: (name: string) => unknown, file?: StageFile) {
     const values: Record<string, unknown> = {}
     for (const name of optionNames) {
@@ -30,7 +30,7 @@ export class GivenOptions {
     this.values = values
   }
 
-  /** How an option was given, for a message: `-c domain_name=api.example.com`. */
+  /** Source of an option, for messages: `-c domain_name=api.example.com`. */
   said(name: OptionName): string {
     return this.#sources[name] ?? `-c ${name}`
   }
@@ -40,7 +40,7 @@ export class GivenOptions {
     throw new StageSettingsError(`${this.said(name)}: ${fault}`)
   }
 
-  /** @throws StageSettingsError where one of the options is given and the one that they belong to is not */
+  /** @throws StageSettingsError if one of the options is set without the option they depend on */
   requireWith(needed: OptionName, dependants: readonly OptionName[]): void {
     if (this.values[needed] !== undefined) return
     const useless = dependants.find((name) => this.values[name] !== undefined)
@@ -69,7 +69,7 @@ const textOf = (value: unknown): string =>
             .join(',')
         : String(value)
 
-/** The JSON schema of stage files, which editors check and complete by. */
+/** The JSON schema of stage files, for validation and completion in editors. */
 export const stageFileSchema = () => ({
   ...z.toJSONSchema(
     z.strictObject({

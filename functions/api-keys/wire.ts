@@ -36,7 +36,7 @@ const toApiKey = (key: KeyRecord, { orgId }: { orgId: string }) => ({
   created_at: key.created_at,
 })
 
-/** A replay has no secret; the record requires the member all the same. */
+/** A replay has no secret, but the published record requires the member. */
 const toCreatedKey = (key: KeyRecord, { orgId, once }: { orgId: string; once: Readonly<Record<string, string>> }) => ({
   id: key.id,
   org_id: orgId,
@@ -54,7 +54,7 @@ const toCreatedKey = (key: KeyRecord, { orgId, once }: { orgId: string; once: Re
 
 export const apiKeyList = lazy(() => wire({ query: z.object({ cursor: z.string().optional() }), toAnswer: toApiKey }))
 
-/** The published contract counts whole days; no key needs more than a hundred years. */
+/** The published contract counts whole days. The maximum is a hundred years. */
 const mostDays = 36_525
 
 export const apiKeyCreation = lazy(() =>
@@ -74,7 +74,7 @@ export const apiKeyCreation = lazy(() =>
   }),
 )
 
-/** What the older client's empty map stands for. */
+/** Meaning of the older client's empty map. */
 const defaultScopes: readonly Scope[] = ['catalog:read', 'models:read']
 
 /** The older client names scopes as `"models:read": true` or as `"models": "read"`. */

@@ -8,7 +8,7 @@ const names = { name: 'label', enabled: 'status' }
 
 const statuses = ['active', 'disabled'] as const
 
-/** The key was last used when the provider was last asked with it: inference does not report on keys. */
+/** `last_used_at` is the time of the last verification: inference does not report key use. */
 const toConnection = (connection: ShownConnection, { orgId }: { orgId: string }) => ({
   id: connection.id,
   org_id: orgId,

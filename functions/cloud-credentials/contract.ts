@@ -1,4 +1,4 @@
-/** BYOK credentials: keys for cloud AI providers, sealed, for inference to use. */
+/** BYOK credentials: encrypted keys for cloud AI providers, which inference uses. */
 import * as z from 'zod'
 import { credentialSchema } from '../../shared/cloud-credentials/record.ts'
 import { operation } from '../../shared/http/operation.ts'
@@ -23,7 +23,7 @@ export const createCredential = operation({
   tag,
   scope,
   summary: 'Create a cloud credential',
-  description: 'Stores a key for a provider, encrypted. It is not verified here. An organization has at most 100.',
+  description: 'Encrypts and stores a provider key. Does not verify it. An organization has at most 100 credentials.',
   request: () => ({ body: z.strictObject({ ...createKeyFields(), enabled: enabledField().default(true) }) }),
   answers: () => ({ 201: credentialSchema() }),
   published: [
@@ -45,10 +45,10 @@ export const listCredentials = operation({
   tag,
   scope,
   summary: 'List cloud credentials',
-  description: 'Newest first; metadata only.',
+  description: 'Lists credentials, newest first. Metadata only.',
   request: () => ({
     query: z.object({
-      provider: providerField().optional().meta({ description: 'Only those of this provider.' }),
+      provider: providerField().optional().meta({ description: 'Only credentials for this provider.' }),
       ...pageQuery(),
     }),
   }),
@@ -63,7 +63,7 @@ export const getCredential = operation({
   tag,
   scope,
   summary: 'Get a cloud credential',
-  description: 'One credential; metadata only.',
+  description: 'Returns one credential. Metadata only.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: credentialSchema() }),
   published: [
@@ -85,7 +85,7 @@ export const updateCredential = operation({
   scope,
   summary: 'Update a cloud credential',
   description:
-    'Changes the fields that are in the body. A new `api_key` replaces the stored one and counts `key_version` up; a new `base_url` needs the `api_key` in the same request.',
+    'Changes the fields in the body. A new `api_key` replaces the stored key and increments `key_version`. Changing `base_url` requires `api_key` in the same request, to prevent exfiltration of the key.',
   request: () => ({ params: params(), body: patchBody({ ...patchKeyFields(), enabled: enabledField() }) }),
   answers: () => ({ 200: credentialSchema() }),
   published: [

@@ -6,7 +6,7 @@ import { lazy } from '../../shared/lazy.ts'
 
 const names = { name: 'label', enabled: 'is_active' }
 
-/** Uses and errors of credentials are not recorded: this service never calls a provider with one. */
+/** Credential use and errors are not recorded: this service never calls a provider with a credential. */
 const toCredential = (credential: ShownCredential) => ({
   id: credential.id,
   provider: credential.provider,

@@ -12,7 +12,7 @@ export const getCloudPolicy = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get the cloud policy',
-  description: 'Whether inference may use the cloud, with whose keys, which providers, and which model by default.',
+  description: 'Returns whether inference may use the cloud, and the allowed keys, providers and default model.',
   answers: () => ({ 200: cloudPolicySchema() }),
   published: [{ id: 'settings.cloud_policy.get', records: { answer: 'CloudPolicyResponse' }, wire: cloudPolicyView }],
   access: { table: ['GetItem', 'UpdateItem'] },
@@ -25,7 +25,7 @@ export const updateCloudPolicy = operation({
   scope: 'settings:write',
   summary: 'Update the cloud policy',
   description:
-    'Changes the fields that are in the body. A policy that contradicts itself is refused; one with `cloud_enabled: false` cannot.',
+    'Changes the fields in the body. A contradictory policy is refused. A policy with `cloud_enabled: false` is never contradictory.',
   request: () => ({ body: patchBody(cloudPolicyFields()) }),
   answers: () => ({ 200: cloudPolicySchema() }),
   published: [

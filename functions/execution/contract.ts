@@ -35,7 +35,7 @@ export const getExecution = operation({
   scope: 'execution:read',
   summary: 'Get the execution configuration',
   description:
-    'All local targets, all connections and credentials as the cloud policy lets inference use them (`eligible`, and if not, why), and the routing.',
+    'Returns all local targets, connections and credentials, and the routing. `eligible` says whether inference may use a target under the cloud policy, with the reason if not.',
   answers: () => ({
     200: z
       .object({
@@ -62,7 +62,7 @@ export const getExecutionHealth = operation({
   scope: 'execution:read',
   summary: 'Get live health',
   description:
-    'Rates over the window, requests in flight, cooldown and last verification of every target, from what those that serve inference report.',
+    'Returns the rates over the window, requests in flight, cooldown and last verification of every target. Inference servers report these values.',
   answers: () => ({ 200: executionHealthSchema() }),
   published: [
     {
@@ -81,9 +81,9 @@ export const reportExecution = operation({
   scope: 'telemetry:write',
   summary: 'Report on targets',
   description:
-    'What a server saw of its targets since its last report: counts, which are added, and the requests that are in flight now. All of a batch is counted, or nothing.',
+    'Reports a server’s request counts since its last report, which are added, and its requests in flight. A batch is counted completely or not at all.',
   request: () => ({ body: reportsBody() }),
-  answers: () => ({ 202: z.object({ accepted: z.int().meta({ description: 'Reports that were counted.' }) }) }),
+  answers: () => ({ 202: z.object({ accepted: z.int().meta({ description: 'Number of reports counted.' }) }) }),
   refusals: ['conflict'],
   withoutEvent: true,
   access: { table: ['BatchGetItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'] },
@@ -95,8 +95,7 @@ export const createLocalTarget = operation({
   tag,
   scope: 'execution:write',
   summary: 'Create a local target',
-  description:
-    'Registers a runtime that the organization serves inference with itself. An organization has at most 200.',
+  description: 'Registers a self-hosted inference runtime. An organization has at most 200 local targets.',
   request: () => ({ body: createLocalTargetBody() }),
   answers: () => ({ 201: localTargetSchema() }),
   published: [
@@ -118,7 +117,7 @@ export const listLocalTargets = operation({
   scope: 'execution:read',
   summary: 'List local targets',
   description:
-    'Newest first, disabled ones too. Where the deployment names a runtime (`LOCAL_RUNTIME_URL`), the first page begins with it: `id: "env"`, read-only, not counted by `limit`.',
+    'Lists local targets, newest first, including disabled ones. If the deployment sets `LOCAL_RUNTIME_URL`, the first page starts with that runtime: `id: "env"`, read-only, not counted by `limit`.',
   request: () => ({ query: z.object(pageQuery()) }),
   answers: () => ({ 200: pageOf(localTargetSchema()) }),
   published: [
@@ -137,7 +136,7 @@ export const getLocalTarget = operation({
   tag,
   scope: 'execution:read',
   summary: 'Get a local target',
-  description: 'One target; its API key is masked.',
+  description: 'Returns one target with its API key masked.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: localTargetSchema() }),
   refusals: ['not_found'],
@@ -151,7 +150,7 @@ export const updateLocalTarget = operation({
   scope: 'execution:write',
   summary: 'Update a local target',
   description:
-    'Changes the fields that are in the body. Where a key is stored, another `endpoint` needs `api_key` in the same request (null drops it).',
+    'Changes the fields in the body. If a key is stored, changing `endpoint` requires `api_key` in the same request, to prevent exfiltration. `api_key: null` deletes the key.',
   request: () => ({ params: params(), body: patchBody(patchLocalTargetFields()) }),
   answers: () => ({ 200: localTargetSchema() }),
   published: [
@@ -173,7 +172,7 @@ export const deleteLocalTarget = operation({
   tag,
   scope: 'execution:write',
   summary: 'Delete a local target',
-  description: 'Deletes the target and its key. The one that the deployment names cannot be deleted (409).',
+  description: 'Deletes the target and its key. The deployment’s runtime (`env`) cannot be deleted: 409.',
   request: () => ({ params: params() }),
   answers: () => ({ 204: null }),
   published: [{ id: 'settings.execution.delete_local_target', records: {}, notFound: 'local_runtime_not_found' }],
@@ -189,7 +188,7 @@ export const testLocalTarget = operation({
   scope: 'execution:write',
   summary: 'Test a local target',
   description:
-    'Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error. The target keeps the verdict.',
+    'Requests the runtime’s models (ollama: /api/tags, tgi: /info, others: /v1/models) and stores the result in the target. If the runtime refuses, fails or may not be called, returns `success: false` with the reason, not an error.',
   request: () => ({ params: params(), body: z.strictObject({}) }),
   bodyMayBeAbsent: true,
   withoutEvent: true,
@@ -198,7 +197,7 @@ export const testLocalTarget = operation({
       .object({
         success: z.boolean(),
         latency_ms: z.int(),
-        status_code: z.int().nullable().meta({ description: 'The runtime’s; null when nothing answered.' }),
+        status_code: z.int().nullable().meta({ description: 'HTTP status from the runtime. null: no response.' }),
         error: z.string().nullable(),
       })
       .meta({ id: 'LocalTargetTest' }),
@@ -225,7 +224,7 @@ export const getRouting = operation({
   tag,
   scope: 'execution:read',
   summary: 'Get the routing',
-  description: 'How inference chooses among targets, and how long a failing one is left alone.',
+  description: 'Returns how inference chooses a target, and how long it skips a failing target.',
   answers: () => ({ 200: routingSchema() }),
   access: { table: ['GetItem', 'UpdateItem'] },
 })
@@ -236,7 +235,7 @@ export const updateRouting = operation({
   tag,
   scope: 'execution:write',
   summary: 'Update the routing',
-  description: 'Changes the fields that are in the body.',
+  description: 'Changes the fields in the body.',
   request: () => ({ body: patchBody(routingFields()) }),
   answers: () => ({ 200: routingSchema() }),
   published: [

@@ -1,4 +1,4 @@
-/** Integrations: where notifications and data of the platform go. */
+/** Integrations: destinations for the platform's notifications and data. */
 import * as z from 'zod'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
@@ -29,7 +29,7 @@ export const createIntegration = operation({
   scope: 'integrations:write',
   summary: 'Create an integration',
   description:
-    'Creates an integration, enabled. `config` may be filled later: what is sent must be of the right shape, what is missing is named by validate. Type `webhook` needs plan team (402). An organization has at most 100.',
+    'Creates an enabled integration. You can complete `config` later: the fields you send must be valid, and *Validate an integration* lists missing fields. Type `webhook` requires plan team (402). An organization has at most 100 integrations.',
   request: () => ({ body: createIntegrationBody() }),
   answers: () => ({ 201: integrationSchema() }),
   published: [
@@ -64,7 +64,7 @@ export const getIntegration = operation({
   tag,
   scope: 'integrations:read',
   summary: 'Get an integration',
-  description: 'One integration with its configuration; secret fields are masked.',
+  description: 'Returns one integration with its configuration. Secret fields are masked.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: integrationSchema() }),
   published: [
@@ -86,7 +86,7 @@ export const updateIntegration = operation({
   scope: 'integrations:write',
   summary: 'Update an integration',
   description:
-    'Changes `name`, `enabled` and fields of `config`, which is merged field by field; null clears a field. Fields that cannot be changed or that the type does not have are dropped and named in `ignored_fields`.',
+    'Changes `name`, `enabled` and fields of `config`. `config` is merged field by field; null clears a field. Unknown and read-only fields are ignored and listed in `ignored_fields`.',
   request: () => ({
     params: params(),
     body: patchIntegrationBody(),
@@ -126,7 +126,7 @@ export const validateIntegration = operation({
   tag,
   scope: 'integrations:read',
   summary: 'Validate an integration',
-  description: 'Checks the configuration locally, field by field, and says how to mend it. Nothing is sent anywhere.',
+  description: 'Checks each field of the configuration and suggests corrections. Sends nothing to the destination.',
   request: () => ({ params: params(), body: z.strictObject({}) }),
   bodyMayBeAbsent: true,
   withoutEvent: true,

@@ -12,7 +12,7 @@ export const getOrgAuth = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get sign-in settings',
-  description: 'SSO, SCIM and the primary identity mode, and which sign-in providers the server has.',
+  description: 'Returns SSO, SCIM, the primary identity mode, and the server’s sign-in providers.',
   answers: () => ({ 200: orgAuthSchema() }),
   published: [{ id: 'settings.auth.get', records: { answer: 'AuthConfigResponse' }, wire: authView }],
   access: { table: ['GetItem', 'UpdateItem'] },
@@ -25,7 +25,7 @@ export const updateOrgAuth = operation({
   scope: 'auth:write',
   summary: 'Update sign-in settings',
   description:
-    'Changes the fields that are in the body; what results must hold together. SAML needs `sso_metadata_url`; OIDC needs `sso_issuer`, `sso_client_id` and `sso_client_secret`; enforcement and mode `sso` need `sso_enabled`. Switching SSO on needs plan team, SCIM plan enterprise (402).',
+    'Changes the fields in the body. The resulting settings must be consistent. SAML requires `sso_metadata_url`. OIDC requires `sso_issuer`, `sso_client_id` and `sso_client_secret`. Enforcement and mode `sso` require `sso_enabled`. Enabling SSO requires plan team, SCIM plan enterprise (402).',
   request: () => ({ body: patchBody(orgAuthPatchFields()) }),
   answers: () => ({ 200: orgAuthSchema() }),
   published: [

@@ -7,11 +7,11 @@ import type { ShownAuth } from '../../shared/org-auth/record.ts'
 /** Modes of the published contract. */
 export const identityModes = ['email_password', 'sso', 'passkey'] as const
 
-/** The published mode. `oauth` reads as `email_password`, the nearest that the contract has. */
+/** The published mode. `oauth` maps to `email_password`, the nearest published mode. */
 export const publishedMode = (mode: ShownAuth['primary_identity_mode']): (typeof identityModes)[number] =>
   mode === 'sso' || mode === 'passkey' ? mode : 'email_password'
 
-/** The published contract has no switch for passkeys: the mode `passkey` switches them on. */
+/** The published contract has no passkey flag: the mode `passkey` enables passkeys. */
 export function modeInput(mode: (typeof identityModes)[number] | null | undefined) {
   if (!mode) return {}
   if (mode === 'passkey') return { primary_identity_mode: mode, passkeys_enabled: true }

@@ -12,7 +12,7 @@ export const getPolicies = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get policies',
-  description: 'The serving policy, whether telemetry is sent, and the privacy mode.',
+  description: 'Returns the serving policy, the telemetry switch and the privacy mode.',
   answers: () => ({ 200: orgPoliciesSchema() }),
   published: [{ id: 'settings.policies.get', records: { answer: 'PoliciesResponse' }, wire: policiesView }],
   access: { table: ['GetItem', 'UpdateItem'] },
@@ -24,7 +24,7 @@ export const updatePolicies = operation({
   tag,
   scope: 'settings:write',
   summary: 'Update policies',
-  description: 'Changes the fields that are in the body.',
+  description: 'Changes the fields in the body.',
   request: () => ({ body: patchBody(orgPoliciesFields()) }),
   answers: () => ({ 200: orgPoliciesSchema() }),
   published: [

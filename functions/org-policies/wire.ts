@@ -9,7 +9,7 @@ const publishedModes = { standard: 'standard', strict: 'strict', zero_retention:
   string
 >
 
-/** The published serving policy is an open object: its `policy` is our code, the further members are kept as they are. */
+/** The published serving policy is an open object: `policy` is our code; other members are stored unchanged. */
 const toAnswer = (policies: OrgPolicies) => ({
   serving_policy: { policy: policies.serving_policy, ...policies.serving_policy_options },
   telemetry_enabled: policies.telemetry_enabled,

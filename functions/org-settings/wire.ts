@@ -19,7 +19,7 @@ const toSettings = (settings: ShownOrgSettings, { orgId }: { orgId: string }) =>
 
 export const settingsView = lazy(() => wire({ toAnswer: toSettings }))
 
-/** `input` is the patch of our own face, to which the mode of sign-in is added. */
+/** `input` is the v2 patch, to which the sign-in mode is added. */
 export const settingsUpdate = (input: () => z.ZodObject) =>
   lazy(() =>
     wire({

@@ -1,4 +1,4 @@
-/** Usage limits in the records of the published contract: a list, without what has no limit. */
+/** Usage limits in the records of the published contract: a list of the limited metrics. */
 import * as z from 'zod'
 import { wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
@@ -15,7 +15,7 @@ export const usageLimitsView = lazy(() =>
     body: z.strictObject({
       limits: z.array(z.strictObject({ metric: z.string(), limit_value: z.int().min(0) })).max(100),
     }),
-    // A request sets the value only: how a limit is enforced stays as it is.
+    // A request sets the value only. The enforcement mode does not change.
     input: z.object({ limits: z.record(z.string(), z.object({ limit: z.int() })) }),
     toInput: ({ limits }) => {
       const wanted = limits.map(({ metric, limit_value }) => [metricOf(metric), { limit: limit_value }] as const)

@@ -1,4 +1,4 @@
-/** The commands tell people what to do in a sentence, whatever is missing or misspelled: never a stack trace. */
+/** Commands answer missing and misspelled input with one sentence and the fix, never with a stack trace. */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ interface Ended {
   stderr: string
 }
 
-/** Runs a command as somebody who has set up nothing. */
+/** Runs a command without any AWS configuration. */
 const run = (file: string, args: readonly string[] = [], more: Record<string, string> = {}): Promise<Ended> =>
   new Promise((resolve) => {
     const env = { PATH: process.env.PATH, AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull, ...more }
@@ -27,7 +27,7 @@ const run = (file: string, args: readonly string[] = [], more: Record<string, st
     )
   })
 
-test('without a region, what works on a deployed stage says which variable to set', async () => {
+test('without a region, a command for a deployed stage names the variable to set', async () => {
   expect(await run('bin/redrive.ts')).toEqual({
     code: 1,
     stdout: '',
@@ -36,7 +36,7 @@ test('without a region, what works on a deployed stage says which variable to se
 })
 
 test.each(['', ' ', '\u3164', 'Ac\u202eme', 'a\nb', 'x'.repeat(101)])(
-  'an organization is not made under the name %j',
+  'an organization cannot be created with the name %j',
   async (org) => {
     const { code, stderr } = await run('bin/bootstrap.ts', [
       '--stage',
@@ -50,7 +50,7 @@ test.each(['', ' ', '\u3164', 'Ac\u202eme', 'a\nb', 'x'.repeat(101)])(
   },
 )
 
-/** Wrong options, each with what its error must say. */
+/** Wrong options, each with the expected error. */
 const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
   ['local/dev.ts', '--port=', /^--port must be a whole number from 0 to 65535, not empty/],
   ['local/dev.ts', '--port=0x50', /^--port must be a whole number from 0 to 65535, not 0x50/],
@@ -167,7 +167,7 @@ describe.each(commands)('%s', (file) => {
 
 const closed = 'http://127.0.0.1:9'
 const key = 'sk_test_0'
-/** Wrong environment variables, each with what its error must say. */
+/** Wrong environment variables, each with the expected error. */
 const wrongVariables: readonly [file: string, variables: Record<string, string>, error: RegExp][] = [
   ['local/dev.ts', { DYNAMODB_ENDPOINT: 'foo' }, /^DYNAMODB_ENDPOINT must be the URL .*not foo/],
   ['local/dev.ts', { DYNAMODB_ENDPOINT: closed }, /^DYNAMODB_ENDPOINT is .*start it, or unset DYNAMODB_ENDPOINT/],
@@ -196,7 +196,7 @@ test.concurrent.each(wrongVariables)(
   '%s with %j is refused with the variable and the fix',
   async (command, variables, error) => {
     const [file = '', ...args] = command.split(' ')
-    // In use elsewhere is no error of the variable's: any free port will do.
+    // A port in use is not an error of the variable: use any free port.
     const { code, stderr } = await run(file, file === 'local/dev.ts' ? ['--port', '0'] : args, variables)
     expect([code, stderr]).toEqual([1, expect.stringMatching(error)])
     expect(stderr).not.toMatch(/^ {4}at /m)
@@ -213,7 +213,7 @@ test('a wrong value of each variable that README lists for npm run dev is tested
   expect(listed.filter((name) => !tested.includes(name) && name !== 'CHROMIUM')).toEqual([])
 })
 
-test('an organization is chosen by its printed name or its id, and any other is refused with those that exist', () => {
+test('an organization is chosen by its printed name or id; any other value is refused with the list', () => {
   const org = (org_id: string, name: string) => ({
     ...{ org_id, name, api_keys: { full_admin: '', read_only: '' } },
     tokens: { owner: '', admin: '', member: '' },
@@ -241,7 +241,7 @@ test('variables of a deployed stage in the shell do not reach the local service'
   expect(env).toEqual({ PATH: '/bin', STRIPE_SECRET_KEY: key })
 })
 
-test('a taken port is told by its number, with the next one to try', async () => {
+test('a port in use is named, with the next one to try', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
@@ -249,6 +249,6 @@ test('a taken port is told by its number, with the next one to try', async () =>
   taken.close()
   expect([code, stderr]).toEqual([
     1,
-    `Port ${port} is taken: stop what listens there, or serve elsewhere: npm run dev -- --port ${port + 1}\n`,
+    `Port ${port} is in use: stop its process, or use another port: npm run dev -- --port ${port + 1}\n`,
   ])
 })

@@ -1,6 +1,6 @@
 /**
- * The floors of the house: which folder may import which. Imports only go down, imports of types too, so that a folder can
- * be understood, changed and tested with what lies below it.
+ * The floors of the house: the allowed imports between folders. Imports, type imports included, only go down, so a folder can be
+ * understood, changed and tested with the folders below it.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
@@ -71,7 +71,7 @@ const importsOf = (file: string, text: string): Import[] =>
     to: normalize(join(dirname(file), specifier)),
   }))
 
-/** What is wrong with an import, or undefined. */
+/** The fault of an import, or undefined. */
 function faultOf({ from, to }: Import): string | undefined {
   const [above, below] = [dirname(from), dirname(to)]
   if (above === below) return undefined

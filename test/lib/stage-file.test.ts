@@ -65,7 +65,7 @@ describe('a stage file', () => {
     [{ oidc_isuer: 'x' }, /oidc_isuer in stages\/x\.json.*did you mean oidc_issuer\?/],
     [{ colour: 'red' }, /colour in stages\/x\.json.*docs\/deploying\.md/],
     ['{', /stages\/x\.json is not JSON/],
-    ['[]', /stages\/x\.json must hold an object/],
+    ['[]', /stages\/x\.json must contain an object/],
   ])('%j is refused, naming the file', (content, message) => {
     expect(() => fileOf('x', content)).toThrow(message)
     expect(() => fileOf('x', content)).toThrow(StageSettingsError)
