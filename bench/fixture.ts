@@ -1,7 +1,7 @@
 /** A real engine with the table in it, this process's environment set as a function's is, and organizations to measure with. */
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
 import { createTable, startEngine } from '../local/engine.ts'
-import { insertKey, issueKey, keyCreated } from '../shared/api-keys/entity.ts'
+import { insertKey, issueKey, keyCreated } from '../shared/api-keys/issue.ts'
 import { countIssued } from '../shared/api-keys/limit.ts'
 import type { KeyDefinition } from '../shared/api-keys/record.ts'
 import { append, readHead } from '../shared/audit/trail.ts'
@@ -9,7 +9,7 @@ import { templateScopes } from '../shared/auth/scopes.ts'
 import { newId } from '../shared/ids.ts'
 import { log } from '../shared/runtime/log.ts'
 import { commit } from '../shared/storage/commit.ts'
-import { table, tableName } from '../shared/table/table.ts'
+import { table, tableName } from '../shared/table/client.ts'
 
 export interface Fixture {
   endpoint: string

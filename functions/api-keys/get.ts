@@ -1,4 +1,4 @@
-import { getKey } from '../../shared/api-keys/entity.ts'
+import { getKey } from '../../shared/api-keys/find.ts'
 import { toRecord } from '../../shared/api-keys/record.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'

@@ -1,6 +1,7 @@
 /** What the three creations of keys share: the grant is checked, the key made, and its raw value answered once. */
-import { issueKey, keyCreated } from '../../shared/api-keys/entity.ts'
+
 import { delegated, type KeyWish } from '../../shared/api-keys/grant.ts'
+import { issueKey, keyCreated } from '../../shared/api-keys/issue.ts'
 import { countIssued } from '../../shared/api-keys/limit.ts'
 import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
 import { toRecord } from '../../shared/api-keys/record.ts'

@@ -1,5 +1,6 @@
-import { getKey, keyRevoked } from '../../shared/api-keys/entity.ts'
+import { getKey } from '../../shared/api-keys/find.ts'
 import { keyState, toRecord } from '../../shared/api-keys/record.ts'
+import { keyRevoked } from '../../shared/api-keys/revoke.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { revokeApiKey } from './contract.ts'

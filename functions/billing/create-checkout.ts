@@ -1,5 +1,6 @@
 import { openCheckout, toCheckoutRecord, whileNoOtherCheckout, wishOf } from '../../shared/billing/checkout.ts'
-import { checkoutStarted, readBilling } from '../../shared/billing/entity.ts'
+import { readBilling } from '../../shared/billing/rows.ts'
+import { checkoutStarted } from '../../shared/billing/session-events.ts'
 import { created, resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { createCheckoutSession } from './contract.ts'

@@ -1,5 +1,5 @@
-import { readBilling } from '../../shared/billing/entity.ts'
 import { toBillingRecord } from '../../shared/billing/record.ts'
+import { readBilling } from '../../shared/billing/rows.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { getBilling } from './contract.ts'

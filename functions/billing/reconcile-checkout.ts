@@ -1,6 +1,6 @@
 import { findCheckout, isPaid } from '../../shared/billing/checkout.ts'
-import { readBilling } from '../../shared/billing/entity.ts'
 import { toBillingRecord } from '../../shared/billing/record.ts'
+import { readBilling } from '../../shared/billing/rows.ts'
 import { syncCustomer } from '../../shared/billing/sync.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'

@@ -1,4 +1,4 @@
-import { requireFeatures } from '../../shared/billing/entity.ts'
+import { requireFeatures } from '../../shared/billing/plan-limit.ts'
 import { recordCreatedAnswer } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { newId } from '../../shared/ids.ts'

@@ -1,4 +1,4 @@
-import { requireFeatures } from '../../shared/billing/entity.ts'
+import { requireFeatures } from '../../shared/billing/plan-limit.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { commitIfChanged, requireMatch } from '../../shared/http/patch.ts'
 import { serve } from '../../shared/http/serve.ts'

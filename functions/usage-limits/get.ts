@@ -1,4 +1,4 @@
-import { readPlan } from '../../shared/billing/entity.ts'
+import { readPlan } from '../../shared/billing/rows.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { readDocument } from '../../shared/storage/document.ts'

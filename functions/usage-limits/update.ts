@@ -1,4 +1,5 @@
-import { planLimit, readPlan } from '../../shared/billing/entity.ts'
+import { planLimit } from '../../shared/billing/plan-limit.ts'
+import { readPlan } from '../../shared/billing/rows.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { commitIfChanged, requireMatch } from '../../shared/http/patch.ts'
 import { serve } from '../../shared/http/serve.ts'

@@ -5,8 +5,12 @@
 import { ProblemError } from '../problem.ts'
 import { StaleReadError } from '../storage/commit.ts'
 import { countKey } from '../storage/record.ts'
-import { change, countRows, getRow, orgPartition, type Write } from '../table/table.ts'
-import { recordPrefix, usableKeys } from './entity.ts'
+import { countRows } from '../table/query.ts'
+import { getRow } from '../table/read.ts'
+import { orgPartition } from '../table/rows.ts'
+import { updateIf, type Write } from '../table/writes.ts'
+import { usableKeys } from './list-keys.ts'
+import { recordPrefix } from './rows.ts'
 
 const maxUsableKeys = 1000
 
@@ -21,10 +25,10 @@ export async function countIssued(orgId: string, now: Date, ended = 0): Promise<
   const row = await getRow(key)
   // A row of an earlier version has no `issued`, and missed the keys before it.
   const issued = row?.issued as number | undefined
-  if (issued !== undefined && (row?.count as number) < maxUsableKeys) return change(key, countUp, recount)
+  if (issued !== undefined && (row?.count as number) < maxUsableKeys) return updateIf(key, countUp, recount)
   const usable = await countRows(orgPartition(orgId), recordPrefix, usableKeys(now))
   if (usable - ended >= maxUsableKeys) throw full()
-  return change(
+  return updateIf(
     key,
     {
       UpdateExpression: 'SET #count = :count, issued = :next',

@@ -7,17 +7,11 @@
 
 import { newId } from '../ids.ts'
 import { inOrder } from '../in-order.ts'
-import {
-  equalsFilter,
-  getRow,
-  orgPartition,
-  type Page,
-  queryPage,
-  type Row,
-  type RowKey,
-  tableName,
-  type Write,
-} from '../table/table.ts'
+import { tableName } from '../table/client.ts'
+import { equalsFilter, type Page, queryPage } from '../table/query.ts'
+import { getRow } from '../table/read.ts'
+import { orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import type { Write } from '../table/writes.ts'
 import { type Actor, type AuditDraft, type AuditEvent, genesisHash, hashEvent, sealEvent } from './event.ts'
 
 const defaultRetentionDays = 365

@@ -7,7 +7,9 @@ import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { pauseMs, tryLease } from '../storage/lease.ts'
-import { getRow, orgPartition, type RowKey, updateRow, updateRowIf } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
+import { orgPartition, type RowKey } from '../table/rows.ts'
+import { updateRow, updateRowIf } from '../table/update.ts'
 
 export interface CacheEntry {
   orgId: string

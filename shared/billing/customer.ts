@@ -4,9 +4,10 @@ import type { RequestContext } from '../audit/trail.ts'
 import { findOrg } from '../orgs/record.ts'
 import { log } from '../runtime/log.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'
-import { customerBound, readBilling } from './entity.ts'
+import { customerBound } from './bind-customer.ts'
 import { isDeletedCustomer } from './known-customer.ts'
 import type { BillingPorts } from './ports.ts'
+import { readBilling } from './rows.ts'
 
 /** On whose behalf it is bound, and until when that may take. */
 export interface Binding {

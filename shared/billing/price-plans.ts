@@ -1,5 +1,7 @@
 /** The plan that each Stripe price last gave. A lookup key can move to another price; who pays the old one keeps the plan. */
-import { getRow, type RowKey, updateRow } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
+import type { RowKey } from '../table/rows.ts'
+import { updateRow } from '../table/update.ts'
 import { type PlanCode, planCodes } from './plans.ts'
 
 const priceKey = (priceId: string): RowKey => ({ pk: `STRIPEPRICE#${priceId}`, sk: 'STRIPEPRICE' })

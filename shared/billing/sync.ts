@@ -11,8 +11,7 @@ import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'
 import { withLease } from '../storage/lease.ts'
-import { orgPartition, type RowKey } from '../table/table.ts'
-import { nextSyncSeq, projectionConfirmed, projectionWritten, readBilling } from './entity.ts'
+import { orgPartition, type RowKey } from '../table/rows.ts'
 import {
   type BillingProjection,
   type BillingState,
@@ -20,7 +19,9 @@ import {
   billingStateOf,
   type SubscriptionState,
 } from './projection.ts'
+import { readBilling } from './rows.ts'
 import { readSubscriptions } from './subscriptions.ts'
+import { nextSyncSeq, projectionConfirmed, projectionWritten } from './write-projection.ts'
 
 export type SyncSource = BillingProjection['source']
 

@@ -6,16 +6,11 @@ import type { RequestContext } from '../audit/trail.ts'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { changeTogether } from '../storage/commit.ts'
-import {
-  change,
-  getRows,
-  orgPartition,
-  queryRange,
-  type Row,
-  type RowKey,
-  updateRowIf,
-  type Write,
-} from '../table/table.ts'
+import { queryRange } from '../table/query.ts'
+import { getRows } from '../table/read.ts'
+import { orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import { updateRowIf } from '../table/update.ts'
+import { updateIf, type Write } from '../table/writes.ts'
 import {
   type Bucket,
   type Cooldown,
@@ -82,7 +77,7 @@ function counted(
 ): Write {
   const { requestId, now } = context
   const gauge = gaugePrefix + reporter
-  const write = change(
+  const write = updateIf(
     { pk: healthPartition(orgId), sk: minuteKey(minuteOf(now.getTime())) + report.targetId },
     {
       UpdateExpression:

@@ -2,7 +2,7 @@
 import { notFound, ProblemError } from '../problem.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import { getRecord, type RecordKind, recordKey } from '../storage/record.ts'
-import { updateRowIf } from '../table/table.ts'
+import { updateRowIf } from '../table/update.ts'
 import {
   envTarget,
   envTargetId,

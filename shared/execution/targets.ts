@@ -2,7 +2,7 @@
 import { connections } from '../cloud-connections/entity.ts'
 import { credentials } from '../cloud-credentials/entity.ts'
 import { allRecords, recordKey } from '../storage/record.ts'
-import { existingRows } from '../table/table.ts'
+import { existingRows } from '../table/read.ts'
 import type { CloudRecord } from './cloud-target.ts'
 import {
   envTarget,

@@ -1,5 +1,6 @@
 /** From the request's credential to a caller, for API keys and JWTs alike. */
-import { findKey, type KeyOwner, lookUpKey, stampLastUsed } from '../api-keys/entity.ts'
+import { findKey, type KeyOwner, lookUpKey } from '../api-keys/find.ts'
+import { stampLastUsed } from '../api-keys/last-used.ts'
 import { keyState, type StoredKey } from '../api-keys/record.ts'
 import { isIntactRawKey, looksLikeRawKey } from '../auth/api-key.ts'
 import { type Caller, defaultRateLimitPerMinute, principalOf } from '../auth/caller.ts'

@@ -4,7 +4,7 @@ import type { RequestContext } from '../audit/trail.ts'
 import { realTiming } from '../runtime/timing.ts'
 import { type Change, commit } from '../storage/commit.ts'
 import { tryLease } from '../storage/lease.ts'
-import { orgPartition } from '../table/table.ts'
+import { orgPartition } from '../table/rows.ts'
 
 const minuteMs = 60_000
 /** Longer than the minute, since clocks of instances differ. */

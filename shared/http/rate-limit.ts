@@ -7,7 +7,8 @@
 import { ProblemError } from '../problem.ts'
 import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
-import { orgPartition, updateRow } from '../table/table.ts'
+import { orgPartition } from '../table/rows.ts'
+import { updateRow } from '../table/update.ts'
 import type { Exchange, RateCount } from './exchange.ts'
 
 const windowSeconds = 60

@@ -5,7 +5,8 @@
 import { createdFields } from '../audit/event.ts'
 import type { Role } from '../auth/scopes.ts'
 import { type Change, commit } from '../storage/commit.ts'
-import { insert, orgPartition } from '../table/table.ts'
+import { orgPartition } from '../table/rows.ts'
+import { insert } from '../table/writes.ts'
 import { type Maker, requestContext } from './orgs.ts'
 
 export interface Member {

@@ -1,15 +1,18 @@
 /** Creates organizations and their first keys, for the operator of a stage. */
-import { issueKey, keyCreated } from '../api-keys/entity.ts'
+import { issueKey, keyCreated } from '../api-keys/issue.ts'
 import { countIssued } from '../api-keys/limit.ts'
 import { type Actor, createdFields } from '../audit/event.ts'
 import { templateScopes } from '../auth/scopes.ts'
-import { overrideChanged, readBilling } from '../billing/entity.ts'
 import type { PlanCode } from '../billing/plans.ts'
+import { readBilling } from '../billing/rows.ts'
+import { overrideChanged } from '../billing/set-override.ts'
 import { newId } from '../ids.ts'
 import type { Org } from '../orgs/record.ts'
 import { ProblemError } from '../problem.ts'
 import { type Change, commit } from '../storage/commit.ts'
-import { getRow, insert, orgPartition } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
+import { orgPartition } from '../table/rows.ts'
+import { insert } from '../table/writes.ts'
 
 const systemActor = (id: string): Actor => ({ type: 'system', id })
 

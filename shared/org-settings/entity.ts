@@ -10,7 +10,8 @@ import {
   type Versioned,
   writeDocument,
 } from '../storage/document.ts'
-import { getRow, insert } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
+import { insert } from '../table/writes.ts'
 import { defaultOrgSettings, type OrgSettings, type ShownOrgSettings } from './record.ts'
 
 const kind: DocumentKind<OrgSettings> = {

@@ -1,5 +1,6 @@
 /** The row that names an organization. */
-import { getRow, orgPartition } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
+import { orgPartition } from '../table/rows.ts'
 
 export interface Org {
   id: string

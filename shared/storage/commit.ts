@@ -14,7 +14,8 @@ import { append, type RequestContext, readHead } from '../audit/trail.ts'
 import { ProblemError } from '../problem.ts'
 import { measure } from '../runtime/metrics.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
-import { table, type Write } from '../table/table.ts'
+import { table } from '../table/client.ts'
+import type { Write } from '../table/writes.ts'
 
 /** What an operation wants done: its writes, and the event that tells of them. */
 export interface Change extends AuditDraft {

@@ -3,7 +3,9 @@
  * change it that cannot lose another's change.
  */
 import { type AuditAction, type AuditChange, changedFields, type ResourceType } from '../audit/event.ts'
-import { getRow, orgPartition, putIf, type Row, type RowKey } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
+import { orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import { putIf } from '../table/writes.ts'
 import { type Change, StaleReadError } from './commit.ts'
 
 export interface DocumentKind<T extends object> {

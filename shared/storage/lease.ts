@@ -6,7 +6,8 @@ import { randomUUID } from 'node:crypto'
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
 import { log } from '../runtime/log.ts'
 import type { Timing } from '../runtime/timing.ts'
-import { type RowKey, updateRow } from '../table/table.ts'
+import type { RowKey } from '../table/rows.ts'
+import { updateRow } from '../table/update.ts'
 
 export interface Lease {
   /** Lets the next one in at once. Never rejects: if it fails, the lease runs out by itself. */

@@ -5,19 +5,10 @@
 import { type AuditAction, type AuditChange, changedFields, createdFields, type ResourceType } from '../audit/event.ts'
 import { notFound, ProblemError } from '../problem.ts'
 import type { PageSpec } from '../table/page-spec.ts'
-import {
-  change,
-  type Filter,
-  getRow,
-  insert,
-  orgPartition,
-  putIf,
-  queryPage,
-  queryRange,
-  type Row,
-  type RowKey,
-  removeIf,
-} from '../table/table.ts'
+import { type Filter, queryPage, queryRange } from '../table/query.ts'
+import { getRow } from '../table/read.ts'
+import { orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import { insert, putIf, removeIf, updateIf } from '../table/writes.ts'
 import { type Change, StaleReadError } from './commit.ts'
 
 export interface RecordKind<T extends StoredRecord> {
@@ -109,7 +100,7 @@ export function recordCreated<T extends StoredRecord>(kind: RecordKind<T>, orgId
     changes: createdFields(visible, Object.keys(visible)),
     writes: [
       insert({ ...recordKey(kind, orgId, record.id), ...record }),
-      change(
+      updateIf(
         countKey(kind, orgId),
         {
           UpdateExpression: 'ADD #count :one',
@@ -157,7 +148,7 @@ export const recordDeleted = <T extends StoredRecord>(kind: RecordKind<T>, orgId
       { ConditionExpression: 'version = :read', ExpressionAttributeValues: { ':read': record.version } },
       stale,
     ),
-    change(countKey(kind, orgId), {
+    updateIf(countKey(kind, orgId), {
       UpdateExpression: 'ADD #count :minusOne',
       ConditionExpression: 'attribute_exists(pk)',
       ExpressionAttributeNames: { '#count': 'count' },

@@ -1,5 +1,7 @@
 /** Which events of Stripe are done. One is marked only when what it led to is committed, so that a death between the two loses nothing. */
-import { getRow, type RowKey, updateRow } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
+import type { RowKey } from '../table/rows.ts'
+import { updateRow } from '../table/update.ts'
 
 /** Stripe sends an event again for 3 days and lists it for 30. */
 const keepSeconds = 30 * 24 * 60 * 60

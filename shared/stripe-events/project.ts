@@ -3,8 +3,9 @@
  * that cannot be ours is acknowledged and counted; whatever fails is thrown, so that it is tried again.
  */
 import * as z from 'zod'
-import { findOrgOfCustomer, readBilling } from '../billing/entity.ts'
+import { findOrgOfCustomer } from '../billing/bind-customer.ts'
 import { dropInvoices } from '../billing/invoices.ts'
+import { readBilling } from '../billing/rows.ts'
 import { type SyncPorts, syncCustomer } from '../billing/sync.ts'
 import { idPattern } from '../ids.ts'
 import { lazy } from '../lazy.ts'

@@ -1,5 +1,7 @@
 /** How far the sweep has come: kept as it goes, so that a run that dies or runs out of time is taken up by the next. */
-import { getRow, type RowKey, updateRow } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
+import type { RowKey } from '../table/rows.ts'
+import { updateRow } from '../table/update.ts'
 
 export interface SweepState {
   /** Events created up to then, in epoch seconds, have been compared with what is marked done. */

@@ -3,8 +3,9 @@
  * or nothing was ever read) are asked about at once; of the others, at the end, those that nobody has asked about for
  * the longest.
  */
-import { listCustomers, readBilling, sweepShards } from '../billing/entity.ts'
+import { listCustomers, sweepShards } from '../billing/customer-shards.ts'
 import { type BillingProjection, isLive } from '../billing/projection.ts'
+import { readBilling } from '../billing/rows.ts'
 import { concurrently } from '../runtime/concurrently.ts'
 import type { Customer, SweepRun } from './sweep-run.ts'
 import { type Position, type SweepState, saveSweepState } from './sweep-state.ts'

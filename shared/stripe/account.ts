@@ -5,7 +5,7 @@
 import type Stripe from 'stripe'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
-import { updateRowIf } from '../table/table.ts'
+import { updateRowIf } from '../table/update.ts'
 import { type Owner, ownerKey, storedOwner } from './owner.ts'
 import { isLivemode, stripeSecrets } from './secrets.ts'
 

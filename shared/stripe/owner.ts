@@ -1,5 +1,5 @@
 /** The Stripe account and mode that the customers of this table belong to, as its first Stripe key decided. */
-import { getRow } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
 
 export const ownerKey = { pk: 'STRIPEACCOUNT', sk: 'STRIPEACCOUNT' }
 
