@@ -14,7 +14,7 @@ import { createApiKey, getApiKey, listApiKeys, listScopes } from '../functions/a
 import { issue } from '../functions/api-keys/issue.ts'
 import { getKey } from '../shared/api-keys/find.ts'
 import { listKeys } from '../shared/api-keys/list-keys.ts'
-import { toRecord } from '../shared/api-keys/record.ts'
+import { toKeyView } from '../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../shared/auth/caller.ts'
 import { scopeRegistry } from '../shared/auth/scopes.ts'
 import { faultsOf } from '../shared/faults.ts'
@@ -116,7 +116,7 @@ admit(getApiKey)
 app.get(`${listApiKeys.path}/:key_id`, async (context) => {
   const { exchange, caller } = context.var
   const { key_id } = getApiKey.params.parse(context.req.param())
-  return answered(resource(toRecord(await getKey(caller.orgId, key_id), exchange.now)), exchange)
+  return answered(resource(toKeyView(await getKey(caller.orgId, key_id), exchange.now)), exchange)
 })
 
 function never(): never {

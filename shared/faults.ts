@@ -126,20 +126,20 @@ function bound(origin: string, limit: number | bigint | Date | string, how: stri
 }
 
 /** More are no help to whoever reads one line; the reference has them all. */
-const mostListed = 9
+const maxListed = 9
 /** What may be said back: it is short, and holds nothing that would leave the quotation or the line. */
 const quotable = /^[ -_a-~]{1,64}$/
 /** What is longer than every value by more is no typo of one, and may be a secret in the wrong field. */
-const mostExtra = 8
+const maxExtra = 8
 
 /** Enums are not secret, so that a wrong value of one may be said back. */
 function notAllowed(input: unknown, values: readonly string[]): string {
-  const longest = Math.max(...values.map(({ length }) => length)) + mostExtra
+  const longest = Math.max(...values.map(({ length }) => length)) + maxExtra
   const given = typeof input === 'string' && input.length <= longest && quotable.test(input) ? input : undefined
   const near = given === undefined ? undefined : nearest(given, values)
   const what = given === undefined ? 'is' : `\`${given}\` is`
   const listed =
-    values.length > mostListed
+    values.length > maxListed
       ? `all ${values.length} are in the reference, /api/v1/docs`
       : values.map((value) => `\`${value}\``).join(', ')
   const hint = given?.includes('*') ? wildcardHint(values) : near && `did you mean \`${near}\`?`

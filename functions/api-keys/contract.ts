@@ -3,8 +3,8 @@ import * as z from 'zod'
 import { allowedOriginsField } from '../../shared/api-keys/origins.ts'
 import {
   environments,
-  keyRecordSchema,
   keyStates,
+  keyViewSchema,
   publishableRateLimitPerMinute,
   scopeField,
 } from '../../shared/api-keys/record.ts'
@@ -29,7 +29,7 @@ import {
 const tag = 'API keys'
 
 const issuedKeySchema = lazy(() =>
-  keyRecordSchema()
+  keyViewSchema()
     .extend({
       api_key: z.string().optional().meta({
         description:
@@ -204,7 +204,7 @@ export const listApiKeys = operation({
       environment: z.enum(environments).optional().meta({ description: 'Only keys of this environment.' }),
     }),
   }),
-  answers: () => ({ 200: pageOf(keyRecordSchema()) }),
+  answers: () => ({ 200: pageOf(keyViewSchema()) }),
   published: [
     { id: 'settings.api_keys.list', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
     { id: 'api_keys.list', route: 'GET /api/v1/api-keys', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
@@ -222,7 +222,7 @@ export const getApiKey = operation({
   request: () => ({
     params: keyParams(),
   }),
-  answers: () => ({ 200: keyRecordSchema() }),
+  answers: () => ({ 200: keyViewSchema() }),
   refusals: ['not_found'],
   access: { table: ['GetItem', 'UpdateItem'] },
 })
@@ -248,7 +248,7 @@ export const revokeApiKey = operation({
     }),
   }),
   bodyMayBeAbsent: true,
-  answers: () => ({ 200: keyRecordSchema() }),
+  answers: () => ({ 200: keyViewSchema() }),
   published: [
     {
       id: 'settings.api_keys.revoke',

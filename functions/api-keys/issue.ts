@@ -4,7 +4,7 @@ import { delegated, type KeyWish } from '../../shared/api-keys/grant.ts'
 import { issueKey, keyCreated } from '../../shared/api-keys/issue.ts'
 import { countIssued } from '../../shared/api-keys/limit.ts'
 import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
-import { toRecord } from '../../shared/api-keys/record.ts'
+import { toKeyView } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
 import { type Answer, created } from '../../shared/http/answer.ts'
 import type { Change } from '../../shared/storage/commit.ts'
@@ -31,4 +31,4 @@ export async function issue(
 export const keyLocation = (keyId: string): string => `/api/v2/settings/api-keys/${keyId}`
 
 export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): Answer =>
-  created(toRecord(key, now), keyLocation(key.id), { api_key: rawKey })
+  created(toKeyView(key, now), keyLocation(key.id), { api_key: rawKey })

@@ -1,14 +1,14 @@
 /** Billing: checkout and portal at Stripe, what Stripe says of the subscription, and the override of the plan. */
 import * as z from 'zod'
-import { invoiceSchema, mostInvoices } from '../../shared/billing/invoice-record.ts'
+import { invoiceSchema, maxInvoices } from '../../shared/billing/invoice-view.ts'
+import { returnUrlField } from '../../shared/billing/return-url.ts'
 import {
   billingSchema,
   copyFields,
   planField,
   reconciledSchema,
   supportContextSchema,
-} from '../../shared/billing/record.ts'
-import { returnUrlField } from '../../shared/billing/return-url.ts'
+} from '../../shared/billing/view.ts'
 import { countQuery, futureInstantField, isVisible } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
@@ -178,7 +178,7 @@ export const listInvoices = operation({
   description: 'The latest invoices, newest first, as Stripe has them; at most 90 seconds old.',
   request: () => ({
     query: z.object({
-      limit: countQuery(1, mostInvoices, mostInvoices).meta({ description: 'Invoices at most.' }),
+      limit: countQuery(1, maxInvoices, maxInvoices).meta({ description: 'Invoices at most.' }),
     }),
   }),
   answers: () => ({

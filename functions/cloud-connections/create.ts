@@ -1,6 +1,6 @@
 import { connections } from '../../shared/cloud-connections/entity.ts'
 import { newKey } from '../../shared/cloud-connections/new-key.ts'
-import type { Connection } from '../../shared/cloud-connections/record.ts'
+import type { ConnectionRecord } from '../../shared/cloud-connections/record.ts'
 import { recordCreatedAnswer } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { newId } from '../../shared/ids.ts'
@@ -18,7 +18,7 @@ export const handler = serve(createConnection, async ({ caller: { orgId }, body,
   const key = { ...(await newKey({ orgId, id, now }, { provider, base_url }, api_key)), key_version: 1 }
   const at = now.toISOString()
   const fields = { id, ...settings, base_url, created_at: at, updated_at: at }
-  const connection: Connection = { ...fields, ...key, version: 1 }
+  const connection: ConnectionRecord = { ...fields, ...key, version: 1 }
   const answer = recordCreatedAnswer(connections, connection, `/api/v2/settings/cloud-connections/${id}`)
   return commit(recordCreated(connections, orgId, connection), answer)
 })

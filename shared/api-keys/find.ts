@@ -1,23 +1,23 @@
 /** Finding an API key by its id or by its raw value. */
 import { hashRawKey } from '../auth/api-key.ts'
+import { setBounded } from '../bounded-map.ts'
 import { notFound } from '../problem.ts'
-import { remember } from '../remember.ts'
 import { getRow } from '../table/read.ts'
 import { fromRow } from '../table/rows.ts'
-import type { StoredKey } from './record.ts'
+import type { KeyRecord } from './record.ts'
 import { lookupKey, recordKey } from './rows.ts'
 
 /** @throws ProblemError `not_found` */
-export async function getKey(orgId: string, keyId: string): Promise<StoredKey> {
+export async function getKey(orgId: string, keyId: string): Promise<KeyRecord> {
   const key = await findKey(orgId, keyId)
   if (!key) throw notFound()
   return key
 }
 
 /** The key, or undefined if it does not exist. For authentication, which handles a missing key itself. */
-export async function findKey(orgId: string, keyId: string): Promise<StoredKey | undefined> {
+export async function findKey(orgId: string, keyId: string): Promise<KeyRecord | undefined> {
   const row = await getRow(recordKey(orgId, keyId))
-  return row && fromRow<StoredKey>(row)
+  return row && fromRow<KeyRecord>(row)
 }
 
 /**
@@ -49,6 +49,6 @@ export async function lookUpKey(rawKey: string): Promise<KeyOwner | undefined> {
   if (!row) return undefined
   const { org_id: orgId, key_id: keyId, rate_limit_per_minute: rateLimitPerMinute } = fromRow<LookupRecord>(row)
   const owner = { orgId, keyId, rateLimitPerMinute }
-  remember(lookups, hash, owner, maxLookups)
+  setBounded(lookups, hash, owner, maxLookups)
   return owner
 }

@@ -4,11 +4,11 @@ import { generateRawKey, hashRawKey } from '../auth/api-key.ts'
 import { newId } from '../ids.ts'
 import type { Change } from '../storage/commit.ts'
 import { insert, type Write } from '../table/writes.ts'
-import type { KeyDefinition, StoredKey } from './record.ts'
+import type { KeyDefinition, KeyRecord } from './record.ts'
 import { lookupKey, recordKey } from './rows.ts'
 
 export interface IssuedKey {
-  key: StoredKey
+  key: KeyRecord
   rawKey: string
 }
 
@@ -20,7 +20,7 @@ export function issueKey(
   rotatedFrom: string | null = null,
 ): IssuedKey {
   const { rawKey, prefix } = generateRawKey(definition.key_type, definition.environment)
-  const key: StoredKey = {
+  const key: KeyRecord = {
     id: newId('key'),
     name: definition.name,
     key_type: definition.key_type,

@@ -1,7 +1,7 @@
 /** Listing the API keys of an org, and the filters by state. */
 import { type Filter, queryPage } from '../table/query.ts'
 import { fromRow, orgPartition } from '../table/rows.ts'
-import { type KeyRecord, type KeyState, toRecord } from './record.ts'
+import { type KeyState, type KeyView, toKeyView } from './record.ts'
 import { recordPrefix } from './rows.ts'
 
 export interface KeyFilter {
@@ -15,7 +15,7 @@ export async function listKeys(
   orgId: string,
   filter: KeyFilter,
   page: { limit: number; after: string | undefined; now: Date },
-): Promise<{ data: KeyRecord[]; next: string | undefined }> {
+): Promise<{ data: KeyView[]; next: string | undefined }> {
   const { rows, next } = await queryPage({
     partition: orgPartition(orgId),
     prefix: recordPrefix,
@@ -24,7 +24,7 @@ export async function listKeys(
     after: page.after,
     filter: keyFilter(filter, page.now),
   })
-  return { data: rows.map((row) => toRecord(fromRow(row), page.now)), next }
+  return { data: rows.map((row) => toKeyView(fromRow(row), page.now)), next }
 }
 
 /** The states of `keyState` as DynamoDB conditions. DynamoDB compares null with a time as false. */

@@ -15,7 +15,7 @@ const timestamp = lazy(() => z.iso.datetime({ precision: 3 }))
 
 export const scopeField = lazy(() => z.enum(scopeNames).meta({ id: 'Scope', description: 'What a credential may do.' }))
 
-export const keyRecordSchema = lazy(() =>
+export const keyViewSchema = lazy(() =>
   z
     .object({
       id: idSchema('key', 'Id of the key.'),
@@ -52,15 +52,15 @@ export const keyRecordSchema = lazy(() =>
     }),
 )
 
-export type KeyRecord = z.infer<ReturnType<typeof keyRecordSchema>>
+export type KeyView = z.infer<ReturnType<typeof keyViewSchema>>
 
 /**
  * A key as stored: its state follows from the clock, where it must. A key that is revoked at once says so without one
  * (`retiring` false), since the clocks of two functions are never quite the same.
  */
-export type StoredKey = Omit<KeyRecord, 'state'> & { retiring: boolean }
+export type KeyRecord = Omit<KeyView, 'state'> & { retiring: boolean }
 
-export function keyState(key: Pick<StoredKey, 'revoked_at' | 'retiring' | 'expires_at'>, now: Date): KeyState {
+export function keyState(key: Pick<KeyRecord, 'revoked_at' | 'retiring' | 'expires_at'>, now: Date): KeyState {
   const isPast = (instant: string | null) => instant !== null && Date.parse(instant) <= now.getTime()
   if (key.revoked_at !== null && (!key.retiring || isPast(key.revoked_at))) return 'revoked'
   if (isPast(key.expires_at)) return 'expired'
@@ -82,7 +82,7 @@ const fieldOrder = [
 ]
 
 /** The record as served. */
-export const toRecord = ({ retiring, ...key }: StoredKey, now: Date): KeyRecord =>
+export const toKeyView = ({ retiring, ...key }: KeyRecord, now: Date): KeyView =>
   inOrder(fieldOrder, {
     ...key,
     allowed_app_ids: key.allowed_app_ids ?? [],
@@ -90,7 +90,7 @@ export const toRecord = ({ retiring, ...key }: StoredKey, now: Date): KeyRecord 
   })
 
 /** When a key that is rotated now stops working: after the overlap, and never past its own expiry. */
-export function overlapEnd(key: Pick<StoredKey, 'expires_at'>, overlapSeconds: number, now: Date): string {
+export function overlapEnd(key: Pick<KeyRecord, 'expires_at'>, overlapSeconds: number, now: Date): string {
   const end = new Date(now.getTime() + overlapSeconds * 1000).toISOString()
   return key.expires_at !== null && key.expires_at < end ? key.expires_at : end
 }
@@ -102,7 +102,7 @@ export const publishableRateLimitPerMinute = 60
 export interface KeyDefinition {
   name: string
   key_type: KeyType
-  scopes: readonly KeyRecord['scopes'][number][]
+  scopes: readonly KeyView['scopes'][number][]
   environment: Environment
   federation_id?: string | null | undefined
   model_id?: string | null | undefined

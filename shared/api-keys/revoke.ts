@@ -2,12 +2,12 @@
 import { changedFields } from '../audit/event.ts'
 import { type Change, StaleReadError } from '../storage/commit.ts'
 import { updateIf } from '../table/writes.ts'
-import type { StoredKey } from './record.ts'
+import type { KeyRecord } from './record.ts'
 import { recordKey } from './rows.ts'
 
 /** The change that revokes a key immediately, and the revoked key. */
-export function keyRevoked(orgId: string, key: StoredKey, reason: string | null, now: Date) {
-  const revoked: StoredKey = { ...key, revoked_at: now.toISOString(), retiring: false, revoked_reason: reason }
+export function keyRevoked(orgId: string, key: KeyRecord, reason: string | null, now: Date) {
+  const revoked: KeyRecord = { ...key, revoked_at: now.toISOString(), retiring: false, revoked_reason: reason }
   const revocation: Change = {
     action: 'api_key.revoked',
     resource: { type: 'api_key', id: key.id, name: key.name },

@@ -3,13 +3,13 @@ import { ProblemError } from '../problem.ts'
 import type { Change } from '../storage/commit.ts'
 import { updateIf, type Write } from '../table/writes.ts'
 import { type IssuedKey, insertKey } from './issue.ts'
-import { type KeyState, keyState, type StoredKey } from './record.ts'
+import { type KeyRecord, type KeyState, keyState } from './record.ts'
 import { recordKey } from './rows.ts'
 
 /** The change that replaces `key` by `replacement`. `key` works until `retiredAt`. `count` as for `keyCreated`. */
 export const keyRotated = (
   orgId: string,
-  key: StoredKey,
+  key: KeyRecord,
   replacement: IssuedKey,
   retiredAt: string,
   now: Date,
@@ -37,7 +37,7 @@ export const keyRotated = (
           ':now': now.toISOString(),
         },
       },
-      (existing) => notRotatable(existing ? keyState(existing as StoredKey, now) : 'revoked'),
+      (existing) => notRotatable(existing ? keyState(existing as KeyRecord, now) : 'revoked'),
     ),
     ...insertKey(orgId, replacement),
     count,

@@ -110,7 +110,7 @@ export function hashEvent(event: Omit<AuditEvent, 'hash'>): string {
 }
 
 /** Adds the hash. The event must hold what JSON can say and nothing that is undefined. */
-export const sealEvent = (event: Omit<AuditEvent, 'hash'>): AuditEvent => ({ ...event, hash: hashEvent(event) })
+export const hashedEvent = (event: Omit<AuditEvent, 'hash'>): AuditEvent => ({ ...event, hash: hashEvent(event) })
 
 /** The changes that a creation records: each of the fields that has a value. */
 export const createdFields = <T extends object>(record: T, fields: readonly (keyof T & string)[]): AuditChange[] =>

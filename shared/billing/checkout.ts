@@ -52,7 +52,7 @@ export function wishOf({ plan, interval, quantity, success_url, cancel_url }: Ch
 }
 
 /** The session as the API serves it. */
-export const toCheckoutRecord = ({ session, url }: OpenCheckout, { plan, interval, quantity }: CheckoutWish) => ({
+export const toCheckoutView = ({ session, url }: OpenCheckout, { plan, interval, quantity }: CheckoutWish) => ({
   session_id: session.id,
   url,
   expires_at: new Date(session.expires_at * 1000).toISOString(),
@@ -125,7 +125,7 @@ async function listOpen(stripe: Stripe, customer: string): Promise<Stripe.Checko
 }
 
 /** A session that is about to run out would end under the buyer's hands. */
-const leastLifeSeconds = 300
+const minLifeSeconds = 300
 
 function serves(session: Stripe.Checkout.Session, wish: CheckoutWish, price: Stripe.Price, now: Date): boolean {
   const { metadata, expires_at } = session
@@ -133,7 +133,7 @@ function serves(session: Stripe.Checkout.Session, wish: CheckoutWish, price: Str
   return (
     metadata?.price_id === price.id &&
     metadata.quantity === String(wish.quantity) &&
-    expires_at > now.getTime() / 1000 + leastLifeSeconds &&
+    expires_at > now.getTime() / 1000 + minLifeSeconds &&
     session.success_url === success_url &&
     session.cancel_url === cancel_url
   )

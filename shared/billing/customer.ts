@@ -1,6 +1,6 @@
 /** The Stripe customer of an org: made once, bound once, replaced only when Stripe has deleted it. */
 import type Stripe from 'stripe'
-import type { RequestContext } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { findOrg } from '../orgs/record.ts'
 import { log } from '../runtime/log.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'

@@ -2,7 +2,7 @@
 import type Stripe from 'stripe'
 import { isMissing } from '../stripe/client.ts'
 import { type Copy, cached, expire } from './cached.ts'
-import { type Invoice, type InvoiceSummary, mostInvoices } from './invoice-record.ts'
+import { type Invoice, type InvoiceSummary, maxInvoices } from './invoice-view.ts'
 import { isDeletedCustomer } from './known-customer.ts'
 import { realPorts } from './ports.ts'
 
@@ -14,7 +14,7 @@ export interface Payer {
 /** The last 20 invoices, newest first, at most 90 seconds old. */
 export const recentInvoices = ({ orgId, customerId }: Payer): Promise<Copy<Invoice[]>> =>
   cached({ orgId, name: recentName(customerId), ttlSeconds: 90 }, async () =>
-    (await listInvoices(customerId, mostInvoices)).map(toInvoice),
+    (await listInvoices(customerId, maxInvoices)).map(toInvoice),
   )
 
 const recentName = (customerId: string): string => `INVOICES#${customerId}`

@@ -1,5 +1,5 @@
 /** The override of an org's plan, as a patch changes it. */
-import type { RequestContext } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { type InputFault, invalidInput, ProblemError } from '../problem.ts'
 import { environment } from '../runtime/environment.ts'
 import { storedOwner } from '../stripe/owner.ts'

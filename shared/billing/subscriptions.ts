@@ -16,9 +16,9 @@ import {
 } from './projection.ts'
 
 /** Nobody has so many; what is beyond, oldest first, is canceled and long gone. */
-const mostSubscriptions = 300
+const maxSubscriptions = 300
 /** Stripe allows 20 items in a subscription. */
-const mostItems = 100
+const maxItems = 100
 
 /**
  * Every subscription of a customer, whatever its status; none, when Stripe has deleted the customer.
@@ -37,7 +37,7 @@ export const readSubscriptions = (
 const listSubscriptions = (stripe: Stripe, customer: string): Promise<Stripe.Subscription[]> =>
   stripe.subscriptions
     .list({ customer, status: 'all', limit: 100 })
-    .autoPagingToArray({ limit: mostSubscriptions })
+    .autoPagingToArray({ limit: maxSubscriptions })
     .catch(async (error: unknown) => {
       if (isMissing(error) && (await isDeletedCustomer(stripe, customer))) return []
       throw error
@@ -93,7 +93,7 @@ async function countingItem(stripe: Stripe, subscription: Stripe.Subscription) {
 /** Stripe puts the first items into the subscription; a long list has more. */
 async function itemsOf(stripe: Stripe, { id, items }: Stripe.Subscription): Promise<Stripe.SubscriptionItem[]> {
   if (!items?.has_more) return items?.data ?? []
-  return stripe.subscriptionItems.list({ subscription: id, limit: 100 }).autoPagingToArray({ limit: mostItems })
+  return stripe.subscriptionItems.list({ subscription: id, limit: 100 }).autoPagingToArray({ limit: maxItems })
 }
 
 type PriceLike = Pick<

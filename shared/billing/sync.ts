@@ -5,7 +5,7 @@
  * the projection right, also when a holder is slower than its lease.
  */
 import type { AuditAction, AuditChange } from '../audit/event.ts'
-import type { RequestContext } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'

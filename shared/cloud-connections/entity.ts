@@ -2,9 +2,9 @@
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { Change } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated } from '../storage/record.ts'
-import { type Connection, connectionDefaults, toAuditFields, toConnectionRecord } from './record.ts'
+import { type ConnectionRecord, connectionDefaults, toAuditFields, toConnectionView } from './record.ts'
 
-export const connections: RecordKind<Connection> = {
+export const connections: RecordKind<ConnectionRecord> = {
   prefix: 'CONN#',
   resource: 'cloud_connection',
   created: 'cloud_connection.created',
@@ -13,7 +13,7 @@ export const connections: RecordKind<Connection> = {
   max: 100,
   plural: 'cloud connections',
   defaults: { ...connectionDefaults, error_count: 0 },
-  shown: toConnectionRecord,
+  shown: toConnectionView,
   audited: toAuditFields,
 }
 
@@ -25,7 +25,7 @@ export const keyOf = (orgId: string, id: string): SecretBinding => ({
 })
 
 /** The change that keeps what a test has found out. */
-export const connectionTested = (orgId: string, before: Connection, after: Connection): Change => ({
+export const connectionTested = (orgId: string, before: ConnectionRecord, after: ConnectionRecord): Change => ({
   ...recordUpdated(connections, orgId, before, after),
   action: 'cloud_connection.tested',
 })

@@ -1,6 +1,6 @@
 /** A key that is written: what its provider says of it, and its ciphertext. */
 import { attempt, type KeyedProvider } from '../providers/verify.ts'
-import { seal } from '../secrets/seal.ts'
+import { encrypt } from '../secrets/encrypt.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { keyOf } from './entity.ts'
 import { afterAttempt, unverified } from './record.ts'
@@ -12,5 +12,5 @@ export async function newKey(
   key: Secret,
 ) {
   const verification = afterAttempt(unverified, await attempt(used, key), now)
-  return { ...verification, ...(await seal(key, keyOf(orgId, id))) }
+  return { ...verification, ...(await encrypt(key, keyOf(orgId, id))) }
 }

@@ -47,10 +47,10 @@ export const connectionSchema = lazy(() =>
     .meta({ id: 'CloudConnection', description: 'A cloud AI provider and a key for it, which is never shown.' }),
 )
 
-export type ShownConnection = z.infer<ReturnType<typeof connectionSchema>>
-export type Connection = ShownConnection & StoredRecord & { ciphertext: Uint8Array }
+export type ConnectionView = z.infer<ReturnType<typeof connectionSchema>>
+export type ConnectionRecord = ConnectionView & StoredRecord & { ciphertext: Uint8Array }
 type Verification = Pick<
-  Connection,
+  ConnectionRecord,
   | 'verification_status'
   | 'verification_error'
   | 'last_attempt_at'
@@ -83,7 +83,7 @@ export function afterAttempt(before: Verification, { verdict, error, latencyMs }
   }
 }
 
-export const toConnectionRecord = (connection: Connection): ShownConnection => ({
+export const toConnectionView = (connection: ConnectionRecord): ConnectionView => ({
   id: connection.id,
   provider: connection.provider,
   name: connection.name,
@@ -106,7 +106,15 @@ export const toConnectionRecord = (connection: Connection): ShownConnection => (
 })
 
 /** What an event shows. Latencies and attempts are no settings. */
-export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_version, ...rest }: Connection) => ({
+export const toAuditFields = ({
+  provider,
+  name,
+  base_url,
+  enabled,
+  masked,
+  key_version,
+  ...rest
+}: ConnectionRecord) => ({
   provider,
   name,
   base_url,

@@ -1,9 +1,9 @@
 /** Credentials in the table. */
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { RecordKind } from '../storage/record.ts'
-import { type Credential, toAuditFields, toCredentialRecord } from './record.ts'
+import { type CredentialRecord, toAuditFields, toCredentialView } from './record.ts'
 
-export const credentials: RecordKind<Credential> = {
+export const credentials: RecordKind<CredentialRecord> = {
   prefix: 'CRED#',
   resource: 'cloud_credential',
   created: 'cloud_credential.created',
@@ -12,7 +12,7 @@ export const credentials: RecordKind<Credential> = {
   max: 100,
   plural: 'cloud credentials',
   defaults: { enabled: true },
-  shown: toCredentialRecord,
+  shown: toCredentialView,
   audited: toAuditFields,
 }
 

@@ -21,10 +21,10 @@ export const credentialSchema = lazy(() =>
     .meta({ id: 'CloudCredential', description: 'A key for a cloud AI provider, which is never shown.' }),
 )
 
-export type ShownCredential = z.infer<ReturnType<typeof credentialSchema>>
-export type Credential = ShownCredential & StoredRecord & { ciphertext: Uint8Array }
+export type CredentialView = z.infer<ReturnType<typeof credentialSchema>>
+export type CredentialRecord = CredentialView & StoredRecord & { ciphertext: Uint8Array }
 
-export const toCredentialRecord = (credential: Credential): ShownCredential => ({
+export const toCredentialView = (credential: CredentialRecord): CredentialView => ({
   id: credential.id,
   provider: credential.provider,
   name: credential.name,
@@ -37,7 +37,7 @@ export const toCredentialRecord = (credential: Credential): ShownCredential => (
 })
 
 /** What an event shows. */
-export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_version }: Credential) => ({
+export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_version }: CredentialRecord) => ({
   provider,
   name,
   base_url,

@@ -2,7 +2,7 @@
  * Live health in the table: a row a minute for each target that was reported on, and a row for the last cooldown of each.
  * They are a partition of their own, expire by themselves, and are no settings: nothing of them is in the audit trail.
  */
-import type { RequestContext } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { changeTogether } from '../storage/commit.ts'

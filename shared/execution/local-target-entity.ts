@@ -6,14 +6,14 @@ import { updateRowIf } from '../table/update.ts'
 import {
   envTarget,
   envTargetId,
-  type LocalTarget,
+  type LocalTargetRecord,
   toAuditFields,
-  toLocalTargetRecord,
+  toLocalTargetView,
   untested,
 } from './local-target.ts'
 import type { Probe } from './probe.ts'
 
-export const localTargets: RecordKind<LocalTarget> = {
+export const localTargets: RecordKind<LocalTargetRecord> = {
   prefix: 'TGT#',
   resource: 'local_target',
   created: 'local_target.created',
@@ -22,7 +22,7 @@ export const localTargets: RecordKind<LocalTarget> = {
   max: 200,
   plural: 'local targets',
   defaults: untested,
-  shown: toLocalTargetRecord,
+  shown: toLocalTargetView,
   audited: toAuditFields,
 }
 
@@ -34,7 +34,7 @@ export const keyOf = (orgId: string, id: string): SecretBinding => ({ orgId, rec
  *
  * @throws ProblemError `not_found`; `conflict` for the one that the deployment names
  */
-export function getChangeableTarget(orgId: string, id: string): Promise<LocalTarget> {
+export function getChangeableTarget(orgId: string, id: string): Promise<LocalTargetRecord> {
   if (id !== envTargetId) return getRecord(localTargets, orgId, id)
   if (!envTarget()) throw notFound()
   throw new ProblemError('conflict', 'This target is named by the deployment (LOCAL_RUNTIME_URL); change it there.')
@@ -52,7 +52,7 @@ export async function getTestableTarget(orgId: string, id: string) {
  */
 export async function stampTested(
   orgId: string,
-  { id, endpoint, runtime, ciphertext }: Pick<LocalTarget, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>,
+  { id, endpoint, runtime, ciphertext }: Pick<LocalTargetRecord, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>,
   { success, latency_ms, error }: Pick<Probe, 'success' | 'latency_ms' | 'error'>,
   now: Date,
 ): Promise<void> {

@@ -87,11 +87,11 @@ export const localTargetSchema = lazy(() =>
     .meta({ id: 'LocalTarget', description: 'A runtime that the organization serves inference with itself.' }),
 )
 
-export type ShownLocalTarget = z.infer<ReturnType<typeof localTargetSchema>>
-export type LocalTarget = Omit<ShownLocalTarget, 'source' | 'created_at' | 'updated_at'> &
+export type LocalTargetView = z.infer<ReturnType<typeof localTargetSchema>>
+export type LocalTargetRecord = Omit<LocalTargetView, 'source' | 'created_at' | 'updated_at'> &
   StoredRecord & { ciphertext: Uint8Array | null }
 
-export const toLocalTargetRecord = (target: LocalTarget): ShownLocalTarget => ({
+export const toLocalTargetView = (target: LocalTargetRecord): LocalTargetView => ({
   id: target.id,
   source: 'api',
   name: target.name,
@@ -111,14 +111,14 @@ export const toLocalTargetRecord = (target: LocalTarget): ShownLocalTarget => ({
 })
 
 /** What an event shows. Latencies are no settings. */
-export const toAuditFields = (target: LocalTarget) => {
-  const { id: _id, source: _source, created_at: _created, updated_at: _updated, ...shown } = toLocalTargetRecord(target)
+export const toAuditFields = (target: LocalTargetRecord) => {
+  const { id: _id, source: _source, created_at: _created, updated_at: _updated, ...shown } = toLocalTargetView(target)
   const { verification_latency_ms: _latency, ...audited } = shown
   return audited
 }
 
 export type TargetVerification = Pick<
-  ShownLocalTarget,
+  LocalTargetView,
   'last_verified_at' | 'verification_latency_ms' | 'verification_error'
 >
 
@@ -130,7 +130,7 @@ export const untested: TargetVerification = {
 }
 
 /** The target that the deployment names, the same for every org; undefined when it names none. */
-export function envTarget(): ShownLocalTarget | undefined {
+export function envTarget(): LocalTargetView | undefined {
   const endpoint = environment('localRuntimeUrl')
   if (endpoint === undefined) return undefined
   const named = environment('localRuntime')
@@ -154,7 +154,7 @@ export function envTarget(): ShownLocalTarget | undefined {
 }
 
 /** Where a runtime answers without doing any work: the list of its models, or what it is. */
-export function probeUrl({ endpoint, runtime }: Pick<ShownLocalTarget, 'endpoint' | 'runtime'>): string {
+export function probeUrl({ endpoint, runtime }: Pick<LocalTargetView, 'endpoint' | 'runtime'>): string {
   const root = endpoint.replace(/\/+$/, '')
   const { pathname } = new URL(root)
   // Their own paths stand beside the OpenAI-like ones, which end in /v1.
@@ -170,7 +170,7 @@ export function probeUrl({ endpoint, runtime }: Pick<ShownLocalTarget, 'endpoint
  * @throws ProblemError `invalid_input` when a stored key would be sent to another place
  */
 export function endpointKept(
-  before: LocalTarget,
+  before: LocalTargetRecord,
   {
     endpoint,
     runtime,

@@ -3,9 +3,9 @@ import { call, type OutboundAnswer, OutboundError } from '../outbound/call.ts'
 import { diagnostic } from '../outbound/diagnostic.ts'
 import { openAiIds } from '../providers/providers.ts'
 import { parsed, textOf, wordsIn } from '../providers/verify.ts'
-import { open } from '../secrets/open.ts'
+import { decrypt } from '../secrets/decrypt.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { type LocalTarget, probeUrl, type Runtime } from './local-target.ts'
+import { type LocalTargetRecord, probeUrl, type Runtime } from './local-target.ts'
 import { keyOf } from './local-target-entity.ts'
 
 export interface Probe {
@@ -15,7 +15,7 @@ export interface Probe {
   error: string | null
 }
 
-type Probed = Pick<LocalTarget, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>
+type Probed = Pick<LocalTargetRecord, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>
 
 /** What each runtime answers when it is there: llama.cpp, vLLM and others list models as OpenAI does. */
 const isItsAnswer: Readonly<Record<Runtime, (answer: unknown) => boolean>> = {
@@ -41,7 +41,7 @@ function faultOf(runtime: Runtime, { status, body, contentType }: OutboundAnswer
 
 /** Whatever goes wrong is the answer; nothing is thrown for it. */
 export async function probe(orgId: string, target: Probed): Promise<Probe> {
-  const key = target.ciphertext ? await open(target.ciphertext, keyOf(orgId, target.id)) : undefined
+  const key = target.ciphertext ? await decrypt(target.ciphertext, keyOf(orgId, target.id)) : undefined
   const started = performance.now()
   try {
     const answer = await call(probeUrl(target), key ? { authorization: `Bearer ${key.reveal()}` } : {})

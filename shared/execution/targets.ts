@@ -7,17 +7,17 @@ import type { CloudRecord } from './cloud-target.ts'
 import {
   envTarget,
   envTargetId,
-  type ShownLocalTarget,
+  type LocalTargetView,
   type TargetVerification,
-  toLocalTargetRecord,
+  toLocalTargetView,
   untested,
 } from './local-target.ts'
 import { localTargets } from './local-target-entity.ts'
 
 /** The local targets, newest first, after the one that the deployment names. */
-export async function readLocalTargets(orgId: string): Promise<ShownLocalTarget[]> {
+export async function readLocalTargets(orgId: string): Promise<LocalTargetView[]> {
   const own = await allRecords(localTargets, orgId)
-  return [...[envTarget()].filter((target) => target !== undefined), ...own.map(toLocalTargetRecord)]
+  return [...[envTarget()].filter((target) => target !== undefined), ...own.map(toLocalTargetView)]
 }
 
 /** Connections, then credentials, each newest first. */

@@ -1,6 +1,6 @@
 /** Denied attempts in the audit trail: the first of each principal, action and minute, so that a flood writes one event. */
 
-import type { RequestContext } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { realTiming } from '../runtime/timing.ts'
 import { type Change, commit } from '../storage/commit.ts'
 import { tryLease } from '../storage/lease.ts'

@@ -4,8 +4,8 @@
  * weakest part.
  */
 
+import { setBounded } from '../bounded-map.ts'
 import { ProblemError } from '../problem.ts'
-import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
 import { orgPartition } from '../table/rows.ts'
 import { updateRow } from '../table/update.ts'
@@ -59,7 +59,7 @@ const reached = new Map<string, { sk: string; count: number }>()
 const maxReached = 1000
 
 function noteReached({ key, count }: RateCount): void {
-  remember(reached, key.pk, { sk: key.sk, count }, maxReached)
+  setBounded(reached, key.pk, { sk: key.sk, count }, maxReached)
 }
 
 /** Compares the request's count with the caller's limit, and sets the headers that tell where it stands. */

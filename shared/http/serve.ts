@@ -1,6 +1,6 @@
 /** Operations that know their caller: admission, recording of denied attempts, idempotency, and the way to write. */
 
-import type { RequestContext } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
 import { keyTypeScopes, missingScopes } from '../auth/scopes.ts'
 import { isId } from '../ids.ts'

@@ -1,7 +1,7 @@
 /** The local check of an integration: what is missing, what looks like a stand-in, and how to mend it. No network. */
 
 import { looksLikePlaceholder } from './placeholder.ts'
-import { type Integration, type KeptSecret, type KeptValue, shownField } from './record.ts'
+import { type IntegrationRecord, type KeptSecret, type KeptValue, shownField } from './record.ts'
 import { type FieldSpec, specOf } from './types.ts'
 
 export interface Check {
@@ -12,7 +12,7 @@ export interface Check {
 }
 
 /** One check or more for every field of the type, and for the integration as a whole. */
-export function checkIntegration(integration: Integration): { valid: boolean; checks: Check[] } {
+export function checkIntegration(integration: IntegrationRecord): { valid: boolean; checks: Check[] } {
   const fields = Object.entries(specOf(integration.type).fields)
   const checks = fields.flatMap(([name, spec]) => checkField(`config.${name}`, spec, integration.config[name]))
   if (!integration.enabled) {

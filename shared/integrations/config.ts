@@ -2,8 +2,8 @@
 import { faultsOf, parseOptions } from '../faults.ts'
 import { invalidInput } from '../problem.ts'
 import { secretNeeded } from '../secrets/destination.ts'
+import { encrypt } from '../secrets/encrypt.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
-import { seal } from '../secrets/seal.ts'
 import { maskedEndpoint, maskedUrl, maskOf, Secret } from '../secrets/secret.ts'
 import { looksLikePlaceholder } from './placeholder.ts'
 import { configInput, type KeptSecret, type KeptValue, shownField } from './record.ts'
@@ -100,6 +100,6 @@ const maskFor = (keeping: FieldSpec['keeping']) =>
 
 async function sealText(text: string, keeping: FieldSpec['keeping'], binding: SecretBinding): Promise<KeptSecret> {
   const secret = new Secret(text)
-  const sealed = await seal(secret, binding, maskFor(keeping)(secret))
+  const sealed = await encrypt(secret, binding, maskFor(keeping)(secret))
   return { ...sealed, placeholder: looksLikePlaceholder(text) }
 }

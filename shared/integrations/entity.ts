@@ -2,10 +2,10 @@
 import type { PlanFeature } from '../billing/plans.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { RecordKind } from '../storage/record.ts'
-import { type Integration, toAuditFields, toIntegrationRecord } from './record.ts'
+import { type IntegrationRecord, toAuditFields, toIntegrationView } from './record.ts'
 import type { IntegrationType } from './types.ts'
 
-export const integrations: RecordKind<Integration> = {
+export const integrations: RecordKind<IntegrationRecord> = {
   prefix: 'INT#',
   resource: 'integration',
   created: 'integration.created',
@@ -13,7 +13,7 @@ export const integrations: RecordKind<Integration> = {
   deleted: 'integration.deleted',
   max: 100,
   plural: 'integrations',
-  shown: toIntegrationRecord,
+  shown: toIntegrationView,
   audited: toAuditFields,
 }
 

@@ -10,7 +10,7 @@ import { furtherInput, type patchIntegrationBody } from './record.ts'
 import type { IntegrationType } from './types.ts'
 
 /** Of the name of a field that is only named. */
-const longestName = 200
+const maxNameLength = 200
 
 type Body = z.infer<ReturnType<typeof patchIntegrationBody>>
 
@@ -38,7 +38,7 @@ export function readPatch(type: IntegrationType, body: NameAndSwitch & { config?
       ...(event_types === undefined ? {} : { event_types: event_types ?? undefined }),
     },
     config: parseConfig(type, known),
-    ignored_fields: [...Object.keys(rest), ...ignored].map((field) => field.slice(0, longestName)),
+    ignored_fields: [...Object.keys(rest), ...ignored].map((field) => field.slice(0, maxNameLength)),
   }
 }
 

@@ -3,17 +3,17 @@ import * as z from 'zod'
 import { nameField } from '../fields.ts'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
-import type { SealedSecret } from '../secrets/kms.ts'
+import type { EncryptedSecret } from '../secrets/kms.ts'
 import { maskedEndpoint, Secret } from '../secrets/secret.ts'
 import type { StoredRecord } from '../storage/record.ts'
 import { defaultEventTypes, eventTypesField } from './events.ts'
 import { type FieldSpec, type IntegrationType, integrationTypeNames, specOf } from './types.ts'
 
 /** A sealed value, and whether it looked like a stand-in for a real one when it was written. */
-export type KeptSecret = SealedSecret & { placeholder: boolean }
+export type KeptSecret = EncryptedSecret & { placeholder: boolean }
 export type KeptValue = unknown | KeptSecret | Record<string, KeptSecret>
 
-export interface Integration extends StoredRecord {
+export interface IntegrationRecord extends StoredRecord {
   type: IntegrationType
   enabled: boolean
   config: Record<string, KeptValue>
@@ -166,7 +166,7 @@ export function shownField(spec: FieldSpec, value: KeptValue): unknown {
   return Object.fromEntries(names.map(([name, kept]) => [name, kept.masked]))
 }
 
-const shownConfig = ({ type, config }: Integration): Record<string, unknown> =>
+const shownConfig = ({ type, config }: IntegrationRecord): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(specOf(type).fields)
       .filter(([name]) => config[name] !== undefined)
@@ -174,10 +174,10 @@ const shownConfig = ({ type, config }: Integration): Record<string, unknown> =>
   )
 
 /** Whether nothing is missing that the integration cannot work without. */
-export const isComplete = ({ type, config }: Pick<Integration, 'type' | 'config'>): boolean =>
+export const isComplete = ({ type, config }: Pick<IntegrationRecord, 'type' | 'config'>): boolean =>
   Object.entries(specOf(type).fields).every(([name, { need }]) => need !== 'required' || config[name] !== undefined)
 
-export const toSummary = (integration: Integration) => ({
+export const toSummary = (integration: IntegrationRecord) => ({
   id: integration.id,
   type: integration.type,
   category: specOf(integration.type).category,
@@ -189,21 +189,21 @@ export const toSummary = (integration: Integration) => ({
 })
 
 /** Rows of earlier versions have none of these. */
-const furtherOf = (integration: Integration) => ({
+const furtherOf = (integration: IntegrationRecord) => ({
   event_types: [...(integration.event_types ?? defaultEventTypes(integration.type))],
   notify_on_deploy: integration.notify_on_deploy ?? null,
   notify_on_incident: integration.notify_on_incident ?? null,
   notify_on_approval: integration.notify_on_approval ?? null,
 })
 
-export const toIntegrationRecord = (integration: Integration) => ({
+export const toIntegrationView = (integration: IntegrationRecord) => ({
   ...toSummary(integration),
   config: shownConfig(integration),
   ...furtherOf(integration),
 })
 
 /** What an event shows, by dotted field. */
-export const toAuditFields = (integration: Integration): Record<string, unknown> => ({
+export const toAuditFields = (integration: IntegrationRecord): Record<string, unknown> => ({
   type: integration.type,
   name: integration.name,
   enabled: integration.enabled,

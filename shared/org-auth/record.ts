@@ -5,7 +5,7 @@ import { lazy } from '../lazy.ts'
 import { writtenUrlField } from '../outbound/written-url.ts'
 import { type InputFault, invalidInput, ProblemError } from '../problem.ts'
 import { secretNeeded } from '../secrets/destination.ts'
-import type { SealedSecret } from '../secrets/kms.ts'
+import type { EncryptedSecret } from '../secrets/kms.ts'
 import { secretField } from '../secrets/secret.ts'
 
 /** The providers that a server can be configured with; an org cannot. */
@@ -82,7 +82,7 @@ export const orgAuthSchema = lazy(() =>
 type Settings = z.infer<z.ZodObject<ReturnType<typeof settingFields>>>
 
 /** As stored: the client secret is sealed. */
-export type OrgAuth = Settings & { sso_client_secret: SealedSecret | null }
+export type OrgAuth = Settings & { sso_client_secret: EncryptedSecret | null }
 
 export const defaultOrgAuth: OrgAuth = {
   sso_enabled: false,
@@ -102,7 +102,7 @@ export const defaultOrgAuth: OrgAuth = {
 }
 
 /** What is shown: everything, the secret as its mask, and which providers the server has. */
-export const toAuthRecord = (auth: OrgAuth, providers: readonly SignInProvider[]) => ({
+export const toOrgAuthView = (auth: OrgAuth, providers: readonly SignInProvider[]) => ({
   google_enabled: providers.includes('google'),
   apple_enabled: providers.includes('apple'),
   github_enabled: providers.includes('github'),
@@ -190,4 +190,4 @@ export const featuresSwitchedOn = (before: Settings, after: Settings): Record<st
   ...(after.scim_enabled && !before.scim_enabled ? { scim_enabled: 'scim' } : {}),
 })
 
-export type ShownAuth = z.infer<ReturnType<typeof orgAuthSchema>>
+export type OrgAuthView = z.infer<ReturnType<typeof orgAuthSchema>>

@@ -63,19 +63,22 @@ export const orgPoliciesSchema = lazy(() =>
     .meta({ id: 'OrgPolicies', description: 'Serving and data-handling policies of an organization.' }),
 )
 
-export type OrgPolicies = z.infer<ReturnType<typeof orgPoliciesSchema>>
+export type OrgPoliciesView = z.infer<ReturnType<typeof orgPoliciesSchema>>
 
 /** The options lie as JSON text: DynamoDB has other bounds of numbers than JSON, and no order of members. */
-export type StoredOrgPolicies = Omit<OrgPolicies, 'serving_policy_options'> & { serving_policy_options: string }
+export type OrgPoliciesRecord = Omit<OrgPoliciesView, 'serving_policy_options'> & { serving_policy_options: string }
 
-export const defaultOrgPolicies: StoredOrgPolicies = {
+export const defaultOrgPolicies: OrgPoliciesRecord = {
   serving_policy: 'auto',
   serving_policy_options: '{}',
   telemetry_enabled: true,
   privacy_mode: 'standard',
 }
 
-export const toOrgPolicies = ({ serving_policy_options: text, ...policies }: StoredOrgPolicies): OrgPolicies => ({
+export const toOrgPoliciesView = ({
+  serving_policy_options: text,
+  ...policies
+}: OrgPoliciesRecord): OrgPoliciesView => ({
   serving_policy: policies.serving_policy,
   serving_policy_options: JSON.parse(text),
   telemetry_enabled: policies.telemetry_enabled,

@@ -1,8 +1,8 @@
 /** What an org's settings demand of whoever calls: an address, a second factor, a session that is young enough. */
 import { BlockList, isIPv6 } from 'node:net'
 import type { Caller, UserCaller } from '../auth/caller.ts'
+import { setBounded } from '../bounded-map.ts'
 import { ProblemError } from '../problem.ts'
-import { remember } from '../remember.ts'
 import { readOrgSettings } from './entity.ts'
 import type { OrgSettings } from './record.ts'
 
@@ -18,7 +18,7 @@ export function rulesOf(orgId: string, now: Date): Promise<OrgSettings> {
   const settings = readOrgSettings(orgId).then(({ value }) => value)
   // What could not be read is asked for again by the next request.
   settings.catch(() => cached.delete(orgId))
-  remember(cached, orgId, { settings, until: now.getTime() + cacheMs }, maxCached)
+  setBounded(cached, orgId, { settings, until: now.getTime() + cacheMs }, maxCached)
   return settings
 }
 

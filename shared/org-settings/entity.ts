@@ -12,7 +12,7 @@ import {
 } from '../storage/document.ts'
 import { getRow } from '../table/read.ts'
 import { insert } from '../table/writes.ts'
-import { defaultOrgSettings, type OrgSettings, type ShownOrgSettings } from './record.ts'
+import { defaultOrgSettings, type OrgSettings, type OrgSettingsView } from './record.ts'
 
 const kind: DocumentKind<OrgSettings> = {
   sortKey: 'SETTINGS',
@@ -27,9 +27,9 @@ interface Times {
 }
 
 /** The settings with their times of creation and change; undefined before the first read writes the defaults. */
-export type StoredOrgSettings = Versioned<OrgSettings> & { times: Times | undefined }
+export type OrgSettingsRecord = Versioned<OrgSettings> & { times: Times | undefined }
 
-export async function readOrgSettings(orgId: string): Promise<StoredOrgSettings> {
+export async function readOrgSettings(orgId: string): Promise<OrgSettingsRecord> {
   const row = await getRow(documentKey(kind, orgId))
   const stored = fromRow(kind, row)
   if (!row) return { ...stored, times: undefined }
@@ -38,17 +38,17 @@ export async function readOrgSettings(orgId: string): Promise<StoredOrgSettings>
   return { ...stored, times: { created_at, updated_at } }
 }
 
-const timesFrom = ({ times }: StoredOrgSettings, now: Date): Times => ({
+const timesFrom = ({ times }: OrgSettingsRecord, now: Date): Times => ({
   created_at: times?.created_at ?? now.toISOString(),
   updated_at: now.toISOString(),
 })
 
 /** The settings as they are shown, with the mode of sign-in, which is changed elsewhere. */
-export const toShown = (
-  settings: StoredOrgSettings,
+export const toOrgSettingsView = (
+  settings: OrgSettingsRecord,
   { primary_identity_mode }: Pick<OrgAuth, 'primary_identity_mode'>,
   now: Date,
-): ShownOrgSettings => ({
+): OrgSettingsView => ({
   ...settings.value,
   primary_identity_mode,
   ...(settings.times ?? timesFrom(settings, now)),
@@ -73,13 +73,13 @@ export const orgSettingsInitialized = (orgId: string, now: Date): Change => ({
 })
 
 /** The change from `before` to `after`, and what is stored then. Events from it on are kept as long as `after` says. */
-export function orgSettingsUpdated(orgId: string, before: StoredOrgSettings, value: OrgSettings, now: Date) {
+export function orgSettingsUpdated(orgId: string, before: OrgSettingsRecord, value: OrgSettings, now: Date) {
   const times = timesFrom(before, now)
   const change: Change = {
     ...documentChanged(kind, orgId, before, value),
     writes: [writeDocument(kind, orgId, value, before.version, { ...times })],
     auditRetentionDays: value.audit_retention_days,
   }
-  const after: StoredOrgSettings = change.changes.length === 0 ? before : { value, version: before.version + 1, times }
+  const after: OrgSettingsRecord = change.changes.length === 0 ? before : { value, version: before.version + 1, times }
   return { change, after }
 }

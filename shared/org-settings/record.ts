@@ -72,7 +72,7 @@ export const orgSettingsSchema = lazy(() =>
 )
 
 export type OrgSettings = z.infer<z.ZodObject<ReturnType<typeof orgSettingsFields>>>
-export type ShownOrgSettings = z.infer<ReturnType<typeof orgSettingsSchema>>
+export type OrgSettingsView = z.infer<ReturnType<typeof orgSettingsSchema>>
 
 export const defaultOrgSettings: OrgSettings = {
   audit_retention_days: 365,

@@ -2,15 +2,15 @@
 import type { Secret } from '../secrets/secret.ts'
 import { repeatsSecret } from './echo.ts'
 
-const longestDiagnostic = 500
+const maxDiagnosticLength = 500
 /** What is said before the words of a provider has its place. */
-const longestWords = 450
+const maxWordsLength = 450
 /** Providers repeat keys, whole, cut or starred out. A word that shares this many characters in a row with one goes. */
 const tellingLength = 6
 
 /** A text of at most 500 characters. */
-export const shortened = (text: string, longest = longestDiagnostic): string =>
-  text.length <= longest ? text : `${text.slice(0, longest - 1).toWellFormed()}…`
+export const shortened = (text: string, maxLength = maxDiagnosticLength): string =>
+  text.length <= maxLength ? text : `${text.slice(0, maxLength - 1).toWellFormed()}…`
 
 /** The text in one line, cut to 450 characters, each word that tells of a secret replaced. */
 export function diagnostic(text: string, secrets: readonly Secret[]): string {
@@ -19,7 +19,7 @@ export function diagnostic(text: string, secrets: readonly Secret[]): string {
   const short = forms.filter((form) => form.length < tellingLength)
   const words = text
     // Longer texts are of no use, and each word costs a look at every part of it.
-    .slice(0, 8 * longestWords)
+    .slice(0, 8 * maxWordsLength)
     .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
     // Up to the next space, whatever marks are between: a secret may hold any of them.
     .replaceAll(/\S+/g, (word) => (tells(word.toLowerCase(), windows, short) ? '[secret]' : word))
@@ -27,7 +27,7 @@ export function diagnostic(text: string, secrets: readonly Secret[]): string {
     .trim()
     .toWellFormed()
   const spelled = secrets.some((secret) => repeatsSecret(words, secret))
-  return spelled ? 'a text that repeats the key' : shortened(words, longestWords)
+  return spelled ? 'a text that repeats the key' : shortened(words, maxWordsLength)
 }
 
 const tells = (word: string, windows: ReadonlySet<string>, short: readonly string[]): boolean =>

@@ -103,11 +103,11 @@ function modelIds(row: Provider, answer: unknown, key: Secret): string[] | undef
 }
 
 /** A hostile answer nests as deep as it is long. */
-const deepestWords = 5
+const maxDepth = 5
 
 /** The words of an error in the shapes that providers have: `{ error: { message } }`, `{ error }`, `{ message }`, … */
 function wordsOf(answer: unknown, depth = 0): string | undefined {
-  if (typeof answer !== 'object' || answer === null || depth > deepestWords) return undefined
+  if (typeof answer !== 'object' || answer === null || depth > maxDepth) return undefined
   if (Array.isArray(answer)) return wordsOf(answer[0], depth + 1)
   for (const name of ['error', 'message', 'detail', 'status_msg', 'base_resp', 'title']) {
     const value = (answer as Record<string, unknown>)[name]

@@ -24,7 +24,11 @@ export type MetricName = keyof typeof units
 type Metrics = Partial<Record<MetricName, number>>
 
 /** Logs a line at info whose members `metrics` are counted, by stage and, where there is one, by reason. */
-export function measure(message: string, metrics: Metrics, told: Record<string, unknown> & { reason?: string }): void {
+export function emitMetrics(
+  message: string,
+  metrics: Metrics,
+  told: Record<string, unknown> & { reason?: string },
+): void {
   const names = Object.keys(metrics) as MetricName[]
   log.info(message, {
     _aws: {

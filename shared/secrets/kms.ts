@@ -16,7 +16,7 @@ export interface SecretBinding {
 }
 
 /** A secret as stored: the ciphertext, and what may be shown of it. */
-export interface SealedSecret {
+export interface EncryptedSecret {
   ciphertext: Uint8Array
   masked: string
 }

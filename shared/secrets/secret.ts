@@ -31,14 +31,14 @@ export class Secret {
 
 const shownCharacters = 4
 /** A shorter secret would be given away by its last characters. */
-const shortestShown = 12
+const minMaskedLength = 12
 
 /** What may be shown of a secret: `…` and its last 4 characters, or `…` alone when it is short. */
 export const maskOf = (secret: Secret): string => {
   const value = secret.reveal()
   // Half of a surrogate pair cannot be stored.
   const end = value.slice(-shownCharacters).replace(/^[\udc00-\udfff]/, '')
-  return value.length < shortestShown ? '…' : `…${end}`
+  return value.length < minMaskedLength ? '…' : `…${end}`
 }
 
 /** Paths that every OTLP receiver has, so that they hold no token. */

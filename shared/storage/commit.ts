@@ -9,10 +9,12 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { TransactWriteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
+import { append } from '../audit/append.ts'
 import type { Actor, AuditDraft, AuditEvent } from '../audit/event.ts'
-import { append, type RequestContext, readHead } from '../audit/trail.ts'
+import { readHead } from '../audit/head.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { ProblemError } from '../problem.ts'
-import { measure } from '../runtime/metrics.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { table } from '../table/client.ts'
 import type { Write } from '../table/writes.ts'
@@ -40,7 +42,7 @@ export class StaleReadError extends Error {
 
 /** A lost race is followed by a pause between 0 and this, doubled each time up to the cap: full jitter. */
 const firstPauseMs = 50
-const longestPauseMs = 2000
+const maxPauseMs = 2000
 
 /**
  * Writes a change. Lost races for the head of the chain are run again, from a fresh read, until `deadline`.
@@ -77,7 +79,7 @@ export async function commit(
 
 /** One line for all the races that a change has lost; a change that loses none costs nothing. */
 const countConflicts = (AuditConflicts: number, { orgId, requestId }: RequestContext): void =>
-  measure('lost races for the audit chain', { AuditConflicts }, { org_id: orgId, request_id: requestId })
+  emitMetrics('lost races for the audit chain', { AuditConflicts }, { org_id: orgId, request_id: requestId })
 
 /**
  * Changes rows that are no state of an org (counters, gauges), all or none and without an event. Lost races are run again
@@ -140,7 +142,7 @@ export async function pauseBeforeNext(
   cause: Error,
   timing: Timing = realTiming,
 ): Promise<void> {
-  const pauseMs = timing.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt)
+  const pauseMs = timing.random() * Math.min(maxPauseMs, firstPauseMs * 2 ** attempt)
   if (timing.now().getTime() + pauseMs >= deadline.getTime()) {
     throw new ProblemError('service_unavailable', 'Too many changes of this organization at once; try again.', {
       headers: { 'retry-after': '1' },

@@ -55,11 +55,11 @@ async function release(key: RowKey, owner: string): Promise<void> {
 }
 
 const firstPauseMs = 50
-const longestPauseMs = 800
+const maxPauseMs = 800
 
 /** How long to wait before asking again, with jitter so that many who wait do not ask at once. */
 export const pauseMs = (attempt: number, { random }: Timing): number =>
-  (0.5 + random() / 2) * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt)
+  (0.5 + random() / 2) * Math.min(maxPauseMs, firstPauseMs * 2 ** attempt)
 
 interface Patience {
   /** How long the lease holds when nobody releases it. */

@@ -13,7 +13,7 @@ const entryLimitBytes = 256 * 1024
 const envelopeBytes = 2048
 /** The bus can refuse an entry of a call that succeeds; it is put again, so often and after pauses of up to so long. */
 const maxAttempts = 3
-const longestPauseMs = 400
+const maxPauseMs = 400
 
 let shared: EventBridgeClient | undefined
 
@@ -36,7 +36,7 @@ export async function putStripeEvent(event: StripeEvent, asReceived: string): Pr
     const code = Entries[0]?.ErrorCode
     log.warn('the bus refused a Stripe event', { event_id: event.id, error_code: code, attempt })
     if (attempt === maxAttempts) throw notTaken()
-    await realTiming.sleep(realTiming.random() * longestPauseMs)
+    await realTiming.sleep(realTiming.random() * maxPauseMs)
   }
 }
 

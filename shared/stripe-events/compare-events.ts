@@ -1,9 +1,9 @@
 /** Finds lost events: those that Stripe lists and nobody has marked done. */
 import { concurrently } from '../runtime/concurrently.ts'
-import { measure } from '../runtime/metrics.ts'
-import { isDone, markDone } from './done.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
 import { stripeEventSchema } from './event.ts'
-import type { EventQuery } from './list.ts'
+import type { EventQuery } from './list-events.ts'
+import { isProcessed, markProcessed } from './processed-events.ts'
 import { whoseEvent } from './project.ts'
 import type { Customer, SweepRun } from './sweep-run.ts'
 import { type Comparison, type SweepState, saveSweepState } from './sweep-state.ts'
@@ -45,8 +45,8 @@ async function recoverLost(sweep: SweepRun, page: readonly unknown[]): Promise<b
   const { summary, ports } = sweep
   return sweep.syncAll(await lostEvents(sweep, page), shareOfTime, async ({ eventIds }) => {
     summary.eventsLost += eventIds.length
-    measure('Stripe events were lost', { StripeEventsLost: eventIds.length }, { event_ids: eventIds })
-    for (const eventId of eventIds) await markDone(eventId, ports.timing.now())
+    emitMetrics('Stripe events were lost', { StripeEventsLost: eventIds.length }, { event_ids: eventIds })
+    for (const eventId of eventIds) await markProcessed(eventId, ports.timing.now())
   })
 }
 
@@ -57,7 +57,7 @@ async function lostEvents({ summary }: SweepRun, page: readonly unknown[]) {
   summary.eventsCompared += events.length
   await concurrently(readsAtOnce, events, async (event) => {
     const whose = await whoseEvent(event)
-    if (!whose || (await isDone(event.id))) return
+    if (!whose || (await isProcessed(event.id))) return
     const known = lost.get(whose.customerId)
     lost.set(whose.customerId, { ...whose, eventIds: [...(known?.eventIds ?? []), event.id] })
   })

@@ -11,11 +11,11 @@ import { idPattern } from '../ids.ts'
 import { lazy } from '../lazy.ts'
 import type { Run } from '../runtime/background.ts'
 import { environment } from '../runtime/environment.ts'
-import { measure } from '../runtime/metrics.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
 import { realTiming } from '../runtime/timing.ts'
 import { isLivemode, stripeSecrets } from '../stripe/secrets.ts'
-import { isDone, markDone } from './done.ts'
 import { customerOf, isKnownType, type StripeEvent, stripeEventSchema, webhookSource } from './event.ts'
+import { isProcessed, markProcessed } from './processed-events.ts'
 
 /** What EventBridge hands its targets, as far as it is read. */
 const envelopeSchema = lazy(() => z.object({ source: z.string(), detail: stripeEventSchema() }))
@@ -44,8 +44,8 @@ export async function project(
   if (!isKnownType(event.type)) return acknowledge('type', about)
   const whose = await whoseEvent(event)
   if (!whose) return acknowledge('customer', about)
-  if (await isDone(event.id)) {
-    measure('Stripe event was projected before', { StripeEventsDuplicate: 1 }, about)
+  if (await isProcessed(event.id)) {
+    emitMetrics('Stripe event was projected before', { StripeEventsDuplicate: 1 }, about)
     return 'duplicate'
   }
   const { now } = ports?.timing ?? realTiming
@@ -53,9 +53,9 @@ export async function project(
   const { changed, projection } = await syncCustomer(request, ports)
   if (!projection) return acknowledge('customer', about)
   if (event.type.startsWith('invoice.')) await dropInvoices(whose)
-  await markDone(event.id, now())
+  await markProcessed(event.id, now())
   const StripeEventAgeSeconds = Math.max(0, Math.round(now().getTime() / 1000 - event.created))
-  measure(
+  emitMetrics(
     'Stripe event projected',
     { StripeEventsProjected: 1, StripeEventAgeSeconds },
     { ...about, org_id: whose.orgId, changed },
@@ -90,11 +90,11 @@ export async function whoseEvent(event: StripeEvent): Promise<{ orgId: string; c
 }
 
 function refuse(reason: Refusal, about: Record<string, unknown>): 'refused' {
-  measure('Stripe event refused', { StripeEventsRefused: 1 }, { reason, ...about })
+  emitMetrics('Stripe event refused', { StripeEventsRefused: 1 }, { reason, ...about })
   return 'refused'
 }
 
 function acknowledge(reason: 'type' | 'customer', about: Record<string, unknown>): 'unknown' {
-  measure('Stripe event is not for us', { StripeEventsUnknown: 1 }, { reason, ...about })
+  emitMetrics('Stripe event is not for us', { StripeEventsUnknown: 1 }, { reason, ...about })
   return 'unknown'
 }

@@ -1,7 +1,7 @@
 /** What our webhook is sent: believed only when Stripe has signed it, just now, for the mode that this stage works in. */
 import { invalidInput, ProblemError } from '../problem.ts'
 import { environment, environmentNames } from '../runtime/environment.ts'
-import { measure } from '../runtime/metrics.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
 import { isLivemode, renewedStripeSecrets, type StripeSecrets, stripeSecrets } from '../stripe/secrets.ts'
 import { putStripeEvent } from './bus.ts'
 import { type StripeEvent, stripeEventSchema } from './event.ts'
@@ -39,7 +39,7 @@ export async function receive(delivery: Delivery): Promise<void> {
   }
   await putStripeEvent(event, text)
   const { id, type } = event
-  measure(
+  emitMetrics(
     'Stripe event received',
     { StripeEventsReceived: 1 },
     { event_id: id, event_type: type, request_id: requestId },
@@ -92,6 +92,6 @@ function parse({ body, requestId }: Delivery): { event: StripeEvent; text: strin
 const fault = (path: string, code: string, message: string) => invalidInput([{ path, code, message }])
 
 function refused(reason: Reason, requestId: string, problem: ProblemError): ProblemError {
-  measure('Stripe event refused', { StripeEventsRefused: 1 }, { reason, request_id: requestId })
+  emitMetrics('Stripe event refused', { StripeEventsRefused: 1 }, { reason, request_id: requestId })
   return problem
 }

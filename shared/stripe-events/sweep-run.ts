@@ -4,9 +4,9 @@ import { ProblemError } from '../problem.ts'
 import type { Run } from '../runtime/background.ts'
 import { concurrently } from '../runtime/concurrently.ts'
 import { log } from '../runtime/log.ts'
-import { measure } from '../runtime/metrics.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
 import type { Timing } from '../runtime/timing.ts'
-import type { EventPage, EventQuery } from './list.ts'
+import type { EventPage, EventQuery } from './list-events.ts'
 
 /** All that a sweep does to the world beside the table; a simulation has its own. */
 export interface SweepPorts {
@@ -45,7 +45,7 @@ export interface Customer {
 /** Stripe allows 25 requests a second in test mode; a sync is one or a few, and others want some too. */
 const syncsAtOnce = 4
 /** So many failures in a row are not the customers' fault: the run ends instead of hammering. */
-const mostFailuresInARow = 10
+const maxFailuresInARow = 10
 
 export class SweepRun {
   readonly summary: SweepSummary = {
@@ -71,7 +71,7 @@ export class SweepRun {
 
   /** Whether everything fails, so that going on makes no sense. */
   get isHopeless(): boolean {
-    return this.#failuresInARow >= mostFailuresInARow
+    return this.#failuresInARow >= maxFailuresInARow
   }
 
   /** Whether this share of the run's time is over, or going on makes no sense. */
@@ -110,7 +110,11 @@ export class SweepRun {
     if (!outcome.changed) return true
     this.summary.corrected += 1
     const fields = outcome.changes.map(({ field }) => field)
-    measure('billing drift corrected', { BillingDriftCorrected: 1 }, { org_id: orgId, fields, request_id: requestId })
+    emitMetrics(
+      'billing drift corrected',
+      { BillingDriftCorrected: 1 },
+      { org_id: orgId, fields, request_id: requestId },
+    )
     return true
   }
 
@@ -126,7 +130,7 @@ export class SweepRun {
       this.#failuresInARow += 1
       const about = { request_id: this.#run.requestId, ...told }
       log.error('a part of the sweep failed', { ...about, error: error as Error })
-      measure('sweep failure', { SweepFailures: 1 }, about)
+      emitMetrics('sweep failure', { SweepFailures: 1 }, about)
       return undefined
     }
   }

@@ -11,7 +11,7 @@ import type { Customer, SweepRun } from './sweep-run.ts'
 import { type Position, type SweepState, saveSweepState } from './sweep-state.ts'
 
 /** How many of the longest unasked are asked about in one run. */
-export const mostStale = 200
+export const maxStale = 200
 const pageSize = 100
 const readsAtOnce = 8
 /** How much of the time may be over when the walk ends, and when the last one is asked about. */
@@ -39,7 +39,7 @@ export async function walkCustomers(sweep: SweepRun, before: SweepState): Promis
 }
 
 const longestUnasked = (stale: readonly Stale[]): Stale[] =>
-  stale.toSorted((a, b) => (a.syncedAt < b.syncedAt ? -1 : 1)).slice(0, mostStale)
+  stale.toSorted((a, b) => (a.syncedAt < b.syncedAt ? -1 : 1)).slice(0, maxStale)
 
 interface CustomerPage {
   customers: readonly Customer[]

@@ -74,15 +74,15 @@ export const usageLimitsSchema = lazy(() =>
     .meta({ id: 'UsageLimits', description: 'The limit of every metric, and where it comes from.' }),
 )
 
-export type ShownLimits = z.infer<ReturnType<typeof usageLimitsSchema>>
+export type UsageLimitsView = z.infer<ReturnType<typeof usageLimitsSchema>>
 
 /** What an org has set, by metric. */
-export type StoredLimits = Partial<
+export type LimitsRecord = Partial<
   Record<Metric, { limit: number | null; mode: 'enforce' | 'alert_only'; updated_at: string }>
 >
 
 /** What holds: the org's own limit where it is below the plan's, the plan's otherwise. */
-export function toUsageLimits(stored: StoredLimits, plan: Plan): z.infer<ReturnType<typeof usageLimitsSchema>> {
+export function toUsageLimitsView(stored: LimitsRecord, plan: Plan): z.infer<ReturnType<typeof usageLimitsSchema>> {
   const shown = metrics.map((metric) => {
     const plan_ceiling = ceilings[metric](plan)
     const own = stored[metric]
@@ -108,7 +108,7 @@ const neverSet = { limit: null, mode: 'enforce' } as const
 type WantedLimits = Partial<Record<Metric, { limit: number | null; mode?: 'enforce' | 'alert_only' }>>
 
 /** The limits with what a request sets; a metric that stays as it was keeps its time. */
-export function withLimits(stored: StoredLimits, wanted: WantedLimits, now: Date): StoredLimits {
+export function withLimits(stored: LimitsRecord, wanted: WantedLimits, now: Date): LimitsRecord {
   const beforeOf = (name: string) => stored[name as Metric] ?? neverSet
   const changed = Object.entries(wanted)
     .map(([name, { limit, mode = beforeOf(name).mode }]) => [name, { limit, mode }] as const)

@@ -11,7 +11,7 @@ import {
   findCheckout,
   isPaid,
   openCheckout,
-  toCheckoutRecord,
+  toCheckoutView,
   whileNoOtherCheckout,
 } from '../../shared/billing/checkout.ts'
 import type { BillingPorts } from '../../shared/billing/ports.ts'
@@ -234,7 +234,7 @@ class Story {
       orgId,
       async () => {
         const checkout = await openCheckout(wish, binding, this.#ports)
-        const record = toCheckoutRecord(checkout, wish)
+        const record = toCheckoutView(checkout, wish)
         this.#oracle.opened(orgId)
         const { checkoutSessionId: told } = await readBilling(orgId)
         if (told !== record.session_id) {

@@ -14,7 +14,7 @@ const foreign = new Set(['InvalidCiphertextException', 'IncorrectKeyException'])
  * @throws ProblemError `server_error`, not to be retried, when it was not sealed for that row
  * @throws ProblemError `service_unavailable` when the key cannot be used
  */
-export async function open(ciphertext: Uint8Array, binding: SecretBinding): Promise<Secret> {
+export async function decrypt(ciphertext: Uint8Array, binding: SecretBinding): Promise<Secret> {
   try {
     const { Plaintext } = await kms().send(
       new DecryptCommand({

@@ -33,4 +33,4 @@ export const invoiceSchema = lazy(() =>
 export type InvoiceSummary = z.infer<ReturnType<typeof invoiceSummarySchema>>
 export type Invoice = z.infer<ReturnType<typeof invoiceSchema>>
 
-export const mostInvoices = 20
+export const maxInvoices = 20

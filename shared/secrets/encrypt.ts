@@ -1,7 +1,7 @@
 /** Sealing secrets with KMS. Functions that store a secret may only do this; opening is for others. */
 import { EncryptCommand } from '@aws-sdk/client-kms'
 import { requiredEnvironment } from '../runtime/environment.ts'
-import { encryptionContext, keyProblem, kms, type SealedSecret, type SecretBinding } from './kms.ts'
+import { type EncryptedSecret, encryptionContext, keyProblem, kms, type SecretBinding } from './kms.ts'
 import { maskOf, type Secret } from './secret.ts'
 
 /**
@@ -9,7 +9,11 @@ import { maskOf, type Secret } from './secret.ts'
  *
  * @throws ProblemError `service_unavailable` when the key cannot be used
  */
-export async function seal(secret: Secret, binding: SecretBinding, masked = maskOf(secret)): Promise<SealedSecret> {
+export async function encrypt(
+  secret: Secret,
+  binding: SecretBinding,
+  masked = maskOf(secret),
+): Promise<EncryptedSecret> {
   const { CiphertextBlob } = await kms()
     .send(
       new EncryptCommand({
@@ -26,11 +30,11 @@ export async function seal(secret: Secret, binding: SecretBinding, masked = mask
 }
 
 /** What becomes of a stored secret under a patch: absent keeps it, null drops it, a new one is sealed. */
-export async function sealField(
+export async function encryptField(
   patched: Secret | null | undefined,
-  current: SealedSecret | null,
+  current: EncryptedSecret | null,
   binding: SecretBinding,
-): Promise<SealedSecret | null> {
+): Promise<EncryptedSecret | null> {
   if (patched === undefined) return current
-  return patched === null ? null : seal(patched, binding)
+  return patched === null ? null : encrypt(patched, binding)
 }

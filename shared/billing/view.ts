@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { inOrder } from '../in-order.ts'
 import { lazy } from '../lazy.ts'
 import { activeOverride, type Billing, type PlanOverride, planOf } from './current-plan.ts'
-import { invoiceSummarySchema } from './invoice-record.ts'
+import { invoiceSummarySchema } from './invoice-view.ts'
 import { planCodes, planFeatures, plans } from './plans.ts'
 import { type BillingProjection, type Subscription, subscriptionStatuses } from './projection.ts'
 
@@ -145,7 +145,7 @@ export const supportContextSchema = lazy(() =>
     .meta({ id: 'BillingSupportContext' }),
 )
 
-export type BillingRecord = z.infer<ReturnType<typeof billingSchema>>
+export type BillingView = z.infer<ReturnType<typeof billingSchema>>
 export type ReconciledBilling = z.infer<ReturnType<typeof reconciledSchema>>
 export type SupportContext = z.infer<ReturnType<typeof supportContextSchema>>
 
@@ -159,7 +159,7 @@ const subscriptionOrder = [
 const projectionOrder = ['synced_at', 'source', 'sync_seq', 'event_id'] as const
 
 /** Billing as it stands at an instant. */
-export function toBillingRecord(billing: Billing, now: Date) {
+export function toBillingView(billing: Billing, now: Date) {
   const { plan, source } = planOf(billing, now)
   const { projection, customerId } = billing
   return {

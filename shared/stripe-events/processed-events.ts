@@ -6,12 +6,13 @@ import { updateRow } from '../table/update.ts'
 /** Stripe sends an event again for 3 days and lists it for 30. */
 const keepSeconds = 30 * 24 * 60 * 60
 
-const doneKey = (eventId: string): RowKey => ({ pk: `STRIPEEVENT#${eventId}`, sk: 'STRIPEEVENT' })
+const processedKey = (eventId: string): RowKey => ({ pk: `STRIPEEVENT#${eventId}`, sk: 'STRIPEEVENT' })
 
-export const isDone = async (eventId: string): Promise<boolean> => (await getRow(doneKey(eventId))) !== undefined
+export const isProcessed = async (eventId: string): Promise<boolean> =>
+  (await getRow(processedKey(eventId))) !== undefined
 
-export async function markDone(eventId: string, now: Date): Promise<void> {
-  await updateRow(doneKey(eventId), {
+export async function markProcessed(eventId: string, now: Date): Promise<void> {
+  await updateRow(processedKey(eventId), {
     UpdateExpression: 'SET expires_at_epoch = :expiry',
     ExpressionAttributeValues: { ':expiry': Math.floor(now.getTime() / 1000) + keepSeconds },
   })
