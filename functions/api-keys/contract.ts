@@ -1,5 +1,7 @@
 /** API keys: org, app and publishable. */
+
 import * as z from 'zod'
+import { changeAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { allowedOriginsField } from '../../shared/api-keys/origins.ts'
 import {
   environments,
@@ -209,7 +211,7 @@ export const listApiKeys = operation({
     { id: 'settings.api_keys.list', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
     { id: 'api_keys.list', route: 'GET /api/v1/api-keys', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getApiKey = operation({
@@ -224,7 +226,7 @@ export const getApiKey = operation({
   }),
   answers: () => ({ 200: keyViewSchema() }),
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const revokeApiKey = operation({
@@ -265,7 +267,7 @@ export const revokeApiKey = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'api_key.revoked', resource: 'api_key', param: 'key_id' },
 })
 
@@ -332,5 +334,5 @@ export const listScopes = operation({
       .meta({ id: 'ScopeRegistry' }),
   }),
   published: [{ id: 'settings.api_keys.scopes', records: { answer: 'ApiKeyScopesResponse' }, wire: scopeRegistryView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })

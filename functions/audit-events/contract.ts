@@ -1,5 +1,7 @@
 /** The audit trail: reading it, and checking that nothing in it was changed. */
+
 import * as z from 'zod'
+import { listAccess } from '../../shared/access.ts'
 import { auditActions, auditEventSchema } from '../../shared/audit/event.ts'
 import { countQuery, instantField } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
@@ -40,7 +42,7 @@ export const listAuditEvents = operation({
       }),
   }),
   answers: () => ({ 200: pageOf(auditEventSchema()) }),
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const verifyAuditChain = operation({
@@ -73,5 +75,5 @@ export const verifyAuditChain = operation({
       })
       .meta({ id: 'AuditVerification' }),
   }),
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })

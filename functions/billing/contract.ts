@@ -1,5 +1,7 @@
 /** Billing: checkout and portal at Stripe, what Stripe says of the subscription, and the override of the plan. */
+
 import * as z from 'zod'
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { invoiceSchema, maxInvoices } from '../../shared/billing/invoice-view.ts'
 import { returnUrlField } from '../../shared/billing/return-url.ts'
 import {
@@ -47,7 +49,7 @@ export const reconcileCheckout = operation({
     },
   ],
   refusals: ['not_found', 'conflict', 'upstream_error'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
   audit: { action: 'billing.subscription_synced', resource: 'billing' },
 })
 
@@ -93,7 +95,7 @@ export const createCheckoutSession = operation({
     },
   ],
   refusals: ['conflict', 'upstream_error'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
   audit: { action: 'billing.checkout_started', resource: 'billing' },
 })
 
@@ -116,7 +118,7 @@ export const createPortalSession = operation({
     },
   ],
   refusals: ['conflict', 'upstream_error'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
   audit: { action: 'billing.portal_opened', resource: 'billing' },
 })
 
@@ -130,7 +132,7 @@ export const getBilling = operation({
     'The plan, where it comes from, and the subscription as Stripe had it when it was last read; Stripe is not called.',
   answers: () => ({ 200: billingSchema() }),
   published: [{ id: 'settings.billing.get', records: { answer: 'BillingResponse' }, wire: billingView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateBilling = operation({
@@ -165,7 +167,7 @@ export const updateBilling = operation({
       wire: billingUpdate,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'billing.override_set', resource: 'billing' },
 })
 
@@ -190,7 +192,7 @@ export const listInvoices = operation({
   }),
   published: [{ id: 'settings.billing.invoices', records: { answer: 'BillingInvoicesResponse' }, wire: invoicesView }],
   refusals: ['upstream_error'],
-  access: { table: ['GetItem', 'UpdateItem'], stripe: true },
+  access: { ...readAccess, stripe: true },
 })
 
 export const getSupportContext = operation({
@@ -205,5 +207,5 @@ export const getSupportContext = operation({
     { id: 'settings.billing.support_context', records: { answer: 'BillingSupportContextResponse' }, wire: supportView },
   ],
   refusals: ['upstream_error'],
-  access: { table: ['GetItem', 'UpdateItem'], stripe: true },
+  access: { ...readAccess, stripe: true },
 })

@@ -1,5 +1,7 @@
 /** How Stripe's events come in, and what is done about them. */
+
 import * as z from 'zod'
+import { changeAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import type { BackgroundFunction } from '../../shared/runtime/background.ts'
 
@@ -23,7 +25,7 @@ export const projectStripeEvent = {
   summary: 'Brings up to date the customer that an event of Stripe is about',
   trigger: { events: 'stripe' },
   timeoutSeconds: 60,
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
 } satisfies BackgroundFunction
 
 export const sweepBilling = {

@@ -7,7 +7,7 @@ import { StaleReadError } from '../storage/commit.ts'
 import { countKey } from '../storage/record.ts'
 import { countRows } from '../table/query.ts'
 import { getRow } from '../table/read.ts'
-import { orgPartition } from '../table/rows.ts'
+import { fromRow, orgPartition } from '../table/rows.ts'
 import { updateIf, type Write } from '../table/writes.ts'
 import { usableKeys } from './list-keys.ts'
 import { recordPrefix } from './rows.ts'
@@ -22,10 +22,9 @@ const maxUsableKeys = 1000
  */
 export async function countIssued(orgId: string, now: Date, ended = 0): Promise<Write> {
   const key = countKey({ prefix: recordPrefix }, orgId)
-  const row = await getRow(key)
-  // A row of an earlier version has no `issued`, and missed the keys before it.
-  const issued = row?.issued as number | undefined
-  if (issued !== undefined && (row?.count as number) < maxUsableKeys) return updateIf(key, countUp, recount)
+  // A row of an earlier version has no `issued`, and its count misses older keys.
+  const { count = 0, issued } = fromRow<{ count?: number; issued?: number }>(await getRow(key)) ?? {}
+  if (issued !== undefined && count < maxUsableKeys) return updateIf(key, countUp, recount)
   const usable = await countRows(orgPartition(orgId), recordPrefix, usableKeys(now))
   if (usable - ended >= maxUsableKeys) throw full()
   return updateIf(

@@ -1,7 +1,7 @@
 /** The binding between an org and its Stripe customer. */
 import { type Change, StaleReadError } from '../storage/commit.ts'
 import { getRow } from '../table/read.ts'
-import type { RowKey } from '../table/rows.ts'
+import { fromRow, type RowKey } from '../table/rows.ts'
 import { insert, put, updateIf } from '../table/writes.ts'
 import type { Billing } from './current-plan.ts'
 import { sweepKey } from './customer-shards.ts'
@@ -44,4 +44,4 @@ export function customerBound(orgId: string, before: Billing, customerId: string
 
 /** The org that was bound to a customer. The org can be bound to another customer by now. */
 export const findOrgOfCustomer = async (customerId: string): Promise<string | undefined> =>
-  (await getRow(customerKey(customerId)))?.org_id as string | undefined
+  fromRow<{ org_id: string }>(await getRow(customerKey(customerId)))?.org_id

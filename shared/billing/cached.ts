@@ -6,9 +6,9 @@ import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
-import { pauseMs, tryLease } from '../storage/lease.ts'
+import { withLease } from '../storage/lease.ts'
 import { getRow } from '../table/read.ts'
-import { orgPartition, type RowKey } from '../table/rows.ts'
+import { fromRow, orgPartition, type RowKey } from '../table/rows.ts'
 import { updateRow, updateRowIf } from '../table/update.ts'
 
 export interface CacheEntry {
@@ -44,17 +44,13 @@ export async function cached<T>(
   timing: Timing = realTiming,
 ): Promise<Copy<T>> {
   const lock = { ...keyOf(entry), sk: `LOCK#${keyOf(entry).sk}` }
-  let waitedMs = 0
-  for (let attempt = 0; ; attempt++) {
-    const known = await settled<T>(entry, timing)
-    if (known) return known
-    const lease = await tryLease(lock, leaseMs, timing)
-    if (lease) return refreshed(entry, refresh, timing).finally(() => lease.release())
-    const pause = pauseMs(attempt, timing)
-    waitedMs += pause
-    if (waitedMs > waitMs) return lastGood<T>(await readEntry(entry), busy())
-    await timing.sleep(pause)
+  const wait = {
+    ttlMs: leaseMs,
+    waitMs,
+    known: () => settled<T>(entry, timing),
+    giveUp: async () => lastGood<T>(await readEntry(entry), busy()),
   }
+  return withLease(lock, wait, timing, () => refreshed(entry, refresh, timing))
 }
 
 const busy = () =>
@@ -76,6 +72,12 @@ export async function expire(entry: Pick<CacheEntry, 'orgId' | 'name'>): Promise
   })
 }
 
+interface CacheRecord {
+  content_json?: string
+  cached_at_ms?: number
+  failed_at_ms?: number
+}
+
 interface Stored {
   /** As JSON: a table does not keep the order of fields. */
   content: string | undefined
@@ -89,11 +91,11 @@ const keyOf = ({ orgId, name }: Pick<CacheEntry, 'orgId' | 'name'>): RowKey => (
 })
 
 async function readEntry(entry: CacheEntry): Promise<Stored> {
-  const row = await getRow(keyOf(entry))
+  const record = fromRow<CacheRecord>(await getRow(keyOf(entry)))
   return {
-    content: row?.content_json as string | undefined,
-    cachedAtMs: (row?.cached_at_ms as number | undefined) ?? 0,
-    failedAtMs: (row?.failed_at_ms as number | undefined) ?? 0,
+    content: record?.content_json,
+    cachedAtMs: record?.cached_at_ms ?? 0,
+    failedAtMs: record?.failed_at_ms ?? 0,
   }
 }
 
@@ -120,9 +122,6 @@ const toCopy = <T>(content: string, cachedAtMs: number, stale: boolean): Copy<T>
 })
 
 async function refreshed<T>(entry: CacheEntry, refresh: () => Promise<T>, timing: Timing): Promise<Copy<T>> {
-  // Between the look and the lease somebody may have done it.
-  const known = await settled<T>(entry, timing)
-  if (known) return known
   // As old as the question, not as the answer.
   const askedAtMs = timing.now().getTime()
   try {

@@ -73,7 +73,7 @@ export const whileNoOtherCheckout = <T>(
 ): Promise<T> =>
   withLease(
     { pk: orgPartition(orgId), sk: 'LOCK#CHECKOUT' },
-    { ttlMs: leaseMs, waitMs, busy: otherCheckout },
+    { ttlMs: leaseMs, waitMs, giveUp: () => Promise.reject(otherCheckout()) },
     timing,
     work,
   )

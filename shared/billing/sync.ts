@@ -69,9 +69,9 @@ const leaseKey = (orgId: string, customerId: string): RowKey => ({
  * @throws ProblemError `upstream_error`, `service_unavailable`, when Stripe fails or the org's chain is too busy
  */
 export function syncCustomer(request: SyncRequest, ports: SyncPorts = realPorts): Promise<SyncOutcome> {
-  const patience = { ttlMs: leaseMs, waitMs, busy }
+  const wait = { ttlMs: leaseMs, waitMs, giveUp: () => Promise.reject(busy()) }
   const key = leaseKey(request.orgId, request.customerId)
-  return withLease(key, patience, ports.timing, () => syncUnderLease(request, ports))
+  return withLease(key, wait, ports.timing, () => syncUnderLease(request, ports))
 }
 
 const busy = () =>

@@ -8,7 +8,7 @@ import { log } from '../runtime/log.ts'
 import { changeTogether } from '../storage/commit.ts'
 import { queryRange } from '../table/query.ts'
 import { getRows } from '../table/read.ts'
-import { orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
 import { updateRowIf } from '../table/update.ts'
 import { updateIf, type Write } from '../table/writes.ts'
 import {
@@ -162,14 +162,16 @@ function toBucket(row: Row): Bucket {
   }
 }
 
-/** The last cooldown of each target that has had one of late. */
+type CooldownRecord = Pick<Cooldown, 'reason' | 'closed'> & { until_ms: number }
+
+/** The last cooldown of each target that had one recently. */
 export async function readCooldowns(orgId: string): Promise<Map<string, Cooldown>> {
   const rows = await queryRange(healthPartition(orgId), cooldownPrefix, `${cooldownPrefix}~`)
   return new Map(
-    rows.map(({ sk, until_ms, reason, closed }) => [
-      sk.slice(cooldownPrefix.length),
-      { untilMs: until_ms, reason, closed } as unknown as Cooldown,
-    ]),
+    rows.map((row) => {
+      const { until_ms: untilMs, reason, closed } = fromRow<CooldownRecord>(row)
+      return [row.sk.slice(cooldownPrefix.length), { untilMs, reason, closed }]
+    }),
   )
 }
 

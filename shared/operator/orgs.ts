@@ -11,7 +11,7 @@ import type { Org } from '../orgs/record.ts'
 import { ProblemError } from '../problem.ts'
 import { type Change, commit } from '../storage/commit.ts'
 import { getRow } from '../table/read.ts'
-import { orgPartition } from '../table/rows.ts'
+import { fromRow, orgPartition } from '../table/rows.ts'
 import { insert } from '../table/writes.ts'
 
 const systemActor = (id: string): Actor => ({ type: 'system', id })
@@ -29,7 +29,7 @@ const nameKey = (name: string) => ({ pk: `ORGNAME#${name.toLowerCase()}`, sk: 'O
 
 /** The org that has this name, whatever its case. */
 export const findOrgIdByName = async (name: string): Promise<string | undefined> =>
-  (await getRow(nameKey(name)))?.org_id as string | undefined
+  fromRow<{ org_id: string }>(await getRow(nameKey(name)))?.org_id
 
 /**
  * Writes a new org.

@@ -6,11 +6,12 @@ import {
   type DocumentKind,
   documentChanged,
   documentKey,
-  fromRow,
+  documentOf,
   type Versioned,
   writeDocument,
 } from '../storage/document.ts'
 import { getRow } from '../table/read.ts'
+import { fromRow } from '../table/rows.ts'
 import { insert } from '../table/writes.ts'
 import { defaultOrgSettings, type OrgSettings, type OrgSettingsView } from './record.ts'
 
@@ -31,10 +32,10 @@ export type OrgSettingsRecord = Versioned<OrgSettings> & { times: Times | undefi
 
 export async function readOrgSettings(orgId: string): Promise<OrgSettingsRecord> {
   const row = await getRow(documentKey(kind, orgId))
-  const stored = fromRow(kind, row)
+  const stored = documentOf(kind, row)
   if (!row) return { ...stored, times: undefined }
   // Rows of earlier versions have no times: their organization is as old as its id.
-  const { created_at = bornAt(orgId), updated_at = created_at } = row as Partial<Times>
+  const { created_at = bornAt(orgId), updated_at = created_at } = fromRow<Partial<Times>>(row)
   return { ...stored, times: { created_at, updated_at } }
 }
 

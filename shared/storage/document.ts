@@ -4,7 +4,7 @@
  */
 import { type AuditAction, type AuditChange, changedFields, type ResourceType } from '../audit/event.ts'
 import { getRow } from '../table/read.ts'
-import { orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
 import { putIf } from '../table/writes.ts'
 import { type Change, StaleReadError } from './commit.ts'
 
@@ -28,12 +28,13 @@ export const documentKey = <T extends object>(kind: DocumentKind<T>, orgId: stri
 
 /** The settings as they are stored, or their defaults. */
 export const readDocument = async <T extends object>(kind: DocumentKind<T>, orgId: string): Promise<Versioned<T>> =>
-  fromRow(kind, await getRow(documentKey(kind, orgId)))
+  documentOf(kind, await getRow(documentKey(kind, orgId)))
 
 /** The document of a row. Fields that were added since it was written have their defaults. */
-export function fromRow<T extends object>(kind: DocumentKind<T>, row: Row | undefined): Versioned<T> {
-  if (!row) return { value: kind.defaults, version: 0 }
-  return { value: { ...kind.defaults, ...(row.value as Partial<T>) }, version: row.version as number }
+export function documentOf<T extends object>(kind: DocumentKind<T>, row: Row | undefined): Versioned<T> {
+  const stored = fromRow<{ value: Partial<T>; version: number }>(row)
+  if (!stored) return { value: kind.defaults, version: 0 }
+  return { value: { ...kind.defaults, ...stored.value }, version: stored.version }
 }
 
 /**

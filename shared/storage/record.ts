@@ -7,7 +7,7 @@ import { notFound, ProblemError } from '../problem.ts'
 import type { PageSpec } from '../table/page-spec.ts'
 import { type Filter, queryPage, queryRange } from '../table/query.ts'
 import { getRow } from '../table/read.ts'
-import { orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
 import { insert, putIf, removeIf, updateIf } from '../table/writes.ts'
 import { type Change, StaleReadError } from './commit.ts'
 
@@ -48,9 +48,10 @@ export const countKey = ({ prefix }: Pick<RecordKind<never>, 'prefix'>, orgId: s
   sk: `COUNT#${prefix}`,
 })
 
-// The kind's own functions write its rows; what comes back is what they wrote.
-const toRecord = <T extends StoredRecord>({ defaults }: RecordKind<T>, { pk: _pk, sk: _sk, ...record }: Row): T =>
-  ({ ...defaults, ...record }) as unknown as T
+const toRecord = <T extends StoredRecord>({ defaults }: RecordKind<T>, row: Row): T => ({
+  ...defaults,
+  ...fromRow<T>(row),
+})
 
 /** @throws ProblemError `not_found` */
 export async function getRecord<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, id: string): Promise<T> {
@@ -86,8 +87,8 @@ const full = ({ max, plural }: Pick<RecordKind<never>, 'max' | 'plural'>) =>
  * @throws ProblemError `conflict` when the org has as many as it may
  */
 export async function requireRoom<T extends StoredRecord>(kind: RecordKind<T>, orgId: string): Promise<void> {
-  const row = await getRow(countKey(kind, orgId))
-  if (((row?.count as number | undefined) ?? 0) >= kind.max) throw full(kind)
+  const counter = fromRow<{ count: number }>(await getRow(countKey(kind, orgId)))
+  if ((counter?.count ?? 0) >= kind.max) throw full(kind)
 }
 
 /** The change that adds a record, unless the org has as many as it may. */

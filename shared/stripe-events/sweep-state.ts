@@ -1,6 +1,6 @@
 /** How far the sweep has come: kept as it goes, so that a run that dies or runs out of time is taken up by the next. */
 import { getRow } from '../table/read.ts'
-import type { RowKey } from '../table/rows.ts'
+import { fromRow, type RowKey } from '../table/rows.ts'
 import { updateRow } from '../table/update.ts'
 
 export interface SweepState {
@@ -28,9 +28,8 @@ export interface Position {
 const stateKey: RowKey = { pk: 'STRIPESWEEP', sk: 'STATE' }
 
 export async function readSweepState(): Promise<SweepState> {
-  const row = await getRow(stateKey)
-  // Only the function below writes it.
-  return (row?.sweep as SweepState | undefined) ?? { position: { shard: 0 } }
+  const row = fromRow<{ sweep: SweepState }>(await getRow(stateKey))
+  return row?.sweep ?? { position: { shard: 0 } }
 }
 
 export async function saveSweepState(state: SweepState): Promise<void> {

@@ -1,5 +1,6 @@
 /** The Stripe account and mode that the customers of this table belong to, as its first Stripe key decided. */
 import { getRow } from '../table/read.ts'
+import { fromRow } from '../table/rows.ts'
 
 export const ownerKey = { pk: 'STRIPEACCOUNT', sk: 'STRIPEACCOUNT' }
 
@@ -10,4 +11,4 @@ export interface Owner {
 }
 
 /** Undefined before the first call of Stripe. */
-export const storedOwner = async () => (await getRow(ownerKey)) as Partial<Owner> | undefined
+export const storedOwner = async () => fromRow<Partial<Owner>>(await getRow(ownerKey))

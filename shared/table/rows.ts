@@ -14,6 +14,10 @@ export const orgPartition = (orgId: string): string => `ORG#${orgId}`
  * The record in a row, without the row's keys. DynamoDB returns untyped attributes; only this service writes them. This is
  * the one place that trusts a row to hold what its own writes stored.
  */
-export function fromRow<T extends object>({ pk: _pk, sk: _sk, ...record }: Row): T {
+export function fromRow<T extends object>(row: Row): T
+export function fromRow<T extends object>(row: Row | undefined): T | undefined
+export function fromRow<T extends object>(row: Row | undefined): T | undefined {
+  if (!row) return undefined
+  const { pk: _pk, sk: _sk, ...record } = row
   return record as unknown as T
 }
