@@ -1,6 +1,6 @@
 /**
- * The limit of usable keys per org. A row counts up with every key that is issued, and never down: keys also end by the
- * clock, and a revocation must not wait for a row that others write. At the limit the usable keys are counted again.
+ * The limit of usable keys per org. A row counts every issued key and never decreases, for two reasons: keys also
+ * expire by time, and a revocation must not wait for a contended row. At the limit, the usable keys are counted again.
  */
 import { ProblemError } from '../problem.ts'
 import { StaleReadError } from '../storage/commit.ts'
@@ -15,7 +15,7 @@ import { recordPrefix } from './rows.ts'
 const maxUsableKeys = 1000
 
 /**
- * The write that counts one more key, for the transaction that stores it. `ended`: usable keys that the same transaction
+ * The write that counts a new key, for the transaction that stores it. `ended`: usable keys that the same transaction
  * ends.
  *
  * @throws ProblemError `conflict` at the limit
@@ -31,7 +31,7 @@ export async function countIssued(orgId: string, now: Date, ended = 0): Promise<
     key,
     {
       UpdateExpression: 'SET #count = :count, issued = :next',
-      // Every issue moves `issued`: a key that was stored since the row was read fails the condition.
+      // Every new key changes `issued`. So this fails if another key was stored since the read.
       ConditionExpression: issued === undefined ? 'attribute_not_exists(issued)' : 'issued = :issued',
       ExpressionAttributeNames: { '#count': 'count' },
       ExpressionAttributeValues: {
@@ -56,5 +56,5 @@ const recount = () => new StaleReadError('another key was issued since the count
 const full = () =>
   new ProblemError(
     'conflict',
-    `An organization has at most ${maxUsableKeys} usable API keys; revoke one first. Expired and revoked keys do not count.`,
+    `An organization can have ${maxUsableKeys} usable API keys. Revoke one first. Expired and revoked keys do not count.`,
   )

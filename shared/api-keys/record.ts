@@ -1,4 +1,4 @@
-/** The key record: what is served of an API key, and the rules of its life. The raw value is no part of it. */
+/** API keys: the stored record, the served view and the states. Neither contains the raw key. */
 import * as z from 'zod'
 import { actorSchema } from '../audit/event.ts'
 import type { Environment } from '../auth/api-key.ts'
@@ -13,7 +13,9 @@ export type KeyState = (typeof keyStates)[number]
 
 const timestamp = lazy(() => z.iso.datetime({ precision: 3 }))
 
-export const scopeField = lazy(() => z.enum(scopeNames).meta({ id: 'Scope', description: 'What a credential may do.' }))
+export const scopeField = lazy(() =>
+  z.enum(scopeNames).meta({ id: 'Scope', description: 'A permission of a credential.' }),
+)
 
 export const keyViewSchema = lazy(() =>
   z
@@ -55,8 +57,8 @@ export const keyViewSchema = lazy(() =>
 export type KeyView = z.infer<ReturnType<typeof keyViewSchema>>
 
 /**
- * A key as stored: its state follows from the clock, where it must. A key that is revoked at once says so without one
- * (`retiring` false), since the clocks of two functions are never quite the same.
+ * A key as stored. Its state follows from the time, except for an immediate revocation (`retiring` false): the clocks
+ * of two functions differ slightly.
  */
 export type KeyRecord = Omit<KeyView, 'state'> & { retiring: boolean }
 
@@ -81,7 +83,7 @@ const fieldOrder = [
   ...(['last_used_at', 'revoked_at', 'revoked_reason', 'rotated_from', 'rotated_to'] as const),
 ]
 
-/** The record as served. */
+/** The view of a key. */
 export const toKeyView = ({ retiring, ...key }: KeyRecord, now: Date): KeyView =>
   inOrder(fieldOrder, {
     ...key,
@@ -89,16 +91,16 @@ export const toKeyView = ({ retiring, ...key }: KeyRecord, now: Date): KeyView =
     state: keyState({ ...key, retiring }, now),
   })
 
-/** When a key that is rotated now stops working: after the overlap, and never past its own expiry. */
+/** When a key rotated now stops working: after the overlap, and never later than its own expiry. */
 export function overlapEnd(key: Pick<KeyRecord, 'expires_at'>, overlapSeconds: number, now: Date): string {
   const end = new Date(now.getTime() + overlapSeconds * 1000).toISOString()
   return key.expires_at !== null && key.expires_at < end ? key.expires_at : end
 }
 
-/** The default limit of publishable keys, which are in everybody's hands. */
+/** The default limit of publishable keys, which are public. */
 export const publishableRateLimitPerMinute = 60
 
-/** What defines a key; the rest of its record is its history. A rotation carries all of this over. */
+/** The settings of a key. A rotation copies all of them to the new key. */
 export interface KeyDefinition {
   name: string
   key_type: KeyType

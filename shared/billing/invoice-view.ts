@@ -1,4 +1,4 @@
-/** Invoices as the API serves them. */
+/** Views of invoices. */
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
 

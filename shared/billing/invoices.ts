@@ -1,4 +1,4 @@
-/** Invoices as Stripe has them, by way of the cache. */
+/** Invoices from Stripe, through the cache. */
 import type Stripe from 'stripe'
 import { isMissing } from '../stripe/client.ts'
 import { type Copy, cached, expire } from './cached.ts'
@@ -20,19 +20,19 @@ export const recentInvoices = ({ orgId, customerId }: Payer): Promise<Copy<Invoi
 const recentName = (customerId: string): string => `INVOICES#${customerId}`
 const latestName = (customerId: string): string => `LATESTINVOICE#${customerId}`
 
-/** Makes the next reader ask Stripe: an event has said that an invoice changed. */
+/** Makes the next reader ask Stripe, after an event about an invoice. */
 export async function dropInvoices({ orgId, customerId }: Payer): Promise<void> {
   await Promise.all([recentName(customerId), latestName(customerId)].map((name) => expire({ orgId, name })))
 }
 
-/** The last invoice, at most 60 seconds old; null when there is none. */
+/** The latest invoice, at most 60 seconds old; null when there is none. */
 export const latestInvoice = ({ orgId, customerId }: Payer): Promise<Copy<InvoiceSummary | null>> =>
   cached({ orgId, name: latestName(customerId), ttlSeconds: 60 }, async () => {
     const [latest] = await listInvoices(customerId, 1)
     return latest ? toSummary(latest) : null
   })
 
-/** A person waits, and there is most likely a copy: not so patient as other calls. */
+/** Shorter than for other calls: a person waits, and the cache usually has a copy. */
 const impatient = { timeout: 4000, maxNetworkRetries: 1 }
 
 async function listInvoices(customer: string, limit: number): Promise<Stripe.Invoice[]> {

@@ -17,14 +17,14 @@ export const connections: RecordKind<ConnectionRecord> = {
   audited: toAuditFields,
 }
 
-/** The row that the key of a connection belongs to. */
+/** Binds the key of a connection to its row. */
 export const keyOf = (orgId: string, id: string): SecretBinding => ({
   orgId,
   recordId: id,
   purpose: 'cloud_connection',
 })
 
-/** The change that keeps what a test has found out. */
+/** The change that stores the result of a test. */
 export const connectionTested = (orgId: string, before: ConnectionRecord, after: ConnectionRecord): Change => ({
   ...recordUpdated(connections, orgId, before, after),
   action: 'cloud_connection.tested',

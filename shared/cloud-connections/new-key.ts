@@ -1,11 +1,14 @@
-/** A key that is written: what its provider says of it, and its ciphertext. */
+/** A new key of a connection: the provider's verdict on it, and its ciphertext. */
 import { attempt, type KeyedProvider } from '../providers/verify.ts'
 import { encrypt } from '../secrets/encrypt.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { keyOf } from './entity.ts'
 import { afterAttempt, unverified } from './record.ts'
 
-/** Tries a key and seals it. It begins unverified, whatever the key before it was. */
+/**
+ * Tests a key with its provider and encrypts it. Its verification starts from unverified, whatever the previous key's
+ * was.
+ */
 export async function newKey(
   { orgId, id, now }: { orgId: string; id: string; now: Date },
   used: KeyedProvider,

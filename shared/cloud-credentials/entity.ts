@@ -16,7 +16,7 @@ export const credentials: RecordKind<CredentialRecord> = {
   audited: toAuditFields,
 }
 
-/** The row that a credential's key belongs to. */
+/** Binds the key of a credential to its row. */
 export const keyOf = (orgId: string, id: string): SecretBinding => ({
   orgId,
   recordId: id,

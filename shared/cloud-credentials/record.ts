@@ -1,4 +1,4 @@
-/** BYOK credentials: keys for cloud AI providers that inference may use. Nothing here calls the provider. */
+/** BYOK credentials: keys for cloud AI providers that inference can use. This code never calls the provider. */
 import * as z from 'zod'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
@@ -36,7 +36,7 @@ export const toCredentialView = (credential: CredentialRecord): CredentialView =
   updated_at: credential.updated_at,
 })
 
-/** What an event shows. */
+/** The fields that an event shows. */
 export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_version }: CredentialRecord) => ({
   provider,
   name,

@@ -1,4 +1,4 @@
-/** Connections and credentials as inference sees them: which of them the cloud policy lets it use. */
+/** Connections and credentials as inference sees them under the cloud policy. */
 import * as z from 'zod'
 import { type ConnectionRecord, verificationStatuses } from '../cloud-connections/record.ts'
 import type { CredentialRecord } from '../cloud-credentials/record.ts'
@@ -55,7 +55,7 @@ export function toCloudTarget(source: CloudRecord, policy: CloudPolicy): CloudTa
   }
 }
 
-/** Credentials have no such settings of their own. */
+/** Credentials have no such settings. */
 function choiceOf({ kind, record }: CloudRecord) {
   if (kind === 'credential') return { ...choiceDefaults, ...rateLimitDefaults }
   const { priority, weight, rpm_limit, tpm_limit } = record

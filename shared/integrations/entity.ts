@@ -17,9 +17,9 @@ export const integrations: RecordKind<IntegrationRecord> = {
   audited: toAuditFields,
 }
 
-/** The plan feature that a type needs, by the field of the request that asks for it. */
+/** The plan feature that a type needs, keyed by the field of the request that needs it. */
 export const featuresOf = (type: IntegrationType, field: string): Record<string, PlanFeature> =>
   type === 'webhook' ? { [field]: 'webhooks' } : type === 'siem' ? { [field]: 'siem_export' } : {}
 
-/** The row that the secrets of an integration belong to. */
+/** Binds the secrets of an integration to its row. */
 export const secretsOf = (orgId: string, id: string): SecretBinding => ({ orgId, recordId: id, purpose: 'integration' })

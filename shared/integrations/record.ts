@@ -1,4 +1,4 @@
-/** Integrations: what is written, kept and shown of one, by the document of its type. */
+/** Integrations: the request fields, the record and its view, derived from the spec of the type. */
 import * as z from 'zod'
 import { nameField } from '../fields.ts'
 import { idSchema } from '../ids.ts'
@@ -9,7 +9,7 @@ import type { StoredRecord } from '../storage/record.ts'
 import { defaultEventTypes, eventTypesField } from './events.ts'
 import { type FieldSpec, type IntegrationType, integrationTypeNames, specOf } from './types.ts'
 
-/** A sealed value, and whether it looked like a stand-in for a real one when it was written. */
+/** An encrypted value, and whether it looked like a placeholder when it was written. */
 export type KeptSecret = EncryptedSecret & { placeholder: boolean }
 export type KeptValue = unknown | KeptSecret | Record<string, KeptSecret>
 
@@ -17,7 +17,7 @@ export interface IntegrationRecord extends StoredRecord {
   type: IntegrationType
   enabled: boolean
   config: Record<string, KeptValue>
-  /** Absent: those of the type. */
+  /** Absent: the default of the type. */
   event_types?: readonly string[] | undefined
   notify_on_deploy?: boolean | null | undefined
   notify_on_incident?: boolean | null | undefined
@@ -37,10 +37,10 @@ const noticeFields = lazy(() => ({
 }))
 const eventTypes = lazy(() =>
   eventTypesField().meta({
-    description: 'Which events it is for: actions of the audit trail, `<resource>.*` or `*`. Default: by type.',
+    description: 'Events that it receives: actions of the audit trail, `<resource>.*` or `*`. Default: by type.',
   }),
 )
-/** Members beside name, switch and configuration. */
+/** Members other than name, switch and configuration. */
 const furtherFields = lazy(() => ({
   event_types: eventTypes().nullable(),
   ...noticeFields(),
@@ -55,7 +55,7 @@ const mapFields = (type: IntegrationType, schemaOf: (spec: FieldSpec) => z.ZodTy
     ]),
   )
 
-/** The configuration of a type as written: any of its fields; null clears one. */
+/** The configuration of a type in a request: any of its fields; null clears one. */
 export const configInput = (type: IntegrationType) => z.strictObject(mapFields(type, ({ value }) => value()))
 
 const shownValue = ({ keeping, value }: FieldSpec): z.ZodType =>
@@ -65,16 +65,16 @@ const variants = <T extends z.ZodObject>(of: (type: IntegrationType) => T): [T, 
   // There is at least one type.
   integrationTypeNames.map(of) as [T, ...T[]]
 
-/** The body of a create: the type decides what `config` may hold. */
+/** The body of a create. `type` decides the fields of `config`. */
 export const createIntegrationBody = lazy(() =>
   z.discriminatedUnion(
     'type',
     variants((type) =>
       z
         .strictObject({
-          type: z.literal(type).meta({ description: 'What it integrates with, which decides what `config` may hold.' }),
+          type: z.literal(type).meta({ description: 'The type of integration; it decides the fields of `config`.' }),
           name: nameField(),
-          config: configInput(type).optional().meta({ description: 'Its configuration, which may be filled later.' }),
+          config: configInput(type).optional().meta({ description: 'The configuration; it can be completed later.' }),
           ...furtherInput(),
         })
         .meta({ id: `New${pascal(type)}` }),
@@ -83,7 +83,7 @@ export const createIntegrationBody = lazy(() =>
 )
 
 const applied = ['name', 'enabled', 'config', 'event_types', 'notify_on_*'] as const
-/** More unknown fields are no client's mistake. */
+/** A client with more unknown fields is not making a mistake. */
 const maxFields = 50
 const tooMany = `must not have more than ${maxFields} fields`
 const fits = (object: object) => Object.keys(object).length <= maxFields
@@ -110,9 +110,7 @@ const summaryFields = lazy(() => ({
   category: z.enum(['notification', 'data']),
   name: z.string(),
   enabled: z.boolean(),
-  config_valid: z
-    .boolean()
-    .meta({ description: 'Whether nothing is missing that the integration cannot work without.' }),
+  config_valid: z.boolean().meta({ description: 'Whether all required fields of the configuration are set.' }),
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),
 }))
@@ -156,10 +154,10 @@ export const patchedIntegrationSchema = lazy(() =>
   }),
 )
 
-/** A field of the configuration as shown: plain, or masked. */
+/** The view of a configuration field: plain or masked. */
 export function shownField(spec: FieldSpec, value: KeptValue): unknown {
   if (spec.keeping === 'plain') return value
-  // Rows of earlier versions hold an endpoint in plain.
+  // Rows of earlier versions hold endpoints as plain text.
   if (typeof value === 'string') return maskedEndpoint(new Secret(value))
   if (spec.keeping !== 'secret_map') return (value as KeptSecret).masked
   const names = Object.entries(value as Record<string, KeptSecret>).sort(([a], [b]) => (a < b ? -1 : 1))
@@ -173,7 +171,7 @@ const shownConfig = ({ type, config }: IntegrationRecord): Record<string, unknow
       .map(([name, spec]) => [name, shownField(spec, config[name])]),
   )
 
-/** Whether nothing is missing that the integration cannot work without. */
+/** Whether all required fields are set. */
 export const isComplete = ({ type, config }: Pick<IntegrationRecord, 'type' | 'config'>): boolean =>
   Object.entries(specOf(type).fields).every(([name, { need }]) => need !== 'required' || config[name] !== undefined)
 
@@ -188,7 +186,7 @@ export const toSummary = (integration: IntegrationRecord) => ({
   updated_at: integration.updated_at,
 })
 
-/** Rows of earlier versions have none of these. */
+/** Rows of earlier versions lack these fields. */
 const furtherOf = (integration: IntegrationRecord) => ({
   event_types: [...(integration.event_types ?? defaultEventTypes(integration.type))],
   notify_on_deploy: integration.notify_on_deploy ?? null,
@@ -202,7 +200,7 @@ export const toIntegrationView = (integration: IntegrationRecord) => ({
   ...furtherOf(integration),
 })
 
-/** What an event shows, by dotted field. */
+/** The fields that an event shows, by dotted path. */
 export const toAuditFields = (integration: IntegrationRecord): Record<string, unknown> => ({
   type: integration.type,
   name: integration.name,

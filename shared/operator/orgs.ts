@@ -16,25 +16,25 @@ import { insert } from '../table/writes.ts'
 
 const systemActor = (id: string): Actor => ({ type: 'system', id })
 
-/** Who makes an org or a key that no caller asked for, and how long it may take. */
+/** The operator command that creates an org or a key, and its deadline. */
 export interface Maker {
-  /** What made it, as the audit trail names it: `bootstrap`. */
+  /** The command, as the audit trail names it: `bootstrap`. */
   name: string
   requestId: string
   deadline: Date
 }
 
-/** The row that claims a name, so that making the same org twice is noticed. */
+/** The row that reserves a name, so that a second org with the name is refused. */
 const nameKey = (name: string) => ({ pk: `ORGNAME#${name.toLowerCase()}`, sk: 'ORGNAME' })
 
-/** The org that has this name, whatever its case. */
+/** The org with this name; case-insensitive. */
 export const findOrgIdByName = async (name: string): Promise<string | undefined> =>
   fromRow<{ org_id: string }>(await getRow(nameKey(name)))?.org_id
 
 /**
- * Writes a new org.
+ * Creates an org.
  *
- * @throws ProblemError `conflict` when there is one of that name
+ * @throws ProblemError `conflict` when the name is taken
  */
 export async function createOrg(named: Pick<Org, 'name' | 'owner_email'>, maker: Maker): Promise<Org> {
   const now = new Date()
@@ -53,9 +53,9 @@ export async function createOrg(named: Pick<Org, 'name' | 'owner_email'>, maker:
   return org
 }
 
-const nameTaken = (name: string) => new ProblemError('conflict', `An organization named ${name} exists already.`)
+const nameTaken = (name: string) => new ProblemError('conflict', `An organization named ${name} already exists.`)
 
-/** Issues an org key with the scopes of a template, and hands back its raw value. */
+/** Issues an org key with the scopes of a template, and returns its raw value. */
 export async function createOrgKey(orgId: string, name: string, template: string, maker: Maker): Promise<string> {
   const now = new Date()
   const definition = { name, key_type: 'org', environment: 'live', scopes: templateScopes(template) } as const
@@ -65,7 +65,7 @@ export async function createOrgKey(orgId: string, name: string, template: string
   return issued.rawKey
 }
 
-/** Puts an org on a plan until further notice, whatever it pays: for plans that are sold by contract, and for trying. */
+/** Overrides the plan of an org without an end. For plans sold by contract, and for trials. */
 export async function setPlan(orgId: string, plan: PlanCode, maker: Maker, reason = maker.name): Promise<void> {
   const now = new Date()
   const override = { plan, reason, expires_at: null, set_at: now.toISOString(), set_by: maker.name }

@@ -1,4 +1,4 @@
-/** The settings row of an org: made with its defaults on the first read, changed by version. */
+/** The settings row of an org: created with defaults on the first read, changed by version. */
 import { bornAt } from '../ids.ts'
 import type { OrgAuth } from '../org-auth/record.ts'
 import { type Change, StaleReadError } from '../storage/commit.ts'
@@ -27,14 +27,14 @@ interface Times {
   updated_at: string
 }
 
-/** The settings with their times of creation and change; undefined before the first read writes the defaults. */
+/** The settings with their times; undefined until the first read writes the defaults. */
 export type OrgSettingsRecord = Versioned<OrgSettings> & { times: Times | undefined }
 
 export async function readOrgSettings(orgId: string): Promise<OrgSettingsRecord> {
   const row = await getRow(documentKey(kind, orgId))
   const stored = documentOf(kind, row)
   if (!row) return { ...stored, times: undefined }
-  // Rows of earlier versions have no times: their organization is as old as its id.
+  // Rows of earlier versions have no times. The id gives the time at which the organization was created.
   const { created_at = bornAt(orgId), updated_at = created_at } = fromRow<Partial<Times>>(row)
   return { ...stored, times: { created_at, updated_at } }
 }
@@ -44,7 +44,7 @@ const timesFrom = ({ times }: OrgSettingsRecord, now: Date): Times => ({
   updated_at: now.toISOString(),
 })
 
-/** The settings as they are shown, with the mode of sign-in, which is changed elsewhere. */
+/** The view of the settings. It includes the sign-in mode, which the sign-in settings store. */
 export const toOrgSettingsView = (
   settings: OrgSettingsRecord,
   { primary_identity_mode }: Pick<OrgAuth, 'primary_identity_mode'>,
@@ -55,7 +55,9 @@ export const toOrgSettingsView = (
   ...(settings.times ?? timesFrom(settings, now)),
 })
 
-/** The change that writes the defaults of an org that has no settings yet; of two, the second reads again. */
+/**
+ * The change that writes the defaults of an org without settings. Of two concurrent changes, the second reads again.
+ */
 export const orgSettingsInitialized = (orgId: string, now: Date): Change => ({
   action: 'org_settings.initialized',
   actor: { type: 'system', id: 'settings' },
@@ -73,7 +75,7 @@ export const orgSettingsInitialized = (orgId: string, now: Date): Change => ({
   ],
 })
 
-/** The change from `before` to `after`, and what is stored then. Events from it on are kept as long as `after` says. */
+/** The change from `before` to `after`, and the stored result. `after` sets the retention of this and later events. */
 export function orgSettingsUpdated(orgId: string, before: OrgSettingsRecord, value: OrgSettings, now: Date) {
   const times = timesFrom(before, now)
   const change: Change = {

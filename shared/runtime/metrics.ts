@@ -1,6 +1,6 @@
 /**
- * Metrics in CloudWatch's embedded format: a log line that says which of its members are metrics, so that counting costs
- * no call. Dimensions are the stage and, where there is one, a reason from a closed list; never an org.
+ * Metrics in CloudWatch's embedded metric format: a log line names which of its members are metrics, so a metric costs
+ * no API call. Dimensions are the stage and, for some, a reason from a closed list; never an org.
  */
 import { environment } from './environment.ts'
 import { log } from './log.ts'
@@ -23,7 +23,7 @@ const units = {
 export type MetricName = keyof typeof units
 type Metrics = Partial<Record<MetricName, number>>
 
-/** Logs a line at info whose members `metrics` are counted, by stage and, where there is one, by reason. */
+/** Emits metrics as one log line at info, by stage and, if given, by reason. */
 export function emitMetrics(
   message: string,
   metrics: Metrics,

@@ -1,11 +1,11 @@
-/** Sealing secrets with KMS. Functions that store a secret may only do this; opening is for others. */
+/** Encrypts secrets with KMS. Functions that encrypt cannot decrypt. */
 import { EncryptCommand } from '@aws-sdk/client-kms'
 import { requiredEnvironment } from '../runtime/environment.ts'
 import { type EncryptedSecret, encryptionContext, keyProblem, kms, type SecretBinding } from './kms.ts'
 import { maskOf, type Secret } from './secret.ts'
 
 /**
- * Seals a secret of at most 4096 bytes for one row. `masked` overrides what is shown of it.
+ * Encrypts a secret of at most 4096 bytes for one row. `masked` overrides its mask.
  *
  * @throws ProblemError `service_unavailable` when the key cannot be used
  */
@@ -29,7 +29,7 @@ export async function encrypt(
   return { ciphertext: CiphertextBlob, masked }
 }
 
-/** What becomes of a stored secret under a patch: absent keeps it, null drops it, a new one is sealed. */
+/** The stored secret after a patch: absent keeps it, null deletes it, a new secret is encrypted. */
 export async function encryptField(
   patched: Secret | null | undefined,
   current: EncryptedSecret | null,

@@ -1,9 +1,12 @@
-/** Which events of Stripe are done. One is marked only when what it led to is committed, so that a death between the two loses nothing. */
+/**
+ * Processed Stripe events. An event is marked only after its changes are committed, so a crash in between loses
+ * nothing.
+ */
 import { getRow } from '../table/read.ts'
 import type { RowKey } from '../table/rows.ts'
 import { updateRow } from '../table/update.ts'
 
-/** Stripe sends an event again for 3 days and lists it for 30. */
+/** Stripe retries an event for 3 days and lists it for 30. */
 const keepSeconds = 30 * 24 * 60 * 60
 
 const processedKey = (eventId: string): RowKey => ({ pk: `STRIPEEVENT#${eventId}`, sk: 'STRIPEEVENT' })

@@ -1,6 +1,6 @@
 /**
- * Projects one event: it is a hint that something of a customer has changed, and what has is asked of Stripe. An event
- * that cannot be ours is acknowledged and counted; whatever fails is thrown, so that it is tried again.
+ * Projects one event. An event only hints that a customer changed; the sync asks Stripe for the change. An event of
+ * another deployment is acknowledged and counted. A failure is thrown, so the event is retried.
  */
 import * as z from 'zod'
 import { findOrgOfCustomer } from '../billing/bind-customer.ts'
@@ -17,17 +17,17 @@ import { isLivemode, stripeSecrets } from '../stripe/secrets.ts'
 import { customerOf, isKnownType, type StripeEvent, stripeEventSchema, webhookSource } from './event.ts'
 import { isProcessed, markProcessed } from './processed-events.ts'
 
-/** What EventBridge hands its targets, as far as it is read. */
+/** The part of EventBridge's envelope that this service reads. */
 const envelopeSchema = lazy(() => z.object({ source: z.string(), detail: stripeEventSchema() }))
 
-/** Why an event is none for this deployment, as it is counted. */
+/** Why an event is not for this deployment; a dimension of its metric. */
 type Refusal = 'malformed' | 'source' | 'account' | 'livemode'
 
 export type ProjectionOutcome = 'projected' | 'duplicate' | 'unknown' | 'refused'
 
 /**
- * @throws ProblemError `conflict`, `upstream_error`, `service_unavailable` when it must be tried again; the event is then
- * not marked done
+ * @throws ProblemError `conflict`, `upstream_error`, `service_unavailable` when the event must be retried; it is then
+ * not marked as processed
  */
 export async function project(
   envelope: unknown,
@@ -64,25 +64,26 @@ export async function project(
 }
 
 /**
- * Only our receiver and a partner source can put events on the buses that the rules watch; that a bus, a destination or
- * a key was set up for another account or mode is what is found here.
+ * Only our receiver and a partner source can put events on the watched buses. This check finds a bus, destination or
+ * key that was set up for another account or mode.
  */
 async function refusalOf(source: string, { account, livemode }: StripeEvent): Promise<Refusal | undefined> {
   if (source !== webhookSource && source !== environment('stripePartnerSource')) return 'source'
   if (account && account !== environment('stripeAccount')) return 'account'
   const { secretKey } = await stripeSecrets()
-  // Without a key it is the sync that fails, and the event waits until there is one.
+  // Without a key the sync fails, and the event waits until there is one.
   return secretKey !== undefined && livemode !== isLivemode(secretKey) ? 'livemode' : undefined
 }
 
-/** The org and the customer that an event is about; undefined when the customer is none of this table's. */
+/** The org and customer of an event; undefined if this table does not have the customer. */
 export async function whoseEvent(event: StripeEvent): Promise<{ orgId: string; customerId: string } | undefined> {
   const named = customerOf(event)
   if (named !== undefined) {
     const orgId = await findOrgOfCustomer(named)
     return orgId === undefined ? undefined : { orgId, customerId: named }
   }
-  // A session without a customer may still be of an org that has one. It never binds the two: anybody can write that field.
+  // A session without a customer can belong to an org that has one. This must not bind the two: any client can set
+  // this field.
   const orgId = event.data.object.client_reference_id
   if (!orgId || !idPattern('org').test(orgId)) return undefined
   const { customerId } = await readBilling(orgId)

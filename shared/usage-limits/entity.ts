@@ -1,4 +1,4 @@
-/** The usage limits of an org in the table: one row for all metrics, so that a change is all or nothing. */
+/** The usage limits of an org in the table: one row for all metrics, so a change is all or nothing. */
 import type { DocumentKind } from '../storage/document.ts'
 import type { LimitsRecord } from './record.ts'
 
