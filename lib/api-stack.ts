@@ -2,6 +2,7 @@
  * The HTTP API with all of its routes, and then its stage: routes go live together, and per-route throttles name routes
  * that exist. The functions answer CORS.
  */
+import { createHash } from 'node:crypto'
 import { CfnOutput, Stack } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import { type CfnStage, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
@@ -45,8 +46,10 @@ export class ApiStack extends Stack {
     new CfnOutput(this, outputNames.apiUrl, { value: url })
     new CfnOutput(this, outputNames.docsUrl, { value: `${url}/api/v1/docs` })
     new CfnOutput(this, outputNames.commit, { value: deployedCommit() })
-    // What the next deploy compares its options with.
+    // The next deploy compares its options with these. CloudFormation takes no update that changes metadata alone, so an
+    // output changes with them.
     this.addMetadata(givenOptionsKey, settings.given)
+    new CfnOutput(this, outputNames.optionsDigest, { value: digestOf(settings.given) })
   }
 
   #addStage(settings: StageSettings, ownDomain: CustomDomain | undefined): CfnStage {
@@ -74,6 +77,9 @@ export class ApiStack extends Stack {
     return stage
   }
 }
+
+const digestOf = (options: object): string =>
+  createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 12)
 
 /** No path, query or header: people paste keys into any of them. The function's own log line has the path, redacted. */
 const accessLogFormat = AccessLogFormat.custom(

@@ -308,7 +308,7 @@ export const stageOptions = {
       'must be the ARN of a backup vault, arn:aws:backup:<region>:<account>:backup-vault:…',
     ),
     {
-      help: 'Backup vault in another region or account. A daily backup of the table is copied there.',
+      help: 'Backup vault in another region. A daily backup of the table is copied there.',
       example: 'arn:aws:backup:eu-west-1:123456789012:backup-vault:octomil',
     },
   ),

@@ -236,6 +236,7 @@ export const outputNames = {
   apiUrl: 'ApiUrl',
   docsUrl: 'DocsUrl',
   commit: 'Commit',
+  optionsDigest: 'OptionsDigest',
   secretsKeyArn: 'SecretsKeyArn',
   stripeSecretArn: 'StripeSecretArn',
   alarmTopicArn: 'AlarmTopicArn',

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { backgroundList } from '../../functions/background.ts'
 import { catchAll, operationList, routeList } from '../../functions/operations.ts'
 import { matchesArn, routeArn } from '../../lib/route-arn.ts'
+import { givenOptionsKey, stackName } from '../../lib/stage.ts'
 import { routeKeyOf } from '../../shared/http/operation.ts'
 import { type Context, everyKindOfStage, fullStage } from './stages.ts'
 import { type Resource, stacksOf, synthesize } from './synthesize.ts'
@@ -182,6 +183,13 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
 })
 
 describe('an option that is added or taken away later', () => {
+  test('changes an output beside the metadata: CloudFormation takes no update of metadata alone', () => {
+    const apiOf = (context: Context) => written(context).get(stackName('dev', 'Api'))
+    const [before, after] = [apiOf({ stage: 'dev' }), apiOf({ stage: 'dev', alarm_email: 'oncall@example.com' })]
+    expect(after?.Metadata).toMatchObject({ [givenOptionsKey]: { alarm_email: 'oncall@example.com' } })
+    expect(after?.Outputs?.OptionsDigest).not.toEqual(before?.Outputs?.OptionsDigest)
+  })
+
   const full: Context = { ...fullStage }
   const base = { stage: 'prod' }
   /** Options that only make sense together. */
