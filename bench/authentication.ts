@@ -13,7 +13,7 @@ import { authenticate } from '../shared/http/authenticate.ts'
 import { openExchange } from '../shared/http/exchange.ts'
 import { enforceRateLimit } from '../shared/http/rate-limit.ts'
 import { ProblemError } from '../shared/problem.ts'
-import { type Change, commit, StaleReadError } from '../shared/storage/commit.ts'
+import { commit, type Mutation, StaleReadError } from '../shared/storage/commit.ts'
 import { table } from '../shared/table/client.ts'
 import { authenticateByUpdate } from './authenticate-by-update.ts'
 import { consumedBy } from './consumed.ts'
@@ -162,7 +162,7 @@ async function useWhileRevoked(run: Authenticate, seen: HotKey): Promise<void> {
 
 const isConflict = (error: unknown): boolean => error instanceof Error && error.name.startsWith('TransactionConflict')
 
-type KeyChange = (org: BenchOrg, key: Awaited<ReturnType<typeof getKey>>, now: Date) => Change | Promise<Change>
+type KeyChange = (org: BenchOrg, key: Awaited<ReturnType<typeof getKey>>, now: Date) => Mutation | Promise<Mutation>
 
 const overlapMs = 3_600_000
 const rotation: KeyChange = async ({ orgId }, key, now) => {
@@ -170,7 +170,7 @@ const rotation: KeyChange = async ({ orgId }, key, now) => {
   const retiredAt = new Date(now.getTime() + overlapMs).toISOString()
   return keyRotated(orgId, key, replacement, retiredAt, now, await countIssued(orgId, now))
 }
-const revocation: KeyChange = ({ orgId }, key, now) => keyRevoked(orgId, key, 'bench', now).change
+const revocation: KeyChange = ({ orgId }, key, now) => keyRevoked(orgId, key, 'bench', now).mutation
 
 /** Commits a change as the pipeline does, and notes how many transactions it took. */
 async function change(org: BenchOrg, seen: HotKey, make: KeyChange): Promise<void> {

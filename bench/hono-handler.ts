@@ -27,7 +27,7 @@ import { listPage } from '../shared/http/page.ts'
 import { enforceRateLimit } from '../shared/http/rate-limit.ts'
 import { invalidInput, ProblemError, problemBody } from '../shared/problem.ts'
 import { log } from '../shared/runtime/log.ts'
-import { type Change, commit } from '../shared/storage/commit.ts'
+import { commit, type Mutation } from '../shared/storage/commit.ts'
 
 interface Env {
   Bindings: { event: LambdaEvent; lambdaContext: LambdaContext }
@@ -95,8 +95,8 @@ app.post(createApiKey.path, valid('json', createApiKey.body ?? never()), async (
   const { orgId } = caller
   const { now, requestId, deadline, ip, userAgent } = exchange
   const requestContext = { orgId, actor: actorOf(caller), now, requestId, ip, userAgent }
-  const write = async (change: Change, answer: Answer) => {
-    await commit(change, requestContext, deadline)
+  const write = async (mutation: Mutation, answer: Answer) => {
+    await commit(mutation, requestContext, deadline)
     return answer
   }
   const body = context.req.valid('json')

@@ -7,13 +7,13 @@ import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
 import { toKeyView } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
 import { type Answer, created } from '../../shared/http/answer.ts'
-import type { Change } from '../../shared/storage/commit.ts'
+import type { Mutation } from '../../shared/storage/commit.ts'
 
 interface IssueCall {
   caller: Caller
   names(field: string): boolean
   now: Date
-  commit(change: Change, answer: Answer): Promise<Answer>
+  commit(mutation: Mutation, answer: Answer): Promise<Answer>
 }
 
 export async function issue(

@@ -9,6 +9,6 @@ import { revokeApiKey } from './contract.ts'
 export const handler = serve(revokeApiKey, async ({ caller, params, body, now, commit }) => {
   const key = await getKey(caller.orgId, params.key_id)
   if (keyState(key, now) === 'revoked') return { ...resource(toKeyView(key, now)), unchanged: true }
-  const { change, revoked } = keyRevoked(caller.orgId, key, body.reason, now)
-  return commit(change, resource(toKeyView(revoked, now)))
+  const { mutation, revoked } = keyRevoked(caller.orgId, key, body.reason, now)
+  return commit(mutation, resource(toKeyView(revoked, now)))
 })

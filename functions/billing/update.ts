@@ -14,7 +14,7 @@ export const handler = serve(updateBilling, async ({ caller, body, headers, cont
   const before = await readBilling(caller.orgId)
   const override = patchedOverride(body, activeOverride(before, now), context)
   requireMatch(headers, toBillingView(before, now))
-  const change = overrideChanged(caller.orgId, before, override, now)
-  const after = change.changes.length === 0 ? before : { ...before, override: override ?? undefined }
-  return commitIfChanged(commit, change, resource(toBillingView(after, now)))
+  const mutation = overrideChanged(caller.orgId, before, override, now)
+  const after = mutation.diff.length === 0 ? before : { ...before, override: override ?? undefined }
+  return commitIfChanged(commit, mutation, resource(toBillingView(after, now)))
 })

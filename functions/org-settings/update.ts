@@ -20,10 +20,10 @@ export const handler = serve(updateOrgSettings, async ({ caller, body, headers, 
   if (!allow_lockout) refuseLockout(caller, raised, ip, now)
   const switchedOn = raised.hipaa_mode && !before.value.hipaa_mode
   await requireFeatures(caller.orgId, now, switchedOn ? { hipaa_mode: 'hipaa_mode' } : {})
-  const { change, after } = orgSettingsUpdated(caller.orgId, before, raised, now)
+  const { mutation, after } = orgSettingsUpdated(caller.orgId, before, raised, now)
   const signIn = identityChanged(caller, auth, identity)
   const answer = resource(toOrgSettingsView(after, signIn.after, now))
-  const answered = await commitIfChanged(commit, together(change, signIn.change), answer)
+  const answered = await commitIfChanged(commit, together(mutation, signIn.mutation), answer)
   forgetRules(caller.orgId)
   return answered
 })

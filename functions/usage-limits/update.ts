@@ -15,6 +15,6 @@ export const handler = serve(updateUsageLimits, async ({ caller, body, headers, 
   const tooHigh = aboveCeiling(body.limits, plan)
   if (tooHigh.length > 0) throw planLimit(tooHigh)
   const after = withLimits(before.value, body.limits, now)
-  const change = documentChanged(usageLimits, caller.orgId, before, after)
-  return commitIfChanged(commit, change, resource(toUsageLimitsView(after, plan)))
+  const mutation = documentChanged(usageLimits, caller.orgId, before, after)
+  return commitIfChanged(commit, mutation, resource(toUsageLimitsView(after, plan)))
 })

@@ -2,7 +2,7 @@
 import { type Actor, createdFields } from '../audit/event.ts'
 import { generateRawKey, hashRawKey } from '../auth/api-key.ts'
 import { newId } from '../ids.ts'
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import { insert, type Write } from '../table/writes.ts'
 import type { KeyDefinition, KeyRecord } from './record.ts'
 import { lookupKey, recordKey } from './rows.ts'
@@ -47,11 +47,11 @@ export function issueKey(
 }
 
 /** The change that stores a new key. `count` is the write that `countIssued` returned. */
-export const keyCreated = (orgId: string, { key, rawKey }: IssuedKey, count: Write): Change => ({
+export const keyCreated = (orgId: string, { key, rawKey }: IssuedKey, count: Write): Mutation => ({
   action: 'api_key.created',
   resource: { type: 'api_key', id: key.id, name: key.name },
   result: 'success',
-  changes: createdFields(key, recordedFields),
+  diff: createdFields(key, recordedFields),
   writes: [...insertKey(orgId, { key, rawKey }), count],
 })
 

@@ -1,6 +1,6 @@
 /** Revoking API keys. */
 import { changedFields } from '../audit/event.ts'
-import { type Change, StaleReadError } from '../storage/commit.ts'
+import { type Mutation, StaleReadError } from '../storage/commit.ts'
 import { updateIf } from '../table/writes.ts'
 import type { KeyRecord } from './record.ts'
 import { recordKey } from './rows.ts'
@@ -8,11 +8,11 @@ import { recordKey } from './rows.ts'
 /** The change that revokes a key immediately, and the revoked key. */
 export function keyRevoked(orgId: string, key: KeyRecord, reason: string | null, now: Date) {
   const revoked: KeyRecord = { ...key, revoked_at: now.toISOString(), retiring: false, revoked_reason: reason }
-  const revocation: Change = {
+  const revocation: Mutation = {
     action: 'api_key.revoked',
     resource: { type: 'api_key', id: key.id, name: key.name },
     result: 'success',
-    changes: changedFields(key, revoked, ['revoked_at', 'revoked_reason']),
+    diff: changedFields(key, revoked, ['revoked_at', 'revoked_reason']),
     writes: [
       updateIf(
         recordKey(orgId, key.id),
@@ -31,5 +31,5 @@ export function keyRevoked(orgId: string, key: KeyRecord, reason: string | null,
       ),
     ],
   }
-  return { change: revocation, revoked }
+  return { mutation: revocation, revoked }
 }

@@ -1,6 +1,6 @@
 /** Rotating API keys. */
 import { ProblemError } from '../problem.ts'
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import { updateIf, type Write } from '../table/writes.ts'
 import { type IssuedKey, insertKey } from './issue.ts'
 import { type KeyRecord, type KeyState, keyState } from './record.ts'
@@ -14,11 +14,11 @@ export const keyRotated = (
   retiredAt: string,
   now: Date,
   count: Write,
-): Change => ({
+): Mutation => ({
   action: 'api_key.rotated',
   resource: { type: 'api_key', id: key.id, name: key.name },
   result: 'success',
-  changes: [
+  diff: [
     { field: 'revoked_at', before: null, after: retiredAt },
     { field: 'rotated_to', before: null, after: replacement.key.id },
   ],

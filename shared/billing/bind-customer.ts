@@ -1,5 +1,5 @@
 /** The binding between an org and its Stripe customer. */
-import { type Change, StaleReadError } from '../storage/commit.ts'
+import { type Mutation, StaleReadError } from '../storage/commit.ts'
 import { getRow } from '../table/read.ts'
 import { fromRow, type RowKey } from '../table/rows.ts'
 import { insert, put, updateIf } from '../table/writes.ts'
@@ -14,14 +14,14 @@ const customerKey = (customerId: string): RowKey => ({ pk: `STRIPECUSTOMER#${cus
  * The change that binds an org to a Stripe customer and replaces the customer that was read. It fails with `StaleReadError`
  * when another request has bound the org since.
  */
-export function customerBound(orgId: string, before: Billing, customerId: string): Change {
+export function customerBound(orgId: string, before: Billing, customerId: string): Mutation {
   const { customerId: was, projection } = before
   const unchanged = unchangedSince(was, projection?.sync_seq)
   return {
     action: 'billing.customer_bound',
     resource: { type: 'billing', id: orgId },
     result: 'success',
-    changes: [
+    diff: [
       { field: 'customer_id', before: was ?? null, after: customerId },
       ...billingChanges(projection, billingStateOf([])),
     ],

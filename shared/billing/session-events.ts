@@ -1,5 +1,5 @@
 /** The audit events of checkout and portal sessions. */
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import { updateIf } from '../table/writes.ts'
 import { billingKey } from './rows.ts'
 
@@ -12,11 +12,14 @@ interface StartedCheckout {
 }
 
 /** The change that records a started checkout. */
-export const checkoutStarted = (orgId: string, { session_id, plan, interval, quantity }: StartedCheckout): Change => ({
+export const checkoutStarted = (
+  orgId: string,
+  { session_id, plan, interval, quantity }: StartedCheckout,
+): Mutation => ({
   action: 'billing.checkout_started',
   resource: { type: 'billing', id: orgId },
   result: 'success',
-  changes: Object.entries({ session_id, plan, interval, quantity }).map(([field, after]) => ({
+  diff: Object.entries({ session_id, plan, interval, quantity }).map(([field, after]) => ({
     field: `checkout.${field}`,
     after,
   })),
@@ -30,10 +33,10 @@ export const checkoutStarted = (orgId: string, { session_id, plan, interval, qua
 })
 
 /** The change that records an opened portal. Stripe reports the changes made there as events. */
-export const portalOpened = (orgId: string): Change => ({
+export const portalOpened = (orgId: string): Mutation => ({
   action: 'billing.portal_opened',
   resource: { type: 'billing', id: orgId },
   result: 'success',
-  changes: [],
+  diff: [],
   writes: [],
 })

@@ -1,18 +1,18 @@
 /** Setting and clearing the override of an org's plan. */
 import { type AuditChange, changedFields } from '../audit/event.ts'
-import { type Change, StaleReadError } from '../storage/commit.ts'
+import { type Mutation, StaleReadError } from '../storage/commit.ts'
 import { updateIf } from '../table/writes.ts'
 import { activeOverride, type Billing, type PlanOverride } from './current-plan.ts'
 import { billingKey } from './rows.ts'
 
 /** The change that sets, replaces or (null) clears the override. Of two concurrent changes, the second reads again. */
-export function overrideChanged(orgId: string, before: Billing, after: PlanOverride | null, now: Date): Change {
+export function overrideChanged(orgId: string, before: Billing, after: PlanOverride | null, now: Date): Mutation {
   const { overrideVersion: read } = before
   return {
     action: after ? 'billing.override_set' : 'billing.override_cleared',
     resource: { type: 'billing', id: orgId },
     result: 'success',
-    changes: overrideChanges(activeOverride(before, now), after ?? undefined),
+    diff: overrideChanges(activeOverride(before, now), after ?? undefined),
     writes: [
       updateIf(
         billingKey(orgId),

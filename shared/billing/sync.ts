@@ -116,14 +116,14 @@ async function project(
   if (changes.length === 0) {
     await projectionConfirmed(over, projection)
   } else {
-    const change = {
+    const mutation = {
       action: actionOf(source),
       resource: { type: 'billing', id: orgId },
       result: 'success',
-      changes,
+      diff: changes,
       writes: [projectionWritten(over, projection)],
     } as const
-    await commit(change, { orgId, now, actor: actorOf(source), ...context }, deadline, timing)
+    await commit(mutation, { orgId, now, actor: actorOf(source), ...context }, deadline, timing)
   }
   return { changed: changes.length > 0, changes, projection }
 }

@@ -1,6 +1,6 @@
 /** Connections in the table. */
 import type { SecretBinding } from '../secrets/kms.ts'
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated } from '../storage/record.ts'
 import { type ConnectionRecord, connectionDefaults, toAuditFields, toConnectionView } from './record.ts'
 
@@ -25,7 +25,7 @@ export const keyOf = (orgId: string, id: string): SecretBinding => ({
 })
 
 /** The change that stores the result of a test. */
-export const connectionTested = (orgId: string, before: ConnectionRecord, after: ConnectionRecord): Change => ({
+export const connectionTested = (orgId: string, before: ConnectionRecord, after: ConnectionRecord): Mutation => ({
   ...recordUpdated(connections, orgId, before, after),
   action: 'cloud_connection.tested',
 })

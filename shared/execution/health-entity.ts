@@ -5,7 +5,7 @@
 import type { RequestContext } from '../audit/request-context.ts'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
-import { changeTogether } from '../storage/commit.ts'
+import { writeTogether } from '../storage/commit.ts'
 import { queryRange } from '../table/query.ts'
 import { getRows } from '../table/read.ts'
 import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
@@ -66,7 +66,7 @@ export async function countReports(
   context: ReportContext,
 ): Promise<void> {
   const writes = reports.map((report) => counted(orgId, reporter, report, context))
-  await changeTogether(writes, context.deadline)
+  await writeTogether(writes, context.deadline)
 }
 
 function counted(

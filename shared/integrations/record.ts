@@ -25,10 +25,7 @@ export interface IntegrationRecord extends StoredRecord {
 }
 
 const noticeField = lazy(() =>
-  z
-    .boolean()
-    .nullable()
-    .meta({ description: 'Kept for other services of the platform; does not filter what is sent.' }),
+  z.boolean().nullable().meta({ description: 'Stored for other services of the platform; does not filter events.' }),
 )
 const noticeFields = lazy(() => ({
   notify_on_deploy: noticeField(),

@@ -4,7 +4,7 @@
  */
 import { createdFields } from '../audit/event.ts'
 import type { Role } from '../auth/scopes.ts'
-import { type Change, commit } from '../storage/commit.ts'
+import { commit, type Mutation } from '../storage/commit.ts'
 import { orgPartition } from '../table/rows.ts'
 import { insert } from '../table/writes.ts'
 import { type Maker, requestContext } from './orgs.ts'
@@ -42,13 +42,13 @@ export async function tellAuthenticatorRemoved(orgId: string, member: Member, ma
   )
 }
 
-const resourceOf = ({ sub, email }: Member): Change['resource'] => ({ type: 'member', id: sub, name: email })
+const resourceOf = ({ sub, email }: Member): Mutation['resource'] => ({ type: 'member', id: sub, name: email })
 
-const memberAdded = (orgId: string, member: Member, now: Date): Change => ({
+const memberAdded = (orgId: string, member: Member, now: Date): Mutation => ({
   action: 'member.added',
   resource: resourceOf(member),
   result: 'success',
-  changes: createdFields(member, ['email', 'role']),
+  diff: createdFields(member, ['email', 'role']),
   writes: [
     insert(
       { pk: orgPartition(orgId), sk: `MEMBER#${member.sub}`, added_at: now.toISOString() },
@@ -60,10 +60,10 @@ const memberAdded = (orgId: string, member: Member, now: Date): Change => ({
 const withoutChanges = (
   action: 'member.password_renewed' | 'member.authenticator_removed',
   member: Member,
-): Change => ({
+): Mutation => ({
   action,
   resource: resourceOf(member),
   result: 'success',
-  changes: [],
+  diff: [],
   writes: [],
 })

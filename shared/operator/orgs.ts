@@ -9,7 +9,7 @@ import { overrideChanged } from '../billing/set-override.ts'
 import { newId } from '../ids.ts'
 import type { Org } from '../orgs/record.ts'
 import { ProblemError } from '../problem.ts'
-import { type Change, commit } from '../storage/commit.ts'
+import { commit, type Mutation } from '../storage/commit.ts'
 import { getRow } from '../table/read.ts'
 import { fromRow, orgPartition } from '../table/rows.ts'
 import { insert } from '../table/writes.ts'
@@ -39,17 +39,17 @@ export const findOrgIdByName = async (name: string): Promise<string | undefined>
 export async function createOrg(named: Pick<Org, 'name' | 'owner_email'>, maker: Maker): Promise<Org> {
   const now = new Date()
   const org: Org = { id: newId('org'), ...named, created_at: now.toISOString() }
-  const change: Change = {
+  const mutation: Mutation = {
     action: 'organization.created',
     resource: { type: 'organization', id: org.id, name: org.name },
     result: 'success',
-    changes: createdFields(org, ['name', 'owner_email']),
+    diff: createdFields(org, ['name', 'owner_email']),
     writes: [
       insert({ pk: orgPartition(org.id), sk: 'ORG', ...org }),
       insert({ ...nameKey(org.name), org_id: org.id }, () => nameTaken(org.name)),
     ],
   }
-  await commit(change, requestContext(org.id, maker, now), maker.deadline)
+  await commit(mutation, requestContext(org.id, maker, now), maker.deadline)
   return org
 }
 
@@ -69,8 +69,8 @@ export async function createOrgKey(orgId: string, name: string, template: string
 export async function setPlan(orgId: string, plan: PlanCode, maker: Maker, reason = maker.name): Promise<void> {
   const now = new Date()
   const override = { plan, reason, expires_at: null, set_at: now.toISOString(), set_by: maker.name }
-  const change = overrideChanged(orgId, await readBilling(orgId), override, now)
-  if (change.changes.length > 0) await commit(change, requestContext(orgId, maker, now), maker.deadline)
+  const mutation = overrideChanged(orgId, await readBilling(orgId), override, now)
+  if (mutation.diff.length > 0) await commit(mutation, requestContext(orgId, maker, now), maker.deadline)
 }
 
 /** The request context of a change that an operator command makes, not a caller. */

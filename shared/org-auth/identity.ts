@@ -2,7 +2,7 @@
 import type { Caller } from '../auth/caller.ts'
 import { missingScopes } from '../auth/scopes.ts'
 import { invalidInput, ProblemError } from '../problem.ts'
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import type { Versioned } from '../storage/document.ts'
 import { configuredProviders, orgAuthUpdated } from './entity.ts'
 import { incoherences, type OrgAuth, requireWayIn } from './record.ts'
@@ -18,8 +18,8 @@ export function identityChanged(
   { orgId, scopes }: Caller,
   before: Versioned<OrgAuth>,
   identity: Identity | undefined,
-): { change: Change | undefined; after: OrgAuth } {
-  if (identity === undefined) return { change: undefined, after: before.value }
+): { mutation: Mutation | undefined; after: OrgAuth } {
+  if (identity === undefined) return { mutation: undefined, after: before.value }
   if (missingScopes(['auth:write'], scopes).length > 0)
     throw new ProblemError('forbidden', 'You need the scope auth:write to change how people sign in.', {
       published: 'insufficient_scope',
@@ -28,5 +28,5 @@ export function identityChanged(
   requireWayIn(after)
   const faults = incoherences(after, configuredProviders())
   if (faults.length > 0) throw invalidInput(faults)
-  return { change: orgAuthUpdated(orgId, before, after), after }
+  return { mutation: orgAuthUpdated(orgId, before, after), after }
 }

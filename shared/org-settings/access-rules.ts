@@ -53,15 +53,16 @@ export function factorFault(
   settings: Pick<OrgSettings, 'mfa_required' | 'require_mfa_for_admin'>,
 ): string | undefined {
   if (usedMfa) return undefined
-  if (settings.mfa_required) return `This organization requires a second factor at sign-in (mfa_required). ${wayIn}`
+  if (settings.mfa_required)
+    return `This organization requires a second factor at sign-in (mfa_required). ${signInHint}`
   if (settings.require_mfa_for_admin && role !== 'member') {
-    return `This organization requires a second factor for owners and admins (require_mfa_for_admin). ${wayIn}`
+    return `This organization requires a second factor for owners and admins (require_mfa_for_admin). ${signInHint}`
   }
   return undefined
 }
 
 /** The last sentence is about user pools: their refreshed tokens can lack the factor (ADR 10). */
-const wayIn =
+const signInHint =
   'Set up an authenticator app where you sign in (in a stage with its own user pool: npm run sign-in -- --email <address> --enroll-totp), then sign in with its code. A refreshed token may not count: sign in again.'
 
 /** IPv4 addresses are mapped into ::ffff:0:0/96 of IPv6. */

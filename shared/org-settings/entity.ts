@@ -1,7 +1,7 @@
 /** The settings row of an org: created with defaults on the first read, changed by version. */
 import { bornAt } from '../ids.ts'
 import type { OrgAuth } from '../org-auth/record.ts'
-import { type Change, StaleReadError } from '../storage/commit.ts'
+import { type Mutation, StaleReadError } from '../storage/commit.ts'
 import {
   type DocumentKind,
   documentChanged,
@@ -58,12 +58,12 @@ export const toOrgSettingsView = (
 /**
  * The change that writes the defaults of an org without settings. Of two concurrent changes, the second reads again.
  */
-export const orgSettingsInitialized = (orgId: string, now: Date): Change => ({
+export const orgSettingsInitialized = (orgId: string, now: Date): Mutation => ({
   action: 'org_settings.initialized',
   actor: { type: 'system', id: 'settings' },
   resource: { type: 'org_settings', id: orgId },
   result: 'success',
-  changes: [],
+  diff: [],
   writes: [
     insert(
       {
@@ -78,11 +78,11 @@ export const orgSettingsInitialized = (orgId: string, now: Date): Change => ({
 /** The change from `before` to `after`, and the stored result. `after` sets the retention of this and later events. */
 export function orgSettingsUpdated(orgId: string, before: OrgSettingsRecord, value: OrgSettings, now: Date) {
   const times = timesFrom(before, now)
-  const change: Change = {
+  const mutation: Mutation = {
     ...documentChanged(kind, orgId, before, value),
     writes: [writeDocument(kind, orgId, value, before.version, { ...times })],
     auditRetentionDays: value.audit_retention_days,
   }
-  const after: OrgSettingsRecord = change.changes.length === 0 ? before : { value, version: before.version + 1, times }
-  return { change, after }
+  const after: OrgSettingsRecord = mutation.diff.length === 0 ? before : { value, version: before.version + 1, times }
+  return { mutation, after }
 }

@@ -10,8 +10,8 @@ const cidrField = lazy(() => z.union([z.cidrv4(), z.cidrv6()], { error: ({ input
 /** A single address needs a prefix too. */
 function cidrFault(input: unknown): string {
   const version = typeof input === 'string' ? isIP(input) : 0
-  const mend = version === 0 ? '' : `; for this one address write ${input}/${version === 4 ? 32 : 128}`
-  return `must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32${mend}`
+  const hint = version === 0 ? '' : `; for this one address write ${input}/${version === 4 ? 32 : 128}`
+  return `must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32${hint}`
 }
 
 /** The fields of a request. A view has all of them. */
@@ -19,11 +19,9 @@ export const orgSettingsFields = lazy(() => ({
   audit_retention_days: z.int().min(30).max(3650).meta({ description: 'Days that audit events are kept.' }),
   require_mfa_for_admin: z.boolean().meta({ description: 'Owners and admins must sign in with a second factor.' }),
   mfa_required: z.boolean().meta({ description: 'All people must sign in with a second factor.' }),
-  require_admin_approval: z
-    .boolean()
-    .meta({
-      description: 'Changes on the platform need the approval of an admin; stored for other services of the platform.',
-    }),
+  require_admin_approval: z.boolean().meta({
+    description: 'Changes on the platform need the approval of an admin; stored for other services of the platform.',
+  }),
   require_model_approval: z
     .boolean()
     .meta({ description: 'A model needs approval before it is served; stored for other services of the platform.' }),

@@ -27,7 +27,7 @@ type Metrics = Partial<Record<MetricName, number>>
 export function emitMetrics(
   message: string,
   metrics: Metrics,
-  told: Record<string, unknown> & { reason?: string },
+  fields: Record<string, unknown> & { reason?: string },
 ): void {
   const names = Object.keys(metrics) as MetricName[]
   log.info(message, {
@@ -36,13 +36,13 @@ export function emitMetrics(
       CloudWatchMetrics: [
         {
           Namespace: metricNamespace,
-          Dimensions: told.reason === undefined ? [['stage']] : [['stage'], ['stage', 'reason']],
+          Dimensions: fields.reason === undefined ? [['stage']] : [['stage'], ['stage', 'reason']],
           Metrics: names.map((Name) => ({ Name, Unit: units[Name] })),
         },
       ],
     },
     stage: environment('stage') ?? 'unknown',
     ...metrics,
-    ...told,
+    ...fields,
   })
 }

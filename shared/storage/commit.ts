@@ -20,7 +20,9 @@ import { table } from '../table/client.ts'
 import type { Write } from '../table/writes.ts'
 
 /** The change that an operation makes: its writes, and its audit event. */
-export interface Change extends AuditDraft {
+export interface Mutation extends Omit<AuditDraft, 'changes'> {
+  /** The changed fields, for the event. */
+  diff: AuditDraft['changes']
   writes: readonly Write[]
   /** The actor, if it is not the caller. */
   actor?: Actor
@@ -29,10 +31,10 @@ export interface Change extends AuditDraft {
 }
 
 /** Combines two changes into one. The event is that of the first one that changes a field. */
-export function together(first: Change, second: Change | undefined): Change {
-  if (!second || second.changes.length === 0) return first
-  if (first.changes.length === 0) return second
-  return { ...first, changes: [...first.changes, ...second.changes], writes: [...first.writes, ...second.writes] }
+export function together(first: Mutation, second: Mutation | undefined): Mutation {
+  if (!second || second.diff.length === 0) return first
+  if (first.diff.length === 0) return second
+  return { ...first, diff: [...first.diff, ...second.diff], writes: [...first.writes, ...second.writes] }
 }
 
 /**
@@ -57,12 +59,13 @@ const maxPauseMs = 2000
  * @throws ProblemError `service_unavailable` when the deadline ends the retries
  */
 export async function commit(
-  change: Change,
+  mutation: Mutation,
   context: RequestContext,
   deadline: Date,
   timing: Timing = realTiming,
 ): Promise<AuditEvent> {
-  const { writes, actor, auditRetentionDays, ...draft } = change
+  const { writes, actor, auditRetentionDays, diff, ...event } = mutation
+  const draft = { ...event, changes: diff }
   for (let attempt = 0; ; attempt++) {
     const head = await readHead(context.orgId)
     const retentionDays = auditRetentionDays ?? head.retentionDays
@@ -94,17 +97,17 @@ const countConflicts = (AuditConflicts: number, { orgId, requestId }: RequestCon
  * @throws the error of `refuse`, when a condition fails
  * @throws ProblemError `service_unavailable` when the deadline ends the retries
  */
-export async function changeTogether(changes: readonly Write[], deadline: Date): Promise<void> {
-  const [first, ...others] = changes
+export async function writeTogether(writes: readonly Write[], deadline: Date): Promise<void> {
+  const [first, ...others] = writes
   for (let attempt = 0; ; attempt++) {
     try {
       // Concurrent updates of one row queue up; concurrent transactions on it cancel each other.
       if (first?.item.Update && others.length === 0) await table().send(new UpdateCommand(first.item.Update))
-      else await table().send(new TransactWriteCommand({ TransactItems: changes.map(({ item }) => item) }))
+      else await table().send(new TransactWriteCommand({ TransactItems: writes.map(({ item }) => item) }))
       return
     } catch (error) {
       if (error instanceof ConditionalCheckFailedException && first) return refuseUnlessDone(error, first)
-      if (error instanceof TransactionCanceledException) refuseFailedConditions(error, changes)
+      if (error instanceof TransactionCanceledException) refuseFailedConditions(error, writes)
       else if (!(error instanceof TransactionConflictException)) throw error
       await pauseBeforeNext(attempt, deadline, error)
     }

@@ -6,7 +6,7 @@ import { type AuditAction, type AuditChange, changedFields, type ResourceType } 
 import { getRow } from '../table/read.ts'
 import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
 import { putIf } from '../table/writes.ts'
-import { type Change, StaleReadError } from './commit.ts'
+import { type Mutation, StaleReadError } from './commit.ts'
 
 export interface DocumentKind<T extends object> {
   sortKey: string
@@ -47,14 +47,14 @@ export function documentChanged<T extends object>(
   before: Versioned<T>,
   after: T,
   shown: (value: T) => object = (value) => value,
-): Change {
+): Mutation {
   const differing = changedFields(before.value, after, Object.keys(after) as (keyof T & string)[])
   const [was, is] = [shown(before.value), shown(after)] as Record<string, AuditChange['before']>[]
   return {
     action: kind.updated,
     resource: { type: kind.resource, id: orgId },
     result: 'success',
-    changes: differing.map(({ field }) => ({ field, before: was?.[field], after: is?.[field] })),
+    diff: differing.map(({ field }) => ({ field, before: was?.[field], after: is?.[field] })),
     writes: [writeDocument(kind, orgId, after, before.version)],
   }
 }

@@ -9,7 +9,7 @@ import { type Filter, queryPage, queryRange } from '../table/query.ts'
 import { getRow } from '../table/read.ts'
 import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
 import { insert, putIf, removeIf, updateIf } from '../table/writes.ts'
-import { type Change, StaleReadError } from './commit.ts'
+import { type Mutation, StaleReadError } from './commit.ts'
 
 export interface RecordKind<T extends StoredRecord> {
   /** Prefix of the sort keys; the record's id follows. */
@@ -92,13 +92,13 @@ export async function requireRoom<T extends StoredRecord>(kind: RecordKind<T>, o
 }
 
 /** The change that creates a record, unless the org is at the limit. */
-export function recordCreated<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Change {
+export function recordCreated<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Mutation {
   const visible = kind.audited(record)
   return {
     action: kind.created,
     resource: { type: kind.resource, id: record.id, name: record.name },
     result: 'success',
-    changes: createdFields(visible, Object.keys(visible)),
+    diff: createdFields(visible, Object.keys(visible)),
     writes: [
       insert({ ...recordKey(kind, orgId, record.id), ...record }),
       updateIf(
@@ -116,7 +116,12 @@ export function recordCreated<T extends StoredRecord>(kind: RecordKind<T>, orgId
 }
 
 /** The change from `before` to `after`. A replaced secret counts as changed even if its mask is the same. */
-export function recordUpdated<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, before: T, after: T): Change {
+export function recordUpdated<T extends StoredRecord>(
+  kind: RecordKind<T>,
+  orgId: string,
+  before: T,
+  after: T,
+): Mutation {
   const [was, is] = [kind.audited(before), kind.audited(after)] as Record<string, AuditChange['before']>[]
   const [old, fresh] = [flat(before), flat(after)]
   const differing = changedFields(old, fresh, Object.keys({ ...old, ...fresh }))
@@ -124,7 +129,7 @@ export function recordUpdated<T extends StoredRecord>(kind: RecordKind<T>, orgId
     action: kind.updated,
     resource: { type: kind.resource, id: before.id, name: after.name },
     result: 'success',
-    changes: differing
+    diff: differing
       .filter(({ field }) => was?.[field] !== undefined || is?.[field] !== undefined)
       .map(({ field }) => ({ field, before: was?.[field] ?? null, after: is?.[field] ?? null })),
     writes: [
@@ -138,11 +143,11 @@ export function recordUpdated<T extends StoredRecord>(kind: RecordKind<T>, orgId
 }
 
 /** The change that deletes a record. */
-export const recordDeleted = <T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Change => ({
+export const recordDeleted = <T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Mutation => ({
   action: kind.deleted,
   resource: { type: kind.resource, id: record.id, name: record.name },
   result: 'success',
-  changes: [],
+  diff: [],
   writes: [
     removeIf(
       recordKey(kind, orgId, record.id),

@@ -4,7 +4,7 @@ import { emitMetrics } from '../runtime/metrics.ts'
 import { stripeEventSchema } from './event.ts'
 import type { EventQuery } from './list-events.ts'
 import { isProcessed, markProcessed } from './processed-events.ts'
-import { whoseEvent } from './project.ts'
+import { ownerOf } from './project.ts'
 import type { Customer, SweepRun } from './sweep-run.ts'
 import { type Comparison, type SweepState, saveSweepState } from './sweep-state.ts'
 
@@ -56,10 +56,10 @@ async function lostEvents({ summary }: SweepRun, page: readonly unknown[]) {
   const events = page.flatMap((event) => stripeEventSchema().safeParse(event).data ?? [])
   summary.eventsCompared += events.length
   await concurrently(readsAtOnce, events, async (event) => {
-    const whose = await whoseEvent(event)
-    if (!whose || (await isProcessed(event.id))) return
-    const known = lost.get(whose.customerId)
-    lost.set(whose.customerId, { ...whose, eventIds: [...(known?.eventIds ?? []), event.id] })
+    const owner = await ownerOf(event)
+    if (!owner || (await isProcessed(event.id))) return
+    const known = lost.get(owner.customerId)
+    lost.set(owner.customerId, { ...owner, eventIds: [...(known?.eventIds ?? []), event.id] })
   })
   return lost.values()
 }

@@ -35,30 +35,30 @@ export async function project(
   ports?: SyncPorts,
 ): Promise<ProjectionOutcome> {
   const parsed = envelopeSchema().safeParse(envelope)
-  const told = { request_id: requestId }
-  if (!parsed.success) return refuse('malformed', told)
+  const ids = { request_id: requestId }
+  if (!parsed.success) return refuse('malformed', ids)
   const { source, detail: event } = parsed.data
-  const about = { ...told, event_id: event.id, event_type: event.type }
+  const about = { ...ids, event_id: event.id, event_type: event.type }
   const refusal = await refusalOf(source, event)
   if (refusal) return refuse(refusal, about)
   if (!isKnownType(event.type)) return acknowledge('type', about)
-  const whose = await whoseEvent(event)
-  if (!whose) return acknowledge('customer', about)
+  const owner = await ownerOf(event)
+  if (!owner) return acknowledge('customer', about)
   if (await isProcessed(event.id)) {
     emitMetrics('Stripe event was projected before', { StripeEventsDuplicate: 1 }, about)
     return 'duplicate'
   }
   const { now } = ports?.timing ?? realTiming
-  const request = { ...whose, source: 'event', eventId: event.id, context: { requestId }, deadline } as const
+  const request = { ...owner, source: 'event', eventId: event.id, context: { requestId }, deadline } as const
   const { changed, projection } = await syncCustomer(request, ports)
   if (!projection) return acknowledge('customer', about)
-  if (event.type.startsWith('invoice.')) await dropInvoices(whose)
+  if (event.type.startsWith('invoice.')) await dropInvoices(owner)
   await markProcessed(event.id, now())
   const StripeEventAgeSeconds = Math.max(0, Math.round(now().getTime() / 1000 - event.created))
   emitMetrics(
     'Stripe event projected',
     { StripeEventsProjected: 1, StripeEventAgeSeconds },
-    { ...about, org_id: whose.orgId, changed },
+    { ...about, org_id: owner.orgId, changed },
   )
   return 'projected'
 }
@@ -76,7 +76,7 @@ async function refusalOf(source: string, { account, livemode }: StripeEvent): Pr
 }
 
 /** The org and customer of an event; undefined if this table does not have the customer. */
-export async function whoseEvent(event: StripeEvent): Promise<{ orgId: string; customerId: string } | undefined> {
+export async function ownerOf(event: StripeEvent): Promise<{ orgId: string; customerId: string } | undefined> {
   const named = customerOf(event)
   if (named !== undefined) {
     const orgId = await findOrgOfCustomer(named)

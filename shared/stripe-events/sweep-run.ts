@@ -121,7 +121,7 @@ export class SweepRun {
   /**
    * Runs a part. Its failure is counted and does not stop the others. Skips customers that another sync is working on.
    */
-  async attempt<T>(part: () => Promise<T>, told: Record<string, unknown> = {}): Promise<T | undefined> {
+  async attempt<T>(part: () => Promise<T>, subject: Record<string, unknown> = {}): Promise<T | undefined> {
     try {
       const result = await part()
       this.#failuresInARow = 0
@@ -130,7 +130,7 @@ export class SweepRun {
       if (error instanceof ProblemError && error.code === 'conflict') return undefined
       this.summary.failed += 1
       this.#failuresInARow += 1
-      const about = { request_id: this.#run.requestId, ...told }
+      const about = { request_id: this.#run.requestId, ...subject }
       log.error('a part of the sweep failed', { ...about, error: error as Error })
       emitMetrics('sweep failure', { SweepFailures: 1 }, about)
       return undefined
