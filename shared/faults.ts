@@ -60,7 +60,7 @@ function toFaults(issue: z.core.$ZodIssue, under: readonly PropertyKey[]): Input
 const codeOf = (issue: z.core.$ZodIssue): string =>
   issue.code === 'custom' ? String(issue.params?.code ?? 'invalid_value') : issue.code
 
-/** Our wording for an issue whose schema has no message. */
+/** Our wording for an issue without a message of its schema. */
 function messageFor(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case 'invalid_type':

@@ -1040,11 +1040,11 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSlackConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewMicrosoftTeams: {
@@ -1057,11 +1057,11 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewMicrosoftTeamsConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewPagerduty: {
@@ -1074,11 +1074,11 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewPagerdutyConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewOpsgenie: {
@@ -1091,11 +1091,11 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpsgenieConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewEmail: {
@@ -1108,11 +1108,11 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewEmailConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewWebhook: {
@@ -1125,11 +1125,11 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewWebhookConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewDatadog: {
@@ -1142,11 +1142,11 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewDatadogConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewOpentelemetry: {
@@ -1159,11 +1159,11 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpentelemetryConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewSiem: {
@@ -1176,11 +1176,11 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSiemConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         /** @description The limit to set for one metric. */
@@ -1353,7 +1353,7 @@ export interface components {
             first_invalid_seq: number | null;
             next_cursor: string | null;
         };
-        /** @description A cloud AI provider and a key for it, which is never shown. */
+        /** @description A cloud AI provider and its key. The key is never shown. */
         CloudConnection: {
             /** @description Id of the connection. */
             id: string;
@@ -1400,7 +1400,7 @@ export interface components {
             model_count: number | null;
             error: string | null;
         };
-        /** @description A key for a cloud AI provider, which is never shown. */
+        /** @description A key for a cloud AI provider. The key is never shown. */
         CloudCredential: {
             /** @description Id of the credential. */
             id: string;
@@ -1769,7 +1769,7 @@ export interface components {
         /** @description Serving and data-handling policies of an organization. */
         OrgPolicies: {
             /**
-             * @description Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.
+             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
              * @enum {string}
              */
             serving_policy: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
@@ -1822,11 +1822,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSlackConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationMicrosoftTeams: {
@@ -1849,11 +1849,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationMicrosoftTeamsConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationPagerduty: {
@@ -1876,11 +1876,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationPagerdutyConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationOpsgenie: {
@@ -1903,11 +1903,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpsgenieConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationEmail: {
@@ -1930,11 +1930,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationEmailConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationWebhook: {
@@ -1957,11 +1957,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationWebhookConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationDatadog: {
@@ -1984,11 +1984,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationDatadogConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationOpentelemetry: {
@@ -2011,11 +2011,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpentelemetryConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationSiem: {
@@ -2038,11 +2038,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSiemConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         /** @description An integration, and the fields of the patch that were not applied. */
@@ -2067,11 +2067,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSlackConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2095,11 +2095,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationMicrosoftTeamsConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2123,11 +2123,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationPagerdutyConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2151,11 +2151,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpsgenieConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2179,11 +2179,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationEmailConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2207,11 +2207,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationWebhookConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2235,11 +2235,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationDatadogConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2263,11 +2263,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpentelemetryConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2291,11 +2291,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSiemConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2364,7 +2364,7 @@ export interface components {
         NewWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
             signing_secret?: string | null;
             /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
@@ -2444,7 +2444,7 @@ export interface components {
             provider: string;
             request_rate_per_minute: number;
             token_rate_per_minute: number;
-            /** @description Sum of the reporters’ last gauges, each of which counts for 120 s. */
+            /** @description Sum of the reporters’ last gauges. Each gauge counts for 120 s. */
             inflight: number;
             /** @description Null without samples. */
             success_rate: number | null;
@@ -2552,7 +2552,7 @@ export interface components {
         IntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
             signing_secret?: string | null;
             /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
@@ -2622,7 +2622,7 @@ export interface components {
         PatchedIntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
             signing_secret?: string | null;
             /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
@@ -3212,7 +3212,7 @@ export interface components {
         };
         UpdatePoliciesRequest: {
             /**
-             * @description Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.
+             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
              * @enum {string}
              */
             serving_policy?: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
@@ -3244,11 +3244,11 @@ export interface components {
                 [key: string]: unknown;
             };
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         } & {
             [key: string]: unknown;

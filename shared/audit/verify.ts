@@ -65,8 +65,8 @@ export async function verifyEvents(
 }
 
 /**
- * Reads the head again, because a page has later events. An event and its head do not become visible in the same instant,
- * so this retries a head that is still behind.
+ * Reads the head again, because a page has later events. An event and its head do not become visible in the same
+ * instant. So this retries a head that is still behind.
  */
 async function readHeadBehind(orgId: string, lastSeq: number): Promise<Head> {
   for (let attempt = 0; ; attempt++) {

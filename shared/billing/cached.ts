@@ -1,5 +1,5 @@
 /**
- * A cache for frequent questions to Stripe whose answers can be a minute old. All instances share it in the table. One
+ * A cache for frequent questions to Stripe; answers can be a minute old. All instances share it in the table. One
  * caller at a time refreshes an entry. If Stripe fails, the stale copy is served.
  */
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'

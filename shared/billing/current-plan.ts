@@ -20,7 +20,7 @@ export interface Billing {
   overrideVersion: number
   customerId: string | undefined
   projection: BillingProjection | undefined
-  /** The last checkout session whose start the audit trail records. */
+  /** The last checkout session that the audit trail records as started. */
   checkoutSessionId: string | undefined
 }
 

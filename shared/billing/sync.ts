@@ -1,6 +1,6 @@
 /**
- * Syncs an org's billing projection with Stripe. Events, reconciles and the sweep all use this path: a lease on (org,
- * customer), a sync number issued before Stripe is read, and a write that requires a higher number than the stored one.
+ * Syncs an org's billing projection with Stripe. Events, reconciles and the sweep all use this path. It takes a lease
+ * on (org, customer) and a sync number, and then reads Stripe. The write requires a higher number than the stored one.
  * The lease only saves work. The number alone keeps the projection correct, even if a holder outlives its lease.
  */
 import type { AuditAction, AuditChange } from '../audit/event.ts'

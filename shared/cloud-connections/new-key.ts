@@ -5,10 +5,7 @@ import type { Secret } from '../secrets/secret.ts'
 import { keyOf } from './entity.ts'
 import { afterAttempt, unverified } from './record.ts'
 
-/**
- * Tests a key with its provider and encrypts it. Its verification starts from unverified, whatever the previous key's
- * was.
- */
+/** Tests a key with its provider and encrypts it. The verification of the previous key does not carry over. */
 export async function newKey(
   { orgId, id, now }: { orgId: string; id: string; now: Date },
   used: KeyedProvider,

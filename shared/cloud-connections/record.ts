@@ -44,7 +44,7 @@ export const connectionSchema = lazy(() =>
       created_at: z.iso.datetime(),
       updated_at: z.iso.datetime(),
     })
-    .meta({ id: 'CloudConnection', description: 'A cloud AI provider and a key for it, which is never shown.' }),
+    .meta({ id: 'CloudConnection', description: 'A cloud AI provider and its key. The key is never shown.' }),
 )
 
 export type ConnectionView = z.infer<ReturnType<typeof connectionSchema>>

@@ -18,7 +18,7 @@ export const credentialSchema = lazy(() =>
       created_at: z.iso.datetime(),
       updated_at: z.iso.datetime(),
     })
-    .meta({ id: 'CloudCredential', description: 'A key for a cloud AI provider, which is never shown.' }),
+    .meta({ id: 'CloudCredential', description: 'A key for a cloud AI provider. The key is never shown.' }),
 )
 
 export type CredentialView = z.infer<ReturnType<typeof credentialSchema>>

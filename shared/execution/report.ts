@@ -60,7 +60,7 @@ export const executionHealthSchema = lazy(() =>
           provider: z.string().meta({ description: 'The cloud AI provider; of a local target its runtime.' }),
           request_rate_per_minute: z.number(),
           token_rate_per_minute: z.number(),
-          inflight: z.int().meta({ description: 'Sum of the reporters’ last gauges, each of which counts for 120 s.' }),
+          inflight: z.int().meta({ description: 'Sum of the reporters’ last gauges. Each gauge counts for 120 s.' }),
           success_rate: share().meta({ description: 'Null without samples.' }),
           failure_rate: share().meta({ description: 'Null without samples.' }),
           succeeded: z.int().meta({ description: 'Requests that ended well in the window.' }),

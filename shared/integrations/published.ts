@@ -31,7 +31,7 @@ const listOf = (text: string): string[] =>
     .map((part) => part.trim())
     .filter((part) => part !== '')
 
-/** Flat fields whose text is a list. */
+/** Flat fields with a list as comma-separated text. */
 const lists: readonly string[] = ['email_recipients']
 
 /**

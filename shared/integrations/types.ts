@@ -209,7 +209,7 @@ export const integrationTypes = {
         keeping: 'secret',
         value: () => secretText().min(16).max(1024).meta({ pattern: '^[^…]+$' }),
         need: 'recommended',
-        description: 'At least 16 characters; signs each delivery so that the receiver can tell it from a forgery.',
+        description: 'At least 16 characters; signs each delivery, so that the receiver can detect forgeries.',
         hint: 'set at least 16 random characters, and verify the signature in the receiver',
       },
       headers,

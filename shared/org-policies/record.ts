@@ -15,7 +15,7 @@ export const privacyModes = ['standard', 'strict', 'zero_retention'] as const
 
 const servingPolicyField = lazy(() =>
   z.enum(servingPolicies).meta({
-    description: 'Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.',
+    description: 'Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.',
   }),
 )
 

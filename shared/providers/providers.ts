@@ -51,7 +51,7 @@ export interface Provider {
   headers(key: string): Record<string, string>
   /** The model ids in the parsed response; undefined for an unexpected response. */
   modelIds(answer: unknown): unknown[] | undefined
-  /** For providers whose statuses differ from RFC 9110. `text` is the body. */
+  /** For providers with statuses that differ from RFC 9110. `text` is the body. */
   verdictOf?(status: number, text: string): Verdict | undefined
 }
 
@@ -147,7 +147,7 @@ export const providers: Readonly<Record<ProviderName, Provider>> = {
   cerebras: openAiLike('Cerebras', 'https://api.cerebras.ai/v1', {
     reference: 'https://inference-docs.cerebras.ai/api-reference/models/list-models',
   }),
-  // A key belongs to one resource, whose host is the root. Since v1 no API version is needed.
+  // A key belongs to one resource; the host of the resource is the root. Since v1 no API version is needed.
   azure_openai: openAiLike('Azure OpenAI', null, {
     reference: 'https://learn.microsoft.com/en-us/rest/api/microsoft-foundry/azureopenai/models',
     modelsPath: '/openai/v1/models',

@@ -3,9 +3,9 @@
  * factor.
  *
  * Cognito does not pass the answered challenges to the trigger, so the trigger infers them. While an authenticator is
- * active, Cognito asks for its code at every sign-in (API reference, SoftwareTokenMfaSettingsType), and the pool
- * remembers no devices. So only the tokens of a sign-in get the claim. Refreshed tokens do not: their session can be
- * older than the authenticator.
+ * active, Cognito asks for its code at every sign-in (API reference, SoftwareTokenMfaSettingsType). The pool remembers
+ * no devices. So only the tokens of a sign-in get the claim. Refreshed tokens do not: their session can be older than
+ * the authenticator.
  */
 import { AdminGetUserCommand, CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider'
 import type { PreTokenGenerationTriggerEvent } from 'aws-lambda'

@@ -28,8 +28,7 @@ export async function walkCustomers(sweep: SweepRun, before: SweepState): Promis
   for await (const { customers, next } of pagesFrom(before.position)) {
     const judged = await judge(sweep, customers)
     const isComplete = await sweep.syncAll(judged.due, walkShare)
-    // A page that ran out of time comes first in the next run. A page whose customers all fail must not block the
-    // walk.
+    // A page that ran out of time comes first in the next run. A page of failing customers must not block the walk.
     if (!isComplete && !sweep.isHopeless) break
     stale = longestUnasked([...stale, ...judged.stale])
     await saveSweepState({ ...before, position: next })
