@@ -90,7 +90,7 @@ describe('imports', () => {
   })
 
   test.each([
-    ["import { serve } from '../http/serve.ts'", 'shared/billing/entity.ts'],
+    ["import { serve } from '../http/serve.ts'", 'shared/billing/rows.ts'],
     ["import type { Exchange } from '../http/exchange.ts'", 'shared/auth/caller.ts'],
     ["const late = await import('../http/page.ts')", 'shared/table/client.ts'],
     [
