@@ -4,10 +4,11 @@
  * counter that starts anew each minute needs an attribute a minute; the one before is removed on the way.
  */
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
-import { lookUpKey } from '../shared/api-keys/entity.ts'
+import { lookUpKey } from '../shared/api-keys/find.ts'
 import { isIntactRawKey } from '../shared/auth/api-key.ts'
 import { ProblemError } from '../shared/problem.ts'
-import { orgPartition, type Row, updateRow } from '../shared/table/table.ts'
+import { orgPartition, type Row } from '../shared/table/rows.ts'
+import { updateRow } from '../shared/table/update.ts'
 
 export async function authenticateByUpdate(rawKey: string, now: Date): Promise<Row | undefined> {
   const owner = isIntactRawKey(rawKey) ? await lookUpKey(rawKey) : undefined

@@ -4,17 +4,20 @@
  */
 import { Agent } from 'node:http'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
-import { getKey, issueKey, keyRevoked, keyRotated } from '../shared/api-keys/entity.ts'
+import { getKey } from '../shared/api-keys/find.ts'
+import { issueKey } from '../shared/api-keys/issue.ts'
 import { countIssued } from '../shared/api-keys/limit.ts'
+import { keyRevoked } from '../shared/api-keys/revoke.ts'
+import { keyRotated } from '../shared/api-keys/rotate.ts'
 import { authenticate } from '../shared/http/authenticate.ts'
 import { openExchange } from '../shared/http/exchange.ts'
 import { enforceRateLimit } from '../shared/http/rate-limit.ts'
 import { ProblemError } from '../shared/problem.ts'
-import { type Change, commit, StaleReadError } from '../shared/storage/commit.ts'
-import { table } from '../shared/table/table.ts'
+import { commit, type Mutation, StaleReadError } from '../shared/storage/commit.ts'
+import { table } from '../shared/table/client.ts'
 import { authenticateByUpdate } from './authenticate-by-update.ts'
 import { consumedBy } from './consumed.ts'
-import { type BenchOrg, circumstances, deadline, makeOrg, makeOrgs } from './fixture.ts'
+import { type BenchOrg, deadline, makeOrg, makeOrgs, requestContext } from './fixture.ts'
 import { median, ms, percentile, type Report, ratio, type Table } from './report.ts'
 
 const sequentialSamples = 600
@@ -159,15 +162,15 @@ async function useWhileRevoked(run: Authenticate, seen: HotKey): Promise<void> {
 
 const isConflict = (error: unknown): boolean => error instanceof Error && error.name.startsWith('TransactionConflict')
 
-type KeyChange = (org: BenchOrg, key: Awaited<ReturnType<typeof getKey>>, now: Date) => Change | Promise<Change>
+type KeyChange = (org: BenchOrg, key: Awaited<ReturnType<typeof getKey>>, now: Date) => Mutation | Promise<Mutation>
 
 const overlapMs = 3_600_000
 const rotation: KeyChange = async ({ orgId }, key, now) => {
-  const replacement = issueKey(key, circumstances(orgId).actor, now, key.id)
+  const replacement = issueKey(key, requestContext(orgId).actor, now, key.id)
   const retiredAt = new Date(now.getTime() + overlapMs).toISOString()
   return keyRotated(orgId, key, replacement, retiredAt, now, await countIssued(orgId, now))
 }
-const revocation: KeyChange = ({ orgId }, key, now) => keyRevoked(orgId, key, 'bench', now).change
+const revocation: KeyChange = ({ orgId }, key, now) => keyRevoked(orgId, key, 'bench', now).mutation
 
 /** Commits a change as the pipeline does, and notes how many transactions it took. */
 async function change(org: BenchOrg, seen: HotKey, make: KeyChange): Promise<void> {
@@ -177,7 +180,7 @@ async function change(org: BenchOrg, seen: HotKey, make: KeyChange): Promise<voi
   for (;;) {
     const key = await getKey(org.orgId, org.keyId)
     try {
-      await commit(await make(org, key, new Date()), circumstances(org.orgId), deadline())
+      await commit(await make(org, key, new Date()), requestContext(org.orgId), deadline())
       break
     } catch (error) {
       if (!(error instanceof StaleReadError)) throw error

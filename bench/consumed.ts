@@ -1,5 +1,5 @@
 /** What calls of the table consume, as the engine reports it, counted while they run. */
-import { table } from '../shared/table/table.ts'
+import { table } from '../shared/table/client.ts'
 
 export interface Consumed {
   readUnits: number

@@ -1,6 +1,6 @@
 /** How long a request would wait for AWS: its calls with the latency that each is assumed to have, side by side or in turn. */
 import { kms } from '../shared/secrets/kms.ts'
-import { table } from '../shared/table/table.ts'
+import { table } from '../shared/table/client.ts'
 import { waitMs } from './assumptions.ts'
 
 export interface Waits {

@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   for (const queue of queues) {
     const queueUrl = stage.queueUrls[queue]
     const letters = await takeDeadLetters(queueUrl)
-    tell(queue, letters)
+    print(queue, letters)
     const isWanted = letters.length > 0 && !values.list && (values.yes || (await isConfirmed(letters.length)))
     const left = isWanted ? await replayAll(letters, queue, stage) : letters
     await giveBack(queueUrl, left)
@@ -52,7 +52,7 @@ async function replayAll(letters: DeadLetter[], queue: QueueName, stage: Stage):
   return left
 }
 
-function tell(queue: QueueName, letters: readonly DeadLetter[]): void {
+function print(queue: QueueName, letters: readonly DeadLetter[]): void {
   console.log(`${queue}: ${letters.length} dead letters`)
   for (const { buriedAt, what, attempts, why } of letters) {
     console.log(`  ${buriedAt}  ${what}  ${attempts} attempts  ${why}`)

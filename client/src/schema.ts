@@ -1032,7 +1032,7 @@ export interface components {
     schemas: {
         NewSlack: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "slack";
@@ -1040,16 +1040,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSlackConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewMicrosoftTeams: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "microsoft_teams";
@@ -1057,16 +1057,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewMicrosoftTeamsConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewPagerduty: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "pagerduty";
@@ -1074,16 +1074,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewPagerdutyConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewOpsgenie: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "opsgenie";
@@ -1091,16 +1091,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpsgenieConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewEmail: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "email";
@@ -1108,16 +1108,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewEmailConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewWebhook: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "webhook";
@@ -1125,16 +1125,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewWebhookConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewDatadog: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "datadog";
@@ -1142,16 +1142,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewDatadogConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewOpentelemetry: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "opentelemetry";
@@ -1159,16 +1159,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpentelemetryConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewSiem: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "siem";
@@ -1176,19 +1176,19 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSiemConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
-        /** @description A limit of one metric, to be set. */
+        /** @description The limit to set for one metric. */
         UsageLimitInput: {
             /** @description null: no limit below the plan’s. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @default enforce
              * @enum {string}
              */
@@ -1236,7 +1236,7 @@ export interface components {
             rotated_to: string | null;
         };
         /**
-         * @description What a credential may do.
+         * @description A permission of a credential.
          * @enum {string}
          */
         Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write";
@@ -1321,7 +1321,7 @@ export interface components {
             };
             templates: components["schemas"]["ScopeRegistryTemplatesItem"][];
         };
-        /** @description One link of an organization’s audit trail. What is unknown is absent. */
+        /** @description One link of an organization’s audit trail. Unknown fields are absent. */
         AuditEvent: {
             id: string;
             /** @description Position in the org’s chain, from 1 and without gaps. */
@@ -1353,7 +1353,7 @@ export interface components {
             first_invalid_seq: number | null;
             next_cursor: string | null;
         };
-        /** @description A cloud AI provider and a key for it, which is never shown. */
+        /** @description A cloud AI provider and its key. The key is never shown. */
         CloudConnection: {
             /** @description Id of the connection. */
             id: string;
@@ -1375,7 +1375,7 @@ export interface components {
             tpm_limit: number | null;
             /** @description `…` and the last 4 characters of the key. */
             masked: string;
-            /** @description Counts the keys that this record has had. */
+            /** @description The number of keys that this record has had. */
             key_version: number;
             /** @enum {string} */
             verification_status: "unverified" | "verified" | "invalid_credential" | "insufficient_permission" | "quota_exhausted" | "rate_limited" | "unreachable" | "provider_error";
@@ -1400,7 +1400,7 @@ export interface components {
             model_count: number | null;
             error: string | null;
         };
-        /** @description A key for a cloud AI provider, which is never shown. */
+        /** @description A key for a cloud AI provider. The key is never shown. */
         CloudCredential: {
             /** @description Id of the credential. */
             id: string;
@@ -1415,7 +1415,7 @@ export interface components {
             enabled: boolean;
             /** @description `…` and the last 4 characters of the key. */
             masked: string;
-            /** @description Counts the keys that this record has had. */
+            /** @description The number of keys that this record has had. */
             key_version: number;
             /** Format: date-time */
             created_at: string;
@@ -1434,12 +1434,12 @@ export interface components {
             cloud_targets: components["schemas"]["CloudTarget"][];
             routing: components["schemas"]["Routing"];
         };
-        /** @description A runtime that the organization serves inference with itself. */
+        /** @description An inference runtime that the organization hosts. */
         LocalTarget: {
-            /** @description Id of the target; `env` is the one that the deployment names. */
+            /** @description Id of the target; `env` is the target that the deployment configures. */
             id: string;
             /**
-             * @description `env`: named by the deployment, read-only.
+             * @description `env`: configured by the deployment, read-only.
              * @enum {string}
              */
             source: "api" | "env";
@@ -1447,11 +1447,11 @@ export interface components {
             name: string;
             endpoint: string;
             /**
-             * @description The software that serves, which decides how it is tested.
+             * @description The software that serves; it decides how the target is tested.
              * @enum {string}
              */
             runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
-            /** @description Models that it serves, at most 8192 bytes together; empty: not told. */
+            /** @description Models that it serves, at most 8192 bytes in total; empty: unknown. */
             models: string[];
             /** @description For the strategy `priority`: lower is tried first. */
             priority: number;
@@ -1508,7 +1508,7 @@ export interface components {
              * @enum {string}
              */
             strategy: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
-            /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
+            /** @description Seconds without requests to a failing target; 0: only as long as the target asks for (Retry-After). */
             cooldown_seconds: number;
         };
         ExecutionHealth: {
@@ -1539,7 +1539,7 @@ export interface components {
             subscription: components["schemas"]["Subscription"] | null;
             /** @description The customer has more than one live subscription; `subscription` is the one that counts. */
             subscription_conflict: boolean;
-            /** @description The price of the subscription belongs to no plan, so that it gives none. */
+            /** @description The price of the subscription belongs to no plan, so it gives none. */
             unknown_price: boolean;
             customer_id: string | null;
             /** @description When and why Stripe was last read; null: never. */
@@ -1552,7 +1552,7 @@ export interface components {
             limits: components["schemas"]["PlanLimits"];
             features: ("federated_learning" | "experiments" | "rollouts" | "sso" | "advanced_monitoring" | "webhooks" | "differential_privacy" | "secure_aggregation" | "hipaa_mode" | "scim" | "siem_export")[];
         };
-        /** @description A plan that holds whatever the organization pays. */
+        /** @description A plan that overrides the plan the organization pays for. */
         PlanOverride: {
             /** @enum {string} */
             plan: "free" | "team" | "enterprise";
@@ -1596,7 +1596,7 @@ export interface components {
             interval: "monthly" | "annual";
             quantity: number;
         };
-        /** @description Billing, and what became of the checkout. */
+        /** @description Billing, and the outcome of the checkout. */
         ReconciledBilling: {
             plan: components["schemas"]["Plan"];
             /**
@@ -1609,7 +1609,7 @@ export interface components {
             subscription: components["schemas"]["Subscription"] | null;
             /** @description The customer has more than one live subscription; `subscription` is the one that counts. */
             subscription_conflict: boolean;
-            /** @description The price of the subscription belongs to no plan, so that it gives none. */
+            /** @description The price of the subscription belongs to no plan, so it gives none. */
             unknown_price: boolean;
             customer_id: string | null;
             /** @description When and why Stripe was last read; null: never. */
@@ -1654,7 +1654,7 @@ export interface components {
             latest_invoice: components["schemas"]["InvoiceSummary"] | null;
             /** @description When the service read Stripe; null when the organization has no customer. */
             cached_at: string | null;
-            /** @description Past its time, and served because Stripe fails at the moment. */
+            /** @description Outdated, and served because Stripe fails now. */
             stale: boolean;
         };
         InvoiceSummary: {
@@ -1674,40 +1674,40 @@ export interface components {
         OrgSettings: {
             /** @description Days that audit events are kept. */
             audit_retention_days: number;
-            /** @description Owners and admins must have signed in with a second factor. */
+            /** @description Owners and admins must sign in with a second factor. */
             require_mfa_for_admin: boolean;
-            /** @description Everybody must have signed in with a second factor. */
+            /** @description All people must sign in with a second factor. */
             mfa_required: boolean;
-            /** @description Changes on the platform need the approval of an admin; kept for its other services. */
+            /** @description Changes on the platform need the approval of an admin; stored for other services of the platform. */
             require_admin_approval: boolean;
-            /** @description A model needs approval before it is served; kept for other services of the platform. */
+            /** @description A model needs approval before it is served; stored for other services of the platform. */
             require_model_approval: boolean;
-            /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
+            /** @description A failed rollout is rolled back automatically; stored for other services of the platform. */
             auto_rollback_enabled: boolean;
-            /** @description Hours after which one must sign in again. */
+            /** @description Hours after which people must sign in again. */
             session_duration_hours: number;
-            /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
+            /** @description Minutes after which sensitive actions require a new sign-in; stored for other services of the platform. */
             reauth_interval_minutes: number;
-            /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
+            /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin. Enabling it adjusts settings that do not comply. */
             hipaa_mode: boolean;
             /** @description Address ranges that people and org keys may call from; empty: any. */
             ip_allowlist: string[];
             /**
-             * @description Region where what names none is kept; kept for other services of the platform.
+             * @description Default region for storage; stored for other services of the platform.
              * @enum {string}
              */
             default_region: "us" | "eu" | "ap";
-            /** @description Production is changed only with approval; kept for other services of the platform. */
+            /** @description Production changes need approval; stored for other services of the platform. */
             protect_production: boolean;
-            /** @description Percent of battery below which devices do no work; kept for other services of the platform. */
+            /** @description Battery percentage below which devices do not work; stored for other services of the platform. */
             device_battery_threshold: number;
             /**
-             * @description Networks over which devices load models; kept for other services of the platform.
+             * @description Networks that devices use to load models; stored for other services of the platform.
              * @enum {string}
              */
             device_network_policy: "any" | "wifi_only" | "cellular_allowed";
             /**
-             * @description As in the sign-in settings, where it is changed.
+             * @description From the sign-in settings; change it there.
              * @enum {string}
              */
             primary_identity_mode: "password" | "oauth" | "sso" | "passkey";
@@ -1733,7 +1733,7 @@ export interface components {
             github_enabled: boolean;
             /** @description People can sign in through SSO; needs plan team. */
             sso_enabled: boolean;
-            /** @description What SSO speaks; null: not chosen. */
+            /** @description The protocol of SSO; null: not chosen. */
             sso_protocol: ("saml" | "oidc") | null;
             /** @description https; the identity provider’s SAML metadata. */
             sso_metadata_url: string | null;
@@ -1744,14 +1744,14 @@ export interface components {
             /** @description People can sign in through SSO only. */
             sso_enforced: boolean;
             /**
-             * @description Role of people who come through SSO first.
+             * @description Role of people who first sign in through SSO.
              * @enum {string}
              */
             sso_default_role: "admin" | "member";
             /** @description People are provisioned through SCIM; needs plan enterprise. */
             scim_enabled: boolean;
             /**
-             * @description How people sign in first of all; `sso` needs `sso_enabled`, and so each other its own switch.
+             * @description Primary way to sign in; each mode needs its own switch, for example `sso` needs `sso_enabled`.
              * @enum {string}
              */
             primary_identity_mode: "password" | "oauth" | "sso" | "passkey";
@@ -1759,9 +1759,9 @@ export interface components {
             email_password_enabled: boolean;
             /** @description People can sign in with a passkey. */
             passkeys_enabled: boolean;
-            /** @description What the identity provider is called, for people; null: not told. */
+            /** @description Name of the identity provider, for people; null: not set. */
             sso_provider: string | null;
-            /** @description Domain whose people come through SSO; kept, not checked; null: none. */
+            /** @description Domain of the people who use SSO; stored, not checked; null: none. */
             sso_domain: string | null;
             /** @description The mask of the stored secret; null when there is none. */
             sso_client_secret: string | null;
@@ -1769,7 +1769,7 @@ export interface components {
         /** @description Serving and data-handling policies of an organization. */
         OrgPolicies: {
             /**
-             * @description Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.
+             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
              * @enum {string}
              */
             serving_policy: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
@@ -1793,7 +1793,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1814,7 +1814,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1822,11 +1822,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSlackConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationMicrosoftTeams: {
@@ -1841,7 +1841,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1849,11 +1849,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationMicrosoftTeamsConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationPagerduty: {
@@ -1868,7 +1868,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1876,11 +1876,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationPagerdutyConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationOpsgenie: {
@@ -1895,7 +1895,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1903,11 +1903,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpsgenieConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationEmail: {
@@ -1922,7 +1922,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1930,11 +1930,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationEmailConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationWebhook: {
@@ -1949,7 +1949,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1957,11 +1957,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationWebhookConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationDatadog: {
@@ -1976,7 +1976,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1984,11 +1984,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationDatadogConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationOpentelemetry: {
@@ -2003,7 +2003,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2011,11 +2011,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpentelemetryConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationSiem: {
@@ -2030,7 +2030,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2038,11 +2038,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSiemConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         /** @description An integration, and the fields of the patch that were not applied. */
@@ -2059,7 +2059,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2067,11 +2067,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSlackConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2087,7 +2087,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2095,11 +2095,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationMicrosoftTeamsConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2115,7 +2115,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2123,11 +2123,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationPagerdutyConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2143,7 +2143,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2151,11 +2151,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpsgenieConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2171,7 +2171,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2179,11 +2179,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationEmailConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2199,7 +2199,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2207,11 +2207,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationWebhookConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2227,7 +2227,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2235,11 +2235,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationDatadogConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2255,7 +2255,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2263,11 +2263,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpentelemetryConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2283,7 +2283,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2291,11 +2291,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSiemConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2305,7 +2305,7 @@ export interface components {
             /** @constant */
             live_connectivity: "not_tested";
         };
-        /** @description The limit of every metric, and where it comes from. */
+        /** @description The limit of every metric, and its source. */
         UsageLimits: {
             limits: components["schemas"]["UsageLimitsLimits"];
         };
@@ -2321,21 +2321,21 @@ export interface components {
             commit: string;
             stage: string;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewSlackConfig: {
             /** @description Incoming webhook: https://hooks.slack.com/services/… */
             webhook_url?: string | null;
             /** @description A channel other than the webhook’s own. */
             channel?: string | null;
-            /** @description Id of the Slack workspace, for people; kept, and not used in delivery. */
+            /** @description Id of the Slack workspace, for people; stored, but not used in delivery. */
             workspace_id?: string | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewMicrosoftTeamsConfig: {
             /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
             webhook_url?: string | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewPagerdutyConfig: {
             /** @description Integration key of an Events API v2 integration: 32 characters. */
             routing_key?: string | null;
@@ -2344,7 +2344,7 @@ export interface components {
             /** @description Service region of the PagerDuty account; us when it is not set. */
             region?: ("us" | "eu") | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewOpsgenieConfig: {
             /** @description Key of an API integration. */
             api_key?: string | null;
@@ -2353,25 +2353,25 @@ export interface components {
             /** @description Priority of the alerts that are made. */
             priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewEmailConfig: {
             /** @description 1 to 50 addresses. */
             recipients?: string[] | null;
             /** @description Address that answers go to. */
             reply_to?: string | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
             signing_secret?: string | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string | null;
             } | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewDatadogConfig: {
             /** @description API key: 32 hexadecimal digits. */
             api_key?: string | null;
@@ -2380,18 +2380,18 @@ export interface components {
             /** @description At most 20 tags, each key:value. */
             tags?: string[] | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewOpentelemetryConfig: {
             /** @description http or https address of an OTLP receiver. */
             endpoint?: string | null;
             /** @description OTLP transport. */
             protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string | null;
             } | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewSiemConfig: {
             /** @description https; receives the events. */
             endpoint?: string | null;
@@ -2444,7 +2444,7 @@ export interface components {
             provider: string;
             request_rate_per_minute: number;
             token_rate_per_minute: number;
-            /** @description Sum of the reporters’ last gauges, each of which counts for 120 s. */
+            /** @description Sum of the reporters’ last gauges. Each gauge counts for 120 s. */
             inflight: number;
             /** @description Null without samples. */
             success_rate: number | null;
@@ -2456,7 +2456,7 @@ export interface components {
             failed: number;
             /** @description Requests that ended in the window. */
             sample_count: number;
-            /** @description Mean of the reported medians, each as often as requests ended. */
+            /** @description Mean of the reported medians, weighted by ended requests. */
             latency_ms_p50: number | null;
             /** @description Nothing was reported in the last 120 s. */
             stale: boolean;
@@ -2471,7 +2471,7 @@ export interface components {
             active: boolean;
             until: string | null;
             reason: ("failure_rate" | "retry_after" | "trial_failed") | null;
-            /** @description A cooldown is over; the next report decides whether it was enough. */
+            /** @description A cooldown has ended; the next report decides whether it reopens. */
             trial: boolean;
         };
         BillingProjection: {
@@ -2520,7 +2520,7 @@ export interface components {
             webhook_url?: string | null;
             /** @description A channel other than the webhook’s own. */
             channel?: string | null;
-            /** @description Id of the Slack workspace, for people; kept, and not used in delivery. */
+            /** @description Id of the Slack workspace, for people; stored, but not used in delivery. */
             workspace_id?: string | null;
         };
         IntegrationMicrosoftTeamsConfig: {
@@ -2552,9 +2552,9 @@ export interface components {
         IntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
             signing_secret?: string | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string;
             } | null;
@@ -2572,7 +2572,7 @@ export interface components {
             endpoint?: string | null;
             /** @description OTLP transport. */
             protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string;
             } | null;
@@ -2590,7 +2590,7 @@ export interface components {
             webhook_url?: string | null;
             /** @description A channel other than the webhook’s own. */
             channel?: string | null;
-            /** @description Id of the Slack workspace, for people; kept, and not used in delivery. */
+            /** @description Id of the Slack workspace, for people; stored, but not used in delivery. */
             workspace_id?: string | null;
         };
         PatchedIntegrationMicrosoftTeamsConfig: {
@@ -2622,9 +2622,9 @@ export interface components {
         PatchedIntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
             signing_secret?: string | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string;
             } | null;
@@ -2642,7 +2642,7 @@ export interface components {
             endpoint?: string | null;
             /** @description OTLP transport. */
             protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string;
             } | null;
@@ -2674,10 +2674,10 @@ export interface components {
             model_downloads_monthly: components["schemas"]["UsageLimitsLimitsModelDownloadsMonthly"];
         };
         UsageLimitsLimitsHostedRequestsMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2687,10 +2687,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsApiRequestsMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2700,10 +2700,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsManagedBillableMicrosMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2713,10 +2713,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsMaxDevices: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2726,10 +2726,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsMaxModels: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2739,10 +2739,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsStorageGb: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2752,10 +2752,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsTrainingRoundsMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2765,10 +2765,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsModelDownloadsMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2879,11 +2879,11 @@ export interface components {
             provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key: string;
             /**
              * Format: uri
-             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. Required for these two providers and forbidden for all others.
              */
             base_url?: string;
             /**
@@ -2915,11 +2915,11 @@ export interface components {
         UpdateCloudConnectionRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name?: string;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key?: string;
             /**
              * Format: uri
-             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. Required for these two providers and forbidden for all others.
              */
             base_url?: string;
             /** @description Whether inference may use the connection. */
@@ -2951,11 +2951,11 @@ export interface components {
             provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key: string;
             /**
              * Format: uri
-             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. Required for these two providers and forbidden for all others.
              */
             base_url?: string;
             /**
@@ -2967,11 +2967,11 @@ export interface components {
         UpdateCloudCredentialRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name?: string;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key?: string;
             /**
              * Format: uri
-             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. Required for these two providers and forbidden for all others.
              */
             base_url?: string;
             /** @description Whether inference may use the credential. */
@@ -2980,7 +2980,7 @@ export interface components {
         UpdateCloudPolicyRequest: {
             /** @description Whether inference may use the cloud at all. */
             cloud_enabled?: boolean;
-            /** @description Whose keys may be used: stored credentials, connections, the platform’s own. */
+            /** @description Sources of keys that inference may use: stored credentials, connections, the platform. */
             credential_sources?: ("byok" | "connection" | "managed")[];
             /** @description Providers that may be used; null: all. */
             provider_allowlist?: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
@@ -2988,9 +2988,9 @@ export interface components {
             default_fallback_model?: string | null;
         };
         ReportExecutionRequest: {
-            /** @description Tells servers apart that share a key: the last `inflight` of each counts. Default: the credential. */
+            /** @description Distinguishes servers that share a key: the last `inflight` of each counts. Default: the credential. */
             reporter_id?: string;
-            /** @description One report for each target, all of which are counted, or none. */
+            /** @description One report per target. Either all reports count, or none. */
             reports: components["schemas"]["ReportExecutionRequestReportsItem"][];
         };
         ReportExecutionRequestReportsItem: {
@@ -3004,11 +3004,11 @@ export interface components {
             failed: number;
             /** @description Requests under way now. */
             inflight: number;
-            /** @description Tokens that were used since then. */
+            /** @description Tokens used since then. */
             tokens?: number;
             /** @description Median since then. */
             latency_ms_p50?: number;
-            /** @description How long the target asked to be left alone (Retry-After); opens a cooldown. */
+            /** @description The pause that the target asked for (Retry-After); opens a cooldown. */
             retry_after_seconds?: number;
         };
         ReportExecutionAnswer: {
@@ -3021,7 +3021,7 @@ export interface components {
              * @enum {string}
              */
             strategy?: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
-            /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
+            /** @description Seconds without requests to a failing target; 0: only as long as the target asks for (Retry-After). */
             cooldown_seconds?: number;
         };
         ListLocalTargetsAnswer: {
@@ -3038,12 +3038,12 @@ export interface components {
              */
             endpoint: string;
             /**
-             * @description The software that serves, which decides how it is tested.
+             * @description The software that serves; it decides how the target is tested.
              * @enum {string}
              */
             runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
             /**
-             * @description Models that it serves, at most 8192 bytes together; empty: not told.
+             * @description Models that it serves, at most 8192 bytes in total; empty: unknown.
              * @default []
              */
             models?: string[];
@@ -3062,7 +3062,7 @@ export interface components {
              * @default true
              */
             enabled?: boolean;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key?: string;
         };
         UpdateLocalTargetRequest: {
@@ -3074,11 +3074,11 @@ export interface components {
              */
             endpoint?: string;
             /**
-             * @description The software that serves, which decides how it is tested.
+             * @description The software that serves; it decides how the target is tested.
              * @enum {string}
              */
             runtime?: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
-            /** @description Models that it serves; empty or null: not told. */
+            /** @description Models that it serves; empty or null: unknown. */
             models?: string[] | null;
             /** @description For the strategy `priority`: lower is tried first. */
             priority?: number;
@@ -3086,7 +3086,7 @@ export interface components {
             weight?: number;
             /** @description Whether inference may use the target. */
             enabled?: boolean;
-            /** @description Written, never read: answers show `masked`; null drops the stored key. */
+            /** @description Write-only: answers show `masked`; null deletes the stored key. */
             api_key?: string | null;
         };
         TestLocalTargetRequest: Record<string, never>;
@@ -3133,41 +3133,41 @@ export interface components {
             next_cursor: string | null;
             /** @description When the service read Stripe; null when the organization has no customer. */
             cached_at: string | null;
-            /** @description Past its time, and served because Stripe fails at the moment. */
+            /** @description Outdated, and served because Stripe fails now. */
             stale: boolean;
         };
         UpdateRequest: {
             /** @description Days that audit events are kept. */
             audit_retention_days?: number;
-            /** @description Owners and admins must have signed in with a second factor. */
+            /** @description Owners and admins must sign in with a second factor. */
             require_mfa_for_admin?: boolean;
-            /** @description Everybody must have signed in with a second factor. */
+            /** @description All people must sign in with a second factor. */
             mfa_required?: boolean;
-            /** @description Changes on the platform need the approval of an admin; kept for its other services. */
+            /** @description Changes on the platform need the approval of an admin; stored for other services of the platform. */
             require_admin_approval?: boolean;
-            /** @description A model needs approval before it is served; kept for other services of the platform. */
+            /** @description A model needs approval before it is served; stored for other services of the platform. */
             require_model_approval?: boolean;
-            /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
+            /** @description A failed rollout is rolled back automatically; stored for other services of the platform. */
             auto_rollback_enabled?: boolean;
-            /** @description Hours after which one must sign in again. */
+            /** @description Hours after which people must sign in again. */
             session_duration_hours?: number;
-            /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
+            /** @description Minutes after which sensitive actions require a new sign-in; stored for other services of the platform. */
             reauth_interval_minutes?: number;
-            /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
+            /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin. Enabling it adjusts settings that do not comply. */
             hipaa_mode?: boolean;
             /** @description Address ranges from which people and org keys may call. Empty or null: any. */
             ip_allowlist?: string[] | null;
             /**
-             * @description Region where what names none is kept; kept for other services of the platform.
+             * @description Default region for storage; stored for other services of the platform.
              * @enum {string}
              */
             default_region?: "us" | "eu" | "ap";
-            /** @description Production is changed only with approval; kept for other services of the platform. */
+            /** @description Production changes need approval; stored for other services of the platform. */
             protect_production?: boolean;
-            /** @description Percent of battery below which devices do no work; kept for other services of the platform. */
+            /** @description Battery percentage below which devices do not work; stored for other services of the platform. */
             device_battery_threshold?: number;
             /**
-             * @description Networks over which devices load models; kept for other services of the platform.
+             * @description Networks that devices use to load models; stored for other services of the platform.
              * @enum {string}
              */
             device_network_policy?: "any" | "wifi_only" | "cellular_allowed";
@@ -3177,7 +3177,7 @@ export interface components {
         UpdateAuthRequest: {
             /** @description People can sign in through SSO; needs plan team. */
             sso_enabled?: boolean;
-            /** @description What SSO speaks; null: not chosen. */
+            /** @description The protocol of SSO; null: not chosen. */
             sso_protocol?: ("saml" | "oidc") | null;
             /** @description https; the identity provider’s SAML metadata. */
             sso_metadata_url?: string | null;
@@ -3188,14 +3188,14 @@ export interface components {
             /** @description People can sign in through SSO only. */
             sso_enforced?: boolean;
             /**
-             * @description Role of people who come through SSO first.
+             * @description Role of people who first sign in through SSO.
              * @enum {string}
              */
             sso_default_role?: "admin" | "member";
             /** @description People are provisioned through SCIM; needs plan enterprise. */
             scim_enabled?: boolean;
             /**
-             * @description How people sign in first of all; `sso` needs `sso_enabled`, and so each other its own switch.
+             * @description Primary way to sign in; each mode needs its own switch, for example `sso` needs `sso_enabled`.
              * @enum {string}
              */
             primary_identity_mode?: "password" | "oauth" | "sso" | "passkey";
@@ -3203,16 +3203,16 @@ export interface components {
             email_password_enabled?: boolean;
             /** @description People can sign in with a passkey. */
             passkeys_enabled?: boolean;
-            /** @description What the identity provider is called, for people; null: not told. */
+            /** @description Name of the identity provider, for people; null: not set. */
             sso_provider?: string | null;
-            /** @description Domain whose people come through SSO; kept, not checked; null: none. */
+            /** @description Domain of the people who use SSO; stored, not checked; null: none. */
             sso_domain?: string | null;
-            /** @description Written, never read back. */
+            /** @description Write-only. */
             sso_client_secret?: string | null;
         };
         UpdatePoliciesRequest: {
             /**
-             * @description Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.
+             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
              * @enum {string}
              */
             serving_policy?: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
@@ -3244,11 +3244,11 @@ export interface components {
                 [key: string]: unknown;
             };
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         } & {
             [key: string]: unknown;
@@ -3257,23 +3257,23 @@ export interface components {
         UpdateUsageLimitsRequest: {
             limits: components["schemas"]["UpdateUsageLimitsRequestLimits"];
         };
-        /** @description What to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
+        /** @description The limits to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
         UpdateUsageLimitsRequestLimits: {
-            /** @description What to set hosted_requests_monthly to. */
+            /** @description The limit to set for hosted_requests_monthly. */
             hosted_requests_monthly?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set api_requests_monthly to. */
+            /** @description The limit to set for api_requests_monthly. */
             api_requests_monthly?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set managed_billable_micros_monthly to. */
+            /** @description The limit to set for managed_billable_micros_monthly. */
             managed_billable_micros_monthly?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set max_devices to. */
+            /** @description The limit to set for max_devices. */
             max_devices?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set max_models to. */
+            /** @description The limit to set for max_models. */
             max_models?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set storage_gb to. */
+            /** @description The limit to set for storage_gb. */
             storage_gb?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set training_rounds_monthly to. */
+            /** @description The limit to set for training_rounds_monthly. */
             training_rounds_monthly?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set model_downloads_monthly to. */
+            /** @description The limit to set for model_downloads_monthly. */
             model_downloads_monthly?: components["schemas"]["UsageLimitInput"];
         };
     };
@@ -8581,7 +8581,7 @@ export interface operations {
                 "If-None-Match"?: string;
             };
             path: {
-                /** @description Id of the target; `env` is the one that the deployment names. */
+                /** @description Id of the target; `env` is the target that the deployment configures. */
                 target_id: string;
             };
             cookie?: never;
@@ -8739,7 +8739,7 @@ export interface operations {
                 "If-Match"?: string;
             };
             path: {
-                /** @description Id of the target; `env` is the one that the deployment names. */
+                /** @description Id of the target; `env` is the target that the deployment configures. */
                 target_id: string;
             };
             cookie?: never;
@@ -8908,7 +8908,7 @@ export interface operations {
                 "If-Match"?: string;
             };
             path: {
-                /** @description Id of the target; `env` is the one that the deployment names. */
+                /** @description Id of the target; `env` is the target that the deployment configures. */
                 target_id: string;
             };
             cookie?: never;
@@ -9112,7 +9112,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Id of the target; `env` is the one that the deployment names. */
+                /** @description Id of the target; `env` is the target that the deployment configures. */
                 target_id: string;
             };
             cookie?: never;

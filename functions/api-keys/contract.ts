@@ -1,10 +1,12 @@
 /** API keys: org, app and publishable. */
+
 import * as z from 'zod'
+import { changeAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { allowedOriginsField } from '../../shared/api-keys/origins.ts'
 import {
   environments,
-  keyRecordSchema,
   keyStates,
+  keyViewSchema,
   publishableRateLimitPerMinute,
   scopeField,
 } from '../../shared/api-keys/record.ts'
@@ -29,7 +31,7 @@ import {
 const tag = 'API keys'
 
 const issuedKeySchema = lazy(() =>
-  keyRecordSchema()
+  keyViewSchema()
     .extend({
       api_key: z.string().optional().meta({
         description:
@@ -204,12 +206,12 @@ export const listApiKeys = operation({
       environment: z.enum(environments).optional().meta({ description: 'Only keys of this environment.' }),
     }),
   }),
-  answers: () => ({ 200: pageOf(keyRecordSchema()) }),
+  answers: () => ({ 200: pageOf(keyViewSchema()) }),
   published: [
     { id: 'settings.api_keys.list', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
     { id: 'api_keys.list', route: 'GET /api/v1/api-keys', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getApiKey = operation({
@@ -222,9 +224,9 @@ export const getApiKey = operation({
   request: () => ({
     params: keyParams(),
   }),
-  answers: () => ({ 200: keyRecordSchema() }),
+  answers: () => ({ 200: keyViewSchema() }),
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const revokeApiKey = operation({
@@ -248,7 +250,7 @@ export const revokeApiKey = operation({
     }),
   }),
   bodyMayBeAbsent: true,
-  answers: () => ({ 200: keyRecordSchema() }),
+  answers: () => ({ 200: keyViewSchema() }),
   published: [
     {
       id: 'settings.api_keys.revoke',
@@ -265,7 +267,7 @@ export const revokeApiKey = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'api_key.revoked', resource: 'api_key', param: 'key_id' },
 })
 
@@ -332,5 +334,5 @@ export const listScopes = operation({
       .meta({ id: 'ScopeRegistry' }),
   }),
   published: [{ id: 'settings.api_keys.scopes', records: { answer: 'ApiKeyScopesResponse' }, wire: scopeRegistryView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })

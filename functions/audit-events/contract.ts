@@ -1,5 +1,6 @@
 /** The audit trail: list events and verify that none was changed. */
 import * as z from 'zod'
+import { listAccess } from '../../shared/access.ts'
 import { auditActions, auditEventSchema } from '../../shared/audit/event.ts'
 import { countQuery, instantField } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
@@ -40,7 +41,7 @@ export const listAuditEvents = operation({
       }),
   }),
   answers: () => ({ 200: pageOf(auditEventSchema()) }),
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const verifyAuditChain = operation({
@@ -73,5 +74,5 @@ export const verifyAuditChain = operation({
       })
       .meta({ id: 'AuditVerification' }),
   }),
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })

@@ -1,14 +1,15 @@
 /** Billing: Stripe checkout and portal, the subscription as last read from Stripe, and the plan override. */
 import * as z from 'zod'
-import { invoiceSchema, mostInvoices } from '../../shared/billing/invoice-record.ts'
+import { changeAccess, readAccess } from '../../shared/access.ts'
+import { invoiceSchema, maxInvoices } from '../../shared/billing/invoice-view.ts'
+import { returnUrlField } from '../../shared/billing/return-url.ts'
 import {
   billingSchema,
   copyFields,
   planField,
   reconciledSchema,
   supportContextSchema,
-} from '../../shared/billing/record.ts'
-import { returnUrlField } from '../../shared/billing/return-url.ts'
+} from '../../shared/billing/view.ts'
 import { countQuery, futureInstantField, isVisible } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
@@ -47,7 +48,7 @@ export const reconcileCheckout = operation({
     },
   ],
   refusals: ['not_found', 'conflict', 'upstream_error'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
   audit: { action: 'billing.subscription_synced', resource: 'billing' },
 })
 
@@ -93,7 +94,7 @@ export const createCheckoutSession = operation({
     },
   ],
   refusals: ['conflict', 'upstream_error'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
   audit: { action: 'billing.checkout_started', resource: 'billing' },
 })
 
@@ -116,7 +117,7 @@ export const createPortalSession = operation({
     },
   ],
   refusals: ['conflict', 'upstream_error'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
   audit: { action: 'billing.portal_opened', resource: 'billing' },
 })
 
@@ -129,7 +130,7 @@ export const getBilling = operation({
   description: 'Returns the plan, its source, and the subscription as last read from Stripe. Does not call Stripe.',
   answers: () => ({ 200: billingSchema() }),
   published: [{ id: 'settings.billing.get', records: { answer: 'BillingResponse' }, wire: billingView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateBilling = operation({
@@ -162,7 +163,7 @@ export const updateBilling = operation({
       wire: billingUpdate,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'billing.override_set', resource: 'billing' },
 })
 
@@ -187,7 +188,7 @@ export const listInvoices = operation({
   }),
   published: [{ id: 'settings.billing.invoices', records: { answer: 'BillingInvoicesResponse' }, wire: invoicesView }],
   refusals: ['upstream_error'],
-  access: { table: ['GetItem', 'UpdateItem'], stripe: true },
+  access: { ...readAccess, stripe: true },
 })
 
 export const getSupportContext = operation({
@@ -203,5 +204,5 @@ export const getSupportContext = operation({
     { id: 'settings.billing.support_context', records: { answer: 'BillingSupportContextResponse' }, wire: supportView },
   ],
   refusals: ['upstream_error'],
-  access: { table: ['GetItem', 'UpdateItem'], stripe: true },
+  access: { ...readAccess, stripe: true },
 })

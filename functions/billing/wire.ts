@@ -1,10 +1,10 @@
 /** Billing in the records of the published contract. */
 import * as z from 'zod'
-import type { Invoice, InvoiceSummary } from '../../shared/billing/invoice-record.ts'
-import { mostInvoices } from '../../shared/billing/invoice-record.ts'
+import type { Invoice, InvoiceSummary } from '../../shared/billing/invoice-view.ts'
+import { maxInvoices } from '../../shared/billing/invoice-view.ts'
 import type { PlanCode } from '../../shared/billing/plans.ts'
 import type { SubscriptionStatus } from '../../shared/billing/projection.ts'
-import type { BillingRecord, ReconciledBilling, SupportContext } from '../../shared/billing/record.ts'
+import type { BillingView, ReconciledBilling, SupportContext } from '../../shared/billing/view.ts'
 import { wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { ProblemError } from '../../shared/problem.ts'
@@ -33,7 +33,7 @@ function statusOf(status: SubscriptionStatus | null | undefined): string {
   return nearest[named] ?? named
 }
 
-const toBilling = ({ plan, subscription, customer_id }: BillingRecord, { orgId }: { orgId: string }) => ({
+const toBilling = ({ plan, subscription, customer_id }: BillingView, { orgId }: { orgId: string }) => ({
   org_id: orgId,
   plan: plan.code,
   status: statusOf(subscription?.status),
@@ -81,7 +81,7 @@ const toInvoice = ({ amount_remaining: _ours, ...invoice }: Invoice) => ({
 
 export const invoicesView = lazy(() =>
   wire({
-    pageSize: mostInvoices,
+    pageSize: maxInvoices,
     toAnswer: ({ data }: { data: readonly Invoice[] }) => ({ invoices: data.map(toInvoice) }),
   }),
 )

@@ -1,5 +1,6 @@
 /** Connections to cloud AI providers with the organization's keys, verified against the provider. */
 import * as z from 'zod'
+import { changeAccess, deleteAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { connectionDefaults, connectionFields, connectionSchema } from '../../shared/cloud-connections/record.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
@@ -50,7 +51,7 @@ export const createConnection = operation({
   ],
   refusals: ['conflict'],
   access: {
-    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    ...changeAccess,
     secrets: { action: 'encrypt', purpose: resource },
     internet: true,
   },
@@ -78,7 +79,7 @@ export const listConnections = operation({
       wire: connectionView,
     },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getConnection = operation({
@@ -99,7 +100,7 @@ export const getConnection = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateConnection = operation({
@@ -125,7 +126,7 @@ export const updateConnection = operation({
   ],
   refusals: ['not_found'],
   access: {
-    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    ...changeAccess,
     secrets: { action: 'encrypt', purpose: resource },
     internet: true,
   },
@@ -143,7 +144,7 @@ export const deleteConnection = operation({
   answers: () => ({ 204: null }),
   published: [{ id: 'settings.cloud_connections.delete', records: {}, notFound: 'connection_not_found' }],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  access: deleteAccess,
   audit: { action: 'cloud_connection.deleted', resource, param: 'connection_id' },
 })
 
@@ -165,7 +166,7 @@ export const listConnectionModels = operation({
     },
   ],
   refusals: ['not_found', 'upstream_error'],
-  access: { table: ['GetItem', 'UpdateItem'], secrets: { action: 'decrypt', purpose: resource }, internet: true },
+  access: { ...readAccess, secrets: { action: 'decrypt', purpose: resource }, internet: true },
 })
 
 export const testConnection = operation({
@@ -199,7 +200,7 @@ export const testConnection = operation({
   ],
   refusals: ['not_found'],
   access: {
-    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    ...changeAccess,
     secrets: { action: 'decrypt', purpose: resource },
     internet: true,
   },

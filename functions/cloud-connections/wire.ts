@@ -1,6 +1,6 @@
 /** Connections in the records of the published contract. */
 import * as z from 'zod'
-import type { ShownConnection } from '../../shared/cloud-connections/record.ts'
+import type { ConnectionView } from '../../shared/cloud-connections/record.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 

@@ -1,5 +1,6 @@
 /** BYOK credentials: encrypted keys for cloud AI providers, which inference uses. */
 import * as z from 'zod'
+import { changeAccess, deleteAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { credentialSchema } from '../../shared/cloud-credentials/record.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
@@ -35,7 +36,7 @@ export const createCredential = operation({
     },
   ],
   refusals: ['conflict'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'cloud_credential.created', resource },
 })
 
@@ -54,7 +55,7 @@ export const listCredentials = operation({
   }),
   answers: () => ({ 200: pageOf(credentialSchema()) }),
   published: [{ id: 'settings.cloud_credentials.list', records: { list: 'CredentialResponse' }, wire: credentialView }],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getCredential = operation({
@@ -75,7 +76,7 @@ export const getCredential = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateCredential = operation({
@@ -97,7 +98,7 @@ export const updateCredential = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'cloud_credential.updated', resource, param: 'credential_id' },
 })
 
@@ -112,6 +113,6 @@ export const deleteCredential = operation({
   answers: () => ({ 204: null }),
   published: [{ id: 'settings.cloud_credentials.delete', records: {}, notFound: 'credential_not_found' }],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  access: deleteAccess,
   audit: { action: 'cloud_credential.deleted', resource, param: 'credential_id' },
 })

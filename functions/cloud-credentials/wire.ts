@@ -1,6 +1,6 @@
 /** Credentials in the records of the published contract. */
 import * as z from 'zod'
-import type { ShownCredential } from '../../shared/cloud-credentials/record.ts'
+import type { CredentialView } from '../../shared/cloud-credentials/record.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 

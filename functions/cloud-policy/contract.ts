@@ -1,4 +1,5 @@
 /** The cloud fallback policy. */
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { cloudPolicyFields, cloudPolicySchema } from '../../shared/cloud-policy/record.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
@@ -15,7 +16,7 @@ export const getCloudPolicy = operation({
   description: 'Returns whether inference may use the cloud, and the allowed keys, providers and default model.',
   answers: () => ({ 200: cloudPolicySchema() }),
   published: [{ id: 'settings.cloud_policy.get', records: { answer: 'CloudPolicyResponse' }, wire: cloudPolicyView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateCloudPolicy = operation({
@@ -35,6 +36,6 @@ export const updateCloudPolicy = operation({
       wire: cloudPolicyView,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'cloud_policy.updated', resource: 'cloud_policy' },
 })

@@ -1,5 +1,7 @@
 /** Execution: local runtimes, routing, and the live health of every target. */
+
 import * as z from 'zod'
+import { changeAccess, deleteAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { cloudTargetSchema } from '../../shared/execution/cloud-target.ts'
 import {
   createLocalTargetBody,
@@ -52,7 +54,7 @@ export const getExecution = operation({
       wire: executionView,
     },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getExecutionHealth = operation({
@@ -71,7 +73,7 @@ export const getExecutionHealth = operation({
       wire: healthView,
     },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const reportExecution = operation({
@@ -106,7 +108,7 @@ export const createLocalTarget = operation({
     },
   ],
   refusals: ['conflict'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'local_target.created', resource },
 })
 
@@ -127,7 +129,7 @@ export const listLocalTargets = operation({
       wire: localTargetList,
     },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getLocalTarget = operation({
@@ -140,7 +142,7 @@ export const getLocalTarget = operation({
   request: () => ({ params: params() }),
   answers: () => ({ 200: localTargetSchema() }),
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateLocalTarget = operation({
@@ -162,7 +164,7 @@ export const updateLocalTarget = operation({
     },
   ],
   refusals: ['not_found', 'conflict'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'local_target.updated', resource, param: 'target_id' },
 })
 
@@ -177,7 +179,7 @@ export const deleteLocalTarget = operation({
   answers: () => ({ 204: null }),
   published: [{ id: 'settings.execution.delete_local_target', records: {}, notFound: 'local_runtime_not_found' }],
   refusals: ['not_found', 'conflict'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  access: deleteAccess,
   audit: { action: 'local_target.deleted', resource, param: 'target_id' },
 })
 
@@ -212,7 +214,7 @@ export const testLocalTarget = operation({
   ],
   refusals: ['not_found'],
   access: {
-    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    ...changeAccess,
     secrets: { action: 'decrypt', purpose: resource },
     internet: true,
   },
@@ -226,7 +228,7 @@ export const getRouting = operation({
   summary: 'Get the routing',
   description: 'Returns how inference chooses a target, and how long it skips a failing target.',
   answers: () => ({ 200: routingSchema() }),
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateRouting = operation({
@@ -245,6 +247,6 @@ export const updateRouting = operation({
       wire: routingPatch,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'routing.updated', resource: 'routing' },
 })

@@ -1,7 +1,7 @@
 /** Execution in the records of the published contract. */
 import * as z from 'zod'
 import type { CloudTarget } from '../../shared/execution/cloud-target.ts'
-import type { ShownLocalTarget } from '../../shared/execution/local-target.ts'
+import type { LocalTargetView } from '../../shared/execution/local-target.ts'
 import type { ExecutionHealth } from '../../shared/execution/report.ts'
 import type { Routing } from '../../shared/execution/routing.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
@@ -26,7 +26,7 @@ const fromStrategy = {
 
 const statusOf = (active: boolean) => (active ? 'active' : 'disabled')
 
-const toLocalTarget = (target: ShownLocalTarget) => ({
+const toLocalTarget = (target: LocalTargetView) => ({
   id: target.id,
   label: target.name,
   endpoint: target.endpoint,
@@ -54,7 +54,7 @@ const toCloudTarget = (target: CloudTarget) => ({
 })
 
 interface Execution {
-  local_targets: ShownLocalTarget[]
+  local_targets: LocalTargetView[]
   cloud_targets: CloudTarget[]
   routing: Routing
 }

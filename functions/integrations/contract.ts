@@ -1,5 +1,6 @@
 /** Integrations: destinations for the platform's notifications and data. */
 import * as z from 'zod'
+import { changeAccess, deleteAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { idSchema } from '../../shared/ids.ts'
@@ -41,7 +42,7 @@ export const createIntegration = operation({
     },
   ],
   refusals: ['conflict', 'plan_limit_reached'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'integration' } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: 'integration' } },
   audit: { action: 'integration.created', resource: 'integration' },
 })
 
@@ -55,7 +56,7 @@ export const listIntegrations = operation({
   request: () => ({ query: z.object(pageQuery()) }),
   answers: () => ({ 200: pageOf(integrationSummarySchema()) }),
   published: [{ id: 'settings.integrations.list', records: { list: 'IntegrationResponse' }, wire: integrationList }],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getIntegration = operation({
@@ -76,7 +77,7 @@ export const getIntegration = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateIntegration = operation({
@@ -101,7 +102,7 @@ export const updateIntegration = operation({
     },
   ],
   refusals: ['not_found', 'plan_limit_reached'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'integration' } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: 'integration' } },
   audit: { action: 'integration.updated', resource: 'integration', param: 'integration_id' },
 })
 
@@ -116,7 +117,7 @@ export const deleteIntegration = operation({
   answers: () => ({ 204: null }),
   published: [{ id: 'settings.integrations.delete', records: {}, notFound: 'integration_not_found' }],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  access: deleteAccess,
   audit: { action: 'integration.deleted', resource: 'integration', param: 'integration_id' },
 })
 
@@ -162,5 +163,5 @@ export const validateIntegration = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
 })

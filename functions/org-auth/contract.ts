@@ -1,4 +1,5 @@
 /** How people of an organization sign in. */
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { orgAuthPatchFields, orgAuthSchema } from '../../shared/org-auth/record.ts'
@@ -15,7 +16,7 @@ export const getOrgAuth = operation({
   description: 'Returns SSO, SCIM, the primary identity mode, and the server’s sign-in providers.',
   answers: () => ({ 200: orgAuthSchema() }),
   published: [{ id: 'settings.auth.get', records: { answer: 'AuthConfigResponse' }, wire: authView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateOrgAuth = operation({
@@ -36,6 +37,6 @@ export const updateOrgAuth = operation({
     },
   ],
   refusals: ['plan_limit_reached'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'sso' } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: 'sso' } },
   audit: { action: 'org_auth.updated', resource: 'org_auth' },
 })

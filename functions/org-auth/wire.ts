@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
-import type { ShownAuth } from '../../shared/org-auth/record.ts'
+import type { OrgAuthView } from '../../shared/org-auth/record.ts'
 
 /** Modes of the published contract. */
 export const identityModes = ['email_password', 'sso', 'passkey'] as const
@@ -33,7 +33,7 @@ export const authView = lazy(() =>
       ...modeInput(identity_mode),
       ...Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== undefined)),
     }),
-    toAnswer: (auth: ShownAuth) => ({
+    toAnswer: (auth: OrgAuthView) => ({
       identity_mode: publishedMode(auth.primary_identity_mode),
       email_password_enabled: auth.email_password_enabled,
       google_enabled: auth.google_enabled,

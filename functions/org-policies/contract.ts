@@ -1,4 +1,5 @@
 /** Serving and data-handling policies. */
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { orgPoliciesFields, orgPoliciesSchema } from '../../shared/org-policies/record.ts'
@@ -15,7 +16,7 @@ export const getPolicies = operation({
   description: 'Returns the serving policy, the telemetry switch and the privacy mode.',
   answers: () => ({ 200: orgPoliciesSchema() }),
   published: [{ id: 'settings.policies.get', records: { answer: 'PoliciesResponse' }, wire: policiesView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updatePolicies = operation({
@@ -34,6 +35,6 @@ export const updatePolicies = operation({
       wire: policiesUpdate,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'org_policies.updated', resource: 'org_policies' },
 })

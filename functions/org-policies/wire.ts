@@ -2,10 +2,10 @@
 import * as z from 'zod'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
-import { type OrgPolicies, privacyModes, servingPolicies } from '../../shared/org-policies/record.ts'
+import { type OrgPoliciesView, privacyModes, servingPolicies } from '../../shared/org-policies/record.ts'
 
 const publishedModes = { standard: 'standard', strict: 'strict', zero_retention: 'off' } as const satisfies Record<
-  OrgPolicies['privacy_mode'],
+  OrgPoliciesView['privacy_mode'],
   string
 >
 

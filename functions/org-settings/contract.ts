@@ -1,5 +1,7 @@
 /** Governance settings of an organization. */
+
 import * as z from 'zod'
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
@@ -47,7 +49,7 @@ export const getCompliancePreset = operation({
   }),
   published: [{ id: 'settings.compliance.get', records: { answer: 'UpdateSettingsRequest' } }],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 /** A change of the sign-in mode. Only the published face sends it with the settings. */
@@ -72,7 +74,7 @@ export const getOrgSettings = operation({
       wire: settingsView,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
 })
 
 export const updateOrgSettings = operation({
@@ -103,6 +105,6 @@ export const updateOrgSettings = operation({
     },
   ],
   refusals: ['conflict', 'plan_limit_reached'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'org_settings.updated', resource: 'org_settings' },
 })

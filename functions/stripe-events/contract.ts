@@ -1,5 +1,6 @@
 /** Reception and processing of Stripe's events. */
 import * as z from 'zod'
+import { changeAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import type { BackgroundFunction } from '../../shared/runtime/background.ts'
 
@@ -23,7 +24,7 @@ export const projectStripeEvent = {
   summary: 'Updates the customer of a Stripe event',
   trigger: { events: 'stripe' },
   timeoutSeconds: 60,
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
 } satisfies BackgroundFunction
 
 export const sweepBilling = {

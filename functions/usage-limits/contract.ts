@@ -1,4 +1,5 @@
 /** Usage limits. */
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { usageLimitsBody, usageLimitsSchema } from '../../shared/usage-limits/record.ts'
 import { usageLimitsView } from './wire.ts'
@@ -14,7 +15,7 @@ export const getUsageLimits = operation({
   description: 'Returns the limit of every metric, its source (plan or organization) and the plan’s ceiling.',
   answers: () => ({ 200: usageLimitsSchema() }),
   published: [{ id: 'settings.usage_limits.get', records: { answer: 'UsageLimitsResponse' }, wire: usageLimitsView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateUsageLimits = operation({
@@ -35,6 +36,6 @@ export const updateUsageLimits = operation({
       wire: usageLimitsView,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'usage_limits.updated', resource: 'usage_limits' },
 })

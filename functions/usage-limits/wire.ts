@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { invalidInput } from '../../shared/problem.ts'
-import { isMetric, metrics, type ShownLimits } from '../../shared/usage-limits/record.ts'
+import { isMetric, metrics, type UsageLimitsView } from '../../shared/usage-limits/record.ts'
 
 /** `devices` for `max_devices`, `storage` for `storage_gb`, `api_requests` for `api_requests_monthly`. */
 const shortName = (metric: string): string => metric.replace(/^max_|_monthly$|_gb$/g, '')
@@ -26,7 +26,7 @@ export const usageLimitsView = lazy(() =>
       if (faults.length > 0) throw invalidInput(faults)
       return { limits: Object.fromEntries(wanted) }
     },
-    toAnswer: ({ limits }: ShownLimits, { orgId }) => ({
+    toAnswer: ({ limits }: UsageLimitsView, { orgId }) => ({
       org_id: orgId,
       limits: Object.entries(limits).flatMap(([metric, { limit }]) =>
         limit === null ? [] : [{ metric, limit_value: limit }],

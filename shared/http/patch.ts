@@ -1,7 +1,7 @@
 /** Merge-patch bodies (RFC 7396) and the precondition that guards them. */
 import * as z from 'zod'
 import { ProblemError } from '../problem.ts'
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import { type Answer, etagOf } from './answer.ts'
 
 /**
@@ -21,10 +21,10 @@ export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawSh
 
 /** Commits a change; one that changes nothing is answered and leaves no event. */
 export const commitIfChanged = async (
-  commit: (change: Change, answer: Answer) => Promise<Answer>,
-  change: Change,
+  commit: (mutation: Mutation, answer: Answer) => Promise<Answer>,
+  mutation: Mutation,
   answer: Answer,
-): Promise<Answer> => (change.changes.length === 0 ? answer : commit(change, answer))
+): Promise<Answer> => (mutation.diff.length === 0 ? answer : commit(mutation, answer))
 
 /**
  * Holds `If-Match` against the resource as it would be served now, and what is unseen of it.

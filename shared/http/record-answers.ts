@@ -2,7 +2,7 @@
  * How a record of an org's many is answered. Its version is part of its `ETag`: what is shown of a record can stay the same
  * while a secret of it is replaced.
  */
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated, type StoredRecord } from '../storage/record.ts'
 import { type Answer, created, resource } from './answer.ts'
 import { commitIfChanged, requireMatch } from './patch.ts'
@@ -24,13 +24,13 @@ export const requireRecordMatch = <T extends StoredRecord>(
 
 /** Commits the change from `before` to `after` and answers what is then; what changes nothing leaves all as it was. */
 export function commitUpdate<T extends StoredRecord>(
-  { caller, commit }: { caller: { orgId: string }; commit(change: Change, answer: Answer): Promise<Answer> },
+  { caller, commit }: { caller: { orgId: string }; commit(mutation: Mutation, answer: Answer): Promise<Answer> },
   kind: RecordKind<T>,
   before: T,
   after: T,
   answerOf: (record: T) => Answer = (record) => recordAnswer(kind, record),
 ): Promise<Answer> {
-  const change = recordUpdated(kind, caller.orgId, before, after)
-  const record = change.changes.length === 0 ? before : { ...after, version: before.version + 1 }
-  return commitIfChanged(commit, change, answerOf(record))
+  const mutation = recordUpdated(kind, caller.orgId, before, after)
+  const record = mutation.diff.length === 0 ? before : { ...after, version: before.version + 1 }
+  return commitIfChanged(commit, mutation, answerOf(record))
 }

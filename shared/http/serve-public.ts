@@ -6,5 +6,5 @@ import { pipeline, type RequestOf, requestOf } from './pipeline.ts'
 /** The Lambda handler of a public operation. */
 export const servePublic = <Op extends Operation>(
   operation: Op,
-  story: (request: RequestOf<Op>) => Promise<Answer> | Answer,
-) => pipeline(operation, [], async (exchange) => story(requestOf<Op>(exchange)))
+  handler: (request: RequestOf<Op>) => Promise<Answer> | Answer,
+) => pipeline(operation, [], async (exchange) => handler(requestOf<Op>(exchange)))

@@ -90,9 +90,9 @@ describe('imports', () => {
   })
 
   test.each([
-    ["import { serve } from '../http/serve.ts'", 'shared/billing/entity.ts'],
+    ["import { serve } from '../http/serve.ts'", 'shared/billing/rows.ts'],
     ["import type { Exchange } from '../http/exchange.ts'", 'shared/auth/caller.ts'],
-    ["const late = await import('../http/page.ts')", 'shared/table/table.ts'],
+    ["const late = await import('../http/page.ts')", 'shared/table/client.ts'],
     [
       "export type { Answer } from '../../shared/http/answer.ts'\nimport { createApiKey } from '../api-keys/contract.ts'",
       'functions/billing/get.ts',
