@@ -37,7 +37,7 @@ const toApiKey = (key: KeyView, { orgId }: { orgId: string }) => ({
 })
 
 /** A replay has no secret, but the published record requires the member. */
-const toCreatedKey = (key: KeyRecord, { orgId, once }: { orgId: string; once: Readonly<Record<string, string>> }) => ({
+const toCreatedKey = (key: KeyView, { orgId, once }: { orgId: string; once: Readonly<Record<string, string>> }) => ({
   id: key.id,
   org_id: orgId,
   name: key.name,

@@ -176,7 +176,7 @@ export const listInvoices = operation({
   description: 'Lists the latest invoices from Stripe, newest first. The list is at most 90 seconds old.',
   request: () => ({
     query: z.object({
-      limit: countQuery(1, mostInvoices, mostInvoices).meta({ description: 'Maximum number of invoices.' }),
+      limit: countQuery(1, maxInvoices, maxInvoices).meta({ description: 'Maximum number of invoices.' }),
     }),
   }),
   answers: () => ({

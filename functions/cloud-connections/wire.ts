@@ -9,7 +9,7 @@ const names = { name: 'label', enabled: 'status' }
 const statuses = ['active', 'disabled'] as const
 
 /** `last_used_at` is the time of the last verification: inference does not report key use. */
-const toConnection = (connection: ShownConnection, { orgId }: { orgId: string }) => ({
+const toConnection = (connection: ConnectionView, { orgId }: { orgId: string }) => ({
   id: connection.id,
   org_id: orgId,
   provider: connection.provider,

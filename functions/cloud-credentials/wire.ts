@@ -7,7 +7,7 @@ import { lazy } from '../../shared/lazy.ts'
 const names = { name: 'label', enabled: 'is_active' }
 
 /** Credential use and errors are not recorded: this service never calls a provider with a credential. */
-const toCredential = (credential: ShownCredential) => ({
+const toCredential = (credential: CredentialView) => ({
   id: credential.id,
   provider: credential.provider,
   label: credential.name,

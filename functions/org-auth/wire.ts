@@ -8,7 +8,7 @@ import type { OrgAuthView } from '../../shared/org-auth/record.ts'
 export const identityModes = ['email_password', 'sso', 'passkey'] as const
 
 /** The published mode. `oauth` maps to `email_password`, the nearest published mode. */
-export const publishedMode = (mode: ShownAuth['primary_identity_mode']): (typeof identityModes)[number] =>
+export const publishedMode = (mode: OrgAuthView['primary_identity_mode']): (typeof identityModes)[number] =>
   mode === 'sso' || mode === 'passkey' ? mode : 'email_password'
 
 /** The published contract has no passkey flag: the mode `passkey` enables passkeys. */

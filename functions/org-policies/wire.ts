@@ -10,7 +10,7 @@ const publishedModes = { standard: 'standard', strict: 'strict', zero_retention:
 >
 
 /** The published serving policy is an open object: `policy` is our code; other members are stored unchanged. */
-const toAnswer = (policies: OrgPolicies) => ({
+const toAnswer = (policies: OrgPoliciesView) => ({
   serving_policy: { policy: policies.serving_policy, ...policies.serving_policy_options },
   telemetry_enabled: policies.telemetry_enabled,
   privacy_mode: publishedModes[policies.privacy_mode],
