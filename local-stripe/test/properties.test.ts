@@ -2,11 +2,11 @@
 import fc from 'fast-check'
 import type Stripe from 'stripe'
 import { expect, test } from 'vitest'
-import { ApiError } from '../../../local/stripe/api-error.ts'
-import { completeSession } from '../../../local/stripe/checkout.ts'
-import { setCardsFail } from '../../../local/stripe/customers.ts'
-import { createStripeEngine, type StripeEngine } from '../../../local/stripe/engine.ts'
-import type { Event, Invoice, Subscription } from '../../../local/stripe/objects.ts'
+import { ApiError } from '../src/model/api-error.ts'
+import { completeSession } from '../src/model/checkout.ts'
+import { setCardsFail } from '../src/model/customers.ts'
+import { createStripeEngine, type StripeEngine } from '../src/model/engine.ts'
+import type { Event, Invoice, Subscription } from '../src/model/objects.ts'
 import { beginning } from './local-stripe.ts'
 
 const pick = fc.nat(5)

@@ -1,8 +1,8 @@
 /** The hosted pages: plain forms, no script, nothing from another host. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ApiError } from '../api-error.ts'
-import type { StripeEngine } from '../engine.ts'
-import { readBody } from '../read-body.ts'
+import { readBody } from '../http/read-body.ts'
+import { ApiError } from '../model/api-error.ts'
+import type { StripeEngine } from '../model/engine.ts'
 import { payCheckout, showCheckout } from './checkout-page.ts'
 import { dashboardPath, showDashboard } from './dashboard-page.ts'
 import { html } from './html.ts'

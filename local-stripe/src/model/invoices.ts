@@ -5,7 +5,7 @@ import { daySeconds, hourSeconds } from './calendar.ts'
 import { isUnconfirmed } from './cards.ts'
 import { defaultCard } from './customers.ts'
 import type { Invoice, InvoiceLine, Subscription, SubscriptionItem } from './objects.ts'
-import { flag, metadata, oneOf, params, range, text } from './params.ts'
+import { oneOf, params, range, text } from './params.ts'
 import type { Store } from './store.ts'
 
 /** How long a renewal's invoice stays a draft, so that a business can still add to it. */
@@ -298,5 +298,4 @@ export const invoiceFilters = {
   created: range.optional(),
 }
 
-export const invoiceUpdate = params({ metadata: metadata.optional(), auto_advance: flag.optional() })
 export const invoicePay = params({ payment_method: text.optional() })

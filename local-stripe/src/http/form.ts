@@ -1,5 +1,5 @@
 /** Forms as Stripe's clients send them: `a[b][0][c]=d`, with numbered or empty brackets for lists. */
-import { invalidRequest } from './api-error.ts'
+import { invalidRequest } from '../model/api-error.ts'
 
 type FormValue = string | FormValue[] | { [field: string]: FormValue }
 

@@ -4,7 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import Stripe from 'stripe'
 import { afterAll } from 'vitest'
-import { createStripe, type LocalStripe, type StripeOptions } from '../../../local/stripe/stripe.ts'
+import { createStripe, type LocalStripe, type StripeOptions } from '../src/index.ts'
 
 export interface Received {
   body: string

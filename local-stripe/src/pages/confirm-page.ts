@@ -1,6 +1,6 @@
 /** The step that a bank adds to a payment (3-D Secure): the customer confirms it, or fails to. */
-import { authenticationFailed } from '../api-error.ts'
-import { needsConfirmation } from '../cards.ts'
+import { authenticationFailed } from '../model/api-error.ts'
+import { needsConfirmation } from '../model/cards.ts'
 import { html } from './html.ts'
 import { layout, type PageAnswer } from './layout.ts'
 

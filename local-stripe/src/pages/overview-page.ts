@@ -1,9 +1,9 @@
 /** What the local Stripe has, with its clock and its cards in reach of a hand. */
-import { invalidRequest } from '../api-error.ts'
-import { setCardsFail } from '../customers.ts'
-import type { StripeEngine } from '../engine.ts'
-import type { Customer } from '../objects.ts'
-import type { Store } from '../store.ts'
+import { invalidRequest } from '../model/api-error.ts'
+import { setCardsFail } from '../model/customers.ts'
+import type { StripeEngine } from '../model/engine.ts'
+import type { Customer } from '../model/objects.ts'
+import type { Store } from '../model/store.ts'
 import { type Html, html } from './html.ts'
 import { alert, layout, type PageAnswer } from './layout.ts'
 

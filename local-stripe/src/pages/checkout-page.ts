@@ -1,10 +1,10 @@
 /** The hosted checkout page: what is bought, and the card it is bought with. */
 
-import { invalidRequest } from '../api-error.ts'
-import { completeSession, lineItemsOf } from '../checkout.ts'
-import { formatMoney, formatRhythm } from '../money.ts'
-import type { CheckoutSession, LineItem } from '../objects.ts'
-import type { Store } from '../store.ts'
+import { invalidRequest } from '../model/api-error.ts'
+import { completeSession, lineItemsOf } from '../model/checkout.ts'
+import { formatMoney, formatRhythm } from '../model/money.ts'
+import type { CheckoutSession, LineItem } from '../model/objects.ts'
+import type { Store } from '../model/store.ts'
 import { cardFields, readCard } from './card-form.ts'
 import { cardConfirmationPage } from './confirm-page.ts'
 import { type Html, html } from './html.ts'

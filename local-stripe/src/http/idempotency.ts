@@ -1,6 +1,6 @@
 /** Idempotency keys as Stripe keeps them: the first answer, whatever it was, for 24 hours; but not over a restart. */
 import { hash } from 'node:crypto'
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../model/api-error.ts'
 
 export interface Answer {
   status: number

@@ -5,13 +5,15 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { createControl } from './control.ts'
-import { createStripeEngine, type StripeEngine } from './engine.ts'
-import { Faults } from './faults.ts'
-import { createHttpApi } from './http-api.ts'
+import { createControl } from './http/control.ts'
+import { type Fault, Faults } from './http/faults.ts'
+import { createHttpApi } from './http/http-api.ts'
+import { signWebhook, Webhooks } from './http/webhooks.ts'
+import { createStripeEngine, type StripeEngine } from './model/engine.ts'
 import { createPages } from './pages/pages.ts'
 import { keepStore } from './saved-store.ts'
-import { Webhooks } from './webhooks.ts'
+
+export { type Fault, signWebhook }
 
 /** Where the hosted pages and the controls are. */
 const stripePath = '/local/stripe'

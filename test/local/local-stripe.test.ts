@@ -1,8 +1,9 @@
 /** Which Stripe the local service has: its own, unless it is given the test key of a real account. */
+
+import { stripeSecretKey } from '@octomil/local-stripe'
 import { afterEach, expect, test } from 'vitest'
-import { startService } from '../../../local/service.ts'
-import { stripeSecretKey } from '../../../local/stripe/stripe.ts'
-import { clientOf } from './local-stripe.ts'
+import { startService } from '../../local/service.ts'
+import { clientOf } from '../../local-stripe/test/local-stripe.ts'
 
 const names = ['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'STRIPE_API_URL'] as const
 const before = names.map((name) => [name, process.env[name]] as const)

@@ -10,7 +10,7 @@ import * as customers from './customers.ts'
 import { deleteCustomer } from './delete-customer.ts'
 import * as invoices from './invoices.ts'
 import { defaultLimit, type Paging, page } from './page.ts'
-import { flag, inRange, listOf, listParams, mergeMetadata, params, range, readParams, text } from './params.ts'
+import { flag, inRange, listOf, listParams, params, range, readParams, text } from './params.ts'
 import * as portal from './portal.ts'
 import type { Collections, Kind, Store } from './store.ts'
 import { hasEnded } from './subscription-object.ts'
@@ -65,10 +65,6 @@ const equals = <T>(wanted: T | undefined, is: T): boolean => wanted === undefine
 
 export const routes: readonly Route[] = [
   route('GET /v1/account', nothing, () => account),
-  route('GET /v1/accounts/{id}', nothing, (_store, id) => {
-    if (id !== account.id) throw resourceMissing('account', id, 'id')
-    return account
-  }),
 
   route('POST /v1/customers', customers.customerCreate, (store, _id, given) => customers.createCustomer(store, given)),
   list(
@@ -100,7 +96,6 @@ export const routes: readonly Route[] = [
   list('/v1/payment_methods', 'payment_method', cards.paymentMethodFilters, (store, { customer }) =>
     ofCustomer(store, customer),
   ),
-  retrieve('/v1/payment_methods', 'payment_method'),
   route('POST /v1/payment_methods/{id}/attach', cards.paymentMethodAttach, (store, id, { customer }) =>
     cards.attachPaymentMethod(store, id, customer),
   ),
@@ -169,7 +164,6 @@ export const routes: readonly Route[] = [
       (configuration) =>
         equals(active, configuration.active) && equals(is_default, configuration.is_default),
   ),
-  retrieve('/v1/billing_portal/configurations', 'billing_portal.configuration'),
 
   route('POST /v1/subscriptions', subscriptions.subscriptionCreate, (store, _id, given) =>
     subscriptions.createSubscription(store, given),
@@ -214,20 +208,9 @@ export const routes: readonly Route[] = [
     },
   ),
   retrieve('/v1/invoices', 'invoice'),
-  route('POST /v1/invoices/{id}', invoices.invoiceUpdate, (store, id, given) => {
-    const before = store.need('invoice', id)
-    const after = store.change('invoice', id, {
-      metadata: mergeMetadata(before.metadata ?? {}, given.metadata),
-      auto_advance: given.auto_advance ?? before.auto_advance ?? false,
-    })
-    store.emit('invoice.updated', after, before)
-    return after
-  }),
-  route('POST /v1/invoices/{id}/finalize', nothing, (store, id) => invoices.finalizeInvoice(store, id)),
   route('POST /v1/invoices/{id}/pay', invoices.invoicePay, (store, id, given) =>
     payInvoice(store, id, given.payment_method),
   ),
-  route('POST /v1/invoices/{id}/void', nothing, (store, id) => invoices.voidInvoice(store, id)),
 
   list(
     '/v1/events',

@@ -1,8 +1,11 @@
 /** Keeps the local Stripe in a file that only its owner can read, so that it survives a restart. */
-import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import Stripe from 'stripe'
-import { writePrivateFile } from '../state.ts'
-import type { SavedStore, Store } from './store.ts'
+import type { SavedStore, Store } from './model/store.ts'
+
+/** The mode of a file that only its owner can read and write. */
+const ownerOnly = 0o600
 
 /** Many changes in a moment are one write. */
 const settleMs = 200
@@ -15,7 +18,8 @@ export function keepStore(store: Store, file: string): { flush(): void } {
     clearTimeout(waiting)
     waiting = undefined
     // Whoever is ended in the middle of a write still finds the last whole file.
-    writePrivateFile(`${file}.new`, JSON.stringify(store.save()))
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(`${file}.new`, JSON.stringify(store.save()), { mode: ownerOnly })
     renameSync(`${file}.new`, file)
   }
   store.onChange = () => {

@@ -1,9 +1,9 @@
 /** What tests and people do to the local Stripe that nobody can do to the real one: `/local/stripe/<control>`, with JSON. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as z from 'zod'
-import { ApiError } from './api-error.ts'
-import { setCardsFail } from './customers.ts'
-import type { StripeEngine } from './engine.ts'
+import { ApiError } from '../model/api-error.ts'
+import { setCardsFail } from '../model/customers.ts'
+import type { StripeEngine } from '../model/engine.ts'
 import { type Faults, faultRequest } from './faults.ts'
 import { readBody } from './read-body.ts'
 import type { Webhooks } from './webhooks.ts'

@@ -1,6 +1,6 @@
 /** The fields of a card, and what a person wrote into them. */
-import { invalidRequest } from '../api-error.ts'
-import type { CardNumber } from '../cards.ts'
+import { invalidRequest } from '../model/api-error.ts'
+import type { CardNumber } from '../model/cards.ts'
 import { type Html, html } from './html.ts'
 
 /** The fields, with what was typed before; the number and the code are never sent back. */

@@ -3,7 +3,7 @@
  * tried again a few times when they are not taken. Nothing waits for them.
  */
 import { createHmac } from 'node:crypto'
-import type { Event } from './objects.ts'
+import type { Event } from '../model/objects.ts'
 
 interface WebhookOptions {
   url: string

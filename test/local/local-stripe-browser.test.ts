@@ -4,8 +4,8 @@
  */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Service, seed, startService } from '../../../local/service.ts'
-import { hasChromium, launchChromium, titleInBrowser } from '../../support/chromium.ts'
+import { type Service, seed, startService } from '../../local/service.ts'
+import { hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
 
 interface Billing {
   plan: { code: string; limits: { max_devices: number } }

@@ -1,6 +1,6 @@
 /** Reads a request's body, up to a limit. */
 import type { IncomingMessage } from 'node:http'
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../model/api-error.ts'
 
 const limitBytes = 1024 * 1024
 
