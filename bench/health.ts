@@ -3,10 +3,10 @@ import { type LocalTarget, untested } from '../shared/execution/local-target.ts'
 import { localTargets } from '../shared/execution/local-target-entity.ts'
 import { newId } from '../shared/ids.ts'
 import { recordKey } from '../shared/storage/record.ts'
+import { callOperation } from './call.ts'
 import { type Consumed, consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, putRows } from './fixture.ts'
 import { median, ms, percentile, type Report, ratio, type TableRow } from './report.ts'
-import { run } from './steps.ts'
 
 const targetCounts = [1, 50, 200]
 const batchSizes = [1, 100]
@@ -68,12 +68,12 @@ async function orgWith(count: number): Promise<Org> {
   return { ...org, targetIds: targets.map(({ id }) => id) }
 }
 
-const health = (org: Org) => run('execution/health', org, {})
+const health = (org: Org) => callOperation('execution/health', org, {})
 
 function report(org: Org, ids: readonly string[], failed: number, reporter_id = 'server-0') {
   const counts = { started: 20, succeeded: 20, inflight: 3, latency_ms_p50: 250 }
   const reports = ids.map((target_id, index) => ({ target_id, ...counts, failed: index === 0 ? failed : 0 }))
-  return run('execution/report', org, { body: { reporter_id, reports } })
+  return callOperation('execution/report', org, { body: { reporter_id, reports } })
 }
 
 async function reportAll(org: Org, reporter: string): Promise<void> {

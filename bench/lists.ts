@@ -1,9 +1,9 @@
 /** A page of a list must cost the same whatever the size of the org: those of the lists that can grow without end. */
 import type { OperationName } from '../functions/operations.ts'
+import { callOperation } from './call.ts'
 import { consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, seedEvents, seedKeys } from './fixture.ts'
 import { type Budget, median, ms, percentile, type Report, ratio, type TableRow } from './report.ts'
-import { run } from './steps.ts'
 
 /** The smallest has more than two pages, so that all pages are of the same length. */
 const sizes = [30, 1000, 100_000] as const
@@ -55,7 +55,7 @@ type QueryOf = (org: BenchOrg) => Promise<Record<string, string>>
 const pagesOf = ({ operation, missingFilter }: List): Record<string, QueryOf> => ({
   'first page': async () => ({ limit: pageLength }),
   'second page': async (org) => {
-    const { body } = await run(operation, org, { query: { limit: pageLength } })
+    const { body } = await callOperation(operation, org, { query: { limit: pageLength } })
     return { limit: pageLength, cursor: body.next_cursor as string }
   },
   'a filter that nothing passes': async () => missingFilter,
@@ -74,7 +74,7 @@ async function inTurns(
   queries: readonly Record<string, string>[],
 ): Promise<Measured[]> {
   const times: number[][] = orgs.map(() => [])
-  const read = (index: number) => run(operation, orgs[index] as BenchOrg, { query: queries[index] ?? {} })
+  const read = (index: number) => callOperation(operation, orgs[index] as BenchOrg, { query: queries[index] ?? {} })
   for (let sample = -warmUp; sample < samples; sample++) {
     for (const [index, taken] of times.entries()) {
       const start = performance.now()

@@ -1,10 +1,10 @@
 /** Read and write units of each operation: what it is billed, whatever the speed of the machine. */
 import type { OperationName } from '../functions/operations.ts'
 import type { Request } from '../test/support/invoke.ts'
+import { callOperation } from './call.ts'
 import { type Consumed, consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, seedKeys } from './fixture.ts'
 import type { Report, TableRow } from './report.ts'
-import { run } from './steps.ts'
 
 const listedKeys = 50
 
@@ -14,7 +14,7 @@ const adminKey = { name: 'Bench key', scopes: ['admin:write', 'models:read', 'mo
 export async function measureUnits(): Promise<Report> {
   const org = await makeOrg()
   await seedKeys(org.orgId, listedKeys)
-  const call = (name: OperationName, request: Request = {}) => run(name, org, request)
+  const call = (name: OperationName, request: Request = {}) => callOperation(name, org, request)
   const firstUse = await consumedBy(() => call('api-keys/scopes'))
   const steps: [string, () => Promise<unknown>][] = [
     ['scopes', () => call('api-keys/scopes')],
@@ -43,9 +43,9 @@ export async function measureUnits(): Promise<Report> {
 async function endsOfKeys(org: BenchOrg): Promise<TableRow[]> {
   const rows: TableRow[] = []
   for (const name of ['rotate', 'revoke'] as const) {
-    const { body } = await run('api-keys/create', org, { body: orgKey })
+    const { body } = await callOperation('api-keys/create', org, { body: orgKey })
     const request = { params: { key_id: body.id as string } }
-    rows.push(toRow(name, await consumedBy(() => run(`api-keys/${name}`, org, request))))
+    rows.push(toRow(name, await consumedBy(() => callOperation(`api-keys/${name}`, org, request))))
   }
   return rows
 }

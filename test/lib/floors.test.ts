@@ -55,6 +55,8 @@ const floors: readonly (readonly string[])[] = [
   ['client/src'],
   ['test/support'],
   ['bench'],
+  // The cost model uses the benchmarks' engine, calls and report tables; no benchmark knows a price.
+  ['cost'],
 ]
 
 const floorOf = new Map(floors.flatMap((folders, floor) => folders.map((folder) => [folder, floor] as const)))

@@ -1,10 +1,11 @@
 /** Which limit one meets on the way, and at which figure: each from what was measured, the profile, and a published quota. */
+
+import type { ChainRate } from '../bench/contention.ts'
+import type { TableRow } from '../bench/report.ts'
 import { defaultThrottles } from '../functions/throttles.ts'
 import { peakFactor, profile, waitMs } from './assumptions.ts'
 import { billedMs, healthWriteUnits, type MinuteRow, mostWithin, type Sample } from './bill.ts'
-import type { ChainRate } from './contention.ts'
 import { quotas } from './quotas.ts'
-import type { TableRow } from './report.ts'
 import type { StageResources } from './stage-resources.ts'
 import type { StepName } from './steps.ts'
 

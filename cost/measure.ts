@@ -1,14 +1,15 @@
 /** Runs requests of a kind through the real handlers and the real engine, and says what one of them uses. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { callOperation } from '../bench/call.ts'
+import { consumedBy } from '../bench/consumed.ts'
+import { makeOrg } from '../bench/fixture.ts'
+import { captureLog } from '../bench/log.ts'
 import { createKms, kmsKeyId } from '../local/kms.ts'
 import type { Response } from '../test/support/invoke.ts'
-import { platformLogBytes, waitMs } from './assumptions.ts'
+import { logLineOverheadBytes, platformLogBytes, waitMs } from './assumptions.ts'
 import type { Sample } from './bill.ts'
-import { consumedBy } from './consumed.ts'
-import { makeOrg } from './fixture.ts'
-import { captureLog } from './log.ts'
-import { run, type Step } from './steps.ts'
+import type { Step } from './steps.ts'
 import { waitsOf } from './waits.ts'
 
 const warmUps = 20
@@ -31,17 +32,17 @@ export async function startDoubles(): Promise<void> {
 export async function measure(step: Step): Promise<Sample> {
   const org = await makeOrg()
   const requests = await step.requests(org, warmUps + samples + 1)
-  for (const request of requests.slice(0, warmUps)) await run(step.operation, org, request)
+  for (const request of requests.slice(0, warmUps)) await callOperation(step.operation, org, request)
   const logged = captureLog()
   const answers: Response[] = []
   let cpuMicroseconds = 0
   const waits = await waitsOf(async () => {
     const before = process.cpuUsage()
-    for (const request of requests.slice(warmUps, -1)) answers.push(await run(step.operation, org, request))
+    for (const request of requests.slice(warmUps, -1)) answers.push(await callOperation(step.operation, org, request))
     const { user, system } = process.cpuUsage(before)
     cpuMicroseconds = user + system
   }).finally(logged.stop)
-  const { readUnits, writeUnits } = await consumedBy(() => run(step.operation, org, requests.at(-1) ?? {}))
+  const { readUnits, writeUnits } = await consumedBy(() => callOperation(step.operation, org, requests.at(-1) ?? {}))
   return {
     apiRequests: 1,
     invocations: 1,
@@ -50,7 +51,7 @@ export async function measure(step: Step): Promise<Sample> {
     kmsCalls: waits.kmsCalls / samples,
     cpuMs: cpuMicroseconds / 1000 / samples,
     waitMs: waits.totalMs / samples + (step.callsProvider ? waitMs.provider : 0),
-    logBytes: platformLogBytes + logged.bytes() / samples,
+    logBytes: platformLogBytes + (logged.bytes() + logged.lines() * logLineOverheadBytes) / samples,
     egressBytes: answers.reduce((sum, answer) => sum + bytesOf(answer), 0) / samples,
     events: 0,
     eventBytes: 0,
@@ -60,7 +61,7 @@ export async function measure(step: Step): Promise<Sample> {
 /** Read units of what a process remembers of a key and its org for a while, when it has neither yet. */
 export async function missedReadUnits(): Promise<number> {
   const org = await makeOrg()
-  const call = () => run('api-keys/get', org, { params: { key_id: org.keyId } })
+  const call = () => callOperation('api-keys/get', org, { params: { key_id: org.keyId } })
   const first = await consumedBy(call)
   return first.readUnits - (await consumedBy(call)).readUnits
 }

@@ -1,14 +1,16 @@
 /** The kinds of requests whose cost is told, and what must be there for each to succeed. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { callOperation } from '../bench/call.ts'
+import { type BenchOrg, deadline, seedKeys } from '../bench/fixture.ts'
 import type { OperationName } from '../functions/operations.ts'
 import { generateRawKey } from '../shared/auth/api-key.ts'
 import { windowMinutes } from '../shared/execution/health.ts'
 import { countReports } from '../shared/execution/health-entity.ts'
 import { reporterNamed } from '../shared/execution/report-entity.ts'
-import { invoke, type Request, type Response } from '../test/support/invoke.ts'
+import type { Request } from '../test/support/invoke.ts'
 import { startProvider } from '../test/support/provider.ts'
 import type { estimates } from './assumptions.ts'
-import { type BenchOrg, deadline, seedKeys } from './fixture.ts'
+import { reportedCounts } from './minute-row.ts'
 
 export interface Step {
   operation: OperationName
@@ -111,18 +113,11 @@ export const steps = {
 
 export type StepName = keyof typeof steps | keyof typeof estimates
 
-/** One request with the org's key, or with the token that it brings. */
-export async function run(operation: OperationName, { rawKey }: BenchOrg, request: Request): Promise<Response> {
-  const response = await invoke(operation, { token: rawKey, ...request })
-  if (response.status >= 400 && request.token === undefined)
-    throw new Error(`${operation} answered ${response.status}: ${response.text}`)
-  return response
-}
-
 /** Makes things of a kind, and hands back their ids. */
 async function made(org: BenchOrg, operation: OperationName, count: number, body: object): Promise<string[]> {
   const ids: string[] = []
-  for (let index = 0; index < count; index++) ids.push((await run(operation, org, { body })).body.id as string)
+  for (let index = 0; index < count; index++)
+    ids.push((await callOperation(operation, org, { body })).body.id as string)
   return ids
 }
 
@@ -136,19 +131,10 @@ const batchLimit = 100
 
 /** A report in each minute of the window, of each target. */
 async function seedMinutes(orgId: string, ids: readonly string[]): Promise<void> {
-  const counts = {
-    started: 20,
-    succeeded: 20,
-    failed: 0,
-    tokens: 9000,
-    inflight: 2,
-    latencySumMs: 2400,
-    latencyCount: 20,
-  }
   for (let minute = 0; minute < windowMinutes; minute++) {
     const now = new Date(Date.now() - minute * 60_000)
     for (let from = 0; from < ids.length; from += batchLimit) {
-      const reports = ids.slice(from, from + batchLimit).map((targetId) => ({ targetId, ...counts }))
+      const reports = ids.slice(from, from + batchLimit).map((targetId) => ({ targetId, ...reportedCounts }))
       await countReports(orgId, reporterNamed('server-1'), reports, {
         requestId: `${now.getTime()}`,
         now,

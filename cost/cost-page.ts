@@ -1,4 +1,6 @@
 /** The page `docs/cost.md`, from what was measured, the assumptions and the prices. */
+
+import { markdownTable, median, type TableRow } from '../bench/report.ts'
 import { operationList, routeList } from '../functions/operations.ts'
 import { defaultThrottles } from '../functions/throttles.ts'
 import * as assumed from './assumptions.ts'
@@ -6,7 +8,6 @@ import { type Bill, billedMs, billOf, type Sample, sumOf, times, totalOf, type U
 import { type Findings, limitsOfAll, limitsOfOneOrg, reportersOfOneOrg } from './limits.ts'
 import { prices, pricesAsOf, services } from './prices.ts'
 import { quotas } from './quotas.ts'
-import { markdownTable, median, type TableRow } from './report.ts'
 import { idleUsage } from './stage-resources.ts'
 import type { StepName } from './steps.ts'
 
@@ -32,8 +33,8 @@ const introduction = `# What it costs
 
 Written by \`npm run cost\`, which runs every kind of request through the real handlers and a real DynamoDB engine and multiplies
 what it saw by the list prices of us-east-1. **Prices are as of ${pricesAsOf} and were copied by hand: check them before you rely
-on a figure** (\`bench/prices.ts\`). What cannot be measured on one machine is assumed, and said at the end
-(\`bench/assumptions.ts\`). No free tier, no discount for volume, no support plan, no tax.`
+on a figure** (\`cost/prices.ts\`). What cannot be measured on one machine is assumed, and said at the end
+(\`cost/assumptions.ts\`). No free tier, no discount for volume, no support plan, no tax.`
 
 function dollars(value: number): string {
   if (value === 0) return '0'
