@@ -1,12 +1,12 @@
-/** What cannot be measured on one machine, and what was decided: change it here, and `npm run cost` computes anew. */
+/** Assumptions and decisions that one machine cannot measure. Change them here; `npm run cost` computes the page again. */
 import type { Sample } from './bill.ts'
 import type { StepName } from './steps.ts'
 
-/** The functions' memory, as `lib/service-function.ts` has it, and what Lambda gives of a vCPU for it. */
+/** The functions' memory (see `lib/service-function.ts`), and the memory for which Lambda gives one vCPU. */
 export const memoryMb = 1024
 export const memoryOfOneVcpuMb = 1769
 
-/** How long a call is waited for in one region, in milliseconds: what AWS shows of its own services, not a measurement. */
+/** Assumed latency of a call within one region, in milliseconds. From AWS's published figures, not measured. */
 export const waitMs = {
   read: 4,
   write: 6,
@@ -16,48 +16,48 @@ export const waitMs = {
   provider: 300,
 }
 
-/** A request in so many finds no warm instance; initialization is billed too. */
+/** The share of requests that find no warm instance. Lambda bills initialization too. */
 export const coldStartShare = 0.01
 export const coldStartMs = 350
 
-/** Shares of cold starts in a stage with few users: most of its functions are cold when they are called. */
+/** Shares of cold starts in a stage with few users, where most functions are cold when a request arrives. */
 export const coldStartShares = [0.01, 0.2, 1]
-/** What a new account may run at once. */
+/** Concurrent executions of a new account. */
 export const newAccountConcurrency = 10
-/** The script of the reference as a browser gets it (Brotli), and without compression, in bytes. */
+/** Size of the reference page's script in bytes: as browsers receive it (Brotli), and without compression. */
 export const referenceScriptBytes = { compressed: 905_785, whole: 3_567_391 }
 
 /** Lambda's own lines of a request (START, END, REPORT) and the API's access log, in bytes. */
 export const platformLogBytes = 650
-/** What CloudWatch adds to every line of a log. */
+/** Bytes that CloudWatch adds to each log line. */
 export const logLineOverheadBytes = 26
 
-/** Time to live deletes within days; until then expired rows take room. */
+/** DynamoDB deletes expired rows within days; until then they take up storage. */
 export const expiredRowDays = 2
-/** `audit_retention_days`, as organizations begin. */
+/** The default of `audit_retention_days`, in months. */
 export const auditRetentionMonths = 12
-/** How long logs are kept in `prod`, and what compression leaves of them. */
+/** Log retention in `prod`, and the size of logs after compression. */
 export const logRetentionMonths = 12
 export const logCompression = 0.15
 
-/** How much more than the mean the busiest hour brings. */
+/** Load of the busiest hour, relative to the mean. */
 export const peakFactor = 3
-/** Custom metrics that the service emits, of all names and dimensions. */
+/** Custom metrics that the service emits: all combinations of name and dimension. */
 export const customMetrics = 20
 
-/** What the mean organization does in a month of 30 days. */
+/** Requests and rows of the mean organization in a month of 30 days. */
 export const profile: {
   note: string
   each: Partial<Record<StepName, number>>
-  /** Rows that stay: keys, targets, connections, settings. */
+  /** Rows that do not expire: keys, targets, connections, settings. */
   records: number
-  /** Rows of rate counters and of health that a month makes, and that expire. */
+  /** Rows of one month that expire: rate counters, and minutes of health. */
   counters: number
   minuteRows: number
-  /** Who sign in. */
+  /** Users who sign in. */
   users: number
 } = {
-  note: 'One inference server with 3 targets, which reports once a minute and reads its targets every 5 minutes; a dashboard that is open for an hour a day and asks for health every 30 s; a few people who change little.',
+  note: 'One inference server with 3 targets, which reports once a minute and reads its targets every 5 minutes. A dashboard that is open one hour a day and reads health every 30 s. A few people who change little.',
   each: {
     'report, 3 targets': 30 * 24 * 60,
     'read execution, 3 targets': 30 * 24 * 12,
@@ -78,9 +78,9 @@ export const profile: {
 }
 
 /**
- * Of what cannot be run here yet. The webhook puts the event on the bus; the projector reads whose it is and whether it is
- * done, takes and frees a lease, takes a number, asks Stripe (with its secret remembered), reads what is stored and
- * commits it with its event.
+ * Requests that this script cannot run. The webhook puts the event on the bus. The projector finds the organization, checks
+ * that the event is new, acquires a lease and a sequence number, and asks Stripe (its secret is cached). Then it reads the
+ * stored state, commits the new one with its audit event, and releases the lease.
  */
 export const estimates = {
   'webhook and projection': {

@@ -1,4 +1,4 @@
-/** From what a request was seen to use to what it costs: arithmetic alone. */
+/** Converts the measured usage of a request into dollars. Arithmetic only. */
 import {
   coldStartMs,
   coldStartShare,
@@ -9,20 +9,20 @@ import {
 } from './assumptions.ts'
 import { type PriceName, prices, type Service } from './prices.ts'
 
-/** What one request uses of everything that is billed. */
+/** Billed resources that one request uses. */
 export interface Sample {
   apiRequests: number
   invocations: number
   readUnits: number
   writeUnits: number
   kmsCalls: number
-  /** CPU time of one core, in all invocations. */
+  /** CPU time of one core, summed over all invocations. */
   cpuMs: number
-  /** Time in which it waits for others. */
+  /** Time that the request waits for other services. */
   waitMs: number
   logBytes: number
   egressBytes: number
-  /** Events put on a bus, and the bytes of each. */
+  /** Events that it puts on a bus, and the bytes of each. */
   events: number
   eventBytes: number
 }
@@ -33,7 +33,7 @@ export type Bill = Partial<Record<Service, number>>
 
 const bytesPerGb = 1024 ** 3
 
-/** How long Lambda bills a warm request: the CPU that the memory brings makes its own work longer, not its waiting. */
+/** Milliseconds that Lambda bills for a warm request. A share of a vCPU stretches CPU time, but not waiting. */
 export const billedMs = ({ cpuMs, waitMs }: Pick<Sample, 'cpuMs' | 'waitMs'>): number =>
   Math.ceil(cpuMs * Math.max(1, memoryOfOneVcpuMb / memoryMb) + waitMs)
 
@@ -89,16 +89,16 @@ export interface MinuteRow {
 
 const unitBytes = 1024
 
-/** Write units a second in the health partition of an org whose reporters each send a batch of all targets so often. */
+/** Write units per second in an org's health partition, when each reporter sends a batch of all targets per interval. */
 export function healthWriteUnits(row: MinuteRow, reporters: number, targets: number, intervalSeconds: number): number {
   const unitsOfRow = Math.ceil((row.baseBytes + reporters * row.bytesPerReporter) / unitBytes)
-  // A report of one target is an update, one of several a transaction, which costs twice.
+  // A report of one target is an update. A report of several targets is a transaction, which DynamoDB bills twice.
   const unitsOfReport = targets === 1 ? unitsOfRow : 2 * targets * unitsOfRow
   return (reporters / intervalSeconds) * unitsOfReport
 }
 
-/** The most that `grows` allows without being above `limit`: it never falls as the number rises. */
-export function mostWithin(limit: number, grows: (count: number) => number, ceiling = 1_000_000): number {
+/** The largest count for which `grows(count)` is within `limit`. `grows` must be monotonic. */
+export function maxWithin(limit: number, grows: (count: number) => number, ceiling = 1_000_000): number {
   let [within, beyond] = [0, ceiling]
   while (beyond - within > 1) {
     const middle = Math.floor((within + beyond) / 2)

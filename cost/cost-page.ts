@@ -1,4 +1,4 @@
-/** The page `docs/cost.md`, from what was measured, the assumptions and the prices. */
+/** Builds the page `docs/cost.md` from measurements, assumptions and prices. */
 
 import { markdownTable, median, type TableRow } from '../bench/report.ts'
 import { operationList, routeList } from '../functions/operations.ts'
@@ -12,7 +12,7 @@ import { idleUsage } from './stage-resources.ts'
 import type { StepName } from './steps.ts'
 
 export interface CostReport extends Findings {
-  /** Read units that a request needs more when a process remembers nothing of its key and org. */
+  /** Extra read units of a request when the process has not cached its key and org. */
   missedReadUnits: number
   /** Mean sizes of rows, by kind. */
   rowBytes: Record<'event' | 'record' | 'counter' | 'minute', number>
@@ -29,12 +29,12 @@ export const costPage = (report: CostReport): string => {
   return `${[introduction, ...parts, priceList()].join('\n\n')}\n`
 }
 
-const introduction = `# What it costs
+const introduction = `# Cost
 
-Written by \`npm run cost\`, which runs every kind of request through the real handlers and a real DynamoDB engine and multiplies
-what it saw by the list prices of us-east-1. **Prices are as of ${pricesAsOf} and were copied by hand: check them before you rely
-on a figure** (\`cost/prices.ts\`). What cannot be measured on one machine is assumed, and said at the end
-(\`cost/assumptions.ts\`). No free tier, no discount for volume, no support plan, no tax.`
+Written by \`npm run cost\`. It runs each kind of request through the real handlers and a real DynamoDB engine. It multiplies the
+measured usage by the list prices of us-east-1. **Prices are as of ${pricesAsOf}, copied by hand: check them before you rely on
+a figure** (\`cost/prices.ts\`). One machine cannot measure everything: the last sections list the assumptions
+(\`cost/assumptions.ts\`). The figures contain no free tier, no volume discount, no support plan and no tax.`
 
 function dollars(value: number): string {
   if (value === 0) return '0'
@@ -60,11 +60,11 @@ function perMillion({ samples }: CostReport): string {
       total: dollars(totalOf(bill)),
     }
   })
-  return `## A million requests, in dollars
+  return `## Cost of a million requests, in dollars
 
 ${markdownTable(rows)}
 
-A refused request is not free: whoever sends a million keys that do not exist makes the first row.`
+A refused request is not free: the first row is a million requests with unknown keys.`
 }
 
 function usage({ samples, missedReadUnits }: CostReport): string {
@@ -79,38 +79,39 @@ function usage({ samples, missedReadUnits }: CostReport): string {
     'log bytes': figure(sample.logBytes),
     'answer bytes': figure(sample.egressBytes),
   }))
-  return `## What one request uses
+  return `## Usage of one request
 
 ${markdownTable(rows)}
 
-Units are what the engine reports, by DynamoDB's rounding; every request with a key reads the key's record (1) and counts itself (1).
-A process that has not seen the key, or not the organization in the last minute, reads ${figure(missedReadUnits)} units more; that is left out here
-and counted for every request under "organizations". CPU is of this machine, waiting is assumed, and billed is both as below.`
+The engine reports units with DynamoDB's rounding. Each request with a key reads the key's record (1) and adds to its rate counter
+(1). A process that has not cached the key, or the organization in the last minute, reads ${figure(missedReadUnits)} units more. This table leaves them
+out; the table by organizations counts them for every request. CPU time is measured on this machine, waiting is assumed, and
+"Assumptions" below explains how both become billed time.`
 }
 
 function idleMonth({ resources }: CostReport): string {
   const rows = idleUsage(resources)
     .filter(([, count]) => count > 0)
     .map(([name, count, used]) => ({
-      what: name,
+      resource: name,
       count: String(count),
       'dollars a month': dollars(totalOf(billOf(used))),
     }))
   const total = totalOf(billOf(fixedUsage(resources, { withTraffic: false })))
   return `## An idle month
 
-A stage that nobody calls, with ${[...resources.types.values()].reduce((sum, count) => sum + count, 0)} resources in ${resources.stacks.size} stacks, as synthesized:
+A stage without requests, with ${[...resources.types.values()].reduce((sum, count) => sum + count, 0)} resources in ${resources.stacks.size} stacks, as synthesized:
 
-${markdownTable([...rows, { what: '**Total**', count: '', 'dollars a month': `**${dollars(total)}**` }])}
+${markdownTable([...rows, { resource: '**Total**', count: '', 'dollars a month': `**${dollars(total)}**` }])}
 
-Functions, the API, the bus, rules, queues, the user pool and an on-demand table with point-in-time recovery cost nothing while nothing
-is in them and nobody calls; the logs of an hourly sweep stay below a cent. The key's yearly rotation adds 1.00 a month in the second
-year and again in the third. A domain and its certificate cost nothing here; a hosted zone of one's own is 0.50.`
+Functions, the API, the bus, rules, queues, the user pool and an empty on-demand table with point-in-time recovery cost nothing
+without requests. The logs of the hourly sweep cost less than a cent. The key's yearly rotation adds 1.00 a month in the second
+year and again in the third. A domain and its certificate add nothing; a new hosted zone costs 0.50 a month.`
 }
 
 const secondsOfHour = 3600
 
-/** What a caller without any right can make a stage spend. */
+/** Cost that a caller without credentials can cause. */
 function floods({ samples }: CostReport): string {
   const refused = samples.get('refused, unknown key')
   if (!refused) throw new Error('the refused request was not measured')
@@ -118,27 +119,27 @@ function floods({ samples }: CostReport): string {
   const routes = routeList.filter(({ operation }) => operation.scope !== 'public').length
   const rows = Object.entries(defaultThrottles).map(([posture, { rateLimit }]) => ({
     stages: posture,
-    'admitted a second and route': figure(rateLimit),
-    'an hour on one route': hour(rateLimit),
-    [`an hour on all ${routes}`]: hour(rateLimit * routes),
+    'admitted per second and route': figure(rateLimit),
+    'dollars an hour, one route': hour(rateLimit),
+    [`dollars an hour, all ${routes} routes`]: hour(rateLimit * routes),
   }))
   const script = (bytes: number) =>
     dollars(totalOf(billOf({ cdnGb: (bytes * million) / 1024 ** 3, cdnRequests: million })))
   const { compressed, whole } = assumed.referenceScriptBytes
   return `## Floods
 
-Requests with keys that do not exist, as many as API Gateway admits; what it refuses (429) costs nothing:
+Requests with unknown keys, as many as API Gateway admits. Requests that it refuses (429) cost nothing:
 
 ${markdownTable(rows)}
 
-The account's own limit of ${figure(quotas.accountRequests)} requests a second comes before the last column is reached. \`monthly_budget_usd\` mails, and
-\`front\` stops an address after ${figure(3000)} requests in five minutes.
+The account's limit of ${figure(quotas.accountRequests)} requests a second is lower than the last column assumes. \`monthly_budget_usd\` sends a mail, and
+\`front\` blocks an address after ${figure(3000)} requests in five minutes.
 
-The reference page is 0.6 KB from a function, and its script comes from CloudFront: a million first loads are ${script(compressed)} dollars, and
-${script(whole)} for a client that takes no compression. Later loads come from the browser's cache.`
+The reference page is 0.6 KB from a function, and CloudFront serves its script. A million first loads cost ${script(compressed)} dollars, or
+${script(whole)} for clients without compression. Later loads come from the browser's cache.`
 }
 
-/** What differs while few people use a stage, in a new account. */
+/** The cost of cold starts while few people use a stage, and the limits of a new account. */
 function firstUsers({ samples }: CostReport): string {
   const names = ['read one', 'create', 'test a connection'] as const
   const rows = names.map((name) => {
@@ -156,31 +157,31 @@ function firstUsers({ samples }: CostReport): string {
           dollars(totalOf(billOf(times(sumOf([warm, cold(each)]), million)))),
         ]),
       ),
-      [`a second, with ${assumed.newAccountConcurrency} at once`]: figure(
+      [`max per second, ${assumed.newAccountConcurrency} at once`]: figure(
         Math.floor((assumed.newAccountConcurrency * 1000) / billedMs(sample)),
       ),
     }
   })
-  return `## Few users, a new account
+  return `## Few users in a new account
 
-Each of ${operationList.length} operations is a function of its own, and a function that is seldom called starts cold: ${assumed.coldStartMs} ms more. A new account runs
-${assumed.newAccountConcurrency} functions at once; beyond, API Gateway answers 503.
+Each of the ${operationList.length} operations is a separate function. A function with few requests starts cold, which adds ${assumed.coldStartMs} ms. A new account
+runs ${assumed.newAccountConcurrency} functions at once; above that, API Gateway answers 503.
 
 ${markdownTable(rows)}`
 }
 
-/** What the options of `docs/deploying.md` add. */
+/** The cost of each option of `docs/deploying.md`. */
 function options(): string {
-  const row = (option: string, month: Usage, beside: string) => ({
+  const row = (option: string, month: Usage, note: string) => ({
     option,
     'dollars a month': dollars(totalOf(billOf(month))),
-    beside,
+    note,
   })
   const front = sumOf([{ wafAclMonths: 1, wafRuleMonths: 2, secretMonths: 1 }])
   const perMillionFronted = dollars(totalOf(billOf({ wafRequests: million, cdnRequests: million })))
   const hoursOfMonth = 730
   const rows = [
-    row('`front`', front, `${perMillionFronted} a million requests, ${dollars(prices.cdnGb.dollars)} a GB out`),
+    row('`front`', front, `${perMillionFronted} per million requests, ${dollars(prices.cdnGb.dollars)} a GB out`),
     row(
       '`vpc_id`, with one NAT gateway',
       { natHours: hoursOfMonth },
@@ -189,10 +190,10 @@ function options(): string {
     row(
       '`backup_copy_vault_arn`, a table of 1 GB',
       { copiedGbMonths: 2 * 35, copiedGb: daysOfMonth },
-      'each of 35 backups is whole, here and in the copy',
+      'each of the 35 backups is complete, here and in the copy',
     ),
     row('a replica of the key', { keyMonths: 1 }, ''),
-    row('`stripe_secret_arn`', { secretMonths: 1 }, 'the empty secret of the stage stays beside it'),
+    row('`stripe_secret_arn`', { secretMonths: 1 }, 'the stage keeps its empty secret too'),
     row('`monthly_budget_usd`, `key_admin_role_arn`', {}, ''),
   ]
   return `## Options
@@ -205,15 +206,15 @@ function fixedUsage(resources: CostReport['resources'], { withTraffic }: { withT
   return sumOf(withTraffic ? [...idle, { metricMonths: assumed.customMetrics }] : idle)
 }
 
-/** What a request of an org uses, when the process remembers nothing of the org. */
-const unremembered = (sample: Sample, missed: number): Usage =>
+/** Usage of a request when the process has not cached the org. */
+const uncached = (sample: Sample, missed: number): Usage =>
   sumOf([usageOf(sample), { readUnits: sample.apiRequests * missed }])
 
 function usageOfOneOrg(report: CostReport): { byKind: Map<StepName, Usage>; storage: Usage; people: Usage } {
   const byKind = new Map<StepName, Usage>()
   for (const [name, count] of Object.entries(assumed.profile.each) as [StepName, number][]) {
     const sample = report.samples.get(name)
-    if (sample) byKind.set(name, times(unremembered(sample, report.missedReadUnits), count))
+    if (sample) byKind.set(name, times(uncached(sample, report.missedReadUnits), count))
   }
   const gb = bytesOfOneOrg(report) / 1024 ** 3
   return {
@@ -227,7 +228,7 @@ const changing: readonly StepName[] = [
   ...(['create', 'connect a provider', 'update', 'delete', 'test a connection', 'webhook and projection'] as const),
 ]
 
-/** What an org keeps in the table once its oldest events begin to expire. */
+/** Bytes of an org's rows in the table, once its oldest events begin to expire. */
 function bytesOfOneOrg({ rowBytes }: CostReport): number {
   const { each, records, counters, minuteRows } = assumed.profile
   const changes = changing.reduce((sum, name) => sum + (each[name] ?? 0), 0)
@@ -253,31 +254,31 @@ function byOrgs(report: CostReport): string {
   const rows: TableRow[] = services.map((service) => ({
     'dollars a month': service === 'Other' ? 'Secrets, sign-in' : service,
     ...head(bills.map((bill) => dollars(bill[service] ?? 0))),
-    'share of the last': share(largest[service] ?? 0, totalOf(largest)),
+    'share of the largest': share(largest[service] ?? 0, totalOf(largest)),
   }))
   const totals = bills.map(totalOf)
   rows.push({
     'dollars a month': '**Total**',
     ...head(totals.map((total) => `**${dollars(total)}**`)),
-    'share of the last': '',
+    'share of the largest': '',
   })
   rows.push({
     'dollars a month': 'Each org',
     ...head(totals.map((total, index) => (total / (orgCounts[index] ?? 1)).toFixed(2))),
-    'share of the last': '',
+    'share of the largest': '',
   })
-  return `## Where the money goes, by organizations
+  return `## Monthly cost by number of organizations
 
-The mean organization in a month: ${assumed.profile.note}
+Assumed usage of one organization: ${assumed.profile.note}
 
 ${markdownTable(rows)}
 
-The same, of one organization, by what it does:
+One organization, by activity:
 
 ${markdownTable(byKindRows(report, byKind, storage, people, totalOf(billOf(ofOne))))}
 
-Reports are what it costs: a batch is one transaction, in which each target's row is billed twice, and every request, small or large,
-pays for the API, the function and its log. Reporting half as often costs half.`
+Reports dominate the cost. A batch is one transaction, and DynamoDB bills each target's row twice. Each request also pays for the
+API, the function and its log. Reporting half as often halves this cost.`
 }
 
 function byKindRows(
@@ -288,7 +289,7 @@ function byKindRows(
   total: number,
 ): TableRow[] {
   const line = (name: string, count: string, bill: Bill) => ({
-    what: name,
+    activity: name,
     'times a month': count,
     'dollars a month': totalOf(bill).toFixed(4),
     share: share(totalOf(bill), total),
@@ -297,56 +298,53 @@ function byKindRows(
   return [
     ...[...byKind].map(([name, used]) => line(labelOf(name), figure(assumed.profile.each[name] ?? 0), billOf(used))),
     line('rows in the table, with recovery', `${figure(megabytes)} MB`, billOf(storage)),
-    line(
-      'people who sign in with Cognito; none with an issuer of one’s own',
-      figure(assumed.profile.users),
-      billOf(people),
-    ),
+    line('users who sign in with Cognito; 0 with another issuer', figure(assumed.profile.users), billOf(people)),
   ]
 }
 
-const limits = (report: CostReport): string => `## Limits on the way
+const limits = (report: CostReport): string => `## Limits
 
-What one organization can meet by itself. A limit of a row or a partition is not raised by anybody, and a partition that grows at its end
-(minutes, events) is not split by heat either:
+Limits that one organization can reach alone. AWS does not raise limits of a row or a partition. DynamoDB does not split a
+partition that grows at its end (minutes, events):
 
 ${markdownTable(limitsOfOneOrg(report), 4)}
 
-Reporters that fill the health partition of one organization (${figure(1000)} write units a second), when all report on the same targets; each
-writes the whole row of the target's minute, which grows with the reporters:
+Number of reporters that fill the health partition of one organization (${figure(1000)} write units a second), when all report the same
+targets. Each report writes the whole row of the target's minute, and that row grows with the number of reporters:
 
 ${markdownTable(reportersOfOneOrg(report))}
 
-What all organizations meet together, when each is as above and the busiest hour brings ${assumed.peakFactor} times the mean. Most of these are
-raised on request:
+Limits that all organizations reach together, with the usage above and ${assumed.peakFactor} times the mean load in the busiest hour. AWS raises most
+of them on request:
 
 ${markdownTable(limitsOfAll(report), 4)}`
 
 function assumptions({ resources, rowBytes }: CostReport): string {
   const { waitMs } = assumed
   const kib = (bytes: number) => figure(Math.round(bytes / 1024))
-  return `## Assumed
+  return `## Assumptions
 
-- **Duration.** A function of ${figure(assumed.memoryMb)} MB has ${(assumed.memoryMb / assumed.memoryOfOneVcpuMb).toFixed(2)} of a vCPU, so its CPU time here is multiplied by ${(assumed.memoryOfOneVcpuMb / assumed.memoryMb).toFixed(2)}; a core of
-  Lambda's ARM machines is taken to be as fast as one of this machine. A call is waited for ${waitMs.read} ms (read), ${waitMs.write} ms (write), ${waitMs.transaction} ms
-  (transaction), ${waitMs.kms} ms (KMS), ${waitMs.provider} ms (a provider); calls side by side are waited for once.
-- **Cold starts.** ${share(assumed.coldStartShare, 1)} of the requests, ${assumed.coldStartMs} ms each, billed. Bundles here: ${kib(median([...resources.bundleBytes]))} KiB in the median, ${kib(Math.max(...resources.bundleBytes))} KiB the largest.
-- **Logs.** Lambda's and the API's own lines ${assumed.platformLogBytes} bytes a request, kept ${assumed.logRetentionMonths} months, compressed to ${share(assumed.logCompression, 1)}; a request pays at once for
-  all the months that its log is kept.
-- **Rows.** Measured: an event ${figure(Math.round(rowBytes.event))} bytes, a record ${figure(Math.round(rowBytes.record))}, a rate counter ${figure(Math.round(rowBytes.counter))}, a minute of a target ${figure(Math.round(rowBytes.minute))}. Expired rows take room for ${assumed.expiredRowDays} days.
-- **Custom metrics.** ${assumed.customMetrics}, with traffic.
-- **Estimates** are of what is not run here: ${Object.keys(assumed.estimates).join(', ')}.`
+- **Duration.** A function of ${figure(assumed.memoryMb)} MB has ${(assumed.memoryMb / assumed.memoryOfOneVcpuMb).toFixed(2)} of a vCPU, so measured CPU time is multiplied by ${(assumed.memoryOfOneVcpuMb / assumed.memoryMb).toFixed(2)}. A
+  core of Lambda's ARM machines is assumed to be as fast as a core of this machine. Latency of a call: ${waitMs.read} ms (read), ${waitMs.write} ms
+  (write), ${waitMs.transaction} ms (transaction), ${waitMs.kms} ms (KMS), ${waitMs.provider} ms (a provider). Parallel calls count once.
+- **Cold starts.** ${share(assumed.coldStartShare, 1)} of the requests, ${assumed.coldStartMs} ms each, billed. Bundle size: median ${kib(median([...resources.bundleBytes]))} KiB, maximum ${kib(Math.max(...resources.bundleBytes))} KiB.
+- **Logs.** Lambda and the API write ${assumed.platformLogBytes} bytes per request. Logs are kept ${assumed.logRetentionMonths} months, compressed to ${share(assumed.logCompression, 1)}; a request's
+  cost includes all months of its log.
+- **Rows.** Measured mean sizes: event ${figure(Math.round(rowBytes.event))} bytes, record ${figure(Math.round(rowBytes.record))}, rate counter ${figure(Math.round(rowBytes.counter))}, minute of a target ${figure(Math.round(rowBytes.minute))}. Expired rows take up
+  storage for ${assumed.expiredRowDays} days.
+- **Custom metrics.** ${assumed.customMetrics}, in a stage with requests.
+- **Estimates.** Not measured: ${Object.keys(assumed.estimates).join(', ')}.`
 }
 
-/** The prices that the figures were computed with. */
+/** The prices behind the figures. */
 export const priceList = (): string => `## Prices
 
 ${markdownTable(
-  Object.values(prices).map(({ service, dollars: amount, per, unit, page, beside }) => ({
+  Object.values(prices).map(({ service, dollars: amount, per, unit, page, note }) => ({
     service,
     dollars: String(amount),
     for: `${figure(per)} ${unit}`,
-    beside: beside || '–',
+    note: note || '–',
     page: `<https://aws.amazon.com/${page}>`,
   })),
   5,

@@ -1,10 +1,10 @@
-/** Which limit one meets on the way, and at which figure: each from what was measured, the profile, and a published quota. */
+/** The load at which each limit is reached, from measurements, the profile and published quotas. */
 
 import type { ChainRate } from '../bench/contention.ts'
 import type { TableRow } from '../bench/report.ts'
 import { defaultThrottles } from '../functions/throttles.ts'
 import { peakFactor, profile, waitMs } from './assumptions.ts'
-import { billedMs, healthWriteUnits, type MinuteRow, mostWithin, type Sample } from './bill.ts'
+import { billedMs, healthWriteUnits, type MinuteRow, maxWithin, type Sample } from './bill.ts'
 import { quotas } from './quotas.ts'
 import type { StageResources } from './stage-resources.ts'
 import type { StepName } from './steps.ts'
@@ -16,39 +16,44 @@ export interface Findings {
   resources: StageResources
 }
 
-/** Write units of the chain's head, whose row is below 1 KB, in a transaction. */
+/** Write units of the chain's head in a transaction; its row is smaller than 1 KB. */
 const headWriteUnits = 2
 const batchTargets = 100
-/** More organizations than one need think of. */
+/** Above this number of organizations, the page gives no figure. */
 const farAway = 1_000_000
-/** The most that the guard of outbound calls waits, in seconds. */
+/** Timeout of outbound calls, in seconds. */
 const outboundSeconds = 10
 const secondsPerMonth = 30 * 86_400
 
 const whole = (value: number): string => Math.floor(value).toLocaleString('en-US')
-const row = (limit: string, quota: string, use: string, met: string): TableRow => ({ limit, quota, use, 'met at': met })
+const row = (limit: string, quota: string, use: string, met: string): TableRow => ({
+  limit,
+  quota,
+  use,
+  'reached at': met,
+})
 
-/** What one organization can meet by itself. */
+/** Limits that one organization can reach alone. */
 export const limitsOfOneOrg = (findings: Findings): TableRow[] => [
   ...limitsOfChain(findings.chain),
   ...limitsOfKey(),
   ...limitsOfHealth(findings),
 ]
 
-const writesOfRow = `${whole(quotas.partitionWriteUnits)} write units/s of a row`
-const readsOfRow = `${whole(quotas.partitionReadUnits)} read units/s of a row`
+const writesOfRow = `${whole(quotas.partitionWriteUnits)} write units/s per row`
+const readsOfRow = `${whole(quotas.partitionReadUnits)} read units/s per row`
 
 function limitsOfChain({ writers, changesPerSecond, attemptsPerChange }: ChainRate): TableRow[] {
   const changeMs = waitMs.read + waitMs.transaction
-  const here = `here ${whole(changesPerSecond)}/s with ${writers} writers, ${attemptsPerChange.toFixed(1)} attempts each`
+  const measured = `measured: ${whole(changesPerSecond)}/s with ${writers} writers, ${attemptsPerChange.toFixed(1)} attempts each`
   const ofUnits = `${whole(quotas.partitionWriteUnits / headWriteUnits)} changes/s`
   return [
     row(
-      ...(['Audit chain: one change after another', 'its own'] as const),
-      `a read and a transaction, ${changeMs} ms as assumed; ${here}`,
+      ...(['Audit chain: changes in sequence', 'none published'] as const),
+      `a read and a transaction, ${changeMs} ms assumed; ${measured}`,
       `${whole(1000 / changeMs)} changes/s`,
     ),
-    row('Audit chain: the row of its head', writesOfRow, `${headWriteUnits} a change`, ofUnits),
+    row('Audit chain: row of the head', writesOfRow, `${headWriteUnits} per change`, ofUnits),
   ]
 }
 
@@ -56,10 +61,10 @@ function limitsOfKey(): TableRow[] {
   const { partitionWriteUnits, partitionReadUnits } = quotas
   return [
     row(
-      ...(['Rate counter of a principal', writesOfRow, '1 a request, until the limit is reached'] as const),
-      `${whole(partitionWriteUnits)} requests/s with one key, ${whole(partitionWriteUnits * 4)} where it may make 100,000 a minute and is counted in 4 rows; beyond, a request waits up to 1 s for its counter and goes through uncounted`,
+      ...(['Rate counter of a principal', writesOfRow, '1 per request, below the rate limit'] as const),
+      `${whole(partitionWriteUnits)} requests/s with one key, ${whole(partitionWriteUnits * 4)} with a limit of 100,000 a minute, which has 4 rows. Above that, a request waits up to 1 s for its counter and passes uncounted`,
     ),
-    row('Record of a key', readsOfRow, '1 a request', `${whole(partitionReadUnits)} requests/s with one key`),
+    row('Record of a key', readsOfRow, '1 per request', `${whole(partitionReadUnits)} requests/s with one key`),
   ]
 }
 
@@ -71,23 +76,23 @@ function limitsOfHealth({ samples, minuteRow }: Findings): TableRow[] {
   const bytes = whole(minuteRow.bytesPerReporter)
   return [
     row(
-      ...(['Health, read', readsOfRow.replace('row', 'partition'), `up to ${reading} with 200 targets`] as const),
-      `${whole(partitionReadUnits / reading)} readings/s`,
+      ...(['Health: read', readsOfRow.replace('row', 'partition'), `up to ${reading} with 200 targets`] as const),
+      `${whole(partitionReadUnits / reading)} reads/s`,
     ),
     row(
-      ...(['Health, several targets in a batch', 'their own'] as const),
-      `a transaction, ${waitMs.transaction} ms as assumed; those on one row cancel each other`,
+      ...(['Health: batch of several targets', 'none published'] as const),
+      `a transaction, ${waitMs.transaction} ms assumed; transactions on one row cancel each other`,
       `${whole(1000 / waitMs.transaction)} batches/s of the same target`,
     ),
     row(
-      ...(['Health, the row of a minute', '400 KB an item'] as const),
-      `${bytes} bytes a reporter`,
-      `${reporters(itemBytes)} reporters of a target; the service stops at 200`,
+      ...(['Health: row of a minute', '400 KB per item'] as const),
+      `${bytes} bytes per reporter`,
+      `${reporters(itemBytes)} reporters of a target; the service allows 200`,
     ),
     row(
-      ...(['Health, the rows of a batch', '4 MB a transaction'] as const),
-      `${batchTargets} rows, ${bytes} bytes a reporter`,
-      `${reporters(ofBatch)} reporters of the same ${batchTargets} targets; the service stops at 200`,
+      ...(['Health: rows of a batch', '4 MB per transaction'] as const),
+      `${batchTargets} rows, ${bytes} bytes per reporter`,
+      `${reporters(ofBatch)} reporters of the same ${batchTargets} targets; the service allows 200`,
     ),
   ]
 }
@@ -95,20 +100,20 @@ function limitsOfHealth({ samples, minuteRow }: Findings): TableRow[] {
 const intervals = [60, 10]
 const targetCounts = [1, 3, 10, 100]
 
-/** How many reporters fill the health partition of an org. */
+/** The number of reporters that fills an org's health partition. */
 export function reportersOfOneOrg({ minuteRow }: Findings): TableRow[] {
   return targetCounts.map((targets) => ({
     'targets in a batch': String(targets),
     ...Object.fromEntries(
       intervals.map((seconds) => [
-        `reporters, each every ${seconds} s`,
-        whole(mostWithin(quotas.partitionWriteUnits, (count) => healthWriteUnits(minuteRow, count, targets, seconds))),
+        `reporters, every ${seconds} s`,
+        whole(maxWithin(quotas.partitionWriteUnits, (count) => healthWriteUnits(minuteRow, count, targets, seconds))),
       ]),
     ),
   }))
 }
 
-/** What all organizations meet together, in organizations of the profile at the busiest hour. */
+/** Limits that all organizations reach together: how many organizations of the profile, in the busiest hour. */
 export const limitsOfAll = (findings: Findings): TableRow[] => [...limitsOfRates(findings), ...limitsOfCounts(findings)]
 
 interface Rate {
@@ -137,7 +142,7 @@ const rates: readonly Rate[] = [
   { limit: 'KMS, account', quota: quotas.kmsCalls, unit: 'calls/s', of: ({ kmsCalls }) => kmsCalls },
   { limit: 'EventBridge', quota: quotas.putEvents, unit: 'PutEvents/s', of: ({ events }) => events },
   {
-    ...{ limit: `Stripe, one endpoint of ${quotas.stripeRequests}/s in all (estimate)`, unit: 'requests/s' },
+    ...{ limit: `Stripe, one endpoint; ${quotas.stripeRequests}/s in total (estimate)`, unit: 'requests/s' },
     ...{ quota: quotas.stripeEndpointRequests, of: ({ events }: Sample) => events },
   },
 ]
@@ -149,8 +154,8 @@ function limitsOfRates({ samples }: Findings): TableRow[] {
       return sum + (sample ? of(sample) * count : 0)
     }, 0)
     const use = (monthly * peakFactor) / secondsPerMonth
-    const orgs = quota / use > farAway ? 'not in sight' : `${whole(quota / use)} orgs`
-    return row(limit, `${whole(quota)} ${unit}`, `${use.toPrecision(2)} an org`, orgs)
+    const orgs = quota / use > farAway ? 'not relevant' : `${whole(quota / use)} orgs`
+    return row(limit, `${whole(quota)} ${unit}`, `${use.toPrecision(2)} per org`, orgs)
   })
 }
 
@@ -160,19 +165,22 @@ function limitsOfCounts({ resources }: Findings): TableRow[] {
   const { concurrency, stackResources, sweepCustomersAnHour } = quotas
   return [
     row(
-      ...(['Lambda, account, when a provider hangs', `${whole(concurrency)} at once`] as const),
-      `a test waits ${outboundSeconds} s at most`,
+      ...(['Lambda, account, while a provider hangs', `${whole(concurrency)} at once`] as const),
+      `a test waits up to ${outboundSeconds} s`,
       `${whole(concurrency / outboundSeconds)} tests/s`,
     ),
     row(
-      ...(['Billing sweep (estimate)', `${sweepCustomersAnHour} customers an hour beside those that are due`] as const),
-      'every customer once a day',
+      ...([
+        'Billing sweep (estimate)',
+        `${sweepCustomersAnHour} customers per hour, plus customers that are due`,
+      ] as const),
+      'each customer once a day',
       `${whole(sweepCustomersAnHour * 24)} paying orgs`,
     ),
     row(
-      ...(['CloudFormation', `${stackResources} resources a stack`] as const),
-      `${count} in the largest, ${stack}`,
-      `${(stackResources / count).toFixed(1)} times as many operations in one folder`,
+      ...(['CloudFormation', `${stackResources} resources per stack`] as const),
+      `${count} in the largest stack, ${stack}`,
+      `${(stackResources / count).toFixed(1)} times this size`,
     ),
     row('HTTP API', `${quotas.routes} routes`, `${routes} routes`, `${quotas.routes - routes} more operations`),
   ]

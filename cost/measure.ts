@@ -1,4 +1,4 @@
-/** Runs requests of a kind through the real handlers and the real engine, and says what one of them uses. */
+/** Runs one kind of request through the real handlers and the real engine, and measures its mean usage. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { callOperation } from '../bench/call.ts'
@@ -15,7 +15,7 @@ import { waitsOf } from './waits.ts'
 const warmUps = 20
 const samples = 60
 
-/** What the functions need beside the table: a KMS, and leave to call the provider that plays along. */
+/** Starts the local KMS, and allows calls to the provider double on loopback. */
 export async function startDoubles(): Promise<void> {
   const handle = createKms()
   const server = createServer((request, response) => void handle(request, response))
@@ -28,7 +28,7 @@ export async function startDoubles(): Promise<void> {
   })
 }
 
-/** The mean of a kind of request. The doubles share its process, so that calls of KMS and of a provider look a little dearer. */
+/** The mean usage of one kind of request. The doubles share this process, so CPU time includes their work. */
 export async function measure(step: Step): Promise<Sample> {
   const org = await makeOrg()
   const requests = await step.requests(org, warmUps + samples + 1)
@@ -58,7 +58,7 @@ export async function measure(step: Step): Promise<Sample> {
   }
 }
 
-/** Read units of what a process remembers of a key and its org for a while, when it has neither yet. */
+/** Extra read units of the first request, before the process has cached its key and org. */
 export async function missedReadUnits(): Promise<number> {
   const org = await makeOrg()
   const call = () => callOperation('api-keys/get', org, { params: { key_id: org.keyId } })

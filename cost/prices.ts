@@ -1,26 +1,26 @@
 /**
- * AWS list prices of us-east-1, in US dollars, without free tiers and without discounts for volume. They were copied by
- * hand and they change: look at the page of each before a figure is relied on, correct it here, and run `npm run cost`.
+ * AWS list prices of us-east-1 in US dollars, without free tiers and volume discounts. They are copied by hand, and AWS
+ * changes them. Before you rely on a figure, check its page, correct it here, and run `npm run cost`.
  */
 export const pricesAsOf = 'the first half of 2026'
 
 export interface Price {
-  /** The column of the bill. */
+  /** The line of the bill. */
   service: Service
   dollars: number
-  /** So many units cost `dollars`. */
+  /** The number of units that cost `dollars`. */
   per: number
   unit: string
   /** The page under https://aws.amazon.com/ that lists it. */
   page: string
-  /** What the page says beside it, and this leaves out. */
-  beside: string
+  /** A condition on the price page that the bill ignores. */
+  note: string
 }
 
 const million = 1_000_000
 
-const price = (service: Service, dollars: number, per: number, unit: string, page: string, beside = ''): Price => ({
-  ...{ service, dollars, per, unit, beside },
+const price = (service: Service, dollars: number, per: number, unit: string, page: string, note = ''): Price => ({
+  ...{ service, dollars, per, unit, note },
   page: page.includes('/') ? page : `${page}/pricing/`,
 })
 
@@ -37,13 +37,13 @@ export const prices = {
   backupGbMonths: price('Table', 0.2, 1, 'GB-months of point-in-time recovery', 'dynamodb'),
   kmsCalls: price('KMS', 0.03, 10_000, 'calls with a symmetric key', 'kms', 'the first 20,000 are free'),
   keyMonths: price('KMS', 1, 1, 'key-months', 'kms', '1.00 more after each of the first two rotations'),
-  logGb: price('Logs', 0.5, 1, 'GB taken in', 'cloudwatch', 'the first 5 are free; less above 10 TB'),
-  logGbMonths: price('Logs', 0.03, 1, 'GB-months kept, compressed', 'cloudwatch'),
-  alarmMonths: price('Monitoring', 0.1, 1, 'metrics that an alarm watches', 'cloudwatch', 'the first 10 are free'),
+  logGb: price('Logs', 0.5, 1, 'GB ingested', 'cloudwatch', 'the first 5 are free; less above 10 TB'),
+  logGbMonths: price('Logs', 0.03, 1, 'GB-months stored, compressed', 'cloudwatch'),
+  alarmMonths: price('Monitoring', 0.1, 1, 'metrics watched by an alarm', 'cloudwatch', 'the first 10 are free'),
   compositeAlarmMonths: price('Monitoring', 0.5, 1, 'composite alarms', 'cloudwatch'),
   dashboardMonths: price('Monitoring', 3, 1, 'dashboards', 'cloudwatch', 'the first 3 are free, of up to 50 metrics'),
   metricMonths: price('Monitoring', 0.3, 1, 'custom metrics, as EMF makes them', 'cloudwatch', 'the first 10 are free'),
-  events: price('Events', 1, million, 'EventBridge events of up to 64 KB, custom or of a partner', 'eventbridge'),
+  events: price('Events', 1, million, 'EventBridge events of up to 64 KB, custom or partner', 'eventbridge'),
   archiveGb: price('Events', 0.1, 1, 'GB put into an archive', 'eventbridge'),
   archiveGbMonths: price('Events', 0.023, 1, 'GB-months of an archive', 'eventbridge'),
   queueRequests: price('Events', 0.4, million, 'SQS requests: dead letters only', 'sqs', 'the first million is free'),
@@ -65,7 +65,7 @@ export const prices = {
   ),
   wafAclMonths: price('Other', 5, 1, 'web ACLs', 'waf'),
   wafRuleMonths: price('Other', 1, 1, 'rules of a web ACL', 'waf'),
-  wafRequests: price('Other', 0.6, million, 'requests that a web ACL looks at', 'waf'),
+  wafRequests: price('Other', 0.6, million, 'requests checked by a web ACL', 'waf'),
   natHours: price('Network', 0.045, 1, 'hours of a NAT gateway', 'vpc'),
   natGb: price('Network', 0.045, 1, 'GB through a NAT gateway', 'vpc'),
   copiedGbMonths: price('Table', 0.1, 1, 'GB-months of a backup, here or in its copy', 'backup'),

@@ -1,28 +1,29 @@
-/** Limits of what the service stands on, as published for us-east-1; "adjustable" ones are raised on request. Look before relying on one. */
+/** Published limits of AWS in us-east-1 and of Stripe. AWS raises "adjustable" limits on request. Check before you rely on one. */
 export const quotas = {
-  /** DynamoDB: one partition, and so one row, a second. */
+  /** DynamoDB: units per second of one partition, and so of one row. */
   partitionWriteUnits: 1000,
   partitionReadUnits: 3000,
-  /** DynamoDB, on demand: what a new table takes at once, and a table's default quota; adjustable. */
+  /** DynamoDB on demand: write units per second of a new table, and the default quota of a table; adjustable. */
   newTableWriteUnits: 4000,
   tableWriteUnits: 40_000,
-  /** DynamoDB: one item, and all items of one transaction, in bytes. */
+  /** DynamoDB: bytes of one item, and of all items of one transaction. */
   itemBytes: 400 * 1024,
   transactionBytes: 4 * 1024 * 1024,
-  /** Lambda: executions at once in an account; adjustable, and lower in a new account. */
+  /** Lambda: concurrent executions of an account; adjustable, and lower in a new account. */
   concurrency: 1000,
-  /** API Gateway: requests a second in an account; adjustable. Routes and integrations of an HTTP API. */
+  /** API Gateway: requests per second of an account; adjustable. */
   accountRequests: 10_000,
+  /** API Gateway: routes, and integrations, of one HTTP API. */
   routes: 300,
-  /** KMS: calls with symmetric keys a second in an account, those of other services in it; adjustable. */
+  /** KMS: calls per second with symmetric keys of an account, including calls by other services; adjustable. */
   kmsCalls: 100_000,
-  /** EventBridge: PutEvents a second; adjustable. */
+  /** EventBridge: PutEvents per second; adjustable. */
   putEvents: 10_000,
-  /** CloudFormation: resources of a stack. */
+  /** CloudFormation: resources per stack. */
   stackResources: 500,
-  /** Stripe, live mode: requests a second in all, and of one endpoint. */
+  /** Stripe, live mode: requests per second in total, and per endpoint. */
   stripeRequests: 100,
   stripeEndpointRequests: 25,
-  /** The sweep of billing: customers that one hourly run asks about beside those that are due. */
+  /** The billing sweep: customers per hourly run, in addition to customers that are due. */
   sweepCustomersAnHour: 200,
 } as const

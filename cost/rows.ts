@@ -1,8 +1,8 @@
-/** How large rows are, as DynamoDB counts it. */
+/** Sizes of rows, by DynamoDB's rules. */
 import { ScanCommand } from '@aws-sdk/lib-dynamodb'
 import { type Row, table, tableName } from '../shared/table/table.ts'
 
-/** Bytes of a row: names and values in UTF-8, two digits of a number in one, and what keeps lists and maps together. */
+/** Bytes of a row: names and values in UTF-8, two digits of a number per byte, plus the overhead of lists and maps. */
 export const rowBytes = (row: Record<string, unknown>): number =>
   Object.entries(row).reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + valueBytes(value), 0)
 
@@ -18,7 +18,7 @@ function valueBytes(value: unknown): number {
 const sumOfValues = (values: readonly unknown[]): number =>
   values.reduce<number>((sum, value) => sum + valueBytes(value), 0)
 
-/** The mean size of all rows whose `pk|sk` matches, by pattern. The bench may scan; the service never does. */
+/** The mean size of all rows whose `pk|sk` matches, by pattern. This script may scan; the service never does. */
 export async function meanRowBytes<Name extends string>(patterns: Record<Name, RegExp>): Promise<Record<Name, number>> {
   const rows = await scan()
   const mean = (pattern: RegExp): number => {

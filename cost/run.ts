@@ -1,6 +1,6 @@
 /**
- * `npm run cost`: measures what requests use and writes what they cost to `docs/cost.md`. `--check` tells whether the page
- * has all that would be written, figures apart, for those of time are the machine's.
+ * `npm run cost`: measures the usage of requests and writes their cost to `docs/cost.md`. `--check` compares the page with the
+ * text that the script would write. It ignores figures, because times depend on the machine.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -18,7 +18,7 @@ import { type Step, type StepName, steps } from './steps.ts'
 
 const usage = `Usage: npm run cost [-- --check]
 
-  --check  write nothing; fail if docs/cost.md, its figures apart, is not what would be written`
+  --check  write nothing; fail if the text of docs/cost.md is out of date (figures are ignored)`
 
 const page = new URL('../docs/cost.md', import.meta.url)
 
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const text = costPage(await find())
   if (!values.check) writeFileSync(page, text)
   else if (withoutFigures(readFileSync(page, 'utf8')) !== withoutFigures(text)) {
-    console.error('docs/cost.md is not what would be written; run: npm run cost')
+    console.error('docs/cost.md is out of date; run: npm run cost')
     process.exitCode = 1
   }
 }
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
 const withoutFigures = (text: string): string => text.replaceAll(/<?\d[\d.,]*/g, '#')
 
 async function find(): Promise<CostReport> {
-  say('starting the engine; the whole takes about a minute')
+  say('starting the engine; this takes about a minute')
   const fixture = await startFixture()
   say(`engine ${fixture.endpoint}`)
   try {
@@ -46,7 +46,7 @@ async function find(): Promise<CostReport> {
       say(`${index + 1} of ${measured.length}: ${name}`)
       samples.set(name as StepName, await measure(step))
     }
-    say('what grows in one organization, and what a stage deploys')
+    say('limits of one organization, and resources of a stage')
     for (const [name, sample] of Object.entries(estimates)) samples.set(name as StepName, sample)
     return {
       samples,

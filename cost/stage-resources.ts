@@ -1,4 +1,4 @@
-/** What a deployed stage consists of, counted in its synthesized templates. */
+/** Counts the resources of a deployed stage in its synthesized templates. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,17 +15,17 @@ interface Resource {
 }
 
 export interface StageResources {
-  /** How many resources each stack has. */
+  /** Resources per stack. */
   stacks: Map<string, number>
-  /** How many there are of each type. */
+  /** Resources per type. */
   types: Map<string, number>
-  /** Metrics that alarms watch: one that calculates with several is billed for each. */
+  /** Metrics watched by alarms. An alarm on an expression is billed for each metric in it. */
   alarmMetrics: number
-  /** The bytes of each function's code. */
+  /** Bytes of each function's bundle. */
   bundleBytes: readonly number[]
 }
 
-/** Synthesizes the stage `prod`, without an issuer of one's own. */
+/** Synthesizes the stage `prod` with its default issuer, Cognito. */
 export function readStageResources(): StageResources {
   const outdir = mkdtempSync(join(tmpdir(), 'cost-'))
   try {
@@ -57,7 +57,7 @@ function metricsOf({ Type, Properties }: Resource): number {
   return Properties?.Metrics?.filter(({ MetricStat }) => MetricStat !== undefined).length ?? 1
 }
 
-/** The types that are billed for being there; alarms are counted by what they watch. All others cost nothing at rest. */
+/** Types that AWS bills even without requests. Alarms are counted by their metrics; all other types are free at rest. */
 const billedTypes: readonly [name: string, type: string, price: PriceName][] = [
   ['KMS key', 'AWS::KMS::Key', 'keyMonths'],
   ['Secret', 'AWS::SecretsManager::Secret', 'secretMonths'],
@@ -65,11 +65,11 @@ const billedTypes: readonly [name: string, type: string, price: PriceName][] = [
   ['Dashboard', 'AWS::CloudWatch::Dashboard', 'dashboardMonths'],
 ]
 
-/** What a month of a stage uses that nobody calls. */
+/** Usage of a stage in a month without requests. */
 export function idleUsage({ types, alarmMetrics }: StageResources): [name: string, count: number, usage: Usage][] {
   const ofTypes = billedTypes.map(([name, type, price]): [string, number, Usage] => {
     const count = types.get(type) ?? 0
     return [name, count, { [price]: count }]
   })
-  return [...ofTypes, ['Metric that an alarm watches', alarmMetrics, { alarmMonths: alarmMetrics }]]
+  return [...ofTypes, ['Metric watched by an alarm', alarmMetrics, { alarmMonths: alarmMetrics }]]
 }

@@ -1,4 +1,4 @@
-/** The kinds of requests whose cost is told, and what must be there for each to succeed. */
+/** The kinds of requests on the cost page, each with the rows that it needs. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { callOperation } from '../bench/call.ts'
 import { type BenchOrg, deadline, seedKeys } from '../bench/fixture.ts'
@@ -14,7 +14,7 @@ import { reportedCounts } from './minute-row.ts'
 
 export interface Step {
   operation: OperationName
-  /** Prepares an org, and makes that many requests. */
+  /** Prepares an org and returns `count` requests. */
   requests(org: BenchOrg, count: number): Promise<Request[]>
   callsProvider?: true
 }
@@ -26,7 +26,7 @@ const numbered = (count: number, request: (index: number) => Request) =>
 const orgKey = { name: 'Bench key', scopes: ['models:read'] }
 const pageLength = 50
 
-/** Reports of, and health with, so many targets. */
+/** A report of this many targets. */
 const reportOf = (targets: number): Step => ({
   operation: 'execution/report',
   requests: async (org, count) => {
@@ -36,6 +36,7 @@ const reportOf = (targets: number): Step => ({
   },
 })
 
+/** A read of health with this many targets. */
 const healthOf = (targets: number): Step => ({
   operation: 'execution/health',
   requests: async (org, count) => {
@@ -113,7 +114,7 @@ export const steps = {
 
 export type StepName = keyof typeof steps | keyof typeof estimates
 
-/** Makes things of a kind, and hands back their ids. */
+/** Creates resources through the API and returns their ids. */
 async function made(org: BenchOrg, operation: OperationName, count: number, body: object): Promise<string[]> {
   const ids: string[] = []
   for (let index = 0; index < count; index++)
@@ -126,10 +127,10 @@ const seedTargets = (org: BenchOrg, count: number): Promise<string[]> =>
     ...{ name: 'gpu box', endpoint: 'https://inference.example.com/v1', runtime: 'vllm' },
   })
 
-/** A transaction takes at most this many rows. */
+/** DynamoDB's maximum of rows per transaction. */
 const batchLimit = 100
 
-/** A report in each minute of the window, of each target. */
+/** Writes one report per target for each minute of the window. */
 async function seedMinutes(orgId: string, ids: readonly string[]): Promise<void> {
   for (let minute = 0; minute < windowMinutes; minute++) {
     const now = new Date(Date.now() - minute * 60_000)
@@ -144,7 +145,7 @@ async function seedMinutes(orgId: string, ids: readonly string[]): Promise<void>
   }
 }
 
-/** What is read depends on how many minutes the window holds: none may end between seeding and measuring. */
+/** Read units depend on the minutes in the window, so no minute may end between seeding and measuring. */
 async function untilMinuteHasRoom(): Promise<void> {
   const leftMs = 60_000 - (Date.now() % 60_000)
   if (leftMs < neededMs) await pause(leftMs)

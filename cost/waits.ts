@@ -1,4 +1,4 @@
-/** How long a request would wait for AWS: its calls with the latency that each is assumed to have, side by side or in turn. */
+/** Computes how long a request would wait for AWS: the assumed latency of its calls, sequential or parallel. */
 import { kms } from '../shared/secrets/kms.ts'
 import { table } from '../shared/table/table.ts'
 import { waitMs } from './assumptions.ts'
@@ -10,11 +10,11 @@ export interface Waits {
 
 let counting: Waits | undefined
 let underWay = 0
-/** The longest wait of those that are under way together. */
+/** The longest wait among the calls that run in parallel now. */
 let longestMs = 0
 let watching = false
 
-/** Runs `work`, one request after another, and sums up what they wait for. */
+/** Runs `work`, which sends one request after another, and adds up their waits. */
 export async function waitsOf(work: () => Promise<unknown>): Promise<Waits> {
   watch()
   const waits: Waits = { totalMs: 0, kmsCalls: 0 }

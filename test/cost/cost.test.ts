@@ -1,10 +1,10 @@
-/** The arithmetic behind docs/cost.md. What is measured is not tested here; how it becomes money is. */
+/** The arithmetic behind docs/cost.md. Measurements are not tested, their conversion into dollars is. */
 import { readFileSync } from 'node:fs'
 import { PutCommand } from '@aws-sdk/lib-dynamodb'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { estimates, profile } from '../../cost/assumptions.ts'
-import { billedMs, billOf, healthWriteUnits, mostWithin, type Sample, times, usageOf } from '../../cost/bill.ts'
+import { billedMs, billOf, healthWriteUnits, maxWithin, type Sample, times, usageOf } from '../../cost/bill.ts'
 import { priceList } from '../../cost/cost-page.ts'
 import { rowBytes } from '../../cost/rows.ts'
 import { steps } from '../../cost/steps.ts'
@@ -17,7 +17,7 @@ const nothing: Sample = {
 const million = (sample: Partial<Sample>) => billOf(times(usageOf({ ...nothing, ...sample }), 1_000_000))
 
 describe('a million requests', () => {
-  test('cost what the price list says of each thing they use', () => {
+  test('cost the list price of each resource that they use', () => {
     expect(million({ apiRequests: 1 }).API).toBeCloseTo(1)
     expect(million({ readUnits: 2, writeUnits: 9 }).Table).toBeCloseTo(2 * 0.125 + 9 * 0.625)
     expect(million({ kmsCalls: 1 }).KMS).toBeCloseTo(3)
@@ -27,12 +27,12 @@ describe('a million requests', () => {
   test('of 100 ms at 1024 MB are 100,000 GB-seconds and a million invocations', () => {
     const warm = million({ waitMs: 100 }).Lambda ?? 0
     expect(warm).toBeCloseTo(100_000 * 0.0000133334)
-    // Whoever is invoked pays for the invocation, and now and then for a cold start.
+    // An invocation adds its own price, and the share of a cold start.
     expect((million({ waitMs: 100, invocations: 1 }).Lambda ?? 0) - warm).toBeGreaterThan(0.2)
   })
 })
 
-test('a share of a vCPU makes work longer and waiting not, and a started millisecond is billed', () => {
+test('a share of a vCPU stretches CPU time but not waiting, and a started millisecond is billed', () => {
   expect(billedMs({ cpuMs: 0, waitMs: 20 })).toBe(20)
   expect(billedMs({ cpuMs: 10, waitMs: 20 })).toBe(Math.ceil((10 * 1769) / 1024) + 20)
   expect(billedMs({ cpuMs: 0, waitMs: 20.1 })).toBe(21)
@@ -47,19 +47,19 @@ describe('the health partition', () => {
     expect(healthWriteUnits(row, 8, 10, 2)).toBe((8 / 2) * 2 * 10)
   })
 
-  test('is filled by one reporter more than the most that it takes', () => {
+  test('is over its limit with one reporter more than the maximum', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 60 }), (targets, seconds) => {
         const units = (reporters: number) => healthWriteUnits(row, reporters, targets, seconds)
-        const most = mostWithin(1000, units)
-        expect(units(most)).toBeLessThanOrEqual(1000)
-        expect(units(most + 1)).toBeGreaterThan(1000)
+        const max = maxWithin(1000, units)
+        expect(units(max)).toBeLessThanOrEqual(1000)
+        expect(units(max + 1)).toBeGreaterThan(1000)
       }),
     )
   })
 })
 
-test('rows are as large as the engine bills them', async () => {
+test('row sizes match the units that the engine bills', async () => {
   const row = {
     pk: 'ORG#size',
     sk: 'ROW',
@@ -75,12 +75,12 @@ test('rows are as large as the engine bills them', async () => {
   expect(await unitsOf(1025)).toBe(2)
 })
 
-test('all that the mean organization does is measured or estimated', () => {
+test('every activity of the mean organization is measured or estimated', () => {
   const known = new Set([...Object.keys(steps), ...Object.keys(estimates)])
   expect(Object.keys(profile.each).filter((name) => !known.has(name))).toEqual([])
 })
 
-test('docs/cost.md tells the prices that the script computes with', () => {
+test('docs/cost.md lists the prices that the script uses', () => {
   const page = readFileSync(new URL('../../docs/cost.md', import.meta.url), 'utf8')
   expect(page, 'a price has changed; run: npm run cost').toContain(priceList())
 })
