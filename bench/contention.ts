@@ -1,4 +1,4 @@
-/** What grows or queues up in one organization: its audit chain, and the minute rows of its health. */
+/** Contention in one organization: many writers of one audit chain. */
 import { callOperation } from './call.ts'
 import { consumedBy } from './consumed.ts'
 import { makeOrg } from './fixture.ts'
@@ -8,18 +8,18 @@ export interface ChainRate {
   writers: number
   changesPerSecond: number
   attemptsPerChange: number
-  /** Of each change, from the request to its answer. */
+  /** Per change, from the request to its answer. */
   latenciesMs: number[]
 }
 
 const writersOfOneOrg = [1, 5, 20]
 const changesOfOneOrg = 400
 
-/** What writers of one org wait for each other. */
+/** Measures how long writers of one org wait for each other. */
 export async function measureContention(): Promise<Report> {
   const rows: TableRow[] = []
   for (const writers of writersOfOneOrg) rows.push(toRow(await measureChain(writers, changesOfOneOrg / writers)))
-  const note = `${changesOfOneOrg} creates of keys each, all answered 201, handlers and engine; the writers share one process, and so one core. Every change moves the head of the org's audit chain: who loses the race reads it again and tries once more, after a pause with full jitter. Other organizations are not waited for.`
+  const note = `${changesOfOneOrg} created keys each, all answered 201, handlers and engine. The writers share one process, and so one core. Each change moves the head of the org's audit chain. A writer that loses the race reads the head again and retries after a pause with full jitter. Writers of other organizations do not wait.`
   return { tables: [{ title: 'Writers of one organization', rows, note }] }
 }
 
@@ -31,7 +31,7 @@ const toRow = ({ writers, changesPerSecond, attemptsPerChange, latenciesMs }: Ch
   'p99 ms': ms(percentile(latenciesMs, 0.99)),
 })
 
-/** Changes of one org by many writers, every one of which must move the head of the same chain. */
+/** Many writers change one org, and each change must move the head of the same chain. */
 export async function measureChain(writers = 20, changesEach = 5): Promise<ChainRate> {
   const org = await makeOrg()
   const body = { name: 'Bench key', scopes: ['models:read'] }

@@ -1,4 +1,4 @@
-/** Live health must cost the same queries whatever the number of targets, and a report what its batch holds. */
+/** Live health must need the same queries for any number of targets; the cost of a report follows its batch size. */
 import { type LocalTarget, untested } from '../shared/execution/local-target.ts'
 import { localTargets } from '../shared/execution/local-target-entity.ts'
 import { newId } from '../shared/ids.ts'
@@ -32,11 +32,11 @@ export async function measureHealth(): Promise<Report> {
     )
   }
   const rows = [...toRows(reads), ...toRows(writes)]
-  const note = `${samples} of each, handler and engine; ratios are to the first of their kind. Each target has reports of ${reporters} reporters. GetItem 1 and UpdateItem 1 are authentication; a batch of several targets is a transaction, whose writes are billed twice.`
+  const note = `${samples} calls each, handler and engine; ratios compare with the first row of the same kind. Each target has reports of ${reporters} reporters. GetItem 1 and UpdateItem 1 are authentication. A batch of several targets is a transaction, and DynamoDB bills its writes twice.`
   return { tables: [{ title: 'Live health', rows, note }] }
 }
 
-/** An org with local targets of the shape that a creation stores, without their audit events. */
+/** An org with local targets as a creation stores them, but without audit events. */
 async function orgWith(count: number): Promise<Org> {
   const org = await makeOrg()
   const at = new Date().toISOString()

@@ -1,4 +1,4 @@
-/** The parts of the bench, in the order in which they are run and told. */
+/** The parts of the bench, in the order in which they run and print. */
 import { measureColdImports } from './cold.ts'
 import { measureContention } from './contention.ts'
 import { measureFirstRequests } from './first-request.ts'

@@ -1,4 +1,4 @@
-/** Read and write units of each operation: what it is billed, whatever the speed of the machine. */
+/** Read and write units of each operation: its billed amount, independent of the machine's speed. */
 import type { OperationName } from '../functions/operations.ts'
 import type { Request } from '../test/support/invoke.ts'
 import { callOperation } from './call.ts'
@@ -36,7 +36,7 @@ export async function measureUnits(): Promise<Report> {
   for (const [name, step] of steps) rows.push(toRow(name, await consumedBy(step)))
   rows.push(...(await endsOfKeys(org)))
   const note =
-    'As the engine reports them (ReturnConsumedCapacity), by the rounding that DynamoDB bills: a consistent read 1 per 4 KB, a write 1 per KB, in a transaction 2. Every operation authenticates: GetItem 1 and UpdateItem 1 are that. A refused write is not reported; DynamoDB bills it as one that goes through.'
+    'The engine reports units (ReturnConsumedCapacity) with the rounding of DynamoDB: a consistent read 1 per 4 KB, a write 1 per KB, in a transaction 2. Authentication is GetItem 1 and UpdateItem 1 of each operation. The engine does not report refused writes; DynamoDB bills them like successful ones.'
   return { tables: [{ title: 'Table units per operation', rows, note }] }
 }
 
