@@ -1,6 +1,6 @@
 /**
- * Stripe on this machine, for trying and testing: its API for what this service uses, its hosted pages, its webhooks, and
- * a clock that can be moved forward. No card number that is typed here means anything, and nothing leaves the machine.
+ * Stripe on this machine, for trying and testing: the API that this service uses, hosted pages, webhooks, and a clock that
+ * moves forward. It accepts test cards only.
  */
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -15,28 +15,28 @@ import { keepStore } from './saved-store.ts'
 
 export { type Fault, signWebhook }
 
-/** Where the hosted pages and the controls are. */
+/** Path of the hosted pages and the controls. */
 const stripePath = '/local/stripe'
-/** Where the API is: at the root, since Stripe's client cannot be told a folder. */
+/** Path of the API: at the root, because Stripe's client takes no base path. */
 const stripeApiPath = '/v1/'
 
-/** Any `sk_test_…` opens the local Stripe; these are what the local service uses. */
+/** The local Stripe accepts any `sk_test_…`; the local service uses these. */
 export const stripeSecretKey = 'sk_test_local'
 export const stripeWebhookSecret = 'whsec_local'
 
 export interface StripeOptions {
-  /** Where this server is reached, without a path. */
+  /** URL of this server, without a path. */
   url: string
-  /** Where state is kept, in `stripe.json`; without it, in memory. */
+  /** Folder for the state, in `stripe.json`; without it, the state stays in memory. */
   folder?: string
-  /** Where events are sent. */
+  /** Receives the events. */
   webhookUrl: string
   webhookSecret?: string
   /** Milliseconds since the epoch; the wall clock by default. */
   now?: () => number
-  /** For ids that are the same in every run. */
+  /** A seed gives the same ids in every run. */
   seed?: string
-  /** Pauses before each further attempt to deliver an event. */
+  /** Pauses before the second and each later attempt to deliver an event. */
   webhookRetryAfterMs?: readonly number[]
 }
 
@@ -49,10 +49,10 @@ export interface LocalStripe {
   close(): Promise<void>
 }
 
-/** The API, the pages and controls, and the dashboard that people come back to when there is no other. */
-const ours = /^\/(?:v1\/|local\/stripe(?:[/?]|$)|settings\/)/
+/** Paths of the API, of pages and controls, and of the default dashboard. */
+const servedPaths = /^\/(?:v1\/|local\/stripe(?:[/?]|$)|settings\/)/
 
-/** How often what falls due by itself is looked for. */
+/** Interval of the check for renewals, retries and other due work. */
 const tickMs = 5000
 
 export function createStripe({ url, folder, webhookUrl, ...options }: StripeOptions): LocalStripe {
@@ -67,7 +67,7 @@ export function createStripe({ url, folder, webhookUrl, ...options }: StripeOpti
     ...(options.webhookRetryAfterMs ? { retryAfterMs: options.webhookRetryAfterMs } : {}),
     onDelivered: (event) => engine.store.noteDelivery(event),
   })
-  const kept = folder ? keepStore(engine.store, join(folder, 'stripe.json')) : undefined
+  const saved = folder ? keepStore(engine.store, join(folder, 'stripe.json')) : undefined
   engine.onEvent((event) => webhooks.send(event))
   const faults = new Faults()
   const api = createHttpApi(engine, faults)
@@ -78,13 +78,13 @@ export function createStripe({ url, folder, webhookUrl, ...options }: StripeOpti
   return {
     engine,
     webhooks,
-    serves: (path) => ours.test(path),
+    serves: (path) => servedPaths.test(path),
     handle: async (request, response) => {
       try {
         if ((request.url ?? '/').startsWith(stripeApiPath)) await api(request, response)
         else if (!(await control(request, response))) await pages(request, response)
       } catch (error) {
-        // A caller that went away in the middle of its request, or a fault of ours; neither ends the service.
+        // The caller closed the connection, or this code has a bug. Neither may stop the service.
         if (!request.destroyed) console.error(error)
         if (!response.headersSent) response.writeHead(500)
         response.end()
@@ -93,7 +93,7 @@ export function createStripe({ url, folder, webhookUrl, ...options }: StripeOpti
     close: async () => {
       clearInterval(tick)
       await webhooks.stop()
-      kept?.flush()
+      saved?.flush()
     },
   }
 }

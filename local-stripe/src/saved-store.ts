@@ -1,4 +1,4 @@
-/** Keeps the local Stripe in a file that only its owner can read, so that it survives a restart. */
+/** Saves the local Stripe's state in a file that only its owner can read, so that it survives a restart. */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Stripe from 'stripe'
@@ -7,17 +7,17 @@ import type { SavedStore, Store } from './model/store.ts'
 /** The mode of a file that only its owner can read and write. */
 const ownerOnly = 0o600
 
-/** Many changes in a moment are one write. */
+/** Changes within this time become one write. */
 const settleMs = 200
 
-/** Loads what the file has, and writes the store there whenever it has changed. */
+/** Loads the file, if there is one, and writes the store to it after each change. */
 export function keepStore(store: Store, file: string): { flush(): void } {
   if (existsSync(file)) store.load(read(file))
   let waiting: NodeJS.Timeout | undefined
   const flush = () => {
     clearTimeout(waiting)
     waiting = undefined
-    // Whoever is ended in the middle of a write still finds the last whole file.
+    // Write and rename, so that a crash in the middle of a write leaves the previous file intact.
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(`${file}.new`, JSON.stringify(store.save()), { mode: ownerOnly })
     renameSync(`${file}.new`, file)
@@ -29,7 +29,7 @@ export function keepStore(store: Store, file: string): { flush(): void } {
   return { flush }
 }
 
-/** The fields that the package reads as decimals: text in JSON. */
+/** Fields that Stripe's client reads as decimals. JSON holds them as text. */
 const decimals = new Set(['unit_amount_decimal', 'amount_decimal', 'quantity_decimal'])
 
 function read(file: string): SavedStore {
@@ -38,6 +38,6 @@ function read(file: string): SavedStore {
       decimals.has(field) && typeof value === 'string' ? Stripe.Decimal.from(value) : value,
     ) as SavedStore
   } catch (cause) {
-    throw new Error(`${file} cannot be read; start over with: npm run dev -- --fresh`, { cause })
+    throw new Error(`${file} cannot be read; start again with: npm run dev -- --fresh`, { cause })
   }
 }

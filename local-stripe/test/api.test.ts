@@ -217,7 +217,7 @@ describe('lists', () => {
     expect((await client.subscriptions.list({ customer, status: 'all' })).data).toHaveLength(1)
     expect((await client.subscriptions.list({ customer, status: 'ended' })).data).toHaveLength(1)
     expect((await client.subscriptions.list({ customer, status: 'active' })).data).toEqual([])
-    expect(await refusalOf(client.subscriptions.list({ customer: 'cus_nobody' }))).toMatchObject({
+    expect(await refusalOf(client.subscriptions.list({ customer: 'cus_absent' }))).toMatchObject({
       statusCode: 400,
       code: 'resource_missing',
       param: 'customer',
@@ -305,7 +305,7 @@ describe('refusals', () => {
     }
   })
 
-  test('what is refused leaves nothing behind, not even an event', async () => {
+  test('a refused request changes nothing and emits no event', async () => {
     const customer = await customerWithCard(stripe)
     const everything = () => hash('sha256', JSON.stringify(stripe.engine.store.save().collections))
     const price = await priceOf(stripe, monthly)
@@ -351,7 +351,7 @@ describe('idempotency keys', () => {
     expect(refusal.statusCode).toBe(400)
   })
 
-  test('while the first still runs the second is told so', async () => {
+  test('while the first request runs, the second is refused', async () => {
     await stripe.control('POST', 'faults', { kind: 'delay', delay_ms: 300 })
     const first = create('key-3')
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -390,7 +390,7 @@ describe('bad days', () => {
     expect(await strict.customers.list({ limit: 1 })).toMatchObject({ object: 'list' })
   })
 
-  test('a request that is never answered is given up by the client, and was not done', async () => {
+  test('the client gives up a request without an answer, which changed nothing', async () => {
     await stripe.control('POST', 'faults', { kind: 'timeout', method: 'POST' })
     const email = 'never@acme.example'
     const refusal = await refusalOf(strict.customers.create({ email }, { timeout: 100 }))
@@ -398,7 +398,7 @@ describe('bad days', () => {
     expect((await client.customers.list({ email })).data).toEqual([])
   })
 
-  test('they strike only the requests that are meant', async () => {
+  test('faults affect matching requests only', async () => {
     await stripe.control('POST', 'faults', { kind: 'error', path: '/v1/invoices' })
     expect(await strict.customers.list({ limit: 1 })).toMatchObject({ object: 'list' })
     await refusalOf(strict.invoices.list())
@@ -406,7 +406,7 @@ describe('bad days', () => {
 })
 
 describe('the controls', () => {
-  test('take JSON only, and say what is wrong with it', async () => {
+  test('take JSON only, and explain their errors', async () => {
     const form = await fetch(`${stripe.url}/local/stripe/advance`, { method: 'POST', body: 'days=1' })
     expect(form.status).toBe(415)
     expect((await stripe.control('POST', 'advance', { days: -1 })).status).toBe(400)

@@ -1,4 +1,4 @@
-/** A local Stripe for a test, Stripe's own client to drive it with, and an endpoint that its webhooks arrive at. */
+/** A local Stripe for tests, with Stripe's client and an endpoint that receives its webhooks. */
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -14,21 +14,21 @@ export interface Received {
 export interface TestStripe extends LocalStripe {
   url: string
   client: Stripe
-  /** A client that does not try again, to see each refusal. */
+  /** A client without retries, so that tests see each error. */
   strict: Stripe
-  /** What arrived at the webhook endpoint. */
+  /** Deliveries at the webhook endpoint. */
   received: Received[]
-  /** Answers of the webhook endpoint to come, 200 when there are none. */
+  /** The next statuses of the webhook endpoint; 200 when the list is empty. */
   webhookAnswers: number[]
   control(method: string, name: string, body?: object): Promise<{ status: number; body: Record<string, unknown> }>
 }
 
 export const webhookSecret = 'whsec_of_a_test'
 
-/** When time begins in tests: the last day of a long month. */
+/** Start time of tests: the last day of a long month. */
 export const beginning = Date.UTC(2026, 0, 31, 12)
 
-/** Starts one that ends with the test file; time stands still in it unless it is moved. */
+/** Starts a local Stripe that ends with the test file. Its clock stands still unless a test moves it. */
 export async function startTestStripe(options: Partial<StripeOptions> = {}): Promise<TestStripe> {
   let handle: RequestListener = () => {}
   const received: Received[] = []
@@ -72,7 +72,7 @@ export async function startTestStripe(options: Partial<StripeOptions> = {}): Pro
   return { ...stripe, url, client, strict: clientOf(url, 0), received, webhookAnswers, control }
 }
 
-/** Stripe's client, as the service has it, with another retry count or key. */
+/** Stripe's client with the service's settings, except retries and key. */
 export function clientOf(url: string, maxNetworkRetries = 2, key = 'sk_test_of_a_test'): Stripe {
   const { hostname: host, port } = new URL(url)
   return new Stripe(key, { host, port, protocol: 'http', maxNetworkRetries, telemetry: false, timeout: 2000 })
@@ -103,7 +103,7 @@ export async function customerWithCard({ client }: TestStripe, card = 'pm_card_v
   return id
 }
 
-/** A customer who pays for the team plan by the month. */
+/** A customer with a monthly Team subscription. */
 export async function subscriber(
   stripe: TestStripe,
   more: Partial<Stripe.SubscriptionCreateParams> = {},
@@ -114,7 +114,7 @@ export async function subscriber(
   return { customer, subscription: id }
 }
 
-/** What Stripe's client throws. */
+/** The error that Stripe's client throws. */
 export async function refusalOf(call: Promise<unknown>): Promise<Stripe.errors.StripeError> {
   try {
     await call
@@ -125,7 +125,7 @@ export async function refusalOf(call: Promise<unknown>): Promise<Stripe.errors.S
   throw new Error('the call was not refused')
 }
 
-/** Fills in and sends the form of a hosted page, as a browser would without following the redirect. */
+/** Submits the form of a hosted page without following the redirect. */
 export const sendForm = (url: string, fields: Record<string, string>): Promise<Response> =>
   fetch(url, { method: 'POST', redirect: 'manual', body: new URLSearchParams(fields) })
 

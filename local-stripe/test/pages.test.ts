@@ -91,7 +91,7 @@ describe('every page', () => {
 })
 
 describe('the checkout page', () => {
-  test('shows what is bought, for how much and how often', async () => {
+  test('shows product, amount and interval', async () => {
     const markup = await textOf((await openCheckout()).url)
     for (const text of ['Octomil Team', '$2,400.00', 'Quantity 2', 'per month', 'owner@acme.example']) {
       expect(markup).toContain(text)
@@ -126,7 +126,7 @@ describe('the checkout page', () => {
     [{ expiry: '13 / 30' }, 'incomplete'],
     [{ expiry: '01 / 20' }, 'in the past'],
     [{ cvc: '1' }, 'security code'],
-  ])('says what is wrong with %o', async (fields, message) => {
+  ])('shows an error for %o', async (fields, message) => {
     const answer = await sendForm((await openCheckout()).url, { ...goodCard, ...fields })
     expect(await answer.text()).toContain(message)
   })
@@ -207,7 +207,7 @@ describe('the portal', () => {
     expect((await client.subscriptions.retrieve(subscription)).status).toBe('active')
   })
 
-  test('does nothing to what is somebody else’s', async () => {
+  test('refuses objects of another customer', async () => {
     const { url } = await openPortal()
     const other = await openPortal()
     await sendForm(url, { action: 'cancel', subscription: other.subscription })
@@ -314,7 +314,7 @@ test('without a dashboard people come back to a page that says what one would do
 
 test.each([
   ['?checkout=cancelled', 'Nothing was bought.'],
-  ['', 'You are back from the billing portal. What changed there is in GET /api/v2/settings/billing.'],
-])('who comes back to /settings/billing%s is told what that means', async (query, text) => {
+  ['', 'You are back from the billing portal. GET /api/v2/settings/billing shows the changes.'],
+])('/settings/billing%s explains its query', async (query, text) => {
   expect(await textOf(`${stripe.url}/settings/billing${query}`)).toContain(text)
 })

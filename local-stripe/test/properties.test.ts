@@ -1,4 +1,4 @@
-/** Whatever customers, cards and time do, in any order: the local Stripe stays a possible Stripe. */
+/** After any sequence of actions by customers, cards and time, the local Stripe's state is one that Stripe could have. */
 import fc from 'fast-check'
 import type Stripe from 'stripe'
 import { expect, test } from 'vitest'
@@ -167,7 +167,7 @@ function checkEvents(seen: ReturnType<typeof watch>): void {
   expect(ids.size).toBe(seen.length)
 }
 
-/** Who follows the events knows what is. */
+/** The latest event of each object has its current state. */
 function checkLastShown(engine: StripeEngine, seen: ReturnType<typeof watch>): void {
   const shown = new Map(seen.map(({ event }) => [(event.data.object as { id: string }).id, event.data.object]))
   for (const each of [...engine.store.all('subscription'), ...engine.store.all('invoice')]) {

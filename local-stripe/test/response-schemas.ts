@@ -38,7 +38,7 @@ function translateValue(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? translate(value) : value
 }
 
-/** What is wrong with an object by the schema of its kind: `/items/data/0 has plan`. Fields are named without positions. */
+/** Differences between an object and the schema of its kind, such as `/items/data/* has plan`; `*` replaces positions. */
 export function findings(kind: string, object: unknown): string[] {
   const validate = ajv.getSchema(`stripe#/components/schemas/${kind}`)
   if (!validate) throw new Error(`there is no schema for ${kind}`)

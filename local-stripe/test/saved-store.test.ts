@@ -1,4 +1,4 @@
-/** The local Stripe in a folder: it survives a restart, and nobody else can read it. */
+/** The local Stripe's file survives a restart, and only its owner can read it. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), 'octomil-stripe-'))
 const file = join(folder, 'stripe.json')
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test('what was there before a restart is there after it, with its clock, and goes on', async () => {
+test('state and clock survive a restart and continue', async () => {
   const first = await startTestStripe({ folder })
   const { customer, subscription } = await subscriber(first)
   await first.control('POST', 'card', { customer, fails: true })
@@ -21,14 +21,14 @@ test('what was there before a restart is there after it, with its clock, and goe
   expect(kept.items.data[0]?.price.unit_amount_decimal?.toString()).toBe('120000')
   const { body } = await second.control('GET', 'clock')
   expect(body.now).toBe('2026-02-10T12:00:00.000Z')
-  // Its ids go on where they were: a new one is no old one.
+  // Ids continue: a new id is not an old one.
   const { id } = await second.client.customers.create()
   expect(id).not.toBe(customer)
   await second.control('POST', 'advance', { days: 20 })
   expect(await second.client.subscriptions.retrieve(subscription)).toMatchObject({ status: 'past_due' })
 })
 
-test('its file is its owner’s alone, whole, and written soon after a change', async () => {
+test('only the owner can read the file, which is complete and written soon after a change', async () => {
   const stripe = await startTestStripe({ folder })
   await stripe.client.customers.create({ name: 'Kept' })
   const isKept = () => readFileSync(file, 'utf8').includes('"Kept"')
@@ -37,7 +37,7 @@ test('its file is its owner’s alone, whole, and written soon after a change', 
   await expect.poll(() => readdirSync(folder), { timeout: 5000 }).toEqual(['stripe.json'])
 })
 
-test('a file that cannot be read is an error that says how to go on', async () => {
+test('an unreadable file is an error that names the fix', async () => {
   writeFileSync(file, '{"half":')
   await expect(startTestStripe({ folder })).rejects.toThrow('--fresh')
 })

@@ -1,6 +1,6 @@
 /**
- * What the local Stripe answers, against Stripe's own published schemas. Its types are the pinned package's by
- * construction; where that is newer than what is published here, the package wins and the difference is named.
+ * Checks answers of the local Stripe against Stripe's published schemas. Its types are those of the pinned package. Where
+ * the package is newer than the schemas here, the package wins and `differences` lists the fields.
  */
 import Stripe from 'stripe'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -18,7 +18,7 @@ import { findings, publishedVersion } from './response-schemas.ts'
 
 const price = ['/recurring has trial_period_days', '/recurring must match a schema in anyOf']
 
-/** Fields of 2026-10-28.endive, and the older twins that Stripe still sends, which 2026-08-26.dahlia's description lacks. */
+/** Fields that the description of 2026-08-26.dahlia lacks: those of 2026-10-28.endive, and legacy fields that Stripe still sends. */
 const differences: Record<string, string[]> = {
   'billing_portal.configuration': ['/features has subscription_pause'],
   'checkout.session': [' has allowed_payment_method_types'],
@@ -36,7 +36,7 @@ const differences: Record<string, string[]> = {
 const stripe = await startTestStripe()
 const { client } = stripe
 
-/** The answer as it is on the wire, before the client makes decimals of its texts. */
+/** The raw answer, before the client converts text to decimals. */
 const answerOf = async (path: string): Promise<unknown> => {
   const response = await fetch(`${stripe.url}/v1/${path}`, { headers: { authorization: 'Bearer sk_test_x' } })
   return response.json()
@@ -45,7 +45,7 @@ const answerOf = async (path: string): Promise<unknown> => {
 const listOf = async (path: string): Promise<{ object: string; id: string; data?: { object: object } }[]> =>
   ((await answerOf(`${path}${path.includes('?') ? '&' : '?'}limit=100`)) as { data: [] }).data
 
-/** Customers in every situation that there is. */
+/** Makes customers in every state. */
 beforeAll(async () => {
   const price = await priceOf(stripe, monthly)
   const line_items = [{ price, quantity: 1 }]
@@ -104,7 +104,7 @@ describe('answers fit the published schemas', () => {
     expect(await statuses('checkout/sessions')).toEqual(new Set(['complete', 'expired']))
   })
 
-  test('what events show', async () => {
+  test('objects in events', async () => {
     for (const { data } of await listOf('events')) {
       const object = data?.object as { object: string }
       expect(findings(object.object, object)).toEqual(differences[object.object] ?? [])
@@ -128,7 +128,7 @@ describe('answers fit the published schemas', () => {
     const price = differences.price?.map((finding) => `/line_items/data/*/price${finding}`) ?? []
     expect(whole).toEqual(expect.arrayContaining(price))
     expect(whole.filter((finding) => /^\/(?:invoice|subscription) must/.test(finding))).toEqual([
-      // For what is named above.
+      // Because of the differences listed above.
       '/subscription must match a schema in anyOf',
     ])
   })

@@ -125,7 +125,7 @@ describe('a failing card', () => {
     expect(await stripe.client.customers.retrieve(customer)).toMatchObject({ delinquent: false })
   })
 
-  test('leaves the subscription unpaid where the account says so, with drafts that nobody collects', async () => {
+  test('leaves the subscription unpaid where the account says so, with drafts that are not collected', async () => {
     const stripe = await begin()
     const { customer, subscription: id } = await subscriber(stripe)
     await stripe.control('POST', 'settings', { after_retries: 'unpaid' })
@@ -304,7 +304,7 @@ describe('a change of plan', () => {
   const itemOf = async (stripe: TestStripe, id: string) =>
     (await stripe.client.subscriptions.retrieve(id)).items.data[0]?.id ?? ''
 
-  test('to another interval begins a period now, with credit for what was not used', async () => {
+  test('to another interval begins a period now, with credit for unused time', async () => {
     const stripe = await begin()
     const { subscription: id } = await subscriber(stripe)
     await advance(stripe, 14)
@@ -374,7 +374,7 @@ describe('a change of plan', () => {
   })
 })
 
-test('a checkout session that nobody pays expires after a day, and says so', async () => {
+test('an unpaid checkout session expires after a day and emits an event', async () => {
   const stripe = await begin()
   const session = await stripe.client.checkout.sessions.create({
     mode: 'subscription',

@@ -1,6 +1,6 @@
 /**
- * Buying, failing, changing and canceling in a real browser against the whole local service: what `npm run dev` is for.
- * Needs a Chromium (`CHROMIUM`, or one where Linux puts it); where there is none it is skipped, and its title says so.
+ * Buys, fails, changes and cancels a plan in a real browser against the whole local service. Needs a Chromium (`CHROMIUM`, or
+ * an installed one); without it the tests are skipped, and their title says so.
  */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** Which Stripe the local service has: its own, unless it is given the test key of a real account. */
+/** The local service uses the local Stripe, unless it has the test key of a real account. */
 
 import { stripeSecretKey } from '@octomil/local-stripe'
 import { afterEach, expect, test } from 'vitest'

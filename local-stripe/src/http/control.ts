@@ -1,4 +1,4 @@
-/** What tests and people do to the local Stripe that nobody can do to the real one: `/local/stripe/<control>`, with JSON. */
+/** Controls for tests and people, which the real Stripe does not have: `/local/stripe/<control>`, with JSON. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as z from 'zod'
 import { ApiError } from '../model/api-error.ts'
@@ -20,12 +20,24 @@ const webhookControl = z.strictObject({ paused: z.boolean() })
 const resend = z.strictObject({ event: z.string() })
 
 type Control = (given: unknown) => object | Promise<object>
+type Controls = Record<string, Control>
 
-/** A handler that answers the controls and leaves everything else alone: false when it was not meant. */
+/** A handler of the controls. It returns false for any other request, which it does not answer. */
 export function createControl(engine: StripeEngine, webhooks: Webhooks, faults: Faults) {
+  const controls = { ...controlsOfState(engine), ...controlsOfFaults(faults), ...controlsOfWebhooks(engine, webhooks) }
+  return async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
+    const control = controls[`${request.method} ${new URL(request.url ?? '/', 'http://stripe.invalid').pathname}`]
+    if (!control) return false
+    const { status, body } = await perform(control, request)
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    return true
+  }
+}
+
+function controlsOfState(engine: StripeEngine): Controls {
   const { store } = engine
   const clock = () => ({ now: new Date(store.now() * 1000).toISOString() })
-  const controls: Record<string, Control> = {
+  return {
     'GET /local/stripe/clock': clock,
     'POST /local/stripe/advance': (given) => {
       const by = advance.parse(given)
@@ -42,6 +54,11 @@ export function createControl(engine: StripeEngine, webhooks: Webhooks, faults: 
       store.onChange()
       return { after_retries: store.settings.afterRetries }
     },
+  }
+}
+
+function controlsOfFaults(faults: Faults): Controls {
+  return {
     'POST /local/stripe/faults': (given) => {
       const fault = faultRequest.parse(given)
       faults.plan({ ...fault })
@@ -51,6 +68,11 @@ export function createControl(engine: StripeEngine, webhooks: Webhooks, faults: 
       faults.clear()
       return {}
     },
+  }
+}
+
+function controlsOfWebhooks({ store }: StripeEngine, webhooks: Webhooks): Controls {
+  return {
     'GET /local/stripe/webhooks': async () => {
       await webhooks.idle()
       return { deliveries: webhooks.deliveries }
@@ -67,17 +89,10 @@ export function createControl(engine: StripeEngine, webhooks: Webhooks, faults: 
       return { event }
     },
   }
-  return async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
-    const control = controls[`${request.method} ${new URL(request.url ?? '/', 'http://stripe.invalid').pathname}`]
-    if (!control) return false
-    const { status, body } = await perform(control, request)
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-    return true
-  }
 }
 
 async function perform(control: Control, request: IncomingMessage): Promise<{ status: number; body: object }> {
-  // A page of somebody else's can send a form to this port, but no JSON without being asked first.
+  // A page of another origin can send a form to this port. For JSON, its browser asks this server first (CORS).
   const isJson = request.headers['content-type']?.startsWith('application/json') ?? false
   if (request.method === 'POST' && !isJson) return { status: 415, body: { error: 'send application/json' } }
   try {

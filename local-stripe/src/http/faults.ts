@@ -1,20 +1,20 @@
-/** Stripe on a bad day: the next requests fail, hang, or lose their answer, as a test asks. */
+/** Faults on request: the next requests fail, hang, or lose their answer. */
 import * as z from 'zod'
 
 export const faultRequest = z.strictObject({
   /**
-   * `error`: answered with `status` before anything is done. `rate_limit`: 429. `timeout`: never answered, nothing done.
-   * `reset`: the connection breaks, nothing done. `lost_answer`: done, and the connection breaks before the answer.
-   * `delay`: answered after `delay_ms`.
+   * `error`: answers `status` and changes nothing. `rate_limit`: answers 429. `timeout`: never answers, changes nothing.
+   * `reset`: closes the connection, changes nothing. `lost_answer`: executes, and closes the connection before the answer.
+   * `delay`: answers after `delay_ms`.
    */
   kind: z.enum(['error', 'rate_limit', 'timeout', 'reset', 'lost_answer', 'delay']),
-  /** How many requests it lasts. */
+  /** The number of requests that it affects. */
   count: z.int().min(1).max(100_000).default(1),
   /** For `error`. */
   status: z.int().min(400).max(599).default(500),
   /** For `delay`. */
   delay_ms: z.int().min(0).max(60_000).default(1000),
-  /** Only requests of this method, and with this in their path. */
+  /** Only requests of this method, with this text in their path. */
   method: z.enum(['GET', 'POST', 'DELETE']).optional(),
   path: z.string().optional(),
 })
@@ -32,7 +32,7 @@ export class Faults {
     this.#planned = []
   }
 
-  /** What befalls this request, if anything does. */
+  /** The fault of this request, if there is one. */
   take(method: string, path: string): Fault | undefined {
     const fault = this.#planned.find(
       (planned) => (planned.method ?? method) === method && path.includes(planned.path ?? ''),

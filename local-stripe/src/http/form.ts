@@ -1,11 +1,11 @@
-/** Forms as Stripe's clients send them: `a[b][0][c]=d`, with numbered or empty brackets for lists. */
+/** Decodes forms of Stripe's clients: `a[b][0][c]=d`, with numbered or empty brackets for lists. */
 import { invalidRequest } from '../model/api-error.ts'
 
 type FormValue = string | FormValue[] | { [field: string]: FormValue }
 
 type Fields = Map<string, string | Fields>
 
-/** Reads a form or a query string. */
+/** Decodes a form or a query string. */
 export function decodeForm(encoded: string): { [field: string]: FormValue } {
   const fields: Fields = new Map()
   for (const [name, value] of new URLSearchParams(encoded)) place(fields, partsOf(name), value)
@@ -34,7 +34,7 @@ function place(fields: Fields, [first = '', ...rest]: string[], value: string): 
   place(inner, rest, value)
 }
 
-/** Fields that are numbered from 0 are a list. */
+/** Numbered fields are a list. */
 function collapse(value: string | Fields): FormValue {
   if (typeof value === 'string') return value
   const names = [...value.keys()]

@@ -1,4 +1,4 @@
-/** `/v1/…` over HTTP: keys, forms, idempotency, request ids and refusals as Stripe has them. */
+/** `/v1/…` over HTTP, with Stripe's keys, forms, idempotency, request ids and errors. */
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import Stripe from 'stripe'
@@ -14,7 +14,7 @@ import { readBody } from './read-body.ts'
 interface Call {
   method: string
   path: string
-  /** The parameters as they were sent. */
+  /** The encoded parameters. */
   form: string
   idempotencyKey: string | undefined
   requestId: string
@@ -42,7 +42,7 @@ export function createHttpApi(engine: StripeEngine, faults: Faults) {
   }
 }
 
-/** What a request comes to on a day like this. */
+/** Answers a request, or applies its fault. */
 async function answerOrNothing(
   fault: Fault | undefined,
   proceed: () => Promise<Answer>,
@@ -74,13 +74,13 @@ async function withIdempotency(
   return answer
 }
 
-/** Stripe keeps no answer to a request whose parameters it refused before it began. */
+/** Stripe stores no answer when it refuses a request's parameters. */
 const wasExecuted = ({ status }: Answer): boolean => status < 400 || status === 402
 
 function perform({ store, request }: StripeEngine, { method, path, form, idempotencyKey, requestId }: Call): Answer {
   store.request = { id: requestId, idempotency_key: idempotencyKey ?? null }
   try {
-    // A method that no route has is refused with the path.
+    // `findRoute` refuses an unknown method together with the path.
     const answer = request(method as Route['method'], path, decodeForm(form))
     return { status: 200, body: JSON.stringify(answer, null, 2) }
   } catch (error) {
@@ -93,7 +93,7 @@ function perform({ store, request }: StripeEngine, { method, path, form, idempot
 function refusal(error: unknown): Answer {
   if (error instanceof ApiError) return { status: error.status, body: errorBody(error.body) }
   console.error(error)
-  return { status: 500, body: errorBody({ type: 'api_error', message: 'The local Stripe has a fault; see its log.' }) }
+  return { status: 500, body: errorBody({ type: 'api_error', message: 'The local Stripe failed; see its log.' }) }
 }
 
 const errorBody = ({ code, ...error }: ApiError['body']): string => {

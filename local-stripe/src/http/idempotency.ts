@@ -1,4 +1,4 @@
-/** Idempotency keys as Stripe keeps them: the first answer, whatever it was, for 24 hours; but not over a restart. */
+/** Idempotency keys like Stripe's: they keep the first answer for 24 hours, errors included. A restart forgets them. */
 import { hash } from 'node:crypto'
 import { ApiError } from '../model/api-error.ts'
 
@@ -21,8 +21,10 @@ export class IdempotencyKeys {
   #entries = new Map<string, Entry>()
 
   /**
-   * The first answer of this key when there is one; undefined when this request is the first, which must then be
-   * ended with `keep` or `forget`. Other parameters or a request that still runs are refused.
+   * Returns the first answer of this key. For the first request it returns undefined; end that request with `keep` or
+   * `forget`.
+   *
+   * @throws ApiError for other parameters, or while the first request still runs
    */
   begin(key: string, request: string, requestId: string): { answer: Answer; requestId: string } | undefined {
     this.#forgetOld()

@@ -1,6 +1,6 @@
 /**
- * Events on their way to the service: signed as Stripe signs them, sent one after the other in the order they happened,
- * tried again a few times when they are not taken. Nothing waits for them.
+ * Delivers events to the service with Stripe's signature, in their order, one at a time. It retries a failed delivery a few
+ * times. No request waits for a delivery.
  */
 import { createHmac } from 'node:crypto'
 import type { Event } from '../model/objects.ts'
@@ -8,9 +8,9 @@ import type { Event } from '../model/objects.ts'
 interface WebhookOptions {
   url: string
   secret: string
-  /** Pauses before each further attempt. */
+  /** Pauses before the second and each later attempt. */
   retryAfterMs?: readonly number[]
-  /** Told of each event that was taken. */
+  /** Called with the id of each delivered event. */
   onDelivered?: (event: string) => void
 }
 
@@ -23,9 +23,9 @@ interface Delivery {
 
 const defaultRetryAfterMs: readonly number[] = [250, 1000, 5000]
 const timeoutMs = 30_000
-const mostDeliveriesKept = 500
+const maxDeliveriesKept = 500
 
-/** Stripe's signature over a body, made at a moment in seconds. */
+/** Stripe's signature of a body; `seconds` is the time of the signature. */
 export function signWebhook(body: string, secret: string, seconds: number): string {
   const signature = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')
   return `t=${seconds},v1=${signature}`
@@ -45,13 +45,13 @@ export class Webhooks {
     this.#options = options
   }
 
-  /** Sends an event after all that were given before it. */
+  /** Sends an event after all earlier events. */
   send(event: Event): void {
     this.#waiting.push(event)
     this.#drain()
   }
 
-  /** Holds events back, as a network or a receiver that is down would. */
+  /** Holds events back, like an outage of the network or the receiver. */
   pause(): void {
     this.#paused = true
   }
@@ -61,12 +61,12 @@ export class Webhooks {
     this.#drain()
   }
 
-  /** Waits until every event was tried at least once. */
+  /** Waits until each event had at least one attempt. */
   async idle(): Promise<void> {
     while (this.#sending) await this.#sending
   }
 
-  /** Stops sending; what was not sent stays in the list of events. */
+  /** Stops sending. Events that were not sent stay in the list of events. */
   async stop(): Promise<void> {
     this.#stopped.abort()
     this.#waiting = []
@@ -86,7 +86,7 @@ export class Webhooks {
     for (let event = this.#next(); event; event = this.#next()) {
       const delivery: Delivery = { event: event.id, type: event.type, attempts: [], delivered: false }
       this.deliveries.push(delivery)
-      if (this.deliveries.length > mostDeliveriesKept) this.deliveries.shift()
+      if (this.deliveries.length > maxDeliveriesKept) this.deliveries.shift()
       await this.#attempt(event, delivery)
     }
   }
@@ -108,7 +108,7 @@ export class Webhooks {
     else this.#retryLater(event, delivery)
   }
 
-  /** A failed event is tried again on its own, so that it does not hold up the others. */
+  /** Retries a failed event separately, so that it does not delay the others. */
   #retryLater(event: Event, delivery: Delivery): void {
     const pauseMs = (this.#options.retryAfterMs ?? defaultRetryAfterMs)[delivery.attempts.length - 1]
     if (pauseMs === undefined || this.#stopped.signal.aborted) return
@@ -128,7 +128,7 @@ export class Webhooks {
       headers: {
         'content-type': 'application/json; charset=utf-8',
         'user-agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
-        // The signature's time is the real one, however far the local Stripe's was moved: receivers compare it to theirs.
+        // The signature has the real time, not the local Stripe's: receivers compare it with their clock.
         'stripe-signature': signWebhook(body, secret, Math.floor(Date.now() / 1000)),
       },
       body,

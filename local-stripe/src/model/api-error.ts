@@ -1,4 +1,4 @@
-/** A refusal in the shape of Stripe's: what is thrown anywhere in the local Stripe, and answered as it is. */
+/** Stripe's errors: any code of the local Stripe throws them, and the API answers them unchanged. */
 
 export interface ApiErrorBody {
   type: 'api_error' | 'card_error' | 'idempotency_error' | 'invalid_request_error'
@@ -11,7 +11,7 @@ export interface ApiErrorBody {
 export class ApiError extends Error {
   readonly status: number
   readonly body: ApiErrorBody
-  /** A refusal that comes after something was done, like a charge that was tried and failed. */
+  /** Whether changes stay in spite of the error, such as a failed attempt to charge. */
   readonly keepsChanges: boolean
 
   constructor(status: number, body: ApiErrorBody, { keepsChanges = false } = {}) {
@@ -23,11 +23,11 @@ export class ApiError extends Error {
   }
 }
 
-/** A request that cannot be done as it was asked. */
+/** 400: the request is invalid. */
 export const invalidRequest = (message: string, more: Pick<ApiErrorBody, 'code' | 'param'> = {}): ApiError =>
   new ApiError(400, { type: 'invalid_request_error', message, ...more })
 
-/** What is not there: 404 when the path names it, 400 when a parameter does. */
+/** A missing object: 404 when its id is in the path, 400 when it is in a parameter. */
 export const resourceMissing = (kind: string, id: string, param: string): ApiError =>
   new ApiError(param === 'id' ? 404 : 400, {
     type: 'invalid_request_error',
@@ -49,7 +49,7 @@ export const insufficientFunds = (): ApiError =>
     message: 'Your card has insufficient funds.',
   })
 
-/** The charge waits for the customer, who confirms it on the invoice's page. */
+/** The charge waits until the customer confirms it on the invoice's page. */
 export const requiresAction = (options?: { keepsChanges: boolean }): ApiError =>
   cardError(
     {

@@ -1,4 +1,4 @@
-/** Stripe's API as data: each route with its parameters and what it does. */
+/** Stripe's API as data: each route with its parameters and its function. */
 import type * as z from 'zod'
 import { account } from './account.ts'
 import { resourceMissing } from './api-error.ts'
@@ -19,7 +19,7 @@ import * as subscriptions from './subscriptions.ts'
 
 export interface Route {
   method: 'GET' | 'POST' | 'DELETE'
-  /** With `{id}` where the object's id stands. */
+  /** `{id}` stands for the object's id. */
   path: string
   run: (store: Store, id: string, given: unknown) => object
 }
@@ -48,14 +48,14 @@ function list<K extends Kind, Shape extends z.ZodRawShape>(
   filter: Filter<K, z.output<z.ZodObject<Shape>>>,
 ): Route {
   return route(`GET ${path}`, listParams(filters), (store, _id, given) => {
-    // The parameters of the page are beside the filters, which `given` has both.
+    // `given` has the parameters of the page and those of the filters.
     const matches = filter(store, given as unknown as z.output<z.ZodObject<Shape>>)
     const missing = (id: string) => resourceMissing(kind, id, 'starting_after')
     return page({ all: store.all(kind).reverse(), matches, url: path, missing }, given as Paging)
   })
 }
 
-/** Lists by a customer refuse one that never was. */
+/** A filter by customer, which refuses a customer that never existed. */
 function ofCustomer(store: Store, customer: string | undefined): (object: { customer: unknown }) => boolean {
   if (customer !== undefined && !store.get('deleted_customer', customer)) store.need('customer', customer, 'customer')
   return (object) => customer === undefined || object.customer === customer
@@ -231,7 +231,7 @@ export const routes: readonly Route[] = [
   retrieve('/v1/events', 'event'),
 ]
 
-/** Without a status Stripe lists all that have not been canceled. */
+/** Without a status, Stripe lists all subscriptions that are not canceled. */
 function hasStatus(wanted: string | undefined, is: string): boolean {
   if (wanted === undefined) return is !== 'canceled'
   if (wanted === 'all') return true

@@ -1,4 +1,4 @@
-/** What time and payments do to subscriptions: renewals, charges, retries, ends. */
+/** The effects of time and payments on subscriptions: renewals, charges, retries, ends. */
 import { invalidRequest } from './api-error.ts'
 import { periodEnd } from './calendar.ts'
 import { chargeRefused, requireCard } from './cards.ts'
@@ -18,7 +18,7 @@ import type { Invoice, InvoiceLine, Subscription } from './objects.ts'
 import type { Store } from './store.ts'
 import { amountOf, periodOf, withPeriod } from './subscription-object.ts'
 
-/** Replaces fields and says so. */
+/** Replaces fields and emits an event. */
 export function changeSubscription(store: Store, id: string, changes: Partial<Subscription>): Subscription {
   const before = store.need('subscription', id)
   const after = store.change('subscription', id, changes)
@@ -26,7 +26,7 @@ export function changeSubscription(store: Store, id: string, changes: Partial<Su
   return after
 }
 
-/** What the current period costs: each item in full, or nothing while it is tried. */
+/** The invoice lines of the current period: the full price of each item, or 0 during a trial. */
 export function periodLines(store: Store, { items, status }: Subscription): InvoiceLine[] {
   return items.data.map((item) => {
     const { name } = store.need('product', item.price.product)
@@ -41,7 +41,7 @@ export function periodLines(store: Store, { items, status }: Subscription): Invo
   })
 }
 
-/** Lines that were left for the next invoice. */
+/** Removes and returns the lines that wait for the next invoice. */
 function takePendingLines(store: Store, id: string): InvoiceLine[] {
   const lines = store.get('pending_lines', id)?.lines ?? []
   if (lines.length > 0) store.remove('pending_lines', id)
@@ -53,7 +53,7 @@ export function addPendingLines(store: Store, id: string, lines: readonly Invoic
   store.put('pending_lines', { id, lines: [...before, ...lines] })
 }
 
-/** Charges an open invoice, and lets its subscription follow. */
+/** Charges an open invoice and updates its subscription. */
 export function collectInvoice(store: Store, id: string, card?: string): Invoice {
   const subscription = store.need('subscription', subscriptionOf(store.need('invoice', id)) ?? '')
   const invoice = chargeInvoice(store, id, card ?? cardOf(store, subscription))
@@ -79,7 +79,7 @@ function afterFailure(store: Store, id: string, invoice: Invoice): void {
   if (afterRetries === 'unpaid') changeSubscription(store, id, { status: 'unpaid' })
 }
 
-/** Stripe calls a customer delinquent while the latest charge of an invoice has failed. */
+/** A customer is delinquent while the latest charge of an open invoice has failed. */
 function refreshDelinquency(store: Store, id: string): void {
   const customer = store.get('customer', id)
   if (!customer) return
@@ -90,7 +90,7 @@ function refreshDelinquency(store: Store, id: string): void {
   store.emit('customer.updated', store.change('customer', id, { delinquent }), customer)
 }
 
-/** Bills lines at once. */
+/** Bills lines immediately. */
 export function billNow(store: Store, id: string, lines: readonly InvoiceLine[]): Invoice {
   const now = store.now()
   const { id: invoice } = draftInvoice(store, store.need('subscription', id), {
@@ -104,7 +104,7 @@ export function billNow(store: Store, id: string, lines: readonly InvoiceLine[])
   return collectInvoice(store, invoice)
 }
 
-/** The next period begins: it is invoiced, and the invoice is collected after its hour as a draft. */
+/** Starts the next period with an invoice, which stays a draft for an hour before it is collected. */
 export function renewSubscription(store: Store, id: string): void {
   const before = store.need('subscription', id)
   const [item] = before.items.data
@@ -124,7 +124,7 @@ export function renewSubscription(store: Store, id: string): void {
   changeSubscription(store, id, { items, cancel_at, status, latest_invoice: invoice.id })
 }
 
-/** A period begins now, and all that follow are counted from it. */
+/** Starts a period now; later periods are counted from it. */
 export function startPeriodNow(store: Store, id: string): Subscription {
   const subscription = store.need('subscription', id)
   const [item] = subscription.items.data
@@ -134,7 +134,7 @@ export function startPeriodNow(store: Store, id: string): Subscription {
   return changeSubscription(store, id, { items, cancel_at, billing_cycle_anchor: now })
 }
 
-/** A draft's hour is over. */
+/** Finalizes a draft after its hour, and collects it unless collection is paused. */
 export function advanceInvoice(store: Store, id: string): void {
   const subscription = store.need('subscription', subscriptionOf(store.need('invoice', id)) ?? '')
   finalizeInvoice(store, id)
@@ -144,7 +144,7 @@ export function advanceInvoice(store: Store, id: string): void {
   else collectInvoice(store, id)
 }
 
-/** Somebody pays an open invoice at once. */
+/** Pays an open invoice immediately. */
 export function payInvoice(store: Store, id: string, card?: string): Invoice {
   const open = store.need('invoice', id)
   if (open.status === 'paid') throw invalidRequest('Invoice is already paid')
@@ -156,11 +156,11 @@ export function payInvoice(store: Store, id: string, card?: string): Invoice {
   return invoice
 }
 
-/** The card that an invoice is charged to by default. */
+/** The default card of an invoice. */
 export const chargedCard = (store: Store, invoice: Invoice): string | null =>
   cardOf(store, store.need('subscription', subscriptionOf(invoice) ?? ''))
 
-/** The trial is over: the subscription is paid from here on, or does what was agreed for want of a card. */
+/** Ends a trial: the subscription renews. Without a card, it follows `missing_payment_method`. */
 export function endTrial(store: Store, id: string): void {
   const subscription = store.need('subscription', id)
   const missing = subscription.trial_settings?.end_behavior.missing_payment_method
@@ -194,10 +194,10 @@ export function endSubscription(store: Store, id: string, reason: EndReason): Su
   return ended
 }
 
-/** How long a first payment may take. */
+/** Time limit of a first payment. */
 export const incompleteSeconds = 23 * 3600
 
-/** A first payment that never came. */
+/** Expires a subscription whose first payment did not arrive in time. */
 export function expireIncomplete(store: Store, id: string): void {
   const { latest_invoice } = store.need('subscription', id)
   if (latest_invoice && store.need('invoice', latest_invoice).status === 'open') voidInvoice(store, latest_invoice)

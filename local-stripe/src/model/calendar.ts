@@ -1,4 +1,4 @@
-/** Billing periods: counted from an anchor, in UTC, the last day of a month where the anchor's day does not exist. */
+/** Billing periods, counted from an anchor in UTC. A month without the anchor's day uses its last day. */
 
 export const daySeconds = 86_400
 export const hourSeconds = 3600
@@ -8,14 +8,14 @@ interface Cadence {
   interval_count: number
 }
 
-/** The end of the period that holds `start`, given the moment all periods are counted from. */
+/** The end of the period that contains `start`; `anchor` is the start of the first period. */
 export function periodEnd(anchor: number, start: number, cadence: Cadence): number {
   let count = Math.max(0, Math.floor((start - anchor) / roughSeconds(cadence)) - 1)
   while (addPeriods(anchor, cadence, count) <= start) count += 1
   return addPeriods(anchor, cadence, count)
 }
 
-/** Whether two prices are billed at the same rhythm. */
+/** Whether two prices have the same billing interval. */
 export const isSameCadence = (a: Cadence, b: Cadence): boolean =>
   a.interval === b.interval && a.interval_count === b.interval_count
 

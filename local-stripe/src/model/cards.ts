@@ -1,11 +1,11 @@
-/** The cards that customers pay with: Stripe's test numbers, and what becomes of them. */
+/** Cards of customers: Stripe's test numbers and their outcomes. */
 import type Stripe from 'stripe'
 import { cardDeclined, insufficientFunds, invalidRequest, requiresAction, resourceMissing } from './api-error.ts'
 import type { PaymentMethod } from './objects.ts'
 import { oneOf, params, text } from './params.ts'
 import type { Store } from './store.ts'
 
-/** What Stripe's test card numbers do. */
+/** Outcomes of Stripe's test card numbers. */
 type CardOutcome = 'works' | 'declined' | 'insufficient funds' | 'needs confirmation'
 
 const decliningLater = '0341'
@@ -19,7 +19,7 @@ const testCards: Record<string, CardOutcome> = {
   '4000002500003155': 'needs confirmation',
 }
 
-/** Stripe's names for the same, for those who have no form to fill in. */
+/** Stripe's names of test cards, for API calls without a form. */
 const testMethods: Record<string, string> = {
   pm_card_visa: '4242424242424242',
   pm_card_mastercard: '5555555555554444',
@@ -42,7 +42,11 @@ const digitsOf = (number: string): string => number.replaceAll(/[ -]/g, '')
 /** Whether a customer must confirm payments with this number (3-D Secure) before it can be charged. */
 export const needsConfirmation = (number: string): boolean => testCards[digitsOf(number)] === 'needs confirmation'
 
-/** A new card of a customer; what is wrong with it is said as Stripe says it. */
+/**
+ * Adds a card to a customer.
+ *
+ * @throws ApiError with Stripe's message when the card is refused
+ */
 export function addCard(store: Store, customer: string, given: CardNumber): PaymentMethod {
   const digits = digitsOf(given.number)
   const outcome = testCards[digits]
@@ -99,33 +103,33 @@ function cardOf(digits: string, { expMonth, expYear }: CardNumber): Stripe.Payme
 export const isUnconfirmed = (store: Store, card: string | null): boolean =>
   card !== null && store.get('unconfirmed_card', card) !== undefined
 
-/** The customer has confirmed this card: it can be charged from now on. */
+/** Marks a card as confirmed by the customer, so that it can be charged. */
 export const confirmCard = (store: Store, card: string): void => store.remove('unconfirmed_card', card)
 
-/** Why a card could not be charged. */
+/** The error of a failed charge. */
 export const chargeRefused = (store: Store, card: string | null, options?: { keepsChanges: boolean }) =>
   isUnconfirmed(store, card) ? requiresAction(options) : cardDeclined(options)
 
-/** From here on a card does what its number says: one sort is taken and then declines every charge. */
-export function showTrueColours(store: Store, { id, card }: PaymentMethod): void {
+/** Applies a test number that is accepted at first: from now on the card declines every charge. */
+export function declineLaterCharges(store: Store, { id, card }: PaymentMethod): void {
   if (card?.last4 === decliningLater) store.put('declining_card', { id })
 }
 
 export const paymentMethodAttach = params({ customer: text })
 
-/** Attaches one of Stripe's named test cards, or answers a card that is attached already. */
+/** Attaches a named test card, or returns a card that is already attached. */
 export function attachPaymentMethod(store: Store, id: string, customer: string, param = 'id'): PaymentMethod {
   store.need('customer', customer, 'customer')
   const number = testMethods[id]
   if (!number) return requireCard(store, id, customer, param)
   const card = addCard(store, customer, { number, expMonth: 12, expYear: yearOf(store) + 5 })
-  showTrueColours(store, card)
+  declineLaterCharges(store, card)
   return card
 }
 
 const yearOf = (store: Store): number => new Date(store.now() * 1000).getUTCFullYear()
 
-/** A card that is this customer's. */
+/** A card of this customer. */
 export function requireCard(store: Store, id: string, customer: string, param: string): PaymentMethod {
   const method = store.get('payment_method', id)
   if (method?.customer === customer) return method

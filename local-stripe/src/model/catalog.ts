@@ -1,4 +1,4 @@
-/** What is sold: products and their recurring prices. */
+/** The catalog: products and their recurring prices. */
 import Stripe from 'stripe'
 import * as z from 'zod'
 import { invalidRequest } from './api-error.ts'
@@ -133,7 +133,7 @@ function productOfPrice(store: Store, { product, product_data }: z.output<typeof
   return store.need('product', product, 'product').id
 }
 
-/** Of all active prices one may have a lookup key. */
+/** A lookup key belongs to one price at most: refuses a taken key, or transfers it. */
 function takeLookupKey(store: Store, lookupKey: string | undefined, transfer = false, taker?: string): void {
   const holder = lookupKey && store.all('price').find(({ id, lookup_key }) => lookup_key === lookupKey && id !== taker)
   if (!holder) return
@@ -170,7 +170,7 @@ export function updatePrice(store: Store, id: string, given: z.output<typeof pri
   return after
 }
 
-/** A subscription shows its prices as they are, not as they were when it was bought. */
+/** Updates a price in its subscriptions, which show current prices. */
 function showInSubscriptions(store: Store, price: Price): void {
   for (const { id, items } of store.all('subscription')) {
     if (!items.data.some((item) => item.price.id === price.id)) continue
@@ -179,7 +179,7 @@ function showInSubscriptions(store: Store, price: Price): void {
   }
 }
 
-/** Which prices or products a list asks for. */
+/** Filters of price and product lists. */
 export const priceFilters = {
   lookup_keys: listOf(text).optional(),
   active: flag.optional(),
@@ -188,7 +188,7 @@ export const priceFilters = {
   currency: text.optional(),
 }
 
-/** A price by id that can still be bought. */
+/** An active price by id. */
 export function sellablePrice(store: Store, id: string, param: string): Price {
   const price = store.need('price', id, param)
   if (!price.active) {

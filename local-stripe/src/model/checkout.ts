@@ -1,8 +1,8 @@
-/** Checkout sessions: an offer that a person accepts on a page, or that runs out. */
+/** Checkout sessions: an offer that a buyer accepts on a page, or that expires. */
 import * as z from 'zod'
 import { invalidRequest } from './api-error.ts'
 import { hourSeconds } from './calendar.ts'
-import { addCard, type CardNumber, showTrueColours } from './cards.ts'
+import { addCard, type CardNumber, declineLaterCharges } from './cards.ts'
 import { sellablePrice } from './catalog.ts'
 import { createCustomer } from './customers.ts'
 import type { CheckoutSession, LineItem } from './objects.ts'
@@ -66,7 +66,7 @@ export const sessionCreate = params({
 type SessionCreate = z.output<typeof sessionCreate>
 
 export function createSession(store: Store, given: SessionCreate): CheckoutSession {
-  refuseWhatIsNotHere(store, given)
+  refuseUnsupported(store, given)
   if (given.customer) store.need('customer', given.customer, 'customer')
   const id = store.id('cs_test_', 58)
   const items = given.line_items.map((item, index) => lineItem(store, item, index))
@@ -87,27 +87,33 @@ export function createSession(store: Store, given: SessionCreate): CheckoutSessi
   return store.put('checkout.session', {
     id,
     ...blankSession,
-    allow_promotion_codes: given.allow_promotion_codes ?? null,
+    ...optionsOf(given),
     amount_subtotal: dueNow,
     amount_total: dueNow,
+    created: now,
+    currency: items[0]?.currency ?? null,
+    expires_at: given.expires_at ?? now + longestSeconds,
+    url: `${store.pagesUrl}/checkout/${id}`,
+  })
+}
+
+/** The fields of a session that the request sets. */
+const optionsOf = (given: SessionCreate) =>
+  ({
+    allow_promotion_codes: given.allow_promotion_codes ?? null,
     automatic_tax: { enabled: given.automatic_tax?.enabled ?? false, liability: null, provider: null, status: null },
     billing_address_collection: given.billing_address_collection ?? null,
     cancel_url: given.cancel_url ?? null,
     client_reference_id: given.client_reference_id ?? null,
-    created: now,
-    currency: items[0]?.currency ?? null,
     customer: given.customer ?? null,
     customer_creation: given.customer ? null : 'always',
     customer_email: given.customer_email ?? null,
-    expires_at: given.expires_at ?? now + longestSeconds,
     locale: given.locale ?? null,
     metadata: mergeMetadata({}, given.metadata),
     payment_method_collection: given.payment_method_collection ?? 'always',
     success_url: given.success_url,
     tax_id_collection: { enabled: given.tax_id_collection?.enabled ?? false, required: 'never' },
-    url: `${store.pagesUrl}/checkout/${id}`,
-  })
-}
+  }) satisfies Partial<CheckoutSession>
 
 const blankSession = {
   object: 'checkout.session',
@@ -157,7 +163,7 @@ const blankSession = {
   wallet_options: null,
 } as const satisfies Partial<CheckoutSession>
 
-function refuseWhatIsNotHere(
+function refuseUnsupported(
   store: Store,
   { mode, customer, customer_email, expires_at, line_items }: SessionCreate,
 ): void {
@@ -208,7 +214,7 @@ interface Payer extends CardNumber {
   name: string | null
 }
 
-/** Somebody pays: the subscription starts, or the card is declined and the session stays open. */
+/** Pays a session: the subscription starts, or the card is declined and the session stays open. */
 export function completeSession(store: Store, id: string, payer: Payer): CheckoutSession {
   const session = requireOpen(store, id)
   const { lineItems, subscription: planned } = store.need('session_details', id)
@@ -224,7 +230,7 @@ export function completeSession(store: Store, id: string, payer: Payer): Checkou
     missingCardAtTrialEnd: 'create_invoice',
     paymentBehavior: 'error_if_incomplete',
   })
-  showTrueColours(store, card)
+  declineLaterCharges(store, card)
   const completed = store.change('checkout.session', id, {
     customer,
     customer_details: {
@@ -247,7 +253,7 @@ export function completeSession(store: Store, id: string, payer: Payer): Checkou
   return completed
 }
 
-/** Ends an offer that nobody took. */
+/** Expires an open session. */
 export function expireSession(store: Store, id: string): CheckoutSession {
   requireOpen(store, id)
   const expired = store.change('checkout.session', id, { status: 'expired', url: null, expires_at: store.now() })

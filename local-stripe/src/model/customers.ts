@@ -1,4 +1,4 @@
-/** Customers. */
+/** Customers: creation, changes and search. */
 import type Stripe from 'stripe'
 import * as z from 'zod'
 import { invalidRequest } from './api-error.ts'
@@ -108,7 +108,7 @@ const wholeAddress = (given: z.output<typeof address> | null): Stripe.Address | 
     state: given.state ?? null,
   }
 
-/** Makes every card of a customer fail from now on, or work again. */
+/** Makes all cards of a customer fail from now on, or work again. */
 export function setCardsFail(store: Store, customer: string, fails: boolean): void {
   store.need('customer', customer)
   for (const { id, customer: owner } of store.all('payment_method')) {
@@ -118,7 +118,7 @@ export function setCardsFail(store: Store, customer: string, fails: boolean): vo
   }
 }
 
-/** What the customer would be charged by default. */
+/** The customer's default card. */
 export const defaultCard = (customer: Customer): string | null =>
   cardId(customer.invoice_settings.default_payment_method)
 
@@ -128,7 +128,7 @@ const cardId = (reference: string | { id: string } | null): string | null =>
 export const customerFilters = { email: text.optional() }
 export const customerSearch = params({ query: text, limit: integer.optional(), page: text.optional() })
 
-/** Customers that a search query of `email` and `metadata` clauses, joined by AND, finds. */
+/** Finds customers by a query of `email`, `name` and `metadata` clauses joined by AND. */
 export function searchCustomers(store: Store, query: string): Customer[] {
   const clauses = query.split(/\s+AND\s+/i).map((clause) => {
     const match = /^\s*(?:(email|name)|metadata\[(["'])(.+?)\2\])\s*:\s*(["'])(.*)\4\s*$/.exec(clause)

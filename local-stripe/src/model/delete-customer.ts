@@ -1,4 +1,4 @@
-/** Deleting a customer ends what it subscribed to, and leaves a mark that it was. */
+/** Deletes a customer: ends its subscriptions and keeps a mark that it existed. */
 import { endSubscription } from './billing-cycle.ts'
 import type { Store } from './store.ts'
 import { hasEnded } from './subscription-object.ts'

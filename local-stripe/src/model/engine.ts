@@ -1,4 +1,4 @@
-/** The local Stripe without HTTP: requests in, objects out, at once and in order. */
+/** The local Stripe without HTTP: synchronous requests in order. */
 
 import { type Route, routes } from './api.ts'
 import { ApiError } from './api-error.ts'
@@ -13,13 +13,13 @@ interface EngineOptions {
   now?: () => number
   /** Engines with the same seed and the same requests give the same ids. */
   seed?: string
-  /** Where the hosted pages are, for the URLs of sessions and invoices. */
+  /** URL of the hosted pages, for the URLs of sessions and invoices. */
   pagesUrl?: string
 }
 
 export type StripeEngine = ReturnType<typeof createStripeEngine>
 
-/** An engine with the plans' prices and nothing else. */
+/** Makes an engine that has only the plans' products and prices. */
 export function createStripeEngine({
   seed = 'seed',
   pagesUrl = 'http://127.0.0.1/local/stripe',
@@ -36,7 +36,7 @@ export function createStripeEngine({
   return {
     store,
     request,
-    /** Moves time forward, doing all that falls due on the way; by days, or to a moment in seconds. */
+    /** Moves time forward by days, or to a time in epoch seconds, and runs everything due on the way. */
     advance: (by: { days: number } | { to: number }): void => {
       store.moveTo('to' in by ? by.to : store.now() + Math.round(by.days * 86_400))
       catchUp(store)
@@ -64,7 +64,7 @@ export function findRoute(method: string, path: string): { run: Route['run']; id
   })
 }
 
-/** The id in a path of this pattern, empty when the pattern has none; undefined when the path is another. */
+/** The id in a path; empty when the pattern has no id, undefined when the path does not match. */
 function idIn(pattern: string, path: string): string | undefined {
   const [want, have] = [pattern.split('/'), path.split('/')]
   if (want.length !== have.length) return

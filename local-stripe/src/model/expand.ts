@@ -1,11 +1,11 @@
-/** `expand[]`: replaces ids by the objects they name, in a copy of the answer. */
+/** `expand[]`: replaces ids with their objects, in a copy of the answer. */
 import { invalidRequest } from './api-error.ts'
 import { lineItemsOf } from './checkout.ts'
 import type { Kind, Store } from './store.ts'
 
 const maxLevels = 4
 
-/** Which objects the ids of a field name. */
+/** The kind of object behind the ids of a field. */
 const referenced: Record<string, Kind> = {
   configuration: 'billing_portal.configuration',
   customer: 'customer',
@@ -20,7 +20,7 @@ const referenced: Record<string, Kind> = {
 
 type Fields = Record<string, unknown>
 
-/** The answer with each path expanded; a path that leads nowhere is refused as Stripe does. */
+/** The answer with each path expanded. A path without a target is Stripe's error. */
 export function expand(store: Store, answer: object, paths: readonly string[] = []): object {
   return paths.reduce((expanded, path) => {
     const names = path.split('.')
@@ -59,7 +59,7 @@ function resolve(store: Store, name: string, id: string, path: string): object {
   return store.need(kind, id)
 }
 
-/** Lists that an object has only when they are asked for. */
+/** Lists that an object includes only on request. */
 function included(store: Store, { object, id }: Fields, name: string): object | undefined {
   if (typeof id !== 'string') return
   if (object === 'checkout.session' && name === 'line_items') {

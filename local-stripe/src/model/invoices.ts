@@ -8,17 +8,17 @@ import type { Invoice, InvoiceLine, Subscription, SubscriptionItem } from './obj
 import { oneOf, params, range, text } from './params.ts'
 import type { Store } from './store.ts'
 
-/** How long a renewal's invoice stays a draft, so that a business can still add to it. */
+/** A renewal's invoice stays a draft for an hour, so that the business can add lines. */
 const draftSeconds = hourSeconds
 
-/** Days from each failed attempt to the next; the last failure is final. */
+/** Days between a failed attempt and the next. After the last retry, the failure is final. */
 const retryDays: readonly number[] = [3, 5, 7]
 
 interface Draft {
   reason: 'subscription_create' | 'subscription_cycle' | 'subscription_update'
   lines: readonly InvoiceLine[]
   period: { start: number; end: number }
-  /** Whether it is finalized and collected: by itself after an hour, by whoever drafts it, or not at all. */
+  /** Finalized and collected: automatically after an hour, by the caller now, or never. */
   advances: 'in an hour' | 'now' | 'never'
 }
 
@@ -62,7 +62,7 @@ export function draftInvoice(store: Store, subscription: Subscription, draft: Dr
   return invoice
 }
 
-/** Credit of the customer is used first; what an invoice gives back becomes credit. */
+/** Uses the customer's credit first. A negative total becomes credit. */
 function amountsDue(total: number, balance: number) {
   const due = Math.max(0, total + balance)
   return { starting_balance: balance, amount_due: due, amount_remaining: due }
@@ -122,7 +122,7 @@ const blankInvoice = {
   webhooks_delivered_at: null,
 } as const satisfies Partial<Invoice>
 
-/** Gives a draft its number and makes it due. */
+/** Gives a draft its number and opens it for payment. */
 export function finalizeInvoice(store: Store, id: string): Invoice {
   const draft = store.need('invoice', id)
   if (draft.status !== 'draft') {
@@ -157,7 +157,7 @@ export function finalizeInvoice(store: Store, id: string): Invoice {
   return invoice
 }
 
-/** Tries to collect an open invoice from the card of its subscription, else the customer's. */
+/** Tries to charge an open invoice to a card. */
 export function chargeInvoice(store: Store, id: string, card: string | null): Invoice {
   const open = store.need('invoice', id)
   const nothingDue = open.amount_due === 0
@@ -181,7 +181,7 @@ export function chargeInvoice(store: Store, id: string, card: string | null): In
 }
 
 function failCharge(store: Store, open: Invoice, attempts: Pick<Invoice, 'attempted' | 'attempt_count'>): Invoice {
-  // The first invoice is not retried: the customer is there and can be asked for another card.
+  // No retry of the first invoice: the customer is present and can enter another card.
   const days = open.billing_reason === 'subscription_create' ? undefined : retryDays[attempts.attempt_count - 1]
   const next = days !== undefined && open.auto_advance ? store.now() + days * daySeconds : null
   const failed = store.change('invoice', open.id, { ...attempts, next_payment_attempt: next })
@@ -190,7 +190,7 @@ function failCharge(store: Store, open: Invoice, attempts: Pick<Invoice, 'attemp
   return failed
 }
 
-/** Ends an invoice that nobody has to pay any more. */
+/** Voids an invoice: it need not be paid. */
 export function voidInvoice(store: Store, id: string): Invoice {
   const open = store.need('invoice', id)
   if (open.status !== 'open' && open.status !== 'uncollectible') {
@@ -206,7 +206,7 @@ export function voidInvoice(store: Store, id: string): Invoice {
   return voided
 }
 
-/** Gives up on an invoice without forgiving it. */
+/** Marks an invoice as uncollectible: collection stops, the debt stays. */
 export function markUncollectible(store: Store, id: string): Invoice {
   const { status_transitions } = store.need('invoice', id)
   const uncollectible = store.change('invoice', id, {
@@ -238,7 +238,7 @@ export const subscriptionOf = (invoice: Invoice): string | undefined => {
   return typeof subscription === 'string' ? subscription : subscription?.id
 }
 
-/** What a subscription is charged to. */
+/** The card of a subscription: its own, or the customer's default. */
 export function cardOf(store: Store, subscription: Subscription): string | null {
   return subscription.default_payment_method ?? defaultCard(store.need('customer', subscription.customer))
 }
@@ -250,7 +250,7 @@ interface LineFacts {
   proration: boolean
 }
 
-/** A line of an invoice about one item of a subscription. */
+/** An invoice line for one item of a subscription. */
 export function invoiceLine(store: Store, item: SubscriptionItem, facts: LineFacts): InvoiceLine {
   return {
     id: store.id('il_1'),

@@ -1,4 +1,4 @@
-/** Amounts as people read them. */
+/** Formats amounts, intervals and dates for people. */
 
 /** `120000`, `usd`: `$1,200.00`. */
 export const formatMoney = (cents: number, currency: string): string =>
@@ -8,6 +8,6 @@ export const formatMoney = (cents: number, currency: string): string =>
 export const formatRhythm = ({ interval, interval_count }: { interval: string; interval_count: number }): string =>
   interval_count === 1 ? `per ${interval}` : `every ${interval_count} ${interval}s`
 
-/** Seconds since the epoch as a day. */
+/** Epoch seconds as a date. */
 export const formatDate = (seconds: number): string =>
   new Intl.DateTimeFormat('en-US', { dateStyle: 'medium', timeZone: 'UTC' }).format(seconds * 1000)

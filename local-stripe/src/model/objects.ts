@@ -1,4 +1,4 @@
-/** The package's own types, narrowed to what is kept: a reference to another object is always its id. */
+/** Types of Stripe's package, narrowed to the stored form: a reference to another object is always its id. */
 import type Stripe from 'stripe'
 
 /** `T` with its expandable fields as ids. */

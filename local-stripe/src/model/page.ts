@@ -1,4 +1,4 @@
-/** Lists as Stripe gives them: newest first, a page at a time, from a cursor that is an object's id. */
+/** Pages of lists, newest first. The cursor is an object's id. */
 import { type ApiError, invalidRequest } from './api-error.ts'
 
 export interface Paging {
@@ -10,10 +10,10 @@ export interface Paging {
 interface Listed<T> {
   /** Newest first. */
   all: readonly T[]
-  /** The cursor may be any object of the kind; what is listed are those that match. */
+  /** The page lists matching objects. The cursor may be any object of the kind. */
   matches?: (object: T) => boolean
   url: string
-  /** The refusal of a cursor that is no object. */
+  /** The error for a cursor without an object. */
   missing: (id: string) => ApiError
 }
 

@@ -1,6 +1,6 @@
 /**
- * The parameters of requests, as schemas. A form has only text, so numbers and flags are read from it; callers in the
- * same process may give them as they are.
+ * Schemas of request parameters. A form has only text, so these parse numbers and flags. Callers in the same process may
+ * pass numbers and booleans.
  */
 import * as z from 'zod'
 import { type ApiError, type ApiErrorBody, invalidRequest } from './api-error.ts'
@@ -16,23 +16,23 @@ export const integer = z.transform((input, context): number => {
   return refuse(context, input, 'parameter_invalid_integer', `Invalid integer: ${String(input)}`)
 })
 
-/** An integer from `least` to `most`. */
-export const integerIn = (least: number, most = Number.MAX_SAFE_INTEGER) =>
+/** An integer from `min` to `max`. */
+export const integerIn = (min: number, max = Number.MAX_SAFE_INTEGER) =>
   integer.pipe(
     z.transform((value: number, context): number => {
-      if (value < least)
+      if (value < min)
         return refuse(
           context,
           value,
           'parameter_invalid_integer',
-          `This value must be greater than or equal to ${least}.`,
+          `This value must be greater than or equal to ${min}.`,
         )
-      if (value > most)
+      if (value > max)
         return refuse(
           context,
           value,
           'parameter_invalid_integer',
-          `This value must be less than or equal to ${most} (it currently is '${value}').`,
+          `This value must be less than or equal to ${max} (it currently is '${value}').`,
         )
       return value
     }),
@@ -56,10 +56,10 @@ export const text = z.transform((input, context): string => {
   return input
 })
 
-/** Text that an empty value clears. */
+/** Text that an empty value removes. */
 export const clearable = z.union([z.literal('').transform(() => null), z.null(), text])
 
-/** A URL that a browser can be sent to. */
+/** An http or https URL, for browsers. */
 export const webUrl = text.pipe(
   z.transform((value: string, context): string =>
     URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
@@ -75,10 +75,10 @@ export const oneOf = <const Values extends readonly [string, ...string[]]>(...va
       : refuse(context, input, 'parameter_invalid_enum', `Invalid value: must be one of ${values.join(', ')}`),
   )
 
-/** A list, from an array or from the numbered fields of a form. */
+/** A list: an array, or the numbered fields of a form. */
 export const listOf = <Item extends z.ZodType>(item: Item) => z.array(item)
 
-/** Metadata: an empty value removes a key, an empty whole removes all. */
+/** Metadata: an empty value removes a key, an empty string removes all keys. */
 export const metadata = z.union([
   z.literal('').transform(() => null),
   z.record(z.string().max(40), z.string().max(500)),
@@ -114,7 +114,7 @@ export const inRange = (value: number, wanted: Range | undefined): boolean => {
   return value > gt && value >= gte && value < lt && value <= lte
 }
 
-/** What every request may carry. */
+/** Parameters of every request. */
 const common = { expand: listOf(text).optional() }
 
 export const params = <Shape extends z.ZodRawShape>(shape: Shape) => z.strictObject({ ...common, ...shape })
@@ -127,7 +127,11 @@ export const listParams = <Shape extends z.ZodRawShape>(shape: Shape) =>
     ...shape,
   })
 
-/** Reads parameters, or refuses them as Stripe does: the first fault only. */
+/**
+ * Parses parameters.
+ *
+ * @throws ApiError for the first fault, as Stripe does
+ */
 export function readParams<Schema extends z.ZodType>(schema: Schema, given: unknown): z.output<Schema> {
   const result = schema.safeParse(given, { reportInput: true })
   if (result.success) return result.data
@@ -158,7 +162,7 @@ const missing = (param: string): ApiError =>
     param,
   } satisfies Partial<ApiErrorBody>)
 
-/** The last alternative is the one that a union is mostly meant for. */
+/** The first issue of a union's last alternative, which is its usual form. */
 function deepest(issue: z.core.$ZodIssueInvalidUnion, path: string[]): z.core.$ZodIssue | undefined {
   const inner = issue.errors.at(-1)?.[0]
   return inner ? { ...inner, path: [...path, ...inner.path] } : undefined

@@ -1,4 +1,4 @@
-/** Billing portal sessions, and the one configuration they have. */
+/** Billing portal sessions and their one configuration. */
 import * as z from 'zod'
 import { invalidRequest } from './api-error.ts'
 import type { PortalConfiguration, PortalSession } from './objects.ts'
@@ -65,7 +65,7 @@ function defaultConfiguration(store: Store): PortalConfiguration {
   return store.all('billing_portal.configuration').find(({ is_default }) => is_default) ?? createConfiguration(store)
 }
 
-/** The portal as the account has set it up: everything that the page can do is allowed. */
+/** The account's portal configuration: it allows every action of the page. */
 export function createConfiguration(store: Store): PortalConfiguration {
   const now = store.now()
   return store.put('billing_portal.configuration', {

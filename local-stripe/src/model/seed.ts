@@ -1,4 +1,4 @@
-/** What the account sells from the start: Team by month and by year, and a contract for Enterprise. */
+/** Seeds the catalog: Team per month and per year, and an Enterprise contract. */
 import { createPrice, createProduct } from './catalog.ts'
 import { createConfiguration } from './portal.ts'
 import type { Store } from './store.ts'
@@ -22,7 +22,7 @@ export function seedCatalog(store: Store): void {
     recurring: { interval: 'year' },
     lookup_key: 'octomil_team_annual',
   })
-  // Enterprise has no public price: each contract has its own, without a lookup key.
+  // Enterprise has no public price: each contract has a separate price without a lookup key.
   const enterprise = createProduct(store, {
     name: 'Octomil Enterprise',
     id: 'prod_octomil_enterprise',

@@ -1,6 +1,6 @@
 /**
- * Everything the local Stripe remembers. An object that was put is never changed afterwards, only replaced, so what an
- * event shows stays what it was. A request that is refused halfway leaves no trace.
+ * The local Stripe's state. Stored objects are immutable and only replaced, so an event keeps the object as it was. A
+ * refused request changes nothing.
  */
 import { hash } from 'node:crypto'
 import Stripe from 'stripe'
@@ -31,7 +31,7 @@ export interface Collections {
   event: Event
   'billing_portal.session': PortalSession
   'billing_portal.configuration': PortalConfiguration
-  /** What Stripe knows and its objects do not show, by the id of the object it belongs to. */
+  /** Internal facts that objects do not show, by the id of their object. */
   deleted_customer: { id: string }
   declining_card: { id: string }
   unconfirmed_card: { id: string }
@@ -40,7 +40,7 @@ export interface Collections {
   trial_warning: { id: string }
 }
 
-/** What a checkout session will put on its subscription. */
+/** Settings of a checkout session for its subscription. */
 interface SessionSubscription {
   description: string | null
   metadata: Record<string, string>
@@ -69,14 +69,14 @@ const kinds: readonly Kind[] = [
   'trial_warning',
 ]
 
-/** How Stripe's refusals name what is missing. */
+/** Names of kinds in Stripe's error messages. */
 const names: Partial<Record<Kind, string>> = {
   payment_method: 'PaymentMethod',
   'billing_portal.configuration': 'configuration',
 }
 
 export interface Settings {
-  /** What becomes of a subscription whose last retry failed, as the account's billing settings have it. */
+  /** The account's billing setting for a subscription whose last retry failed. */
   afterRetries: 'cancel' | 'unpaid' | 'past_due'
 }
 
@@ -88,7 +88,7 @@ interface StoreOptions {
   pagesUrl: string
 }
 
-/** A store as it was saved: see `save` and `load`. */
+/** The serialized store; see `save` and `load`. */
 export interface SavedStore {
   seed: string
   counter: number
@@ -105,12 +105,12 @@ export class Store {
   settings: Settings = { afterRetries: 'cancel' }
   /** Called with each event once the request that made it has succeeded. */
   onEvent: (event: Event) => void = () => {}
-  /** Called whenever something has changed. */
+  /** Called after each change. */
   onChange: () => void = () => {}
-  /** The request that events of the moment are due to. */
+  /** The request that causes the current events. */
   request: { id: string | null; idempotency_key: string | null } = { id: null, idempotency_key: null }
 
-  /** Where the hosted pages are. */
+  /** URL of the hosted pages. */
   readonly pagesUrl: string
 
   #now: () => number
@@ -129,18 +129,18 @@ export class Store {
     this.#seed = seed
   }
 
-  /** Stripe's present, in seconds: the clock, what it was moved forward by, or the moment something fell due. */
+  /** Current time in epoch seconds: the clock plus its offset, or the due time of the work that runs now. */
   now(): number {
     return this.#momentSeconds ?? Math.floor(this.#now() / 1000) + this.#offsetSeconds
   }
 
-  /** Moves Stripe's present forward for good. */
+  /** Moves the clock forward permanently. */
   moveTo(seconds: number): void {
     this.#offsetSeconds += Math.max(0, seconds - this.now())
     this.onChange()
   }
 
-  /** Runs what fell due at a moment in the past as if it were then, but never before what has happened already. */
+  /** Runs due work at its due time in the past, but never before the latest event. */
   at(seconds: number, run: () => void): void {
     const before = this.#momentSeconds
     this.#momentSeconds = Math.max(seconds, this.#latestEventSeconds)
@@ -151,7 +151,7 @@ export class Store {
     }
   }
 
-  /** An id with a type's prefix, in the lengths that Stripe's have. */
+  /** An id with a type's prefix, as long as Stripe's ids. */
   id(prefix: string, length = 24): string {
     this.#counter += 1
     const digits = hash('sha512', `${this.#seed}:${this.#counter}`, 'base64').replaceAll(/[+/=]/g, '')
@@ -162,14 +162,18 @@ export class Store {
     return this.#tables[kind].get(id)
   }
 
-  /** The object, or the refusal that Stripe gives; `param` is where the id stood. */
+  /**
+   * Returns the object.
+   *
+   * @throws ApiError when it is missing; `param` names the parameter of the id
+   */
   need<K extends Kind>(kind: K, id: string, param = 'id'): Collections[K] {
     const found = this.get(kind, id)
     if (!found) throw resourceMissing(names[kind] ?? kind, id, param)
     return found
   }
 
-  /** Every object of a kind, oldest first. */
+  /** All objects of a kind, oldest first. */
   all<K extends Kind>(kind: K): Collections[K][] {
     return [...this.#tables[kind].values()]
   }
@@ -182,7 +186,7 @@ export class Store {
     return object
   }
 
-  /** Replaces some fields of an object that is there. */
+  /** Replaces some fields of an existing object. */
   change<K extends Kind>(kind: K, id: string, changes: Partial<Collections[K]>): Collections[K] {
     return this.put(kind, { ...this.need(kind, id), ...changes })
   }
@@ -190,7 +194,7 @@ export class Store {
   remove(kind: Kind, id: string): void {
     const table: Map<string, unknown> = this.#tables[kind]
     const entries = [...table]
-    // The place in the order matters to lists, so it is the whole order that is put back.
+    // Lists depend on the order of entries, so an undo restores the whole order.
     this.#undo?.push(() => {
       table.clear()
       for (const [key, value] of entries) table.set(key, value)
@@ -198,7 +202,7 @@ export class Store {
     table.delete(id)
   }
 
-  /** Makes an event about an object as it is now; `before` is how it was, for an update. */
+  /** Emits an event with an object's current state; for an update, `before` is its earlier state. */
   emit(type: Event['type'], object: object, before?: object): void {
     const previous = before ? changedFields(before, object) : undefined
     if (previous && Object.keys(previous).length === 0) return
@@ -214,16 +218,16 @@ export class Store {
       request: this.request,
       type,
     }
-    // The package's Event is a union of several hundred; that type and object belong together is up to the caller.
+    // The package's Event is a union of several hundred types. The caller must pass the object that fits the type.
     this.#made.push(this.put('event', event as unknown as Event))
   }
 
-  /** An event that was taken waits for nobody any more. */
+  /** Marks an event as delivered. */
   noteDelivery(id: string): void {
     if (this.get('event', id)) this.atomically(() => this.change('event', id, { pending_webhooks: 0 }))
   }
 
-  /** Forgets what is so old that nobody can ask for it any more. */
+  /** Deletes events from before a time. */
   forgetEvents(before: number): void {
     for (const { id, created } of this.#tables.event.values()) {
       if (created >= before) return
@@ -231,7 +235,7 @@ export class Store {
     }
   }
 
-  /** Runs a change whole or not at all, and then lets its events out. */
+  /** Runs a change completely or not at all, and then sends its events. */
   atomically<T>(run: () => T): T {
     if (this.#undo) return run()
     const counter = this.#counter
@@ -287,7 +291,7 @@ export class Store {
   }
 }
 
-/** What the fields that differ were before, nested objects by their fields, lists as a whole. */
+/** Previous values of changed fields: nested objects by field, lists as a whole. */
 function changedFields(before: object, after: object): Record<string, unknown> {
   const old = before as Record<string, unknown>
   const now = after as Record<string, unknown>

@@ -1,16 +1,16 @@
-/** A subscription as an object: how it begins, and what can be read off it. */
+/** The subscription object: its initial state and values derived from it. */
 import { periodEnd } from './calendar.ts'
 import type { Price, Subscription, SubscriptionItem } from './objects.ts'
 import type { Store } from './store.ts'
 
-/** A subscription to be made, by a request or by a checkout. */
+/** A new subscription, from a request or a checkout. */
 export interface NewSubscription {
   customer: string
   items: readonly { price: Price; quantity: number; metadata?: Record<string, string> }[]
   card: string | null
   description: string | null
   metadata: Record<string, string>
-  /** When the trial ends; null without one. */
+  /** End of the trial; null without a trial. */
   trialEnd: number | null
   missingCardAtTrialEnd: 'cancel' | 'create_invoice' | 'pause'
   paymentBehavior: 'allow_incomplete' | 'default_incomplete' | 'error_if_incomplete'
@@ -114,7 +114,7 @@ export function newItem(
   }
 }
 
-/** The older twin that every recurring price still has. */
+/** The legacy plan object of a recurring price. */
 export function planOf(price: Price): SubscriptionItem['plan'] {
   const { recurring } = price
   return {
@@ -140,13 +140,13 @@ export function planOf(price: Price): SubscriptionItem['plan'] {
   }
 }
 
-/** The period that is paid for at the moment; all items have the same. */
+/** The current billing period; all items have the same. */
 export const periodOf = ({ items }: Subscription): Period => ({
   start: items.data[0]?.current_period_start ?? 0,
   end: items.data[0]?.current_period_end ?? 0,
 })
 
-/** The same in another period, and ending with that if it was to end with its period. */
+/** The subscription in another period. If it cancels at the period's end, the cancellation moves too. */
 export const withPeriod = (subscription: Subscription, { start, end }: Period): Subscription => ({
   ...subscription,
   cancel_at: subscription.cancel_at_period_end ? end : subscription.cancel_at,

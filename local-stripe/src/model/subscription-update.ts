@@ -1,4 +1,4 @@
-/** Changing a subscription: what is bought, when it ends, and what the difference costs. */
+/** Changes of a subscription: items, cancellation, trial and proration. */
 import * as z from 'zod'
 import { invalidRequest, resourceMissing } from './api-error.ts'
 import {
@@ -134,7 +134,7 @@ export function noteCancellation(store: Store, id: string, given: z.output<typeo
   })
 }
 
-/** A cancellation that is planned, or taken back. */
+/** Plans a cancellation, or withdraws it. */
 function cancellationOf(store: Store, before: Subscription, given: Update): Partial<Subscription> {
   const { cancel_at, cancel_at_period_end } = given
   if (typeof cancel_at === 'number' && cancel_at_period_end) {
@@ -145,8 +145,8 @@ function cancellationOf(store: Store, before: Subscription, given: Update): Part
   const atPeriodEnd = cancel_at_period_end || typeof cancel_at === 'string'
   const at = atPeriodEnd ? periodOf(before).end : cancel_at
   if (typeof at === 'number') return plannedCancellation(store, before, at, cancel_at_period_end === true)
-  const takenBack = at === null || (cancel_at_period_end === false && before.cancel_at_period_end)
-  if (!takenBack) return {}
+  const isWithdrawn = at === null || (cancel_at_period_end === false && before.cancel_at_period_end)
+  if (!isWithdrawn) return {}
   const cancellation_details = { comment: null, feedback: null, feedback_option: null, reason: null }
   return { cancel_at: null, cancel_at_period_end: false, canceled_at: null, cancellation_details }
 }
@@ -164,7 +164,7 @@ function plannedCancellation(store: Store, before: Subscription, at: number, byF
   }
 }
 
-/** Puts the items as asked. */
+/** Applies the requested item changes. */
 function changeItems(store: Store, subscription: Subscription, given: readonly ItemUpdate[]): void {
   let data = subscription.items.data
   for (const [index, change] of given.entries()) {
@@ -212,7 +212,11 @@ function withItemChanged(
   return items.map((each) => (each === item ? changed : each))
 }
 
-/** Items that stand together: something is bought, nothing twice, all in the same rhythm. */
+/**
+ * Checks items and returns the first: at least one, no price twice, all with the same interval.
+ *
+ * @throws ApiError otherwise
+ */
 export function requireOneRhythm(items: NewSubscription['items']): { price: Price } {
   const [first] = items
   if (!first) throw invalidRequest('Missing required param: items.', { code: 'parameter_missing', param: 'items' })
@@ -225,7 +229,7 @@ export function requireOneRhythm(items: NewSubscription['items']): { price: Pric
   )
 }
 
-/** Credits what was paid and not used, charges what replaces it: now, or with the next invoice. */
+/** Credits unused time and charges the replacement: now, or with the next invoice. */
 function billChanges(store: Store, before: Subscription, given: Update): void {
   const { id, items, status } = store.need('subscription', before.id)
   const [was, is] = [before.items.data[0], items.data[0]]
@@ -252,7 +256,7 @@ function billAtOnce(store: Store, id: string, lines: readonly InvoiceLine[], { p
     throw chargeRefused(store, chargedCard(store, invoice))
 }
 
-/** What the rest of the period is worth, as credit (-1) or as a charge (1). */
+/** Invoice lines for the rest of the period, as credit (-1) or as a charge (1). */
 function prorations(store: Store, subscription: Subscription, sign: 1 | -1): InvoiceLine[] {
   const { start, end } = periodOf(subscription)
   const now = store.now()
@@ -268,7 +272,7 @@ function prorations(store: Store, subscription: Subscription, sign: 1 | -1): Inv
   })
 }
 
-/** A trial that ends otherwise than it was to, or that a paying subscription is given. */
+/** Moves the end of a trial, or starts a trial on a paying subscription. */
 function moveTrialEnd(store: Store, id: string, end: number | 'now'): void {
   const subscription = store.need('subscription', id)
   const { status, trial_start } = subscription
@@ -286,7 +290,7 @@ function moveTrialEnd(store: Store, id: string, end: number | 'now'): void {
   if (latest_invoice && store.need('invoice', latest_invoice).status === 'draft') advanceInvoice(store, latest_invoice)
 }
 
-/** When a trial ends that is given as a moment or as days; null for none. */
+/** End of a trial, from a time or a number of days; null without a trial. */
 export function trialEndOf(
   store: Store,
   end: number | 'now' | null | undefined,

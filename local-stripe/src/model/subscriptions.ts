@@ -1,4 +1,4 @@
-/** Subscriptions from their beginning to their end, as requests ask for them. */
+/** Creation, pause, resumption and cancellation of subscriptions by requests. */
 import * as z from 'zod'
 import { invalidRequest, resourceMissing } from './api-error.ts'
 import {
@@ -64,7 +64,7 @@ export function createSubscription(store: Store, given: z.output<typeof subscrip
   return updateSubscription(store, subscription.id, { cancel_at_period_end, cancel_at })
 }
 
-/** Makes a subscription and collects its first invoice. */
+/** Creates a subscription and collects its first invoice. */
 export function startSubscription(store: Store, wanted: NewSubscription): Subscription {
   const { price } = requireOneRhythm(wanted.items)
   const { id } = store.put('subscription', newSubscription(store, wanted, price))
@@ -100,7 +100,7 @@ export const subscriptionResume = params({
   billing_cycle_anchor: z.strictObject({ type: oneOf('now') }).optional(),
 })
 
-/** A paused subscription goes on, with a period that begins now. */
+/** Resumes a paused subscription with a period that starts now. */
 export function resumeSubscription(store: Store, id: string): Subscription {
   const { status } = store.need('subscription', id)
   if (status !== 'paused') {
@@ -122,7 +122,7 @@ export const subscriptionCancel = params({
 
 export function cancelSubscription(store: Store, id: string, given: z.output<typeof subscriptionCancel>): Subscription {
   const { status } = store.need('subscription', id)
-  // Stripe's own answer for one that has ended is that there is none.
+  // Stripe answers "no such subscription" for one that has ended.
   if (hasEnded(status)) throw resourceMissing('subscription', id, 'id')
   if (given.cancellation_details) noteCancellation(store, id, given.cancellation_details)
   return endSubscription(store, id, 'cancellation_requested')

@@ -1,4 +1,4 @@
-/** What falls due as time passes: renewals, retries, ends of trials, cancellations, sessions that run out. */
+/** Work that becomes due over time: renewals, retries, ends of trials, cancellations, expired sessions. */
 import {
   advanceInvoice,
   changeSubscription,
@@ -20,19 +20,19 @@ interface Due {
   run: () => void
 }
 
-/** Days before its end that a trial is announced to end. */
+/** Days between the warning and the end of a trial. */
 const trialWarningDays = 3
 
-/** How long Stripe keeps events. */
+/** Stripe's retention of events, in days. */
 const eventDays = 30
 
-/** A century of daily renewals; more than that is a fault of ours. */
-const mostSteps = 200_000
+/** A century of daily renewals takes fewer steps; more mean a bug. */
+const maxSteps = 200_000
 
-/** Does what has fallen due by now, each thing as of its own moment, in order. */
+/** Runs all due work in order, each step at its due time. */
 export function catchUp(store: Store): void {
   const now = store.now()
-  for (let step = 0; step < mostSteps; step += 1) {
+  for (let step = 0; step < maxSteps; step += 1) {
     const next = nextDue(store)
     if (!next || next.at > now) {
       store.forgetEvents(now - eventDays * daySeconds)
@@ -40,7 +40,7 @@ export function catchUp(store: Store): void {
     }
     store.at(next.at, () => store.atomically(next.run))
   }
-  throw new Error('the local Stripe has more to catch up with than it should')
+  throw new Error('the local Stripe has too many due steps; this is a bug')
 }
 
 function nextDue(store: Store): Due | undefined {
@@ -48,7 +48,7 @@ function nextDue(store: Store): Due | undefined {
   const consider = (due: Due | undefined): void => {
     if (due && (!first || due.at < first.at)) first = due
   }
-  // Of what is due at the same moment the first that is named here goes first: an end comes before a renewal.
+  // For equal due times the order below decides: an end comes before a renewal.
   for (const subscription of store.all('subscription')) {
     consider(endOf(store, subscription))
     consider(warningOf(store, subscription))

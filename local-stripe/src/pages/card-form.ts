@@ -1,9 +1,9 @@
-/** The fields of a card, and what a person wrote into them. */
+/** The card fields of a form, and their parsing. */
 import { invalidRequest } from '../model/api-error.ts'
 import type { CardNumber } from '../model/cards.ts'
 import { type Html, html } from './html.ts'
 
-/** The fields, with what was typed before; the number and the code are never sent back. */
+/** The fields with their earlier input, except number and code. */
 export const cardFields = (typed: (field: string) => string = () => ''): Html => html`
 <label for="number">Card number</label>
 <input id="number" name="number" inputmode="numeric" autocomplete="off" required placeholder="4242 4242 4242 4242" aria-describedby="cards">
@@ -12,9 +12,13 @@ export const cardFields = (typed: (field: string) => string = () => ''): Html =>
   <div><label for="cvc">CVC</label><input id="cvc" name="cvc" inputmode="numeric" autocomplete="off" required placeholder="123"></div>
 </div>
 <details id="cards"><summary>Test cards</summary>
-<p class="soft"><code>4242 4242 4242 4242</code> works · <code>4000 0000 0000 0002</code> is declined · <code>4000 0000 0000 0341</code> is taken now and fails at the first renewal · <code>4000 0000 0000 9995</code> has insufficient funds · <code>4000 0025 0000 3155</code> asks you to confirm (3-D Secure). Any expiry in the future, any CVC.</p></details>`
+<p class="soft"><code>4242 4242 4242 4242</code> works · <code>4000 0000 0000 0002</code> is declined · <code>4000 0000 0000 0341</code> works now and fails at the first renewal · <code>4000 0000 0000 9995</code> has insufficient funds · <code>4000 0025 0000 3155</code> asks you to confirm (3-D Secure). Any expiry in the future, any CVC.</p></details>`
 
-/** Reads the card of a form, or says what is wrong with it as Stripe's page does. */
+/**
+ * Parses the card of a form.
+ *
+ * @throws ApiError with the message of Stripe's page
+ */
 export function readCard(form: URLSearchParams, nowSeconds: number): CardNumber {
   const expiry = /^\s*(\d{1,2})\s*\/?\s*(?:20)?(\d{2})\s*$/.exec(form.get('expiry') ?? '')
   const [expMonth, expYear] = [Number(expiry?.[1]), 2000 + Number(expiry?.[2])]

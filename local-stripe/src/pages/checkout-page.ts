@@ -1,4 +1,4 @@
-/** The hosted checkout page: what is bought, and the card it is bought with. */
+/** The hosted checkout page: summary and card form. */
 
 import { invalidRequest } from '../model/api-error.ts'
 import { completeSession, lineItemsOf } from '../model/checkout.ts'
@@ -21,7 +21,7 @@ export function showCheckout(
   return { status: failure ? 402 : 200, body: layout({ title: 'Checkout', body }) }
 }
 
-/** Somebody pressed the button. */
+/** Pays a session with the submitted form. */
 export function payCheckout(store: Store, id: string, form: URLSearchParams): PageAnswer {
   const email = emailOf(store, store.need('checkout.session', id)) ?? form.get('email') ?? ''
   if (!/^\S+@\S+$/.test(email)) throw invalidRequest('Your email is incomplete.')
@@ -79,7 +79,7 @@ function closedPage(session: CheckoutSession): string {
   const done = session.status === 'complete'
   const [heading, text] = done
     ? ['You’re all done here', 'This checkout was paid.']
-    : ['This checkout has expired', 'Ask for a new one where you came from.']
+    : ['This checkout has expired', 'Start a new checkout from the page that sent you here.']
   const link = done ? successUrl(session) : session.cancel_url
   const body = html`<section><h1>${heading}</h1><p>${text}</p>${link && html`<p><a href="${link}">Continue</a></p>`}</section>`
   return layout({ title: heading, body, width: 'narrow' })

@@ -1,14 +1,14 @@
-/** The step that a bank adds to a payment (3-D Secure): the customer confirms it, or fails to. */
+/** The bank's confirmation of a payment (3-D Secure), which the customer completes or fails. */
 import { authenticationFailed } from '../model/api-error.ts'
 import { needsConfirmation } from '../model/cards.ts'
 import { html } from './html.ts'
 import { layout, type PageAnswer } from './layout.ts'
 
 /**
- * The step's page, until the customer has answered it; then undefined. The page repeats the form that led to it, which may
- * hold the card: only one of the test numbers comes here.
+ * The confirmation page, or undefined once the customer has confirmed. The page repeats the previous form, card included:
+ * only a test number can be in it.
  *
- * @throws ApiError when the customer failed the step
+ * @throws ApiError when the customer fails the confirmation
  */
 export function confirmationPage(form: URLSearchParams): PageAnswer | undefined {
   const answer = form.get('confirmation')
@@ -16,13 +16,13 @@ export function confirmationPage(form: URLSearchParams): PageAnswer | undefined 
   if (answer !== null) throw authenticationFailed()
   const fields = [...form].map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
   const body = html`<section><h1>Confirm the payment</h1>
-<p>Your bank asks you to confirm that it is you who pays (3-D Secure).</p>
+<p>Your bank asks you to confirm this payment (3-D Secure).</p>
 <form method="post">${fields}<div class="actions">
 <button name="confirmation" value="complete">Complete authentication</button>
 <button class="plain" name="confirmation" value="fail">Fail authentication</button></div></form></section>`
   return { status: 200, body: layout({ title: 'Confirm the payment', body, width: 'narrow' }) }
 }
 
-/** The same for a form with a card, where the card needs the step. */
+/** The confirmation page for a form whose card needs confirmation. */
 export const cardConfirmationPage = (form: URLSearchParams): PageAnswer | undefined =>
   needsConfirmation(form.get('number') ?? '') ? confirmationPage(form) : undefined

@@ -1,21 +1,21 @@
-/** Where people come back to when no dashboard is configured: it says what a dashboard would do now. */
+/** The return page when no dashboard is configured. It shows the request that a dashboard would send now. */
 import { html } from './html.ts'
 import { layout, type PageAnswer } from './layout.ts'
 
-/** The default return addresses of checkout and portal lead here. */
+/** Path of the default return URLs of checkout and portal. */
 export const dashboardPath = '/settings/'
 
 /** The portal's default return address has no query. */
-const backFromPortal = 'You are back from the billing portal. What changed there is in GET /api/v2/settings/billing.'
+const backFromPortal = 'You are back from the billing portal. GET /api/v2/settings/billing shows the changes.'
 
 export function showDashboard(query: URLSearchParams): PageAnswer {
   const session = query.get('session_id')
   const request = `curl -s -X POST $API/billing/checkout/reconcile -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' -d '{"session_id":"${session}"}'`
   const body = html`<section><h1>Back at the dashboard</h1>
-<p>Your own dashboard would be here. Name its origin with <code>npm run dev -- --cors-origin</code>.</p>
+<p>Your dashboard would be here. Set its origin with <code>npm run dev -- --cors-origin</code>.</p>
 ${
   session
-    ? html`<p>The checkout is done. A dashboard now asks for the new billing state:</p><p><code class="long">${request}</code></p>`
+    ? html`<p>The checkout is complete. A dashboard would now request the new billing state:</p><p><code class="long">${request}</code></p>`
     : html`<p class="soft">${query.get('checkout') === 'cancelled' ? 'Nothing was bought.' : backFromPortal}</p>`
 }
 </section>`

@@ -1,4 +1,4 @@
-/** HTML as a template tag: what is put in is escaped, unless it is HTML itself. */
+/** A template tag for HTML. It escapes inserted values, except values that are HTML. */
 
 export class Html {
   readonly markup: string

@@ -31,7 +31,7 @@ export function payInvoicePage(store: Store, id: string, form: URLSearchParams):
   return { redirect: `${new URL(store.pagesUrl).pathname}/invoice/${id}` }
 }
 
-/** Pays an invoice; the page of the bank's step first, where the card needs it. */
+/** Pays an invoice. Returns the confirmation page first when the card needs it. */
 export function payOrConfirm(store: Store, id: string, form: URLSearchParams): PageAnswer | undefined {
   const card = chargedCard(store, store.need('invoice', id))
   if (card !== null && isUnconfirmed(store, card)) {
@@ -56,7 +56,7 @@ const linesOf = (invoice: Invoice): string[] => [
   `Paid ${formatMoney(invoice.amount_paid, invoice.currency)}`,
 ]
 
-/** One page of text: five objects and the table of where they are. */
+/** A PDF with one page of text: five objects and the table of their offsets. */
 function pdfOf(lines: readonly string[]): string {
   const shown = lines.map(
     (line) =>

@@ -1,13 +1,13 @@
-/** The frame of every hosted page, and its stylesheet. */
+/** The layout of all hosted pages, and their stylesheet. */
 import { Html, html } from './html.ts'
 
-/** What a page answers: itself, or where to go instead. */
+/** A page's answer: its content, or a redirect. */
 export type PageAnswer = { status: number; body: string; type?: string } | { redirect: string }
 
 interface PageParts {
   title: string
   body: Html
-  /** Wide pages are for tables and columns. */
+  /** Wide pages have tables or columns. */
   width?: 'narrow' | 'wide'
 }
 
@@ -30,7 +30,7 @@ export const layout = ({ title, body, width = 'wide' }: PageParts): string =>
 </html>
 `.markup
 
-/** What went wrong with the form that was sent, above it. */
+/** The error of the submitted form, above it. */
 export const alert = (message: string | undefined): Html | false =>
   message !== undefined && html`<p class="alert" role="alert">${message}</p>`
 

@@ -1,4 +1,4 @@
-/** What the local Stripe has, with its clock and its cards in reach of a hand. */
+/** Overview of the local Stripe: customers and events, with buttons for the clock and the cards. */
 import { invalidRequest } from '../model/api-error.ts'
 import { setCardsFail } from '../model/customers.ts'
 import type { StripeEngine } from '../model/engine.ts'
@@ -13,7 +13,7 @@ export function showOverview(store: Store, failure?: { message: string }): PageA
   const now = new Date(store.now() * 1000).toISOString()
   const body = html`<h1>Local Stripe</h1>
 ${alert(failure?.message)}
-<section aria-label="Clock"><h2>Clock</h2><p>It is <strong>${now.slice(0, 16).replace('T', ' ')} UTC</strong> here. Moving on renews, retries, ends trials and lets sessions expire.</p>
+<section aria-label="Clock"><h2>Clock</h2><p>It is <strong>${now.slice(0, 16).replace('T', ' ')} UTC</strong> here. Moving the clock forward renews subscriptions, retries payments, ends trials and expires sessions.</p>
 <div class="actions">${[1, 7, 31, 366].map((days) => html`<form method="post"><input type="hidden" name="days" value="${days}"><button class="plain">${days === 1 ? '1 day' : `${days} days`} on</button></form>`)}</div></section>
 <section aria-label="Customers"><h2>Customers</h2>${customerTable(store)}</section>
 <section aria-label="Events"><h2>Latest events</h2>${eventTable(store)}</section>`
@@ -47,7 +47,7 @@ const eventTable = (store: Store): Html => html`<div class="scroll"><table>
       html`<tr><td>${new Date(event.created * 1000).toISOString().slice(0, 19).replace('T', ' ')}</td><td>${event.type}</td><td><code>${event.id}</code></td></tr>`,
   )}</tbody></table></div>`
 
-/** A button of the page: the clock or a customer's cards. */
+/** Runs a button of the page: the clock, or a customer's cards. */
 export function actInOverview(engine: StripeEngine, form: URLSearchParams): PageAnswer {
   const { store } = engine
   const customer = form.get('customer')

@@ -16,7 +16,7 @@ interface Page {
   act?(id: string, form: URLSearchParams): PageAnswer
 }
 
-/** A handler for everything under `/local/stripe` that a browser opens. */
+/** A handler of all pages under `/local/stripe`. */
 export function createPages(engine: StripeEngine) {
   const { store } = engine
   const pages: Record<string, Page> = {
@@ -71,7 +71,7 @@ function failed(page: Page, error: unknown, id: string, form: URLSearchParams): 
   }
 }
 
-/** A page of somebody else's can send its forms here as well. */
+/** Whether a form comes from our pages: pages of other origins can send forms here too. */
 function isFromHere({ headers }: IncomingMessage): boolean {
   return headers.origin === undefined || headers.origin === `http://${headers.host}`
 }
@@ -81,7 +81,7 @@ const notFound = (): PageAnswer => ({
   body: layout({
     title: 'Not found',
     width: 'narrow',
-    body: html`<section><h1>Not found</h1><p>There is nothing here, or not any more.</p></section>`,
+    body: html`<section><h1>Not found</h1><p>This page does not exist, or no longer exists.</p></section>`,
   }),
 })
 
@@ -95,7 +95,7 @@ function send(response: ServerResponse, answer: PageAnswer): void {
     'cache-control': 'no-store',
     'content-security-policy':
       "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'",
-    // With none at all a browser would not say that our own forms come from here.
+    // Without a referrer, browsers would send `Origin: null` with our forms.
     'referrer-policy': 'same-origin',
     'x-content-type-options': 'nosniff',
   })

@@ -1,6 +1,6 @@
-/** The billing portal: a customer's plan, card and invoices, and what can be done about them. */
+/** The billing portal: a customer's plan, card and invoices, with actions on them. */
 import { invalidRequest } from '../model/api-error.ts'
-import { addCard, showTrueColours } from '../model/cards.ts'
+import { addCard, declineLaterCharges } from '../model/cards.ts'
 import { updateCustomer } from '../model/customers.ts'
 import { cardOf } from '../model/invoices.ts'
 import { formatDate, formatMoney, formatRhythm } from '../model/money.ts'
@@ -86,7 +86,7 @@ function changeForm({ store }: Portal, { id, items }: Subscription): Html | fals
 <div class="actions"><button>Update plan</button></div></form></details>`
 }
 
-/** What the same product is sold for, the current price among it even when nobody else can buy it any more. */
+/** Prices of the same product: all active prices, and the current price even if it is inactive. */
 const pricesBeside = (store: Store, current: Price): Price[] =>
   store.all('price').filter(({ id, product, active }) => id === current.id || (active && product === current.product))
 
@@ -98,7 +98,7 @@ const cancelForm = (
   subscription: Subscription,
 ): Html => html`<details><summary>Cancel plan</summary><form method="post">
 <input type="hidden" name="action" value="cancel"><input type="hidden" name="subscription" value="${subscription.id}">
-<p>Your plan goes on until ${formatDate(periodOf(subscription).end)} and then ends.</p>
+<p>Your plan continues until ${formatDate(periodOf(subscription).end)} and then ends.</p>
 <button class="bad">Cancel plan</button></form></details>`
 
 function cardSection(portal: Portal): Html {
@@ -132,13 +132,13 @@ const payForm = ({ id, amount_due, currency }: Invoice): Html => html`<form meth
 <input type="hidden" name="action" value="pay"><input type="hidden" name="invoice" value="${id}">
 <button class="plain">Pay ${formatMoney(amount_due, currency)}</button></form>`
 
-/** What a form of the page asks for. */
+/** Runs the action of a form on the page. */
 export function actInPortal(store: Store, id: string, form: URLSearchParams): PageAnswer {
   const portal = openPortal(store, id)
   const actions: Record<string, () => PageAnswer | undefined> = {
     card: () => changeCard(portal, form),
     change: () => changePlan(portal, form),
-    // As Stripe's portal does for subscriptions of today's billing mode: a date, and not the flag.
+    // Like Stripe's portal in the current billing mode: it sets a date, not the flag.
     cancel: () => endPlan(portal, form, 'max_period_end'),
     renew: () => endPlan(portal, form, null),
     pay: () => payOwnInvoice(portal, form),
@@ -183,7 +183,7 @@ function changeCard({ store, customer, subscriptions }: Portal, form: URLSearchP
   const confirmation = cardConfirmationPage(form)
   if (confirmation) return confirmation
   const card = addCard(store, customer.id, given)
-  showTrueColours(store, card)
+  declineLaterCharges(store, card)
   const { id } = card
   updateCustomer(store, customer.id, { invoice_settings: { default_payment_method: id } })
   for (const subscription of subscriptions) {
@@ -194,6 +194,6 @@ function changeCard({ store, customer, subscriptions }: Portal, form: URLSearchP
 
 function payOwnInvoice({ store, customer }: Portal, form: URLSearchParams): PageAnswer | undefined {
   const invoice = store.need('invoice', form.get('invoice') ?? '')
-  if (invoice.customer !== customer.id) throw invalidRequest('This invoice is somebody else’s.')
+  if (invoice.customer !== customer.id) throw invalidRequest('This invoice belongs to another customer.')
   return payOrConfirm(store, invoice.id, form)
 }
