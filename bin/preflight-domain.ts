@@ -27,8 +27,9 @@ export async function front({ settings, region }: PreflightContext): Promise<Fin
  */
 export async function certificate({ settings, region: stageRegion }: PreflightContext): Promise<Finding> {
   if (!settings.customDomain) return skip('the stage has no domain_name')
-  const { domainName, certificateArn } = settings.customDomain
+  const { domainName, certificateArn: regional, frontCertificateArn } = settings.customDomain
   const region = settings.front ? frontRegion : stageRegion
+  const certificateArn = (settings.front ? frontCertificateArn : regional) ?? ''
   const request = `aws acm request-certificate --domain-name ${domainName} --validation-method DNS --region ${region}`
   const itsRegion = certificateArn.split(':')[3] ?? ''
   if (itsRegion !== region) return fail(`a certificate in ${region}`, `one in ${itsRegion}`, request)

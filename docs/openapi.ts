@@ -1,5 +1,5 @@
-/** Generates `docs/openapi.json` and the README's table from the contracts; `--check` only tells whether they are current. */
-import { readFileSync, writeFileSync } from 'node:fs'
+/** Generates the documents that follow from the contracts; with `--check` it fails if a file differs. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import * as z from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi'
@@ -14,8 +14,10 @@ import writtenExamples from './examples.json' with { type: 'json' }
 import { gatewayAnswer, gatewayAnswerText, isGatewayStatus } from './gateway-answers.ts'
 import { headersOf, headers as headerTexts } from './headers.ts'
 import { withNamedParts } from './named-parts.ts'
+import { operationsPage } from './operations-page.ts'
 import { simplify, withAnyJson } from './portable-schemas.ts'
 import { problemExamples } from './problem-examples.ts'
+import { problemsPage } from './problems-page.ts'
 import { publishedDocument } from './published-document.ts'
 import { stageDocuments } from './stages.ts'
 
@@ -250,25 +252,15 @@ export function openApiDocument() {
   return withConditions(withNamedParts(withAnyJson(document)))
 }
 
-/** The README's table of operations. */
-function operationsTable(): string {
-  const rows = operationList.map(([, { id, route, scope }]) => `| \`${id}\` | \`${route}\` | ${scopeCell(scope)} |`)
-  return `<!-- operations -->\n${rows.join('\n')}\n<!-- /operations -->`
-}
-
-const scopeCell = (scope: Operation['scope']): string =>
-  scope === 'public' ? 'public' : scope === 'any' ? 'any valid credential' : `\`${scope}\``
-
 const textOf = (document: object): string => `${JSON.stringify(document, null, 2)}\n`
 
 /** The generated texts, by file. */
 function generated(): [URL, string][] {
-  const readme = new URL('../README.md', import.meta.url)
-  const table = /<!-- operations -->[\s\S]*<!-- \/operations -->/
   return [
     [new URL('openapi.json', import.meta.url), textOf(openApiDocument())],
     [new URL('published/openapi.json', import.meta.url), textOf(publishedDocument())],
-    [readme, readFileSync(readme, 'utf8').replace(table, operationsTable)],
+    [new URL('operations.md', import.meta.url), operationsPage()],
+    [new URL('problems.md', import.meta.url), problemsPage()],
     ...stageDocuments(),
   ]
 }
@@ -281,7 +273,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
   for (const [file, current] of generated()) {
     if (!values.check) writeFileSync(file, current)
-    else if (readFileSync(file, 'utf8') !== current) {
+    else if (!existsSync(file) || readFileSync(file, 'utf8') !== current) {
       console.error(
         `${file.pathname.split('/').slice(-2).join('/')} does not match the contracts; run: npm run openapi`,
       )

@@ -11,10 +11,11 @@ export function makeFrontSecret(scope: Construct): string {
   })
   Validations.of(secret).acknowledge({
     id: 'AwsSolutions-SMG4',
-    reason: 'CloudFront and the functions take it at a deploy: rotating it is deleting it and deploying twice.',
+    reason: 'CloudFront and the functions take it at a deploy, so no function can rotate it; the runbook says how to.',
   })
   return secret.secretArn
 }
 
 /** Resolved by CloudFormation at the deploy, for the origin header and for the variable of functions. */
-export const frontSecretValue = (secretArn: string): string => SecretValue.secretsManager(secretArn).unsafeUnwrap()
+export const frontSecretValue = (secretArn: string, versionId?: string): string =>
+  SecretValue.secretsManager(secretArn, versionId ? { versionId } : {}).unsafeUnwrap()

@@ -14,7 +14,7 @@ import { frontSecretValue } from './front-secret.ts'
 import { outboundEnvironment } from './outbound-settings.ts'
 import { pascalCase } from './pascal-case.ts'
 import { ServiceFunction, type Surroundings } from './service-function.ts'
-import { type StageSettings, stackName } from './stage.ts'
+import { type FrontSettings, type StageSettings, stackName } from './stage.ts'
 import { addTableEndpoint } from './vpc.ts'
 
 interface FunctionsStackProps extends Surroundings {
@@ -56,7 +56,7 @@ export class FunctionsStack extends Stack {
           // Only here: a commit that changes nothing else deploys one function.
           ...(operation.id === getHealth.id ? { [environmentNames.commit]: deployedCommit() } : {}),
           ...(operation.id === getDocs.id ? referenceEnvironment(referenceScript) : {}),
-          ...(frontSecretArn ? { [environmentNames.frontSecret]: frontSecretValue(frontSecretArn) } : {}),
+          ...frontEnvironment(settings.front, frontSecretArn),
         },
       })
     }
@@ -94,3 +94,11 @@ const referenceEnvironment = (script?: ReferenceScript): Record<string, string> 
   ...(script ? { [environmentNames.referenceScriptUrl]: script.url } : {}),
   ...(script?.integrity ? { [environmentNames.referenceScriptIntegrity]: script.integrity } : {}),
 })
+
+const frontEnvironment = (front: FrontSettings | undefined, secretArn: string | undefined): Record<string, string> =>
+  front && secretArn
+    ? {
+        [environmentNames.frontSecret]: frontSecretValue(secretArn, front.secretVersion),
+        ...(front.isOnlyWay ? { [environmentNames.frontOnly]: 'on' } : {}),
+      }
+    : {}

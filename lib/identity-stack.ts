@@ -2,7 +2,7 @@
  * Where people sign in when a stage names no issuer of its own: a Cognito user pool whose ID tokens say which
  * organization somebody belongs to and in which role. Only an operator adds people and says so of them.
  */
-import { type App, CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib'
+import { type App, CfnOutput, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import {
   AccountRecovery,
   ClientAttributes,
@@ -14,7 +14,6 @@ import {
   UserPoolClientIdentityProvider,
 } from 'aws-cdk-lib/aws-cognito'
 import type { Construct } from 'constructs'
-import { removalPolicyOf } from './removal-policy.ts'
 import { type OidcSettings, outputNames, type StageSettings, stackName } from './stage.ts'
 import { addTokenTrigger } from './token-trigger.ts'
 import { userAttributes } from './user-attributes.ts'
@@ -73,7 +72,8 @@ export class IdentityStack extends Stack {
         role: new StringAttribute({ minLen: 1, maxLen: 20, mutable: true }),
       },
       deletionProtection: retainData,
-      removalPolicy: removalPolicyOf({ retainData }),
+      // Deletion protection would refuse the roll-back of a first deploy.
+      removalPolicy: retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
     Validations.of(userPool).acknowledge({
       id: 'AwsSolutions-COG2',

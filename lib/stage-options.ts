@@ -44,7 +44,7 @@ const list = <Item extends z.ZodType>(item: Item, meaning: Meaning) => option(z.
 
 /** A switch: true or false in a stage file, on or off after `-c`. */
 const onOff = (meaning: Meaning) =>
-  option(z.boolean({ error: 'must be on or off after -c, true or false in a stage file' }), meaning, (text) =>
+  option(z.boolean({ error: 'must be on or off after -c, and true or false in a stage file' }), meaning, (text) =>
     text === 'on' ? true : text === 'off' ? false : text,
   )
 
@@ -281,9 +281,20 @@ export const stageOptions = {
     example: 'rtb-0123456789abcdef0',
   }),
   front: onOff({
-    help: 'CloudFront and a WAF in front of the API, with a rate rule per address. Only in us-east-1, or with `front_web_acl_arn`.',
+    help: 'CloudFront and a WAF in front of the API, with a rate rule per address. Only in us-east-1, or with `front_web_acl_arn`. To remove it: `off` for one deploy, then leave it out.',
     example: 'on',
   }),
+  close_api_address: onOff({
+    help: 'Refuse requests that did not come through the front. Switch it on once clients use the address of the front.',
+    example: 'on',
+  }),
+  front_secret_version: option(
+    matching(/^[0-9a-f-]{36}$/, 'must be the id of a version of the secret, as put-secret-value prints it'),
+    {
+      help: 'Version of the secret that CloudFront adds to requests. Change it to replace the secret.',
+      example: '0f1e2d3c-0000-4000-8000-000000000000',
+    },
+  ),
   front_requests_per_five_minutes: wholeNumber(2_000_000_000, {
     help: 'Requests that the rate rule admits per address in five minutes (default 3,000; WAF takes 10 or more).',
     example: '3000',
@@ -308,12 +319,12 @@ export const stageOptions = {
       'must be the ARN of a backup vault, arn:aws:backup:<region>:<account>:backup-vault:…',
     ),
     {
-      help: 'Backup vault in another region or account. A daily backup of the table is copied there.',
+      help: 'Backup vault in another region. A daily backup of the table is copied there.',
       example: 'arn:aws:backup:eu-west-1:123456789012:backup-vault:octomil',
     },
   ),
   secrets_key_arn: option(matching(kmsKeyArn, 'must be the ARN of a KMS key, arn:aws:kms:<region>:<account>:key/…'), {
-    help: 'Key of customers’ secrets that exists already: a replica, in a region that takes over. Only at the first deploy of a stage.',
+    help: 'Key of customers’ secrets that exists already: a replica, in a region that takes over. Set it before the first deploy; it cannot change later.',
     example: 'arn:aws:kms:eu-west-1:123456789012:key/mrk-0f1e2d3c000040008000000000000000',
   }),
   key_admin_role_arn: option(
@@ -322,7 +333,7 @@ export const stageOptions = {
       'must be the ARN of a role, arn:aws:iam::<account>:role/…',
     ),
     {
-      help: 'The only role that may delete or disable the key of customers’ secrets.',
+      help: 'The only role that may delete or disable the key of customers’ secrets, in a protected stage. A role that may change the policy of the key can lift this.',
       example: 'arn:aws:iam::123456789012:role/KeyAdmin',
     },
   ),

@@ -49,8 +49,10 @@ export interface FrontSettings {
   requestsPerFiveMinutes: number
   /** Of the operator, instead of the one that the stack makes. */
   webAclArn: string | undefined
-  /** In us-east-1, of the custom domain. */
-  certificateArn: string | undefined
+  /** Whether functions refuse requests that did not come through it. */
+  isOnlyWay: boolean
+  /** Of the secret that it adds to requests; undefined: the current one. */
+  secretVersion: string | undefined
 }
 
 export interface StageSettings extends OutboundSettings {
@@ -81,6 +83,8 @@ export interface StageSettings extends OutboundSettings {
   web: boolean
   vpc: VpcSettings | undefined
   front: FrontSettings | undefined
+  /** The stage has, or had, a front. Its secret goes a deploy later than the front, since deployed functions import it. */
+  hasFrontSecret: boolean
   /** Where a daily backup of the table is copied to. */
   backupCopyVaultArn: string | undefined
   /** A key that exists already, instead of one that the stage makes. */
@@ -141,9 +145,10 @@ export function readStageSettings(context: (name: string) => unknown, file?: Sta
     web: values.web ?? true,
     vpc: readVpc(given),
     front: readFront(given),
+    hasFrontSecret: values.front !== undefined,
     backupCopyVaultArn: values.backup_copy_vault_arn,
     secretsKeyArn: values.secrets_key_arn,
-    keyAdminRoleArn: values.key_admin_role_arn,
+    keyAdminRoleArn: readKeyAdmin(given, posture),
     given: values,
   }
 }
@@ -192,21 +197,32 @@ function readVpc(given: GivenOptions): VpcSettings | undefined {
   return { id, subnetIds: subnet_ids, securityGroupIds: security_group_ids, routeTableIds: route_table_ids }
 }
 
+/** In a disposable stage, CloudFormation itself must be able to delete the key. */
+function readKeyAdmin(given: GivenOptions, posture: 'disposable' | 'protected'): string | undefined {
+  const role = given.values.key_admin_role_arn
+  if (role !== undefined && posture === 'disposable')
+    given.refuse('key_admin_role_arn', 'has no place in a disposable stage, whose key goes with it; remove it')
+  return role
+}
+
 const defaultFrontRequests = 3000
 
 function readFront(given: GivenOptions): FrontSettings | undefined {
-  const { front, front_requests_per_five_minutes, front_web_acl_arn, front_certificate_arn } = given.values
-  given.requireWith('front', ['front_requests_per_five_minutes', 'front_web_acl_arn', 'front_certificate_arn'])
+  const { front, front_requests_per_five_minutes, front_web_acl_arn, close_api_address, front_secret_version } =
+    given.values
+  given.requireWith('front', [
+    ...(['front_requests_per_five_minutes', 'front_web_acl_arn', 'front_certificate_arn'] as const),
+    ...(['close_api_address', 'front_secret_version'] as const),
+  ])
   if (!front) return undefined
-  if (given.values.domain_name !== undefined && !front_certificate_arn)
-    given.refuse(
-      'front',
-      'with domain_name, CloudFront has the name; add front_certificate_arn, its certificate in us-east-1',
-    )
-  given.requireWith('domain_name', ['front_certificate_arn'])
   const requestsPerFiveMinutes = front_requests_per_five_minutes ?? defaultFrontRequests
   if (requestsPerFiveMinutes < 10) given.refuse('front_requests_per_five_minutes', 'must be 10 or more')
-  return { requestsPerFiveMinutes, webAclArn: front_web_acl_arn, certificateArn: front_certificate_arn }
+  return {
+    requestsPerFiveMinutes,
+    webAclArn: front_web_acl_arn,
+    isOnlyWay: close_api_address ?? false,
+    secretVersion: front_secret_version,
+  }
 }
 
 /** The name of a stack, for people and for scripts that read its outputs. */
@@ -236,6 +252,7 @@ export const outputNames = {
   apiUrl: 'ApiUrl',
   docsUrl: 'DocsUrl',
   commit: 'Commit',
+  optionsDigest: 'OptionsDigest',
   secretsKeyArn: 'SecretsKeyArn',
   stripeSecretArn: 'StripeSecretArn',
   alarmTopicArn: 'AlarmTopicArn',

@@ -1,5 +1,5 @@
 /** What must outlive everything else: the table, the key that customers' secrets are sealed with, and Stripe's secret. */
-import { CfnOutput, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
+import { CfnOutput, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
@@ -29,13 +29,15 @@ export class StorageStack extends Stack {
       billing: Billing.onDemand(),
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: retainData,
-      removalPolicy,
+      // Deletion protection would refuse the roll-back of a first deploy.
+      removalPolicy: retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
     this.secretsKey = settings.secretsKeyArn
       ? Key.fromKeyArn(this, 'SecretsKey', settings.secretsKeyArn)
       : this.#secretsKey(settings)
     if (settings.backupCopyVaultArn) addBackups(this, this.table, settings.backupCopyVaultArn)
-    this.frontSecretArn = settings.front && makeFrontSecret(this)
+    this.frontSecretArn = settings.hasFrontSecret ? makeFrontSecret(this) : undefined
+    if (this.frontSecretArn) this.exportValue(this.frontSecretArn)
     const ownSecretArn = this.#emptySecret(stage, removalPolicy)
     this.stripeSecretArn = stripe.secretArn ?? ownSecretArn
     new CfnOutput(this, outputNames.tableName, { value: this.table.tableName })
@@ -52,8 +54,10 @@ export class StorageStack extends Stack {
       description: 'Seals the secrets that customers entrust to the Octomil settings API',
       enableKeyRotation: true,
       // So that another region can have a replica: a copy of the table elsewhere is worth nothing without the key.
-      multiRegion: settings.retainData,
-      removalPolicy: removalPolicyOf(settings),
+      // In every stage, since a key can never change it, and the posture can.
+      multiRegion: true,
+      // The deny of the key admin would also refuse the roll-back of a first deploy.
+      removalPolicy: settings.keyAdminRoleArn ? RemovalPolicy.RETAIN : removalPolicyOf(settings),
     })
     if (settings.keyAdminRoleArn) denyKeyRemoval(key, settings.keyAdminRoleArn)
     return key

@@ -38,6 +38,8 @@ export const environmentNames = {
   billingOverride: 'BILLING_OVERRIDE',
   /** What CloudFront adds to each request, in stages where it is in front of the API. */
   frontSecret: 'FRONT_SECRET',
+  /** `on`: requests that did not come through CloudFront are refused. */
+  frontOnly: 'FRONT_ONLY',
 } as const
 
 type EnvironmentKey = keyof typeof environmentNames

@@ -65,7 +65,7 @@ beforeEach(() => {
   const hostedZone = { id: 'Z1', name: 'example.com' }
   settings = {
     ...{ stage: 'dev', retainData: false, lambdaConcurrency: 1000, front: undefined },
-    customDomain: { domainName: 'api.example.com', certificateArn, hostedZone },
+    customDomain: { domainName: 'api.example.com', certificateArn, frontCertificateArn: certificateArn, hostedZone },
     stripe: { secretArn, secretKeyArn: keyArn, apiUrl },
   }
   sts.on(GetCallerIdentityCommand).resolves({ Account: account, Arn: `arn:aws:iam::${account}:user/ada` })
@@ -173,7 +173,12 @@ const failures: readonly Case[] = [
     'the stage is in a region where CloudFront finds no web ACL',
     () => {
       process.env.AWS_REGION = 'eu-west-1'
-      settings.front = { requestsPerFiveMinutes: 3000, webAclArn: undefined, certificateArn: undefined }
+      settings.front = {
+        requestsPerFiveMinutes: 3000,
+        webAclArn: undefined,
+        isOnlyWay: false,
+        secretVersion: undefined,
+      }
     },
     /^FAIL front: expected the region us-east-1, .*got eu-west-1, fix: .*front_web_acl_arn/,
   ],
@@ -481,7 +486,7 @@ const denials: readonly Case[] = [
 
 describe('an account that is ready', () => {
   test('passes every check, and is named with its region, its versions and its mode', async () => {
-    settings.front = { requestsPerFiveMinutes: 3000, webAclArn: undefined, certificateArn: certificateArn }
+    settings.front = { requestsPerFiveMinutes: 3000, webAclArn: undefined, isOnlyWay: false, secretVersion: undefined }
     const { failed, warned, lines, lineOf } = await preflight()
     expect(lines.filter((line) => !/^ok {3}[\w-]+ {2}\d+ ms/.test(line))).toEqual([])
     expect([failed, warned, lines.length]).toEqual([0, 0, preflightCheckNames.length])

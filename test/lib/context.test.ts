@@ -96,7 +96,7 @@ describe('names of context', () => {
   })
 
   test('that are ours, of CDK itself, or of something else are taken', () => {
-    const app = new App({ context: { ...cdkJson.context, ...fullStage } })
+    const app = new App({ context: { ...cdkJson.context, ...fullStage, posture: 'protected' } })
     app.node.setContext('stage', 'dev')
     expect(stageSettingsOf(app)).toMatchObject({ stage: 'dev', alarmEmail: 'oncall@example.com' })
     const others = ['availability-zones:account=1:region=x', 'aws:cdk:bundling-stacks', 'team', 'environment']

@@ -134,7 +134,7 @@ test('in prod the pool outlives its stack and is protected from deletion; in dev
   )
   expect(prod.terminationProtection).toBe(true)
   const kept = only(resourcesOf([Template.fromStack(prod)]), 'AWS::Cognito::UserPool')
-  expect(kept).toMatchObject({ DeletionPolicy: 'RetainExceptOnCreate', Properties: { DeletionProtection: 'ACTIVE' } })
+  expect(kept).toMatchObject({ DeletionPolicy: 'Retain', Properties: { DeletionProtection: 'ACTIVE' } })
   expect(pool).toMatchObject({ DeletionPolicy: 'Delete', Properties: { DeletionProtection: 'INACTIVE' } })
 })
 

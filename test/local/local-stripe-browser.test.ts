@@ -5,7 +5,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Service, seed, startService } from '../../local/service.ts'
-import { hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
+import { browserTimeoutMs, hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
 
 interface Billing {
   plan: { code: string; limits: { max_devices: number } }
@@ -13,7 +13,7 @@ interface Billing {
   subscription: { status: string; interval: string; quantity: number; cancel_at: string | null } | null
 }
 
-describe.skipIf(!hasChromium)(titleInBrowser('in a browser'), () => {
+describe.skipIf(!hasChromium)(titleInBrowser('in a browser'), { timeout: browserTimeoutMs }, () => {
   let service: Service
   let browser: Browser
   let page: Page
@@ -26,6 +26,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('in a browser'), () => {
     token = org?.tokens.owner ?? ''
     browser = await launchChromium()
     page = await browser.newPage()
+    page.setDefaultTimeout(browserTimeoutMs)
     page.on('request', (request) => {
       if (new URL(request.url()).hostname !== '127.0.0.1' && !request.url().startsWith('data:'))
         foreign.push(request.url())
