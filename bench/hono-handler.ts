@@ -1,8 +1,7 @@
 /**
- * The same operations as a Lambda in Hono and zod, as one would write it today: Hono's router, its secure headers and
- * its zod validator in the place of our pipeline. What is beneath is the service's own (authentication, rate limit,
- * scopes, schemas, entities, commit, log), so that the two differ in nothing else. It has no idempotency, no deadline, no
- * conditional requests and no record of denied attempts.
+ * The same operations as a typical Lambda in Hono and zod: Hono's router, secure headers and zod validator replace our
+ * pipeline. Both use the service's authentication, rate limit, scopes, schemas, entities, commit and log, so only the pipeline
+ * differs. The Hono function has no idempotency, no deadline, no conditional requests and no record of denied attempts.
  */
 import { zValidator } from '@hono/zod-validator'
 import { Hono } from 'hono'
@@ -85,7 +84,7 @@ const answered = ({ status, body, once, headers = {} }: Answer, { answerHeaders 
 
 app.get('/api/v1/health', () => Response.json({ status: 'ok', version: 'bench', stage: 'bench' }))
 
-// The more specific path first: Hono takes the first that matches.
+// The more specific path first: Hono takes the first match.
 admit(listScopes)
 app.get(listScopes.path, ({ var: { exchange } }) => answered(ok(scopeRegistry), exchange))
 

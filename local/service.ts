@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { createStripe, type LocalStripe, stripeSecretKey, stripeWebhookSecret } from '@octomil/local-stripe'
 import type { Throttle } from '../functions/throttles.ts'
 import { deployedCommit } from '../lib/commit.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -23,7 +24,6 @@ import {
   referenceScriptPath,
 } from './reference.ts'
 import type { DevState } from './state.ts'
-import { createStripe, type LocalStripe, stripeSecretKey, stripeWebhookSecret } from './stripe/stripe.ts'
 
 export interface ServiceOptions {
   /** 0 for any free port. */

@@ -2,10 +2,10 @@
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { stripeWebhookSecret } from '@octomil/local-stripe'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { runSmoke, type SmokeOptions, smokeCheckNames } from '../../bin/smoke-run.ts'
 import { type Service, seed, startService } from '../../local/service.ts'
-import { stripeWebhookSecret } from '../../local/stripe/stripe.ts'
 import { httpTo } from '../http/target.ts'
 import { type Answer, type Break, type Passing, type SmokeProxy, startSmokeProxy } from './smoke-proxy.ts'
 

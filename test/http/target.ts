@@ -1,12 +1,12 @@
 /** What the HTTP suite talks to: the local gateway, or a deployed API that `OCTOMIL_TARGET` names a file about. */
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
+import { stripeSecretKey, stripeWebhookSecret } from '@octomil/local-stripe'
 import { type BodyOf, createSettingsClient, type SettingsClient } from '../../client/src/index.ts'
 import { operationList } from '../../functions/operations.ts'
 import type { Issuer } from '../../local/issuer.ts'
 import { seed, startService } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
-import { stripeSecretKey, stripeWebhookSecret } from '../../local/stripe/stripe.ts'
 import { matchPath } from '../../shared/http/route.ts'
 import { newId } from '../../shared/ids.ts'
 

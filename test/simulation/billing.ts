@@ -4,9 +4,14 @@
  * fail. The key is wrong for a while, lookup keys move to other prices, second subscriptions and deleted customers occur.
  * At the end the stored plan must be the highest that Stripe gives.
  */
-import { completeSession } from '../../local/stripe/checkout.ts'
-import { setCardsFail } from '../../local/stripe/customers.ts'
-import type { Customer, Event, Price, Subscription } from '../../local/stripe/objects.ts'
+import {
+  type Customer,
+  completeSession,
+  type Event,
+  type Price,
+  type Subscription,
+  setCardsFail,
+} from '@octomil/local-stripe/model'
 import {
   findCheckout,
   isPaid,
