@@ -3,8 +3,11 @@
  * order, but a resource with a strong `ETag` must have the same bytes every time. Drops fields that `order` does not
  * name.
  */
-export function inOrder<T extends object>(order: readonly (keyof T)[], record: T): T {
-  return Object.fromEntries(order.filter((name) => name in record).map((name) => [name, sorted(record[name])])) as T
+export function inOrder<T extends object, Name extends keyof T>(order: readonly Name[], record: T): Pick<T, Name> {
+  return Object.fromEntries(order.filter((name) => name in record).map((name) => [name, sorted(record[name])])) as Pick<
+    T,
+    Name
+  >
 }
 
 function sorted(value: unknown): unknown {

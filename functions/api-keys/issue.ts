@@ -19,7 +19,7 @@ interface IssueCall {
 export async function issue(
   { caller, names, now, commit }: IssueCall,
   { environment, ...rest }: KeyWish,
-): Promise<Answer> {
+): Promise<IssuedAnswer> {
   const wish = { ...rest, environment: names('environment') ? environment : undefined }
   const definition = delegated(caller, wish)
   requireOriginsOf(definition)

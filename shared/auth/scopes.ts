@@ -130,19 +130,33 @@ export function templateScopes(name: string): readonly Scope[] {
   return template.scopes
 }
 
-const describe = (descriptions: Readonly<Record<string, string>>, group: string) =>
-  Object.entries(descriptions).map(([scope, description]) => ({ scope, group, description, includes: [] as string[] }))
+interface ScopeView {
+  scope: Scope
+  group: string
+  description: string
+  includes: Scope[]
+}
+
+const describe = <Name extends Scope>(descriptions: Readonly<Record<Name, string>>, group: string): ScopeView[] =>
+  (Object.keys(descriptions) as Name[]).map((scope) => ({
+    scope,
+    group,
+    description: descriptions[scope],
+    includes: [],
+  }))
 
 const views = {
   scopes: [
     ...describe(productScopes, 'product'),
     ...describe(controlScopes, 'control'),
-    ...Object.entries(bundles).map(([scope, { description, scopes }]) => ({
-      scope,
-      group: 'bundle',
-      description,
-      includes: [...scopes] as string[],
-    })),
+    ...(Object.keys(bundles) as (keyof typeof bundles)[]).map(
+      (scope): ScopeView => ({
+        scope,
+        group: 'bundle',
+        description: bundles[scope].description,
+        includes: [...bundles[scope].scopes],
+      }),
+    ),
   ],
   key_types: keyTypeScopes,
   roles: roleScopes,

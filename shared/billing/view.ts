@@ -5,7 +5,7 @@ import { lazy } from '../lazy.ts'
 import { activeOverride, type Billing, type PlanOverride, planOf } from './current-plan.ts'
 import { invoiceSummarySchema } from './invoice-view.ts'
 import { planCodes, planFeatures, plans } from './plans.ts'
-import { type BillingProjection, type Subscription, subscriptionStatuses } from './projection.ts'
+import { type Subscription, subscriptionStatuses } from './projection.ts'
 
 const instant = lazy(() => z.iso.datetime())
 const maybeInstant = lazy(() => instant().nullable())
@@ -165,12 +165,12 @@ export function toBillingView(billing: Billing, now: Date) {
   return {
     plan,
     plan_source: source,
-    override: inOrderOrNull<PlanOverride>(overrideOrder, activeOverride(billing, now)),
-    subscription: inOrderOrNull<ShownSubscription>(subscriptionOrder, shownSubscription(projection?.subscription)),
+    override: inOrderOrNull(overrideOrder, activeOverride(billing, now)),
+    subscription: inOrderOrNull(subscriptionOrder, shownSubscription(projection?.subscription)),
     subscription_conflict: projection?.subscription_conflict ?? false,
     unknown_price: projection?.unknown_price ?? false,
     customer_id: customerId ?? null,
-    projection: inOrderOrNull<BillingProjection>(projectionOrder, projection),
+    projection: inOrderOrNull(projectionOrder, projection),
   }
 }
 
@@ -183,5 +183,5 @@ function endOf({ ended_at, cancel_at, cancel_at_period_end, current_period_end }
   return ended_at ?? cancel_at ?? (cancel_at_period_end ? current_period_end : null)
 }
 
-const inOrderOrNull = <T extends object>(order: readonly (keyof T)[], part: T | null | undefined) =>
+const inOrderOrNull = <T extends object, Name extends keyof T>(order: readonly Name[], part: T | null | undefined) =>
   part ? inOrder(order, part) : null

@@ -19,6 +19,9 @@ export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawSh
     })
     .meta({ minProperties: 1 })
 
+/** Writes a change with its audit event, and hands back the answer. */
+export type Commit<Given extends Answer> = (change: Change, answer: Given) => Promise<Given>
+
 /** Commits a change; one that changes nothing is answered and leaves no event. */
 export const commitIfChanged = async (
   commit: (mutation: Mutation, answer: Answer) => Promise<Answer>,

@@ -4,16 +4,19 @@
  */
 import type { Mutation } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated, type StoredRecord } from '../storage/record.ts'
-import { type Answer, created, resource } from './answer.ts'
-import { commitIfChanged, requireMatch } from './patch.ts'
+import { created, type JsonAnswer, resource } from './answer.ts'
+import { type Commit, commitIfChanged, requireMatch } from './patch.ts'
 
 /** A record as it may be seen. */
-export const recordAnswer = <T extends StoredRecord>(kind: RecordKind<T>, record: T): Answer =>
+export const recordAnswer = <T extends StoredRecord, View extends object>(kind: RecordKind<T, View>, record: T) =>
   resource(kind.shown(record), record.version)
 
 /** A record that has come to be. */
-export const recordCreatedAnswer = <T extends StoredRecord>(kind: RecordKind<T>, record: T, location: string): Answer =>
-  created(kind.shown(record), location, undefined, record.version)
+export const recordCreatedAnswer = <T extends StoredRecord, View extends object>(
+  kind: RecordKind<T, View>,
+  record: T,
+  location: string,
+) => created(kind.shown(record), location, undefined, record.version)
 
 /** @throws ProblemError `precondition_failed` when `If-Match` names another state of the record */
 export const requireRecordMatch = <T extends StoredRecord>(

@@ -13,7 +13,7 @@ import { authorize } from './authorize.ts'
 import { recordDenied } from './denied-attempts.ts'
 import type { Exchange } from './exchange.ts'
 import { type IdempotencyLease, isReplay, onceOnly } from './idempotency.ts'
-import type { Operation } from './operation.ts'
+import type { AnswerOf, ExactAnswer, Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
 import { enforceRateLimit } from './rate-limit.ts'
 
@@ -31,10 +31,12 @@ export interface Call<Op extends Operation> extends RequestOf<Op> {
 }
 
 /** Serves one request of an operation: typed request in, typed answer out. `run` calls it again after a stale read. */
-type Handler<Op extends Operation> = (call: Call<Op>) => Promise<Answer> | Answer
+type Handler<Op extends Operation, Given extends Answer> = (
+  call: Call<Op>,
+) => Promise<ExactAnswer<Op, Given>> | ExactAnswer<Op, Given>
 
 /** The Lambda handler of an operation that needs a credential. */
-export const serve = <Op extends Operation>(operation: Op, handler: Handler<Op>) =>
+export const serve = <Op extends Operation, Given extends AnswerOf<Op>>(operation: Op, handler: Handler<Op, Given>) =>
   pipeline(operation, [admission(operation), deniedAttempts(operation)], (exchange) => {
     const caller = callerOf(exchange)
     return onceOnly(operation, caller, exchange, (lease) => run(handler, exchange, caller, lease))
@@ -119,8 +121,8 @@ const requestContextOf = (exchange: Exchange, caller: Caller): RequestContext =>
 })
 
 /** Runs the handler, and again with a fresh read after each stale one, until the deadline. */
-async function run<Op extends Operation>(
-  handler: Handler<Op>,
+async function run<Op extends Operation, Given extends Answer>(
+  handler: Handler<Op, Given>,
   exchange: Exchange,
   caller: Caller,
   lease: IdempotencyLease | undefined,

@@ -308,7 +308,7 @@ describe('when a transaction holds the row of a single write', () => {
   const conflict = () => new TransactionConflictException({ message: 'a fault of the test', $metadata: {} })
 
   /** Runs `run` while the first writes that `chosen` picks meet a conflict; says how often they were tried. */
-  async function withConflicts(chosen: (call: TableCall) => boolean, conflicts: number, run: () => Promise<Response>) {
+  async function withConflicts<R>(chosen: (call: TableCall) => boolean, conflicts: number, run: () => Promise<R>) {
     vi.spyOn(Math, 'random').mockReturnValue(0.01)
     let attempts = 0
     const response = await interceptTable((call, send) => {

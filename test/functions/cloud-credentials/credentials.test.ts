@@ -4,7 +4,7 @@ import { credentials, keyOf } from '../../../shared/cloud-credentials/entity.ts'
 import { providerNames, providersWithoutRoot } from '../../../shared/providers/providers.ts'
 import { decrypt } from '../../../shared/secrets/decrypt.ts'
 import { expectWholeChain, trailEnd } from '../../support/governance.ts'
-import { invoke, type Request, type Response } from '../../support/invoke.ts'
+import { invoke, type Request } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { bareProblem, expectProblem, faultPaths } from '../../support/problems.ts'
 import { startProvider, type TestProvider } from '../../support/provider.ts'
@@ -26,7 +26,7 @@ function credentialsOf({ adminKey: token }: Pick<TestOrg, 'adminKey'>) {
     },
     list: (query: Record<string, string> = {}) => invoke('cloud-credentials/list', { token, query }),
     get: (id: string) => invoke('cloud-credentials/get', on(id)),
-    patch: (id: string, body: unknown, extra: Extra = {}): Promise<Response> =>
+    patch: (id: string, body: unknown, extra: Extra = {}) =>
       invoke('cloud-credentials/update', { ...on(id), body, ...extra }),
     remove: (id: string, extra: Extra = {}) => invoke('cloud-credentials/delete', { ...on(id), ...extra }),
     eventsOf: async (id: string) =>
@@ -153,13 +153,13 @@ describe('patching a credential', () => {
     expect((await on.patch(id, { api_key: newKey })).body.key_version).toBe(3)
     const [, updated] = await on.eventsOf(id)
     expect(updated).toMatchObject({ action: 'cloud_credential.updated', resource: { type: 'cloud_credential', id } })
-    expect(updated.changes).toEqual(
+    expect(updated?.changes).toEqual(
       expect.arrayContaining([
         { field: 'masked', before: '…29Rb', after: '…17Pf' },
         { field: 'key_version', before: 1, after: 2 },
       ]),
     )
-    expect(updated.changes.length).toBe(2)
+    expect(updated?.changes.length).toBe(2)
     expect(JSON.stringify(updated)).not.toMatch(/ciphertext|sk-cred/)
   })
 
@@ -207,7 +207,7 @@ describe('patching a credential', () => {
     expect((await on.patch(id, { enabled: false })).body.enabled).toBe(false)
     expect((await on.get(id)).body.enabled).toBe(false)
     const [, updated, ...more] = await on.eventsOf(id)
-    expect([updated.changes, more]).toEqual([[{ field: 'enabled', before: true, after: false }], []])
+    expect([updated?.changes, more]).toEqual([[{ field: 'enabled', before: true, after: false }], []])
   })
 
   test('20 times at once loses none: the last key that was stored is the one that is shown', async () => {
@@ -231,8 +231,8 @@ describe('a credential’s end and its trail', () => {
     expect(await rowsOf(org.orgId, `CRED#${id}`)).toEqual([])
     const [created, deleted, ...more] = await on.eventsOf(id)
     expect(more).toEqual([])
-    expect(created.action).toBe('cloud_credential.created')
-    const fields = created.changes.map(({ field, after }: { field: string; after: unknown }) => [field, after])
+    expect(created?.action).toBe('cloud_credential.created')
+    const fields = (created?.changes ?? []).map(({ field, after }) => [field, after])
     expect(Object.fromEntries(fields)).toEqual({
       ...{ provider: 'anthropic', name: 'told', enabled: true, masked: '…29Rb', key_version: 1 },
     })

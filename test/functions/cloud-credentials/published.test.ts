@@ -16,7 +16,8 @@ beforeAll(async () => {
 
 type Verb = 'create' | 'list' | 'get' | 'update' | 'delete'
 const request = (more: Request) => ({ token: org.adminKey, ...more })
-const call = (verb: Verb, more: Request = {}) => invokePublished(`cloud-credentials/${verb}`, request(more))
+const call = <Name extends Verb>(verb: Name, more: Request = {}) =>
+  invokePublished(`cloud-credentials/${verb}`, request(more))
 const on = (credential_id: string) => ({ params: { credential_id } })
 const ours = async (id: string) => (await invoke('cloud-credentials/get', request(on(id)))).body
 const patch = (id: string, body: object) => call('update', { ...on(id), body })
