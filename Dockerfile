@@ -9,6 +9,7 @@ WORKDIR /app
 FROM tools
 COPY --chown=node:node package.json package-lock.json .npmrc ./
 COPY --chown=node:node client/package.json client/
+COPY --chown=node:node local-stripe/package.json local-stripe/
 RUN npm ci
 COPY --chown=node:node . .
 EXPOSE 3000

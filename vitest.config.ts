@@ -14,7 +14,7 @@ export default defineConfig({
           // More than there may be cores: for a third of their time tests wait.
           maxWorkers: 3,
           name: 'service',
-          include: ['test/**/*.test.ts'],
+          include: ['test/**/*.test.ts', 'local-stripe/test/**/*.test.ts'],
           exclude: ['test/lib/**'],
           testTimeout: 30_000,
           hookTimeout: 30_000,

@@ -1,4 +1,4 @@
-/** The least that a function over DynamoDB can be: what the cold imports are compared with. */
+/** The smallest function that reads DynamoDB: the baseline of the cold imports. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb'
 

@@ -1,6 +1,6 @@
 /**
- * Child process: the same reads and writes as the service's, with node:http and the SDK and nothing between. No scopes,
- * no validation, no problems, no hash chain, no logs: what is above it is what the service's guarantees cost.
+ * Child process: the service's reads and writes with only node:http and the SDK. No scopes, no validation, no problems, no
+ * hash chain, no logs. The difference to the service is the cost of the service's guarantees.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
@@ -26,7 +26,7 @@ async function get(pk: string, sk: string): Promise<Record<string, unknown> | un
   return Item
 }
 
-/** One look-up per process and key, then the record beside the counter. */
+/** One look-up per process and key, then the record and the counter in parallel. */
 async function authenticate({ headers }: IncomingMessage): Promise<{ org_id: string; key_id: string }> {
   const hash = sha256(headers.authorization?.slice('Bearer '.length) ?? '')
   const owner = owners.get(hash) ?? ((await get(`KEYHASH#${hash}`, 'KEYHASH')) as { org_id: string; key_id: string })
@@ -59,7 +59,7 @@ async function list(org_id: string, limit: number) {
   return { data: Items?.slice(0, limit) }
 }
 
-/** Four rows in one transaction, of the sizes of the service's: record, look-up, event, head. */
+/** Four rows in one transaction, as large as the service's: record, look-up, event, head. */
 async function create(org_id: string, body: Record<string, unknown>) {
   const pk = `ORG#${org_id}`
   const head = (await get(pk, 'AUDITHEAD')) as { seq: number; hash: string }

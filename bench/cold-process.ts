@@ -1,6 +1,6 @@
 /**
- * A function as Lambda starts it: a fresh process that imports the bundle and, if asked to, answers one request. It runs
- * in an empty folder outside of the repository, so that a bundle that needs anything beside itself fails here.
+ * Starts a function as Lambda does: a fresh process imports the bundle and, optionally, answers one request. It runs in an
+ * empty folder outside the repository, so a bundle that needs another file fails here.
  */
 import { execFile } from 'node:child_process'
 import { cpSync } from 'node:fs'
@@ -12,9 +12,9 @@ import { bundle, bundleSettings } from '../lib/bundle.ts'
 export interface Code {
   name: string
   file: string
-  /** Of what the import loads. */
+  /** Bytes that the import loads. */
   startBytes: number
-  /** Of the packages that a request may load. */
+  /** Bytes of packages that a request may load later. */
   lateBytes: number
 }
 
@@ -28,7 +28,7 @@ export function copyHandlers(folder: string): Code[] {
   })
 }
 
-/** A handler of the bench, bundled as those of the service are but for `settings`. */
+/** Bundles a handler of the bench with the settings of the service's bundles, except `settings`. */
 export function bundleEntry(
   folder: string,
   name: string,
@@ -48,13 +48,13 @@ export function bundleEntry(
 }
 
 /**
- * What one process took: by the clock, and of the processor by the thread that imports and answers, which is what the clock
- * shows where nothing else runs.
+ * Times of one process: wall-clock time, and CPU time of the thread that imports and answers. On an idle machine both are
+ * the same.
  */
 export interface ColdStart {
   importMs: number
   importCpuMs: number
-  /** From before the import until the request is answered; without a request, as the import. */
+  /** From before the import until the answer; without a request, the same as the import. */
   answeredMs: number
   answeredCpuMs: number
   status: number | undefined
@@ -75,7 +75,7 @@ process.exit()`
 
 const run = promisify(execFile)
 
-/** Runs one process; `event` is handed to the handler once it is there. */
+/** Runs one process, which calls the handler with `event` if there is one. */
 export async function coldStart(
   { file }: Code,
   cwd: string,
@@ -86,7 +86,7 @@ export async function coldStart(
   const given = event ? [file, JSON.stringify(event)] : [file]
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program, ...given], { cwd, env })
   const processMs = performance.now() - start
-  // What the function logs is before it.
+  // The function's log lines come before the result.
   const [importMs, importCpuMs, answeredMs, answeredCpuMs, status] = JSON.parse(stdout.slice(stdout.lastIndexOf('\n')))
   return { importMs, importCpuMs, answeredMs, answeredCpuMs, status, processMs }
 }

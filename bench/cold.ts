@@ -1,4 +1,4 @@
-/** Cold imports: what Lambda does before a function's first request. */
+/** Cold imports: Lambda's work before a function's first request. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,13 +6,13 @@ import { bundleEntry, type Code, type ColdStart, coldStart, copyHandlers } from 
 import { type Budget, kib, median, ms, type Report, ratio, type TableRow } from './report.ts'
 
 const samples = 11
-/** Of what is loaded at the start, and of all code of a function; Stripe's client has a place of its own. */
+/** Limits for the code that a function loads at the start, and for all its code. Stripe's client loads later. */
 const sizeBudgetKib = { start: 450, all: 750 }
 const ratioBudget = 1.5
 
 interface Subject extends Code {
   starts: ColdStart[]
-  /** Each import against that of the bare handler right before it. */
+  /** Ratio of each import to the import of the bare handler just before it. */
   toBare: number[]
   cpuToBare: number[]
 }
@@ -26,7 +26,7 @@ export async function measureColdImports(): Promise<Report> {
     const stock = subject(bundleEntry(folder, 'bare handler, whole SDK', 'bare-handler.ts', { alias: {} }))
     const hono = subject(bundleEntry(folder, 'five operations in Hono and zod', 'hono-handler.ts'))
     const handlers = copyHandlers(folder).map(subject)
-    // In turns and in pairs, so that a slow second of the machine falls on both sides of a ratio.
+    // In turns and in pairs, so that a slow second of the machine affects both sides of a ratio.
     for (let sample = 0; sample < samples; sample++) {
       for (const each of [stock, hono, ...handlers]) {
         const base = await measure(bare, folder)
@@ -64,7 +64,7 @@ function report(bare: Subject, stock: Subject, hono: Subject, handlers: readonly
     'to whole SDK': ratio(medianOf(each, 'importMs'), medianOf(stock, 'importMs')),
     'process ms': ms(medianOf(each, 'processMs')),
   })
-  const note = `Medians of ${samples} fresh processes each, each beside a bare one of its own. The bare handler is one document client with one GetItem, bundled with the same settings; "whole SDK" is the same with nothing of the SDK left out, as esbuild does by itself; Hono has five operations in one function, on our own entities. What is loaded later is not in these times; the next table tells what it costs the request that needs it. The clock shows what else the machine does: on a busy one, single functions are off by 0.3 of a bare import, and CPU time of the importing thread by 0.05.`
+  const note = `Medians of ${samples} fresh processes each, paired with a fresh bare process. The bare handler is one document client with one GetItem, bundled with the same settings. "Whole SDK" is the same handler with esbuild’s default, which omits nothing of the SDK. The Hono function has five operations on our entities. These times exclude packages that load later; the next table has their cost. Wall-clock times depend on the load of the machine: on a busy one they vary by 0.3 of a bare import, and CPU time of the importing thread by 0.05.`
   return {
     tables: [{ title: 'Cold imports', rows: [bare, stock, hono, ...handlers].map(row), note }],
     budgets: budgetsOf(handlers),

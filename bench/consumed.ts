@@ -1,5 +1,5 @@
 /** What calls of the table consume, as the engine reports it, counted while they run. */
-import { table } from '../shared/table/table.ts'
+import { table } from '../shared/table/client.ts'
 
 export interface Consumed {
   readUnits: number
@@ -12,7 +12,7 @@ const readCalls = new Set(['GetItem', 'Query', 'BatchGetItem', 'TransactGetItems
 let counting: Consumed | undefined
 let watching = false
 
-/** Runs `work` and counts what it consumes. One at a time: calls that run beside it are counted with it. */
+/** Runs `work` and counts its units. Run one at a time: parallel calls are counted too. */
 export async function consumedBy(work: () => Promise<unknown>): Promise<Consumed> {
   watch()
   const consumed: Consumed = { readUnits: 0, writeUnits: 0, calls: [] }
@@ -42,7 +42,7 @@ function watch(): void {
           consumed.calls.push(`${call} ${units}`)
           return result
         } catch (error) {
-          // An error tells of no units, though a write whose condition fails is billed as one that goes through.
+          // An error reports no units, but DynamoDB bills a write whose condition fails like a successful one.
           consumed.calls.push(`${call} refused`)
           throw error
         }
@@ -55,7 +55,7 @@ interface Capacity {
   CapacityUnits?: number
 }
 
-/** One report a table, and there is one table; transactions and batches report it in a list. */
+/** The service has one table, so there is one report. Transactions and batches return it in a list. */
 function unitsOf(reported: Capacity | Capacity[] | undefined): number {
   const units = [reported].flat().reduce((sum, capacity) => sum + (capacity?.CapacityUnits ?? 0), 0)
   if (units === 0) throw new Error('the engine does not report the capacity that a call consumed')

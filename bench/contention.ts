@@ -1,31 +1,25 @@
-/** What grows or queues up in one organization: its audit chain, and the minute rows of its health. */
-import { countReports } from '../shared/execution/health-entity.ts'
-import { reporterNamed } from '../shared/execution/report-entity.ts'
-import { newId } from '../shared/ids.ts'
-import { orgPartition, queryRange } from '../shared/table/table.ts'
-import type { MinuteRow } from './bill.ts'
+/** Contention in one organization: many writers of one audit chain. */
+import { callOperation } from './call.ts'
 import { consumedBy } from './consumed.ts'
-import { deadline, makeOrg } from './fixture.ts'
+import { makeOrg } from './fixture.ts'
 import { ms, percentile, type Report, type TableRow } from './report.ts'
-import { rowBytes } from './rows.ts'
-import { run } from './steps.ts'
 
 export interface ChainRate {
   writers: number
   changesPerSecond: number
   attemptsPerChange: number
-  /** Of each change, from the request to its answer. */
+  /** Per change, from the request to its answer. */
   latenciesMs: number[]
 }
 
 const writersOfOneOrg = [1, 5, 20]
 const changesOfOneOrg = 400
 
-/** What writers of one org wait for each other. */
+/** Measures how long writers of one org wait for each other. */
 export async function measureContention(): Promise<Report> {
   const rows: TableRow[] = []
   for (const writers of writersOfOneOrg) rows.push(toRow(await measureChain(writers, changesOfOneOrg / writers)))
-  const note = `${changesOfOneOrg} creates of keys each, all answered 201, handlers and engine; the writers share one process, and so one core. Every change moves the head of the org's audit chain: who loses the race reads it again and tries once more, after a pause with full jitter. Other organizations are not waited for.`
+  const note = `${changesOfOneOrg} created keys each, all answered 201, handlers and engine. The writers share one process, and so one core. Each change moves the head of the org's audit chain. A writer that loses the race reads the head again and retries after a pause with full jitter. Writers of other organizations do not wait.`
   return { tables: [{ title: 'Writers of one organization', rows, note }] }
 }
 
@@ -37,7 +31,7 @@ const toRow = ({ writers, changesPerSecond, attemptsPerChange, latenciesMs }: Ch
   'p99 ms': ms(percentile(latenciesMs, 0.99)),
 })
 
-/** Changes of one org by many writers, every one of which must move the head of the same chain. */
+/** Many writers change one org, and each change must move the head of the same chain. */
 export async function measureChain(writers = 20, changesEach = 5): Promise<ChainRate> {
   const org = await makeOrg()
   const body = { name: 'Bench key', scopes: ['models:read'] }
@@ -48,7 +42,7 @@ export async function measureChain(writers = 20, changesEach = 5): Promise<Chain
       Array.from({ length: writers }, async () => {
         for (let change = 0; change < changesEach; change++) {
           const start = performance.now()
-          await run('api-keys/create', org, { body })
+          await callOperation('api-keys/create', org, { body })
           latenciesMs.push(performance.now() - start)
         }
       }),
@@ -61,32 +55,4 @@ export async function measureChain(writers = 20, changesEach = 5): Promise<Chain
     attemptsPerChange: calls.filter((call) => call.startsWith('TransactWriteItems')).length / changes,
     latenciesMs,
   }
-}
-
-export async function measureMinuteRow(): Promise<MinuteRow> {
-  const orgId = newId('org')
-  const targetId = newId('tgt')
-  const now = new Date()
-  const sizeWith = async (from: number, to: number): Promise<number> => {
-    for (let index = from; index < to; index++) {
-      const counts = {
-        started: 20,
-        succeeded: 20,
-        failed: 0,
-        tokens: 9000,
-        inflight: 2,
-        latencySumMs: 2400,
-        latencyCount: 20,
-      }
-      const reporter = reporterNamed(`server-${index}`)
-      const where = { requestId: newId('aud'), now, deadline: deadline() }
-      await countReports(orgId, reporter, [{ targetId, ...counts }], where)
-    }
-    const [row = {}] = await queryRange(`${orgPartition(orgId)}#HEALTH`, 'B#', 'C')
-    return rowBytes(row)
-  }
-  const few = await sizeWith(0, 1)
-  const many = await sizeWith(1, 101)
-  const bytesPerReporter = (many - few) / 100
-  return { baseBytes: few - bytesPerReporter, bytesPerReporter }
 }

@@ -1,6 +1,6 @@
 /**
- * The first request of a fresh process, import and all: what a package that is loaded late costs the request that needs
- * it, and spares the others. Table and Stripe answer from loopback at once, so that what is told is what the code takes.
+ * The first request of a fresh process, including the import: the cost of a late package for the requests that need it, and
+ * the gain for the others. Table and Stripe answer at once from loopback, so the times are those of the code.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -8,7 +8,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type OperationName, operations } from '../functions/operations.ts'
-import { customerBound, readBilling } from '../shared/billing/entity.ts'
+import { customerBound } from '../shared/billing/bind-customer.ts'
+import { readBilling } from '../shared/billing/rows.ts'
 import type { Operation } from '../shared/http/operation.ts'
 import { commit } from '../shared/storage/commit.ts'
 import { eventFor } from '../test/support/invoke.ts'
@@ -77,15 +78,15 @@ function cases(handlers: readonly Code[]): Case[] {
       ...token(org),
       body: {},
     })),
-    of('billing/list-invoices', 'asked of Stripe', { status: 200, stripe: true }, token),
-    of('billing/create-portal', 'asked of Stripe', { status: 201, stripe: true }, (org) => ({
+    of('billing/list-invoices', 'with a call to Stripe', { status: 200, stripe: true }, token),
+    of('billing/create-portal', 'with a call to Stripe', { status: 201, stripe: true }, (org) => ({
       ...token(org),
       body: {},
     })),
   ]
 }
 
-/** One that nothing is remembered of: a copy of its invoices would spare the call. */
+/** A new org, because a cached copy of its invoices would avoid the call. */
 async function payingOrg(): Promise<BenchOrg> {
   const org = await makeOrg()
   const { orgId } = org
@@ -94,7 +95,7 @@ async function payingOrg(): Promise<BenchOrg> {
   return org
 }
 
-/** Answers every call with as little as will do. */
+/** Answers every call with the smallest answer that works. */
 async function startStripe() {
   const body = JSON.stringify({ object: 'list', data: [], has_more: false, url: 'https://billing.stripe.com/bench' })
   const server = createServer((request, response) => {
@@ -124,6 +125,6 @@ function report(bare: Code, bareStarts: readonly ColdStart[], measured: readonly
     row(`${bare.name}: one read`, bare, false, bareStarts, 1),
     ...measured.map(({ title, code, stripe, starts, toBare }) => row(title, code, stripe, starts, median(toBare))),
   ]
-  const note = `Medians of ${samples} fresh processes each, CPU time but for the last column, each beside a bare one of its own. Requests that ask Stripe load its client first: for them a late package saves nothing, and the others do not have it. A request authenticates, counts and logs; the bare one reads a row.`
+  const note = `Medians of ${samples} fresh processes each, paired with a fresh bare process; CPU time except in the last column. Requests that call Stripe load its client first, so for them a late package saves nothing. A request authenticates, counts and logs; the bare handler reads a row.`
   return { tables: [{ title: 'First request of a process, with the import', rows, note }] }
 }

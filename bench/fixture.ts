@@ -1,15 +1,16 @@
-/** A real engine with the table in it, this process's environment set as a function's is, and organizations to measure with. */
+/** Starts a real engine with the table, sets this process's environment like a function's, and makes organizations. */
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
 import { createTable, startEngine } from '../local/engine.ts'
-import { insertKey, issueKey, keyCreated } from '../shared/api-keys/entity.ts'
+import { insertKey, issueKey, keyCreated } from '../shared/api-keys/issue.ts'
 import { countIssued } from '../shared/api-keys/limit.ts'
 import type { KeyDefinition } from '../shared/api-keys/record.ts'
-import { append, readHead } from '../shared/audit/trail.ts'
+import { append } from '../shared/audit/append.ts'
+import { readHead } from '../shared/audit/head.ts'
 import { templateScopes } from '../shared/auth/scopes.ts'
 import { newId } from '../shared/ids.ts'
 import { log } from '../shared/runtime/log.ts'
 import { commit } from '../shared/storage/commit.ts'
-import { table, tableName } from '../shared/table/table.ts'
+import { table, tableName } from '../shared/table/client.ts'
 
 export interface Fixture {
   endpoint: string
@@ -18,7 +19,7 @@ export interface Fixture {
 
 const benchTable = 'bench'
 
-/** A wrong `DYNAMODB_ENDPOINT` is for the reader to correct, without a stack trace. */
+/** A wrong `DYNAMODB_ENDPOINT` is the user's to correct, so it prints no stack trace. */
 export const explainEngine = ({ message }: Error): string | undefined =>
   message.startsWith('DYNAMODB_ENDPOINT') ? message : undefined
 
@@ -34,7 +35,7 @@ export async function startFixture(): Promise<Fixture> {
     STAGE: 'bench',
   })
   await createTable(engine.endpoint, benchTable)
-  // This process prints tables; the servers in child processes log as deployed functions do.
+  // This process prints tables. The servers in child processes log like deployed functions.
   log.setLogLevel('SILENT')
   return { endpoint: engine.endpoint, stop: engine.stop }
 }
@@ -56,11 +57,11 @@ const definition: KeyDefinition = {
   key_type: 'org',
   scopes: templateScopes('full_admin'),
   environment: 'live',
-  // No run comes near this many requests a minute.
+  // No run reaches this many requests a minute.
   rate_limit_per_minute: 100_000,
 }
 
-/** An organization with one key that may do everything. */
+/** An organization with one key that has all scopes. */
 export async function makeOrg(): Promise<BenchOrg> {
   const orgId = newId('org')
   const now = new Date()
@@ -72,14 +73,14 @@ export async function makeOrg(): Promise<BenchOrg> {
 
 export const makeOrgs = (count: number): Promise<BenchOrg[]> => Promise.all(Array.from({ length: count }, makeOrg))
 
-/** Adds key records of the shape that a creation stores, without their audit events: the fastest way to a large org. */
+/** Adds key records as a creation stores them, but without audit events: the fastest way to a large org. */
 export const seedKeys = (orgId: string, count: number): Promise<void> =>
   putRows(count, () => {
     const [record] = insertKey(orgId, issueKey(definition, system, new Date()))
     return record?.item.Put?.Item
   })
 
-/** Adds audit events behind those that are there; the head of the chain stays where it was, so that nothing more can be written. */
+/** Appends audit events without moving the head of the chain. The org cannot be changed afterwards. */
 export async function seedEvents(orgId: string, count: number): Promise<void> {
   let head = await readHead(orgId)
   const draft = { action: 'api_key.created', resource: { type: 'api_key' }, result: 'success', changes: [] } as const
@@ -90,10 +91,10 @@ export async function seedEvents(orgId: string, count: number): Promise<void> {
   })
 }
 
-/** DynamoDB takes at most this many rows in one BatchWriteItem. */
+/** DynamoDB's maximum of rows per BatchWriteItem. */
 const batchLimit = 25
 
-/** Puts rows as they are, in batches. */
+/** Puts rows in batches. */
 export async function putRows(
   count: number,
   row: (index: number) => Record<string, unknown> | undefined,

@@ -1,12 +1,12 @@
 /** Live health must cost the same queries whatever the number of targets, and a report what its batch holds. */
-import { type LocalTarget, untested } from '../shared/execution/local-target.ts'
+import { type LocalTargetRecord, untested } from '../shared/execution/local-target.ts'
 import { localTargets } from '../shared/execution/local-target-entity.ts'
 import { newId } from '../shared/ids.ts'
 import { recordKey } from '../shared/storage/record.ts'
+import { callOperation } from './call.ts'
 import { type Consumed, consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, putRows } from './fixture.ts'
 import { median, ms, percentile, type Report, ratio, type TableRow } from './report.ts'
-import { run } from './steps.ts'
 
 const targetCounts = [1, 50, 200]
 const batchSizes = [1, 100]
@@ -32,17 +32,17 @@ export async function measureHealth(): Promise<Report> {
     )
   }
   const rows = [...toRows(reads), ...toRows(writes)]
-  const note = `${samples} of each, handler and engine; ratios are to the first of their kind. Each target has reports of ${reporters} reporters. GetItem 1 and UpdateItem 1 are authentication; a batch of several targets is a transaction, whose writes are billed twice.`
+  const note = `${samples} calls each, handler and engine; ratios compare with the first row of the same kind. Each target has reports of ${reporters} reporters. GetItem 1 and UpdateItem 1 are authentication. A batch of several targets is a transaction, and DynamoDB bills its writes twice.`
   return { tables: [{ title: 'Live health', rows, note }] }
 }
 
-/** An org with local targets of the shape that a creation stores, without their audit events. */
+/** An org with local targets as a creation stores them, but without audit events. */
 async function orgWith(count: number): Promise<Org> {
   const org = await makeOrg()
   const at = new Date().toISOString()
   const targets = Array.from(
     { length: count },
-    (_, index): LocalTarget => ({
+    (_, index): LocalTargetRecord => ({
       ...{
         id: newId('tgt'),
         name: `Runtime ${index}`,
@@ -68,12 +68,12 @@ async function orgWith(count: number): Promise<Org> {
   return { ...org, targetIds: targets.map(({ id }) => id) }
 }
 
-const health = (org: Org) => run('execution/health', org, {})
+const health = (org: Org) => callOperation('execution/health', org, {})
 
 function report(org: Org, ids: readonly string[], failed: number, reporter_id = 'server-0') {
   const counts = { started: 20, succeeded: 20, inflight: 3, latency_ms_p50: 250 }
   const reports = ids.map((target_id, index) => ({ target_id, ...counts, failed: index === 0 ? failed : 0 }))
-  return run('execution/report', org, { body: { reporter_id, reports } })
+  return callOperation('execution/report', org, { body: { reporter_id, reports } })
 }
 
 async function reportAll(org: Org, reporter: string): Promise<void> {

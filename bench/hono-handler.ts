@@ -1,8 +1,7 @@
 /**
- * The same operations as a Lambda in Hono and zod, as one would write it today: Hono's router, its secure headers and
- * its zod validator in the place of our pipeline. What is beneath is the service's own (authentication, rate limit,
- * scopes, schemas, entities, commit, log), so that the two differ in nothing else. It has no idempotency, no deadline, no
- * conditional requests and no record of denied attempts.
+ * The same operations as a typical Lambda in Hono and zod: Hono's router, secure headers and zod validator replace our
+ * pipeline. Both use the service's authentication, rate limit, scopes, schemas, entities, commit and log, so only the pipeline
+ * differs. The Hono function has no idempotency, no deadline, no conditional requests and no record of denied attempts.
  */
 import { zValidator } from '@hono/zod-validator'
 import { Hono } from 'hono'
@@ -12,8 +11,9 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type * as z from 'zod'
 import { createApiKey, getApiKey, listApiKeys, listScopes } from '../functions/api-keys/contract.ts'
 import { issue } from '../functions/api-keys/issue.ts'
-import { getKey, listKeys } from '../shared/api-keys/entity.ts'
-import { toRecord } from '../shared/api-keys/record.ts'
+import { getKey } from '../shared/api-keys/find.ts'
+import { listKeys } from '../shared/api-keys/list-keys.ts'
+import { toKeyView } from '../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../shared/auth/caller.ts'
 import { scopeRegistry } from '../shared/auth/scopes.ts'
 import { faultsOf } from '../shared/faults.ts'
@@ -26,7 +26,7 @@ import { listPage } from '../shared/http/page.ts'
 import { enforceRateLimit } from '../shared/http/rate-limit.ts'
 import { invalidInput, ProblemError, problemBody } from '../shared/problem.ts'
 import { log } from '../shared/runtime/log.ts'
-import { type Change, commit } from '../shared/storage/commit.ts'
+import { commit, type Mutation } from '../shared/storage/commit.ts'
 
 interface Env {
   Bindings: { event: LambdaEvent; lambdaContext: LambdaContext }
@@ -84,7 +84,7 @@ const answered = ({ status, body, once, headers = {} }: Answer, { answerHeaders 
 
 app.get('/api/v1/health', () => Response.json({ status: 'ok', version: 'bench', stage: 'bench' }))
 
-// The more specific path first: Hono takes the first that matches.
+// The more specific path first: Hono takes the first match.
 admit(listScopes)
 app.get(listScopes.path, ({ var: { exchange } }) => answered(ok(scopeRegistry), exchange))
 
@@ -94,8 +94,8 @@ app.post(createApiKey.path, valid('json', createApiKey.body ?? never()), async (
   const { orgId } = caller
   const { now, requestId, deadline, ip, userAgent } = exchange
   const requestContext = { orgId, actor: actorOf(caller), now, requestId, ip, userAgent }
-  const write = async <Given extends Answer>(change: Change, answer: Given) => {
-    await commit(change, requestContext, deadline)
+  const write = async (mutation: Mutation, answer: Answer) => {
+    await commit(mutation, requestContext, deadline)
     return answer
   }
   const body = context.req.valid('json')
@@ -115,7 +115,7 @@ admit(getApiKey)
 app.get(`${listApiKeys.path}/:key_id`, async (context) => {
   const { exchange, caller } = context.var
   const { key_id } = getApiKey.params.parse(context.req.param())
-  return answered(resource(toRecord(await getKey(caller.orgId, key_id), exchange.now)), exchange)
+  return answered(resource(toKeyView(await getKey(caller.orgId, key_id), exchange.now)), exchange)
 })
 
 function never(): never {

@@ -1,11 +1,11 @@
-/** A page of a list must cost the same whatever the size of the org: those of the lists that can grow without end. */
+/** A page of an unbounded list must cost the same in a small and in a large org. */
 import type { OperationName } from '../functions/operations.ts'
+import { callOperation } from './call.ts'
 import { consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, seedEvents, seedKeys } from './fixture.ts'
 import { type Budget, median, ms, percentile, type Report, ratio, type TableRow } from './report.ts'
-import { run } from './steps.ts'
 
-/** The smallest has more than two pages, so that all pages are of the same length. */
+/** The smallest org has more than two pages, so that all pages have the same length. */
 const sizes = [30, 1000, 100_000] as const
 const samples = 100
 const warmUp = 20
@@ -15,13 +15,13 @@ interface List {
   operation: OperationName
   entries: string
   seed(orgId: string, count: number): Promise<void>
-  /** What no entry is. */
+  /** A filter that no entry passes. */
   missingFilter: Record<string, string>
 }
 
 const lists: readonly List[] = [
   { operation: 'api-keys/list', entries: 'keys', seed: seedKeys, missingFilter: { state: 'revoked' } },
-  { operation: 'audit-events/list', entries: 'events', seed: seedEvents, missingFilter: { actor_id: 'nobody' } },
+  { operation: 'audit-events/list', entries: 'events', seed: seedEvents, missingFilter: { actor_id: 'absent' } },
 ]
 
 interface Measured {
@@ -42,26 +42,26 @@ export async function measureLists(): Promise<Report> {
       if (name in lengthIsTheSame) budgets.push(budgetOf(`${name} of ${list.entries}`, measured))
     }
   }
-  const note = `Organizations of ${sizes.map(counted).join(', ')} entries, ${samples} pages of each in turns, handler and engine; ratios of p50. A filtered page reads at most 250 rows, and the answer says where to go on: a filter that nothing passes reads all of a small org and 250 rows of the others.`
+  const note = `Organizations of ${sizes.map(counted).join(', ')} entries, ${samples} pages each in turns, handler and engine; ratios of p50. A filtered page reads at most 250 rows, and its cursor continues from there. So a filter without matches reads all rows of a small org and 250 rows of the others.`
   return { tables: [{ title: 'A page of a list, by the size of the org', rows, note }], budgets }
 }
 
-/** A filtered page holds what it holds. */
+/** Pages of equal length in all orgs; filtered pages differ. */
 const lengthIsTheSame = { 'first page': true, 'second page': true }
 
 type QueryOf = (org: BenchOrg) => Promise<Record<string, string>>
 
-/** The pages that are compared. */
+/** The pages to compare. */
 const pagesOf = ({ operation, missingFilter }: List): Record<string, QueryOf> => ({
   'first page': async () => ({ limit: pageLength }),
   'second page': async (org) => {
-    const { body } = await run(operation, org, { query: { limit: pageLength } })
+    const { body } = await callOperation(operation, org, { query: { limit: pageLength } })
     return { limit: pageLength, cursor: body.next_cursor as string }
   },
-  'a filter that nothing passes': async () => missingFilter,
+  'a filter without matches': async () => missingFilter,
 })
 
-/** An org with `count` entries; those that come with an org are among them. */
+/** An org with `count` entries, including those of its creation. */
 async function orgWith({ seed }: List, count: number): Promise<BenchOrg> {
   const org = await makeOrg()
   await seed(org.orgId, count - 1)
@@ -74,7 +74,7 @@ async function inTurns(
   queries: readonly Record<string, string>[],
 ): Promise<Measured[]> {
   const times: number[][] = orgs.map(() => [])
-  const read = (index: number) => run(operation, orgs[index] as BenchOrg, { query: queries[index] ?? {} })
+  const read = (index: number) => callOperation(operation, orgs[index] as BenchOrg, { query: queries[index] ?? {} })
   for (let sample = -warmUp; sample < samples; sample++) {
     for (const [index, taken] of times.entries()) {
       const start = performance.now()

@@ -1,4 +1,4 @@
-/** A bounded load over HTTP on loopback: so many requests, so many at once, every answer read and its status checked. */
+/** A bounded HTTP load on loopback: a fixed number of requests and of connections. It reads each answer and checks its status. */
 import { Agent, request } from 'node:http'
 import { percentile } from './report.ts'
 
@@ -7,7 +7,7 @@ export interface Shot {
   path: string
   token: string
   body?: unknown
-  /** The status that the answer must have. */
+  /** The expected status. */
   status: number
 }
 
@@ -16,7 +16,7 @@ export interface LoadResult {
   latenciesMs: number[]
 }
 
-/** Fires `count` requests, `concurrency` at a time; `shot` makes the request of a worker. */
+/** Sends `count` requests, `concurrency` at a time; `shot` makes the request of a worker. */
 export async function fire(
   baseUrl: string,
   count: number,
@@ -63,7 +63,7 @@ function send(baseUrl: string, agent: Agent, { method, path, token, body, status
   })
 }
 
-/** Results of the same load put together. */
+/** Merges results of the same load. */
 export const joined = (results: readonly LoadResult[]): LoadResult => ({
   seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
   latenciesMs: results.flatMap(({ latenciesMs }) => latenciesMs),

@@ -1,5 +1,4 @@
-/** The parts of the bench, in the order in which they are run and told. */
-import { measureAuthentication } from './authentication.ts'
+/** The parts of the bench, in the order in which they run and print. */
 import { measureColdImports } from './cold.ts'
 import { measureContention } from './contention.ts'
 import { measureFirstRequests } from './first-request.ts'
@@ -20,7 +19,6 @@ export const parts = {
   contention: measureContention,
   units: measureUnits,
   health: measureHealth,
-  authentication: measureAuthentication,
   synth: measureSynth,
 } as const satisfies Record<string, () => Promise<Report>>
 

@@ -1,4 +1,4 @@
-/** The page `docs/performance.md`, from what the parts of the bench have reported. */
+/** Builds the page `docs/performance.md` from the reports of the bench's parts. */
 import type { PartName } from './parts.ts'
 import { type Budget, markdownTable, type Report, type Table, type TableRow, wrapped } from './report.ts'
 
@@ -9,18 +9,18 @@ export function performancePage(machine: string, reports: ReadonlyMap<PartName, 
   return `${[introduction(machine), budgets([...reports.values()]), ...sections].join('\n\n')}\n`
 }
 
-/** By which a test knows that the page has the part. */
+/** Marks the section of a part; a test looks for it. */
 export const partMark = (name: PartName): string => `<!-- npm run bench -- ${name} -->`
 
 const section = ({ title, rows, note }: Table): string =>
   `## ${title}\n\n${markdownTable(rows)}\n\n${wrapped(note, width)}`
 
-const introduction = (machine: string): string => `# How fast it is
+const introduction = (machine: string): string => `# Performance
 
 Written by \`npm run bench -- --write\`, in one run on one machine: ${machine}.
 
 ${wrapped(
-  'Milliseconds are that machine’s, with the engine and what loads the service on the same cores, and a DynamoDB that is a local process; **the ratios are what to read**, for each compares two things that took turns. Read and write units are DynamoDB’s own and the same everywhere. `docs/cost.md` tells what requests cost.',
+  'Milliseconds depend on that machine: engine and load generator share its cores, and DynamoDB is a local process. **Read the ratios**: each compares two programs that took turns. Read and write units are the same on every machine. `docs/cost.md` has the cost of requests.',
   width,
 )}`
 

@@ -1,4 +1,4 @@
-/** Our pipeline beside Hono and zod: the same gateway events to both in one process, the same work beneath. */
+/** Compares our pipeline with Hono and zod: the same gateway events in one process, on the same entities. */
 import { type OperationName, operations } from '../functions/operations.ts'
 import type { Operation } from '../shared/http/operation.ts'
 import { eventFor, handlerOf, type Request } from '../test/support/invoke.ts'
@@ -61,26 +61,29 @@ type Handler = (event: unknown, context: unknown) => Promise<unknown>
 
 export async function measurePipeline(): Promise<Report> {
   const { handler } = await import('./hono-handler.ts')
-  // Its types name one gateway's events each; what it is given is payload 2.0.
+  // Hono's types name the events of several gateways; these are payload 2.0.
   const hono = handler as unknown as Handler
   const rows: TableRow[] = []
   for (const scenario of scenarios) rows.push(await compare(scenario, hono))
-  const note = `Lambda events in one process, one after another, ${slices} slices of ${requestsPerSlice} for each in turns; the engine is another process. Both sides share authentication, rate limit, scopes, schemas, entities, commit and log (bench/hono-handler.ts); ours adds the deadline, idempotency, conditional requests, the record of denied attempts and every fault by field. CPU is what Lambda bills beside waiting.`
+  const note = `Lambda events in one process, one after another, ${slices} slices of ${requestsPerSlice} for each in turns; the engine is another process. Both sides share authentication, rate limit, scopes, schemas, entities, commit and log (bench/hono-handler.ts). Ours adds the deadline, idempotency, conditional requests, the record of denied attempts and all faults by field. Lambda bills CPU time and waiting.`
   return { tables: [{ title: 'Our pipeline beside Hono and zod', rows, note }] }
 }
 
 async function compare({ name, operation, request, status }: Scenario, hono: Handler): Promise<TableRow> {
   const ours = (await handlerOf(operation)) as Handler
-  const org = await makeOrg()
-  await seedKeys(org.orgId, listedKeys)
-  const event = () => gatewayEvent(operation, { token: org.rawKey, ...request(org) })
+  const slice = async (handler: Handler, count: number) => {
+    // A new org per slice: an org has at most 1,000 usable keys, and one scenario creates keys.
+    const org = await makeOrg()
+    await seedKeys(org.orgId, listedKeys)
+    return runSlice(handler, () => gatewayEvent(operation, { token: org.rawKey, ...request(org) }), count, status)
+  }
   const taken = new Map<Handler, Taken>([ours, hono].map((handler) => [handler, { wallMs: [], cpuMs: [] }]))
   const logged = captureLog()
   try {
-    for (const handler of taken.keys()) await runSlice(handler, event, warmUpRequests, status)
-    for (let slice = 0; slice < slices; slice++) {
+    for (const handler of taken.keys()) await slice(handler, warmUpRequests)
+    for (let round = 0; round < slices; round++) {
       for (const [handler, { wallMs, cpuMs }] of taken) {
-        const { wall, cpu } = await runSlice(handler, event, requestsPerSlice, status)
+        const { wall, cpu } = await slice(handler, requestsPerSlice)
         wallMs.push(wall)
         cpuMs.push(cpu)
       }
@@ -89,7 +92,7 @@ async function compare({ name, operation, request, status }: Scenario, hono: Han
     logged.stop()
   }
   const [mine, theirs] = [...taken.values()].map(({ wallMs, cpuMs }) => ({ wall: median(wallMs), cpu: median(cpuMs) }))
-  if (!mine || !theirs) throw new TypeError('two were compared')
+  if (!mine || !theirs) throw new TypeError('both sides must be measured')
   return {
     operation: name,
     ms: ms(mine.wall),
@@ -101,7 +104,7 @@ async function compare({ name, operation, request, status }: Scenario, hono: Han
   }
 }
 
-/** The event as API Gateway makes it; Hono reads the query and the host where our handlers need not. */
+/** The event as API Gateway makes it. Hono also reads the raw query and the host. */
 function gatewayEvent(name: OperationName, request: Request): unknown {
   const event = eventFor(operations[name] as unknown as Operation, request)
   return {

@@ -1,16 +1,16 @@
-/** What parts of the bench report, for a terminal and for a page, and the statistics that stand in it. */
+/** Reports of the bench's parts, for a terminal and for a page, and their statistics. */
 
 export type TableRow = Record<string, string>
 
-/** The first column is what was measured, the others are figures; the columns are those of the first row. */
+/** The first column names the measurement, the others are figures. The first row defines the columns. */
 export interface Table {
   title: string
   rows: readonly TableRow[]
-  /** What one must know to read the figures. */
+  /** Explains how to read the figures. */
   note: string
 }
 
-/** A figure that may not be exceeded. */
+/** A figure with an upper limit. */
 export interface Budget {
   what: string
   measured: string
@@ -25,7 +25,7 @@ export interface Report {
 
 const noteWidth = 120
 
-/** A table for a terminal: the first column to the left, numbers to the right. */
+/** Prints a table: the first column aligned left, numbers aligned right. */
 export function printTable({ title, rows, note }: Table): void {
   const columns = columnsOf(rows)
   const widths = columns.map((column) => Math.max(column.length, ...rows.map((row) => (row[column] ?? '').length)))
@@ -40,7 +40,7 @@ export function printTable({ title, rows, note }: Table): void {
   console.log(`\n${wrapped(note, noteWidth).replaceAll(/^/gm, '  ')}`)
 }
 
-/** Rows in Markdown: words in the first columns, to the left, figures in the others. */
+/** Rows in Markdown: the first `textColumns` aligned left, figures aligned right. */
 export function markdownTable(rows: readonly TableRow[], textColumns = 1): string {
   const columns = columnsOf(rows)
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
@@ -51,11 +51,11 @@ export function markdownTable(rows: readonly TableRow[], textColumns = 1): strin
 const columnsOf = ([first = {}]: readonly TableRow[]): string[] => Object.keys(first)
 const cellsOf = (row: TableRow, columns: readonly string[]): string[] => columns.map((column) => row[column] ?? '')
 
-/** Words in lines of at most `width` characters, where no word is longer. */
+/** Wraps text into lines of at most `width` characters, unless a word is longer. */
 export const wrapped = (text: string, width: number): string =>
   text.replaceAll(new RegExp(`(.{1,${width}})(?: +|$)`, 'g'), '$1\n').trimEnd()
 
-/** The value that `share` (0 to 1) of all values are not above, by nearest rank. */
+/** The percentile of `share` (0 to 1), by nearest rank. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN

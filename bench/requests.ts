@@ -1,4 +1,4 @@
-/** Throughput and latency of the local gateway, beside a bare server that makes the same calls to the same table. */
+/** Throughput and latency of the local gateway, compared with a bare server that makes the same calls to the same table. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ const keysPerOrg = 50
 const keysPath = '/api/v2/settings/api-keys'
 const newKey = { name: 'Bench key', scopes: ['models:read', 'devices:register'], environment: 'live' }
 
-/** The operations by what they do to the table, authentication (a read beside a counter) being in all of them. */
+/** The operations, named by their calls of the table. All authenticate: a read and a counter in parallel. */
 const operations: Record<string, (org: BenchOrg) => Shot> = {
   'scopes (authentication alone)': ({ rawKey }) => get(`${keysPath}/scopes`, rawKey),
   'get (and one read)': ({ rawKey, keyId }) => get(`${keysPath}/${keyId}`, rawKey),
@@ -28,7 +28,7 @@ const create = (token: string): Shot => ({ method: 'POST', path: keysPath, token
 
 interface Server {
   url: string
-  /** One org a worker: the chain of one org takes one write at a time; contention.ts measures that. */
+  /** One org per worker, because the chain of one org takes one write at a time; see contention.ts. */
   orgs: BenchOrg[]
   process: ChildProcess
 }
@@ -39,7 +39,7 @@ export async function measureRequests(): Promise<Report> {
   try {
     const rows: TableRow[] = []
     for (const [name, shot] of Object.entries(operations)) rows.push(await compare(name, shot, service, bare))
-    const note = `${rounds * requestsPerRound} requests each, ${concurrency} at a time, service and bare server in turns, one org a worker (bench/bare-server.ts: node:http and the SDK with nothing between). Server, engine and load are a process each on the same cores: read the ratios. The service logs a line a request, to /dev/null.`
+    const note = `${rounds * requestsPerRound} requests each, ${concurrency} at a time, service and bare server in turns, one org per worker (bench/bare-server.ts: only node:http and the SDK). Server, engine and load generator are processes on the same cores: read the ratios. The service logs one line per request, to /dev/null.`
     return { tables: [{ title: 'Throughput of the local gateway', rows, note }] }
   } finally {
     service.process.disconnect()

@@ -1,7 +1,6 @@
 /**
- * `npm run bench`: what the service costs, in one run, because only what one machine measured in one run can be
- * compared. `npm run bench -- cold units` runs those parts alone; `--write` runs all of them and writes what they say to
- * `docs/performance.md`.
+ * `npm run bench`: measures the service. Only figures from one machine and one run are comparable. `npm run bench -- cold
+ * units` runs only those parts. `--write` runs all parts and writes `docs/performance.md`.
  */
 import { writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
@@ -18,7 +17,7 @@ const names = Object.keys(parts) as PartName[]
 const usage = `Usage: npm run bench -- [part …] [--write]
 
   part     one of ${names.join(', ')} (default: all)
-  --write  write docs/performance.md, from all parts`
+  --write  run all parts and write docs/performance.md`
 
 async function main(): Promise<void> {
   const { values, positionals: wanted } = parseArgs({
@@ -52,7 +51,7 @@ async function run(wanted: readonly PartName[]): Promise<Map<PartName, Report>> 
   return reports
 }
 
-/** What the figures are of: processor, cores, memory, Node. */
+/** The machine behind the figures: processor, cores, memory, Node. */
 function machine(): string {
   const gib = Math.round(totalmem() / 1024 ** 3)
   const processor = cpus()[0]?.model.trim() ?? 'an unknown processor'

@@ -1,4 +1,4 @@
-/** Child process: the functions behind the local gateway, on the engine that the bench has started. */
+/** Child process: the functions behind the local gateway, on the bench's engine. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createGateway } from '../local/gateway.ts'

@@ -1,4 +1,4 @@
-/** How long an engineer waits for `cdk synth`: bundles, all stacks, cdk-nag. */
+/** Duration of `cdk synth`: bundles, all stacks, cdk-nag. */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { median, type Report } from './report.ts'
@@ -27,6 +27,6 @@ export async function measureSynth(): Promise<Report> {
     limit: `${budgetSeconds} s`,
     isKept: median(seconds) <= budgetSeconds,
   }
-  const note = `${runs} runs of the whole command, with every handler bundled.`
+  const note = `${runs} runs of the whole command, including the bundles of all handlers.`
   return { tables: [{ title: 'Synthesis', rows: [row], note }], budgets: [budget] }
 }

@@ -1,10 +1,10 @@
-/** Read and write units of each operation: what it is billed, whatever the speed of the machine. */
+/** Read and write units of each operation: its billed amount, independent of the machine's speed. */
 import type { OperationName } from '../functions/operations.ts'
 import type { Request } from '../test/support/invoke.ts'
+import { callOperation } from './call.ts'
 import { type Consumed, consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, seedKeys } from './fixture.ts'
 import type { Report, TableRow } from './report.ts'
-import { run } from './steps.ts'
 
 const listedKeys = 50
 
@@ -14,7 +14,7 @@ const adminKey = { name: 'Bench key', scopes: ['admin:write', 'models:read', 'mo
 export async function measureUnits(): Promise<Report> {
   const org = await makeOrg()
   await seedKeys(org.orgId, listedKeys)
-  const call = (name: OperationName, request: Request = {}) => run(name, org, request)
+  const call = (name: OperationName, request: Request = {}) => callOperation(name, org, request)
   const firstUse = await consumedBy(() => call('api-keys/scopes'))
   const steps: [string, () => Promise<unknown>][] = [
     ['scopes', () => call('api-keys/scopes')],
@@ -36,16 +36,16 @@ export async function measureUnits(): Promise<Report> {
   for (const [name, step] of steps) rows.push(toRow(name, await consumedBy(step)))
   rows.push(...(await endsOfKeys(org)))
   const note =
-    'As the engine reports them (ReturnConsumedCapacity), by the rounding that DynamoDB bills: a consistent read 1 per 4 KB, a write 1 per KB, in a transaction 2. Every operation authenticates: GetItem 1 and UpdateItem 1 are that. A refused write is not reported; DynamoDB bills it as one that goes through.'
+    'The engine reports units (ReturnConsumedCapacity) with the rounding of DynamoDB: a consistent read 1 per 4 KB, a write 1 per KB, in a transaction 2. Authentication is GetItem 1 and UpdateItem 1 of each operation. The engine does not report refused writes; DynamoDB bills them like successful ones.'
   return { tables: [{ title: 'Table units per operation', rows, note }] }
 }
 
 async function endsOfKeys(org: BenchOrg): Promise<TableRow[]> {
   const rows: TableRow[] = []
   for (const name of ['rotate', 'revoke'] as const) {
-    const { body } = await run('api-keys/create', org, { body: orgKey })
+    const { body } = await callOperation('api-keys/create', org, { body: orgKey })
     const request = { params: { key_id: body.id as string } }
-    rows.push(toRow(name, await consumedBy(() => run(`api-keys/${name}`, org, request))))
+    rows.push(toRow(name, await consumedBy(() => callOperation(`api-keys/${name}`, org, request))))
   }
   return rows
 }

@@ -2,14 +2,22 @@
  * The HTTP API with all of its routes, and then its stage: routes go live together, and per-route throttles name routes
  * that exist. The functions answer CORS.
  */
+import { createHash } from 'node:crypto'
 import { CfnOutput, Stack } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
-import { type CfnStage, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
+import {
+  type CfnStage,
+  type DomainName,
+  HttpApi,
+  HttpStage,
+  LogGroupLogDestination,
+} from 'aws-cdk-lib/aws-apigatewayv2'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import { ApiGatewayv2DomainProperties } from 'aws-cdk-lib/aws-route53-targets'
 import type { Construct } from 'constructs'
 import { routeThrottles } from '../functions/throttles.ts'
 import { deployedCommit } from './commit.ts'
-import { type CustomDomain, customDomain } from './custom-domain.ts'
+import { addRecord, apiDomain } from './custom-domain.ts'
 import { Front } from './front.ts'
 import { removalPolicyOf } from './removal-policy.ts'
 import { Routes } from './routes.ts'
@@ -20,41 +28,55 @@ export class ApiStack extends Stack {
 
   constructor(scope: Construct, settings: StageSettings, frontSecretArn?: string) {
     super(scope, stackName(settings.stage, 'Api'), { terminationProtection: settings.retainData })
-    const { front } = settings
-    // With a front, CloudFront has the domain, and calls AWS's own address.
-    const ownDomain = front ? undefined : settings.customDomain
+    const { front, customDomain } = settings
     this.httpApi = new HttpApi(this, 'HttpApi', {
       apiName: `octomil-settings-${settings.stage}`,
       description: 'Settings and billing control plane of Octomil',
       createDefaultStage: false,
-      // Beside a custom domain, AWS's own address would be a second way in.
-      disableExecuteApiEndpoint: ownDomain !== undefined,
+      // Beside a custom domain, AWS's own address would be a second way in. CloudFront calls that address.
+      disableExecuteApiEndpoint: customDomain !== undefined && front === undefined,
     })
     const routes = new Routes(this, { stage: settings.stage, httpApi: this.httpApi })
-    this.#addStage(settings, ownDomain).addResourceDependency(routes.last)
-    const url =
+    const domain = customDomain?.certificateArn
+      ? apiDomain(this, customDomain.domainName, customDomain.certificateArn)
+      : undefined
+    this.#addStage(settings, domain).addResourceDependency(routes.last)
+    const url = this.#addAddress(settings, frontSecretArn, domain)
+    new CfnOutput(this, outputNames.apiUrl, { value: url })
+    new CfnOutput(this, outputNames.docsUrl, { value: `${url}/api/v1/docs` })
+    new CfnOutput(this, outputNames.commit, { value: deployedCommit() })
+    // The next deploy compares its options with these. CloudFormation takes no update that changes metadata alone, so an
+    // output changes with them.
+    this.addMetadata(givenOptionsKey, settings.given)
+    new CfnOutput(this, outputNames.optionsDigest, { value: digestOf(settings.given) })
+  }
+
+  /** Adds the front and the record of the domain, where the stage has them; returns the address that clients call. */
+  #addAddress(settings: StageSettings, frontSecretArn: string | undefined, domain: DomainName | undefined): string {
+    const { front, customDomain } = settings
+    const made =
       front && frontSecretArn
         ? new Front(this, {
             settings: { ...settings, front },
             apiEndpoint: this.httpApi.apiEndpoint,
             frontSecretArn,
-          }).url
-        : ownDomain
-          ? `https://${ownDomain.domainName}`
-          : this.httpApi.apiEndpoint
-    new CfnOutput(this, outputNames.apiUrl, { value: url })
-    new CfnOutput(this, outputNames.docsUrl, { value: `${url}/api/v1/docs` })
-    new CfnOutput(this, outputNames.commit, { value: deployedCommit() })
-    // What the next deploy compares its options with.
-    this.addMetadata(givenOptionsKey, settings.given)
+          })
+        : undefined
+    if (!customDomain) return made?.url ?? this.httpApi.apiEndpoint
+    const regional = domain && {
+      host: domain.regionalDomainName,
+      alias: new ApiGatewayv2DomainProperties(domain.regionalDomainName, domain.regionalHostedZoneId),
+    }
+    const target = made ?? regional
+    if (target) addRecord(this, customDomain, target)
+    return `https://${customDomain.domainName}`
   }
 
-  #addStage(settings: StageSettings, ownDomain: CustomDomain | undefined): CfnStage {
+  #addStage(settings: StageSettings, domainName: DomainName | undefined): CfnStage {
     const accessLog = new LogGroup(this, 'AccessLog', {
       retention: settings.logRetention,
       removalPolicy: removalPolicyOf(settings),
     })
-    const domainName = ownDomain && customDomain(this, ownDomain)
     const { default: throttle, exceptions } = routeThrottles(settings.throttle)
     const stage = new HttpStage(this, 'Stage', {
       httpApi: this.httpApi,
@@ -67,13 +89,16 @@ export class ApiStack extends Stack {
     stage.routeSettings = Object.fromEntries(
       Object.entries(exceptions).map(([routeKey, { rateLimit, burstLimit }]) => [
         routeKey,
-        // As CloudFormation spells them: what is below a JSON property, the CDK leaves as it is.
+        // In CloudFormation's spelling: the CDK does not convert names below a JSON property.
         { ThrottlingRateLimit: rateLimit, ThrottlingBurstLimit: burstLimit },
       ]),
     )
     return stage
   }
 }
+
+const digestOf = (options: object): string =>
+  createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 12)
 
 /** No path, query or header: people paste keys into any of them. The function's own log line has the path, redacted. */
 const accessLogFormat = AccessLogFormat.custom(
@@ -87,7 +112,7 @@ const accessLogFormat = AccessLogFormat.custom(
     latency_ms: '$context.responseLatency',
     integration_latency_ms: '$context.integrationLatency',
     error: '$context.error.message',
-    // Why a function was not reached: no permission, or no concurrency left.
+    // Why API Gateway could not invoke the function: no permission or no concurrency.
     integration_error: '$context.integrationErrorMessage',
   }),
 )

@@ -3,11 +3,11 @@ import { CfnBudget } from 'aws-cdk-lib/aws-budgets'
 import type { Construct } from 'constructs'
 import type { StageSettings } from './stage.ts'
 
-export function addBudget(scope: Construct, { stage, monthlyBudgetUsd, alarmEmail }: StageSettings): void {
+export function addBudget(scope: Construct, { monthlyBudgetUsd, alarmEmail }: StageSettings): void {
   if (monthlyBudgetUsd === undefined || alarmEmail === undefined) return
   new CfnBudget(scope, 'Budget', {
+    // Without a name: a new address replaces the budget, and two of one name cannot be in an account.
     budget: {
-      budgetName: `octomil-settings-${stage}`,
       budgetType: 'COST',
       timeUnit: 'MONTHLY',
       budgetLimit: { amount: monthlyBudgetUsd, unit: 'USD' },

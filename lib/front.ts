@@ -1,8 +1,8 @@
 /**
- * CloudFront with a WAF in front of the API (option `front`): an HTTP API takes no WAF itself. A rate rule bounds what one
- * address can send, and the functions refuse what did not come through here.
+ * CloudFront with a WAF in front of the API (option `front`): an HTTP API supports no WAF. A rate rule limits each
+ * address, and the functions refuse requests that bypass CloudFront.
  */
-import { CfnOutput, Fn, Stack, Validations } from 'aws-cdk-lib'
+import { Fn, Validations } from 'aws-cdk-lib'
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager'
 import {
   AllowedMethods,
@@ -17,7 +17,6 @@ import {
   ViewerProtocolPolicy,
 } from 'aws-cdk-lib/aws-cloudfront'
 import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins'
-import { ARecord, HostedZone, RecordTarget } from 'aws-cdk-lib/aws-route53'
 import { CloudFrontTarget } from 'aws-cdk-lib/aws-route53-targets'
 import { CfnWebACL } from 'aws-cdk-lib/aws-wafv2'
 import { Construct } from 'constructs'
@@ -27,12 +26,12 @@ import type { FrontSettings, StageSettings } from './stage.ts'
 
 interface FrontProps {
   settings: StageSettings & { front: FrontSettings }
-  /** `https://…` of the API itself. */
+  /** URL of the API at AWS, `https://…`. */
   apiEndpoint: string
   frontSecretArn: string
 }
 
-/** A client could send the header too: the function replaces whatever it sent. */
+/** A client could send the header too, so the function replaces it. */
 const edgeCode = `function handler(event) {
   var request = event.request
   request.headers['${frontHeaders.clientAddress}'] = { value: event.viewer.ip }
@@ -40,8 +39,11 @@ const edgeCode = `function handler(event) {
 }`
 
 export class Front extends Construct {
-  /** Where clients call the API. */
+  /** Public URL of the API. */
   readonly url: string
+  /** For the record of the custom domain. */
+  readonly host: string
+  readonly alias: CloudFrontTarget
 
   constructor(scope: Construct, { settings, apiEndpoint, frontSecretArn }: FrontProps) {
     super(scope, 'Front')
@@ -52,15 +54,17 @@ export class Front extends Construct {
       webAclId: webAclArn,
       httpVersion: HttpVersion.HTTP2_AND_3,
       minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
-      ...(customDomain
+      // The record of the domain is an A record, so that IPv4 ranges of an ip_allowlist hold.
+      enableIpv6: false,
+      ...(customDomain?.frontCertificateArn
         ? {
             domainNames: [customDomain.domainName],
-            certificate: Certificate.fromCertificateArn(this, 'Certificate', customDomain.certificateArn),
+            certificate: Certificate.fromCertificateArn(this, 'Certificate', customDomain.frontCertificateArn),
           }
         : {}),
       defaultBehavior: {
         origin: new HttpOrigin(Fn.select(2, Fn.split('/', apiEndpoint)), {
-          customHeaders: { [frontHeaders.secret]: frontSecretValue(frontSecretArn) },
+          customHeaders: { [frontHeaders.secret]: frontSecretValue(frontSecretArn, front.secretVersion) },
         }),
         allowedMethods: AllowedMethods.ALLOW_ALL,
         cachePolicy: CachePolicy.CACHING_DISABLED,
@@ -76,25 +80,12 @@ export class Front extends Construct {
     })
     acknowledge(distribution, customDomain === undefined)
     this.url = `https://${customDomain?.domainName ?? distribution.distributionDomainName}`
-    if (customDomain) this.#addRecord(distribution, customDomain)
-  }
-
-  #addRecord(distribution: Distribution, { domainName, hostedZone }: NonNullable<StageSettings['customDomain']>): void {
-    if (!hostedZone) {
-      const description = `Make a CNAME record of ${domainName} that points here`
-      new CfnOutput(Stack.of(this), 'DomainTarget', { value: distribution.distributionDomainName, description })
-      return
-    }
-    const zone = { hostedZoneId: hostedZone.id, zoneName: hostedZone.name }
-    new ARecord(this, 'Record', {
-      zone: HostedZone.fromHostedZoneAttributes(this, 'Zone', zone),
-      recordName: `${domainName}.`,
-      target: RecordTarget.fromAlias(new CloudFrontTarget(distribution)),
-    })
+    this.host = distribution.distributionDomainName
+    this.alias = new CloudFrontTarget(distribution)
   }
 }
 
-/** Only in us-east-1: CloudFront takes web ACLs of no other region. */
+/** Only in us-east-1: CloudFront accepts web ACLs of that region only. */
 function webAcl(scope: Construct, stage: string, requestsPerFiveMinutes: number): string {
   const measured = (metricName: string) => ({
     cloudWatchMetricsEnabled: true,
@@ -129,10 +120,10 @@ function webAcl(scope: Construct, stage: string, requestsPerFiveMinutes: number)
 
 function acknowledge(distribution: Distribution, isUnnamed: boolean): void {
   const findings = {
-    'AwsSolutions-CFR1': 'Customers are wherever they are; which countries may call is for their own ip_allowlist.',
-    'AwsSolutions-CFR3': 'The access log of API Gateway and the line of each function say more about a request.',
+    'AwsSolutions-CFR1': 'Customers call from any country; each restricts its callers with ip_allowlist.',
+    'AwsSolutions-CFR3': 'The access log of API Gateway and the log lines of functions contain more about a request.',
     ...(isUnnamed
-      ? { 'AwsSolutions-CFR4': 'Without a domain the certificate is that of CloudFront, whose TLS policy is fixed.' }
+      ? { 'AwsSolutions-CFR4': 'Without a domain, the certificate of CloudFront applies, with a fixed TLS policy.' }
       : {}),
   }
   for (const [id, reason] of Object.entries(findings)) Validations.of(distribution).acknowledge({ id, reason })

@@ -1,6 +1,6 @@
 /**
- * The settings of a stage: its options (`stage-options.ts`) with their defaults, checked against one another. A mistake
- * fails at synth, before a deploy starts.
+ * The settings of a stage: its options (`stage-options.ts`) with defaults, checked for consistency. A mistake fails at synth, before
+ * the deploy.
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { defaultThrottles } from '../functions/throttles.ts'
@@ -14,32 +14,32 @@ import { GivenOptions, type StageFile } from './stage-values.ts'
 export interface OidcSettings {
   issuer: string
   audience: string
-  /** Where it is not what the issuer's discovery document says. */
+  /** Overrides the issuer's discovery document. */
   jwksUri?: string
   orgClaim: string
   roleClaim: string
 }
 
-/** What a stage knows of Stripe beside the secret, which is filled in after the deploy. */
+/** Stripe settings of a stage, without the secret's value, which an operator fills in after the deploy. */
 export interface StripeSettings {
-  /** The Secrets Manager secret that holds Stripe's; without it one is made, to be filled after the deploy. */
+  /** Secrets Manager secret with Stripe's keys. Default: a new empty secret. */
   secretArn?: string
-  /** The KMS key that it is encrypted under, where that is not AWS's own. */
+  /** KMS key of the secret, if customer-managed. */
   secretKeyArn?: string
-  /** The partner event source whose events are taken beside the webhook's. */
+  /** Partner event source to accept in addition to the webhook. */
   partnerSource?: string
-  /** The account that events of connected accounts must be of. */
+  /** Connected account whose events are accepted. */
   account?: string
-  /** Where Stripe's API is when it is not Stripe's: on loopback, for tests of a deploy. */
+  /** Stripe double on loopback, for deploy tests. */
   apiUrl?: string
 }
 
-/** The VPC of the functions that call out. */
+/** VPC of the functions with outbound calls. */
 export interface VpcSettings {
   id: string
   subnetIds: readonly string[]
   securityGroupIds: readonly string[]
-  /** Those that get a gateway endpoint for the table. */
+  /** Route tables that get a gateway endpoint for the table. */
   routeTableIds: readonly string[]
 }
 
@@ -47,10 +47,12 @@ export interface VpcSettings {
 export interface FrontSettings {
   /** Per address. */
   requestsPerFiveMinutes: number
-  /** Of the operator, instead of the one that the stack makes. */
+  /** The operator's web ACL. Default: the stack creates one. */
   webAclArn: string | undefined
-  /** In us-east-1, of the custom domain. */
-  certificateArn: string | undefined
+  /** Whether functions refuse requests that did not come through it. */
+  isOnlyWay: boolean
+  /** Of the secret that it adds to requests; undefined: the current one. */
+  secretVersion: string | undefined
 }
 
 export interface StageSettings extends OutboundSettings {
@@ -58,36 +60,38 @@ export interface StageSettings extends OutboundSettings {
   /** Whether the stage is protected: its data outlives the stacks, and no stack can be deleted by mistake. */
   retainData: boolean
   logRetention: RetentionDays
-  /** Of each route, in requests per second; each principal has a limit of its own beside it. */
+  /** Throttle per route, in requests per second. Each principal also has a rate limit. */
   throttle: { rateLimit: number; burstLimit: number }
-  /** Origins of dashboards that browsers may call from. */
+  /** Dashboard origins that browsers may call from. */
   corsOrigins: readonly string[]
-  /** Whether the stage gets a user pool of its own, since it names no issuer. */
+  /** Whether the stage gets a user pool: it names no issuer. */
   makesUserPool: boolean
-  /** The API's name beside that which AWS gives it. */
+  /** Custom domain of the API. */
   customDomain: CustomDomain | undefined
   alarmEmail: string | undefined
   monthlyBudgetUsd: number | undefined
-  /** Functions that the account may run at once in the region. */
+  /** Lambda concurrency of the account in the region. */
   lambdaConcurrency: number
-  /** Whose tokens people sign in with, once the user pool is made where it is; without it only API keys work. */
+  /** Issuer of people's tokens; with a user pool, known after its creation. Without an issuer only API keys work. */
   oidc: OidcSettings | undefined
   stripe: StripeSettings
-  /** Which of google, apple and github the deployment has credentials for; organizations only read this. */
+  /** Sign-in providers (google, apple, github) for which the deployment has credentials. Read-only for organizations. */
   signInProviders: readonly SignInProvider[]
-  /** Whether owners may put their organization on any plan, whatever it pays. */
+  /** Whether owners may override their organization's plan. */
   billingOverride: boolean
   /** Whether the stage has a bucket and CloudFront for the script of the reference. */
   web: boolean
   vpc: VpcSettings | undefined
   front: FrontSettings | undefined
+  /** The stage has, or had, a front. Its secret goes a deploy later than the front, since deployed functions import it. */
+  hasFrontSecret: boolean
   /** Where a daily backup of the table is copied to. */
   backupCopyVaultArn: string | undefined
-  /** A key that exists already, instead of one that the stage makes. */
+  /** Existing key to use instead of a new one. */
   secretsKeyArn: string | undefined
   /** The only role that may delete or disable the key of customers' secrets. */
   keyAdminRoleArn: string | undefined
-  /** The options as they were given, so that the next deploy can name those that disappear. */
+  /** The given options, so that the next deploy can list those that disappear. */
   given: StageValues
 }
 
@@ -98,13 +102,13 @@ const defaults: Record<'disposable' | 'protected', StageDefaults> = {
   protected: { retainData: true, logRetention: RetentionDays.ONE_YEAR },
 }
 
-/** Stages to throw away by their name alone: `dev`, and one of a person, `dev-anna`. */
+/** Stages that are disposable by name: `dev`, and a personal one, `dev-anna`. */
 const isDisposableName = (stage: string): boolean => /^dev(-|$)/.test(stage)
 
 export const isStage = (name: string): boolean => /^[a-z][a-z0-9-]{0,19}$/.test(name)
 export const stageRule = 'a stage is 1 to 20 characters of a-z 0-9 -, and starts with a letter'
 
-/** @throws StageSettingsError for a name that no stage can have */
+/** @throws StageSettingsError for an invalid stage name */
 export function stageNameOf(context: (name: string) => unknown): string {
   const stage = context('stage') || 'dev'
   if (typeof stage === 'string' && isStage(stage)) return stage
@@ -112,9 +116,9 @@ export function stageNameOf(context: (name: string) => unknown): string {
 }
 
 /**
- * Reads the settings from CDK context, and from the file of the stage where there is one.
+ * Reads the settings from CDK context and the stage's file, if any.
  *
- * @throws StageSettingsError naming the option, where it was given, and the fix
+ * @throws StageSettingsError naming the option, its source and the fix
  */
 export function readStageSettings(context: (name: string) => unknown, file?: StageFile): StageSettings {
   const stage = stageNameOf(context)
@@ -141,9 +145,10 @@ export function readStageSettings(context: (name: string) => unknown, file?: Sta
     web: values.web ?? true,
     vpc: readVpc(given),
     front: readFront(given),
+    hasFrontSecret: values.front !== undefined,
     backupCopyVaultArn: values.backup_copy_vault_arn,
     secretsKeyArn: values.secrets_key_arn,
-    keyAdminRoleArn: values.key_admin_role_arn,
+    keyAdminRoleArn: readKeyAdmin(given, posture),
     given: values,
   }
 }
@@ -172,7 +177,7 @@ function readOidc(given: GivenOptions): OidcSettings | undefined {
   }
   if (issuer === undefined || issuer === noIssuer) return undefined
   if (audience === undefined)
-    given.refuse('oidc_issuer', 'needs oidc_audience=<client id>, so that tokens for other clients do not pass')
+    given.refuse('oidc_issuer', 'needs oidc_audience=<client id>, so that tokens of other clients are refused')
   return {
     issuer,
     audience,
@@ -192,21 +197,32 @@ function readVpc(given: GivenOptions): VpcSettings | undefined {
   return { id, subnetIds: subnet_ids, securityGroupIds: security_group_ids, routeTableIds: route_table_ids }
 }
 
+/** In a disposable stage, CloudFormation itself must be able to delete the key. */
+function readKeyAdmin(given: GivenOptions, posture: 'disposable' | 'protected'): string | undefined {
+  const role = given.values.key_admin_role_arn
+  if (role !== undefined && posture === 'disposable')
+    given.refuse('key_admin_role_arn', 'has no place in a disposable stage, whose key goes with it; remove it')
+  return role
+}
+
 const defaultFrontRequests = 3000
 
 function readFront(given: GivenOptions): FrontSettings | undefined {
-  const { front, front_requests_per_five_minutes, front_web_acl_arn, front_certificate_arn } = given.values
-  given.requireWith('front', ['front_requests_per_five_minutes', 'front_web_acl_arn', 'front_certificate_arn'])
+  const { front, front_requests_per_five_minutes, front_web_acl_arn, close_api_address, front_secret_version } =
+    given.values
+  given.requireWith('front', [
+    ...(['front_requests_per_five_minutes', 'front_web_acl_arn', 'front_certificate_arn'] as const),
+    ...(['close_api_address', 'front_secret_version'] as const),
+  ])
   if (!front) return undefined
-  if (given.values.domain_name !== undefined && !front_certificate_arn)
-    given.refuse(
-      'front',
-      'with domain_name, CloudFront has the name; add front_certificate_arn, its certificate in us-east-1',
-    )
-  given.requireWith('domain_name', ['front_certificate_arn'])
   const requestsPerFiveMinutes = front_requests_per_five_minutes ?? defaultFrontRequests
   if (requestsPerFiveMinutes < 10) given.refuse('front_requests_per_five_minutes', 'must be 10 or more')
-  return { requestsPerFiveMinutes, webAclArn: front_web_acl_arn, certificateArn: front_certificate_arn }
+  return {
+    requestsPerFiveMinutes,
+    webAclArn: front_web_acl_arn,
+    isOnlyWay: close_api_address ?? false,
+    secretVersion: front_secret_version,
+  }
 }
 
 /** The name of a stack, for people and for scripts that read its outputs. */
@@ -224,7 +240,7 @@ export const stackParts = [
   'Monitoring',
 ] as const
 
-/** Where the metadata of the Api stack's template has the options that the stage was deployed with. */
+/** Metadata key of the deployed options in the Api stack's template. */
 export const givenOptionsKey = 'octomil:options'
 
 /** Outputs that scripts read. */
@@ -236,6 +252,7 @@ export const outputNames = {
   apiUrl: 'ApiUrl',
   docsUrl: 'DocsUrl',
   commit: 'Commit',
+  optionsDigest: 'OptionsDigest',
   secretsKeyArn: 'SecretsKeyArn',
   stripeSecretArn: 'StripeSecretArn',
   alarmTopicArn: 'AlarmTopicArn',

@@ -1,5 +1,5 @@
 /** What must outlive everything else: the table, the key that customers' secrets are sealed with, and Stripe's secret. */
-import { CfnOutput, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
+import { CfnOutput, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
@@ -29,13 +29,15 @@ export class StorageStack extends Stack {
       billing: Billing.onDemand(),
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: retainData,
-      removalPolicy,
+      // Deletion protection would refuse the roll-back of a first deploy.
+      removalPolicy: retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
     this.secretsKey = settings.secretsKeyArn
       ? Key.fromKeyArn(this, 'SecretsKey', settings.secretsKeyArn)
       : this.#secretsKey(settings)
     if (settings.backupCopyVaultArn) addBackups(this, this.table, settings.backupCopyVaultArn)
-    this.frontSecretArn = settings.front && makeFrontSecret(this)
+    this.frontSecretArn = settings.hasFrontSecret ? makeFrontSecret(this) : undefined
+    if (this.frontSecretArn) this.exportValue(this.frontSecretArn)
     const ownSecretArn = this.#emptySecret(stage, removalPolicy)
     this.stripeSecretArn = stripe.secretArn ?? ownSecretArn
     new CfnOutput(this, outputNames.tableName, { value: this.table.tableName })
@@ -49,19 +51,21 @@ export class StorageStack extends Stack {
   #secretsKey(settings: StageSettings): Key {
     const key = new Key(this, 'SecretsKey', {
       alias: `octomil-settings-${settings.stage}`,
-      description: 'Seals the secrets that customers entrust to the Octomil settings API',
+      description: 'Encrypts secrets of customers for the Octomil settings API',
       enableKeyRotation: true,
       // So that another region can have a replica: a copy of the table elsewhere is worth nothing without the key.
-      multiRegion: settings.retainData,
-      removalPolicy: removalPolicyOf(settings),
+      // In every stage, since a key can never change it, and the posture can.
+      multiRegion: true,
+      // The deny of the key admin would also refuse the roll-back of a first deploy.
+      removalPolicy: settings.keyAdminRoleArn ? RemovalPolicy.RETAIN : removalPolicyOf(settings),
     })
     if (settings.keyAdminRoleArn) denyKeyRemoval(key, settings.keyAdminRoleArn)
     return key
   }
 
   /**
-   * The secret that an operator fills in; no deploy sees its value. It and its export stay with `stripe_secret_arn` too:
-   * CloudFormation refuses to remove an export that deployed functions still import.
+   * An operator fills in this secret; no deploy sees its value. It and its export remain with `stripe_secret_arn` too:
+   * CloudFormation refuses to remove an export in use.
    */
   #emptySecret(stage: string, removalPolicy: RemovalPolicy): string {
     const secret = new CfnSecret(this, 'StripeSecret', {
@@ -70,14 +74,14 @@ export class StorageStack extends Stack {
     secret.applyRemovalPolicy(removalPolicy)
     Validations.of(secret).acknowledge({
       id: 'AwsSolutions-SMG4',
-      reason: 'Stripe makes these keys and rolls them; a function of AWS could not.',
+      reason: 'Stripe issues and rotates these keys; AWS cannot.',
     })
     this.exportValue(secret.attrId)
     return secret.attrId
   }
 }
 
-/** Denies every principal but one role the calls that make the key, and with it each sealed secret, useless. */
+/** Denies all principals except one role the calls that would make the key and its ciphertexts useless. */
 const denyKeyRemoval = (key: Key, keyAdminRoleArn: string): void => {
   key.addToResourcePolicy(
     new PolicyStatement({

@@ -1,20 +1,19 @@
 /** What the three creations of keys share: the grant is checked, the key made, and its raw value answered once. */
-import { issueKey, keyCreated } from '../../shared/api-keys/entity.ts'
+
 import { delegated, type KeyWish } from '../../shared/api-keys/grant.ts'
+import { issueKey, keyCreated } from '../../shared/api-keys/issue.ts'
 import { countIssued } from '../../shared/api-keys/limit.ts'
 import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
-import { type KeyRecord, toRecord } from '../../shared/api-keys/record.ts'
+import { toKeyView } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
-import { created, type JsonAnswer } from '../../shared/http/answer.ts'
-import type { Commit } from '../../shared/http/patch.ts'
-
-type IssuedAnswer = JsonAnswer<KeyRecord, 201>
+import { type Answer, created } from '../../shared/http/answer.ts'
+import type { Mutation } from '../../shared/storage/commit.ts'
 
 interface IssueCall {
   caller: Caller
   names(field: string): boolean
   now: Date
-  commit: Commit<IssuedAnswer>
+  commit(mutation: Mutation, answer: Answer): Promise<Answer>
 }
 
 export async function issue(
@@ -31,5 +30,5 @@ export async function issue(
 
 export const keyLocation = (keyId: string): string => `/api/v2/settings/api-keys/${keyId}`
 
-export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): IssuedAnswer =>
-  created(toRecord(key, now), keyLocation(key.id), { api_key: rawKey })
+export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): Answer =>
+  created(toKeyView(key, now), keyLocation(key.id), { api_key: rawKey })

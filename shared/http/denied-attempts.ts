@@ -1,10 +1,10 @@
 /** Denied attempts in the audit trail: the first of each principal, action and minute, so that a flood writes one event. */
 
-import type { RequestContext } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { realTiming } from '../runtime/timing.ts'
-import { type Change, commit } from '../storage/commit.ts'
+import { commit, type Mutation } from '../storage/commit.ts'
 import { tryLease } from '../storage/lease.ts'
-import { orgPartition } from '../table/table.ts'
+import { orgPartition } from '../table/rows.ts'
 
 const minuteMs = 60_000
 /** Longer than the minute, since clocks of instances differ. */
@@ -15,7 +15,7 @@ const markerMs = 3 * minuteMs
  * row of its own: the attempts that are not recorded never touch a row that other requests need.
  */
 export async function recordDenied(
-  denied: Change,
+  denied: Mutation,
   context: RequestContext,
   principal: string,
   deadline: Date,

@@ -13,7 +13,10 @@ import { type InputFault, isRetryable, type ProblemCode, ProblemError, type Publ
 import { answerMarginMs } from '../runtime/deadline.ts'
 import { log } from '../runtime/log.ts'
 import { Secret } from '../secrets/secret.ts'
-import { change, orgPartition, type RowKey, tableName, updateRow, type Write, writeRow } from '../table/table.ts'
+import { tableName } from '../table/client.ts'
+import { orgPartition, type RowKey } from '../table/rows.ts'
+import { updateRow, writeRow } from '../table/update.ts'
+import { updateIf, type Write } from '../table/writes.ts'
 import type { Answer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
@@ -188,7 +191,7 @@ class Lease implements IdempotencyLease {
   }
 
   keepWith(answer: Answer): Write {
-    return change(
+    return updateIf(
       this.#key,
       this.#keeping(toKept(answer)),
       () =>

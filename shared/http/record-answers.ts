@@ -2,6 +2,7 @@
  * How a record of an org's many is answered. Its version is part of its `ETag`: what is shown of a record can stay the same
  * while a secret of it is replaced.
  */
+import type { Mutation } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated, type StoredRecord } from '../storage/record.ts'
 import { created, type JsonAnswer, resource } from './answer.ts'
 import { type Commit, commitIfChanged, requireMatch } from './patch.ts'
@@ -25,13 +26,14 @@ export const requireRecordMatch = <T extends StoredRecord>(
 ): void => requireMatch(headers, kind.shown(record), record.version)
 
 /** Commits the change from `before` to `after` and answers what is then; what changes nothing leaves all as it was. */
-export function commitUpdate<T extends StoredRecord, View extends object>(
-  { caller, commit }: { caller: { orgId: string }; commit: Commit<JsonAnswer<View, 200>> },
-  kind: RecordKind<T, View>,
+export function commitUpdate<T extends StoredRecord>(
+  { caller, commit }: { caller: { orgId: string }; commit(mutation: Mutation, answer: Answer): Promise<Answer> },
+  kind: RecordKind<T>,
   before: T,
   after: T,
-): Promise<JsonAnswer<View, 200>> {
-  const change = recordUpdated(kind, caller.orgId, before, after)
-  const record = change.changes.length === 0 ? before : { ...after, version: before.version + 1 }
-  return commitIfChanged(commit, change, recordAnswer(kind, record))
+  answerOf: (record: T) => Answer = (record) => recordAnswer(kind, record),
+): Promise<Answer> {
+  const mutation = recordUpdated(kind, caller.orgId, before, after)
+  const record = mutation.diff.length === 0 ? before : { ...after, version: before.version + 1 }
+  return commitIfChanged(commit, mutation, answerOf(record))
 }

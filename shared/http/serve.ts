@@ -1,12 +1,12 @@
 /** Operations that know their caller: admission, recording of denied attempts, idempotency, and the way to write. */
 
-import type { RequestContext } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
 import { keyTypeScopes, missingScopes } from '../auth/scopes.ts'
 import { isId } from '../ids.ts'
 import { ProblemError, requestTimeout } from '../problem.ts'
 import { log } from '../runtime/log.ts'
-import { type Change, commit, pauseBeforeNext, StaleReadError } from '../storage/commit.ts'
+import { commit, type Mutation, pauseBeforeNext, StaleReadError } from '../storage/commit.ts'
 import type { Answer } from './answer.ts'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
@@ -25,7 +25,7 @@ export interface Call<Op extends Operation> extends RequestOf<Op> {
   /** When work must be over. */
   deadline: Date
   /** Writes a change with its audit event, and hands back the answer. Its `once` is not kept for replays. */
-  commit<Given extends Answer>(change: Change, answer: Given): Promise<Given>
+  commit(mutation: Mutation, answer: Answer): Promise<Answer>
   /** Does work that a second run of the handler must not repeat, such as a call of a provider. Keyed by its inputs. */
   once<T>(dependsOn: readonly unknown[], work: () => Promise<T>): Promise<T>
 }
@@ -84,11 +84,11 @@ function deniedAttempts(operation: Operation): Hook {
       return
     }
     const id = audit.param ? exchange.pathParameters[audit.param] : settingsOf(operation, caller)
-    const denied: Change = {
+    const denied: Mutation = {
       action: audit.action,
       resource: { type: audit.resource, ...(id !== undefined && isId(id) ? { id } : {}) },
       result: 'denied',
-      changes: [],
+      diff: [],
       writes: [],
     }
     try {
@@ -141,9 +141,9 @@ async function run<Op extends Operation, Given extends Answer>(
       done.set(key, result)
       return result
     },
-    commit: async (change, answer) => {
-      const writes = lease ? [...change.writes, lease.keepWith(answer)] : change.writes
-      await commit({ ...change, writes }, context, deadline)
+    commit: async (mutation, answer) => {
+      const writes = lease ? [...mutation.writes, lease.keepWith(answer)] : mutation.writes
+      await commit({ ...mutation, writes }, context, deadline)
       lease?.kept()
       return answer
     },

@@ -1,4 +1,4 @@
-/** The page docs/performance.md. What is measured is not tested here; that the page has all of it, and how it is written, is. */
+/** The page docs/performance.md: it must have every part. The measurements themselves are not tested. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { type PartName, parts } from '../../bench/parts.ts'
@@ -12,7 +12,7 @@ test('docs/performance.md has every part of the bench', () => {
   }
 })
 
-test('the page names the machine, and says of every budget whether it is kept', () => {
+test('the page names the machine, and whether each budget is kept', () => {
   const budget = { what: 'a thing', measured: '3', limit: '2', isKept: false }
   const table = { title: 'Things', rows: [{ thing: 'one', ms: '3' }], note: 'Measured.' }
   const report: Report = { tables: [table], budgets: [budget, { ...budget, measured: '1', isKept: true }] }
@@ -23,13 +23,13 @@ test('the page names the machine, and says of every budget whether it is kept', 
   expect(page).toContain('## Things\n\n| thing | ms |\n| --- | ---: |\n| one | 3 |\n\nMeasured.\n')
 })
 
-test('a percentile is the smallest value that enough of them are not above', () => {
+test('a percentile is a value by nearest rank', () => {
   expect(percentile([5, 1, 4, 2, 3], 0.5)).toBe(3)
   expect(percentile([1, 2], 0.99)).toBe(2)
   expect(percentile([7], 0)).toBe(7)
 })
 
-test('wrapped text keeps its words, and no line is longer than it may be', () => {
+test('wrapped text keeps its words within the width', () => {
   const text = 'the quick brown fox jumps over the lazy dog '.repeat(5).trim()
   expect(wrapped(text, 20).replaceAll('\n', ' ')).toBe(text)
   for (const line of wrapped(text, 20).split('\n')) expect(line.length).toBeLessThanOrEqual(20)

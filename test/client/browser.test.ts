@@ -10,12 +10,12 @@ import { build } from 'esbuild'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Service, seed, startService } from '../../local/service.ts'
-import { hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
+import { browserTimeoutMs, hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
 
 /** What the bundle is in the page. */
 declare const octomil: typeof import('../../client/src/index.ts')
 
-describe.skipIf(!hasChromium)(titleInBrowser('the client in a browser'), () => {
+describe.skipIf(!hasChromium)(titleInBrowser('the client in a browser'), { timeout: browserTimeoutMs }, () => {
   const dashboard = createServer()
   let service: Service
   let browser: Browser
@@ -34,6 +34,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the client in a browser'), () => {
     service = await startService({ port: 0, tableName: process.env.TABLE_NAME ?? '', corsOrigins: [origin] })
     browser = await launchChromium()
     page = await browser.newPage()
+    page.setDefaultTimeout(browserTimeoutMs)
     await page.goto(origin)
   })
   afterAll(async () => {

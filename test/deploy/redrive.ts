@@ -6,8 +6,8 @@ import { strict as assert } from 'node:assert'
 import { randomUUID } from 'node:crypto'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { stripeSecretKey } from '@octomil/local-stripe'
 import { outputNames, stackName } from '../../lib/stage.ts'
-import { stripeSecretKey } from '../../local/stripe/stripe.ts'
 import { clientOf, type Emulator } from './emulator.ts'
 
 interface Deployment {

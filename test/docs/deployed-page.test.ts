@@ -10,7 +10,7 @@ import { assetHeaders } from '../../lib/web-headers.ts'
 import { webSite } from '../../lib/web-site.ts'
 import { createGateway } from '../../local/gateway.ts'
 import { environmentNames } from '../../shared/runtime/environment.ts'
-import { hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
+import { browserTimeoutMs, hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
 
 const { reference, files } = webSite()
 
@@ -28,7 +28,7 @@ function headersOfAssets(): Record<string, string> {
   }
 }
 
-describe.skipIf(!hasChromium)(titleInBrowser('the deployed reference'), () => {
+describe.skipIf(!hasChromium)(titleInBrowser('the deployed reference'), { timeout: browserTimeoutMs }, () => {
   const servers: Server[] = []
   let browser: Browser
   let api = ''
@@ -63,6 +63,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the deployed reference'), () => {
   /** Opens the page, and hands back what it asks of other hosts and what its policy refuses. */
   async function open(): Promise<{ page: Page; foreign: string[]; refused: string[] }> {
     const page = await browser.newPage()
+    page.setDefaultTimeout(browserTimeoutMs)
     const [foreign, refused]: [string[], string[]] = [[], []]
     page.on('request', (request) => {
       const { origin, protocol } = new URL(request.url())

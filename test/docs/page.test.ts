@@ -6,9 +6,9 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { examples } from '../../docs/openapi.ts'
 import { type Service, seed, startService } from '../../local/service.ts'
-import { hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
+import { browserTimeoutMs, hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
 
-describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
+describe.skipIf(!hasChromium)(titleInBrowser('the reference'), { timeout: browserTimeoutMs }, () => {
   let service: Service
   let browser: Browser
   let page: Page
@@ -21,6 +21,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), () => {
     key = org?.api_keys.full_admin ?? ''
     browser = await launchChromium()
     page = await browser.newPage({ viewport: { width: 1280, height: 1400 } })
+    page.setDefaultTimeout(browserTimeoutMs)
     page.on('request', (request) => {
       const url = new URL(request.url())
       if (url.hostname !== '127.0.0.1' && !/^(data|blob):/.test(url.protocol)) foreign.push(request.url())

@@ -36,7 +36,7 @@ test('each object has a name: the body of a request, of an answer, and each part
   expect(odd.map(({ path }) => path)).toEqual([])
 })
 
-test('each type of integration is a named schema, told apart by a discriminator', () => {
+test('each type of integration is a named schema, selected by a discriminator', () => {
   const { Integration, CreateIntegrationRequest: body } = openapi.components.schemas
   for (const schema of [body, Integration] as { oneOf: object[]; discriminator?: { mapping: object } }[]) {
     expect(schema.oneOf.every((variant) => '$ref' in variant)).toBe(true)

@@ -1,28 +1,37 @@
 /**
- * The README's walk, as a newcomer pastes it: every block of the sections that need nothing but `npm run dev`, in one bash,
- * against the local service. Needs bash and curl; where there are none it is skipped, and its title says so.
+ * README and the tutorial as a newcomer pastes them: every block of the sections that need only `npm run dev`, in one bash,
+ * against the local service. Without bash and curl the test is skipped, and its title says so.
  */
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Service, seed, startService } from '../../local/service.ts'
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-const urlInReadme = 'http://127.0.0.1:3000'
-const walk = ['Try it', 'Govern an organization', 'Connect a provider, or a runtime of your own', 'Pay, without money']
-/** Blocks of these sections that ask for more than the local service. */
-const needsMore = /stripe listen/
+const root = join(import.meta.dirname, '..', '..')
+const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+const documentedUrl = 'http://127.0.0.1:3000'
 
-const sectionOf = (title: string): string => readme.split(/^## /m).find((part) => part.startsWith(`${title}\n`)) ?? ''
-const blocksOf = (title: string): string[] =>
-  [...sectionOf(title).matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
+const sectionOf = (file: string, title: string): string =>
+  read(file)
+    .split(/^## /m)
+    .find((part) => part.startsWith(`${title}\n`)) ?? ''
+const blocksIn = (text: string, language: string): string[] =>
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, block = '']) => block)
+
+const tryIt = sectionOf('README.md', 'Try it')
+const tutorial = ['API keys', 'Governance', 'Cloud and execution', 'Billing'].map((title) =>
+  sectionOf('docs/tutorial.md', title),
+)
+/** The blocks that need more than the local service. */
+const needsMore = /stripe listen/
+const tutorialBlocks = tutorial.flatMap((section) => blocksIn(section, 'sh')).filter((block) => !needsMore.test(block))
 
 const canPaste = ['bash', 'curl'].every((name) => spawnSync(name, ['--version']).status === 0)
 
-describe.skipIf(!canPaste)(`the README’s walk${canPaste ? '' : ' (SKIPPED: no bash or curl here)'}`, () => {
+describe.skipIf(!canPaste)(`the documented walks${canPaste ? '' : ' (SKIPPED: no bash or curl here)'}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'octomil-readme-'))
   let service: Service
 
@@ -37,14 +46,28 @@ describe.skipIf(!canPaste)(`the README’s walk${canPaste ? '' : ' (SKIPPED: no 
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test('works as pasted: one call is refused, on purpose, and every other succeeds', async () => {
-    const blocks = walk.flatMap(blocksOf).filter((block) => !needsMore.test(block))
-    expect(blocks.length).toBeGreaterThan(10)
-    // What curl was answered goes to the standard error, so that what the blocks keep of it is as it was.
+  /** Runs blocks in one bash. Each line of `answers` is the status and URL of a request. */
+  async function paste(blocks: readonly string[]): Promise<{ stdout: string; answers: string[] }> {
     const watched = `curl() { command curl -w '%{stderr}%{http_code} %{url_effective}\\n' "$@"; }`
-    const script = ['set -eu', watched, ...blocks].join('\n').replaceAll(urlInReadme, service.url)
+    const script = ['set -eu', watched, ...blocks].join('\n').replaceAll(documentedUrl, service.url)
     const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { cwd: folder })
-    const answers = stderr.trim().split('\n')
+    return { stdout, answers: stderr.trim().split('\n') }
+  }
+
+  test('README’s three calls print the answers that it shows', async () => {
+    const { stdout } = await paste(blocksIn(tryIt, 'sh'))
+    const answers = stdout.trim().split('\n')
+    const shown = blocksIn(tryIt, 'json')
+    expect(shown).toHaveLength(3)
+    expect(answers).toHaveLength(3)
+    for (const [index, block] of shown.entries()) {
+      expect(JSON.parse(answers[index] ?? '')).toMatchObject(elided(JSON.parse(block)) as object)
+    }
+  })
+
+  test('the tutorial works as pasted: one call is refused, on purpose, and every other succeeds', async () => {
+    expect(tutorialBlocks.length).toBeGreaterThan(10)
+    const { stdout, answers } = await paste(tutorialBlocks)
     expect(answers.filter((line) => !line.startsWith('2'))).toEqual([`401 ${service.url}/api/v2/settings/api-keys`])
     expect(answers.length).toBeGreaterThan(20)
     expect(stdout).not.toContain('undefined')
@@ -53,14 +76,50 @@ describe.skipIf(!canPaste)(`the README’s walk${canPaste ? '' : ' (SKIPPED: no 
     expect(stdout).toContain('/local/stripe/checkout/')
   })
 
-  test('pastes into zsh too, which takes no comments at its prompt', () => {
-    expect(walk.flatMap(blocksOf).filter((block) => /(^|\s)#\s/.test(block))).toEqual([])
+  test('blocks paste into zsh too, which takes no comments at its prompt', () => {
+    const blocks = [...blocksIn(read('README.md'), 'sh'), ...tutorialBlocks]
+    expect(blocks.filter((block) => /(^|\s)#\s/.test(block))).toEqual([])
   })
+})
 
-  test('links to files that are there', () => {
-    const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => path)
-    expect(links).not.toEqual([])
-    for (const path of links)
-      expect(() => readFileSync(new URL(`../../${path}`, import.meta.url)), path).not.toThrow(/ENOENT/)
-  })
+/** A shown answer as a matcher: `…` stands for the rest of a text. */
+function elided(shown: unknown): unknown {
+  if (typeof shown === 'string' && shown.endsWith('…')) return expect.stringContaining(shown.slice(0, -1))
+  if (Array.isArray(shown)) return shown.map(elided)
+  if (typeof shown !== 'object' || shown === null) return shown
+  return Object.fromEntries(Object.entries(shown).map(([name, value]) => [name, elided(value)]))
+}
+
+test('README fits on a few screens', () => {
+  expect(statSync(join(root, 'README.md')).size).toBeLessThanOrEqual(9 * 1024)
+})
+
+/** The anchor that GitHub gives a heading. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-')
+const anchorsIn = (file: string): string[] =>
+  [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading))
+
+test.each(globSync(['*.md', 'docs/*.md', 'client/README.md'], { cwd: root }))(
+  '%s links to files and headings that exist',
+  (file) => {
+    const links = [...read(file).matchAll(/\]\((?!https?:|\.\.\/\.\.\/security)([^)\s]+)\)/g)].map(([, link]) => link)
+    for (const link of links) {
+      const [path = '', anchor] = link?.split('#') ?? []
+      const target = path === '' ? file : join(dirname(file), path)
+      expect(existsSync(join(root, target)), `${file}: ${link}`).toBe(true)
+      if (anchor && target.endsWith('.md')) expect(anchorsIn(target), `${file}: ${link}`).toContain(anchor)
+    }
+  },
+)
+
+test('npm commands in documents exist', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const named = globSync(['*.md', 'docs/*.md', '.github/**/*.md'], { cwd: root }).flatMap((file) =>
+    [...read(file).matchAll(/npm run (?:-s )?([a-z][a-z:-]*)/g)].map(([, name = '']) => name),
+  )
+  expect(named.filter((name) => !(name in scripts))).toEqual([])
 })

@@ -1,4 +1,4 @@
-/** The reference as a stranger reads it: every field that a request may hold is explained, and none by a riddle. */
+/** The reference for a new reader: it explains every field that a request may hold, in plain words. */
 import { describe, expect, test } from 'vitest'
 import { openApiDocument } from '../../docs/openapi.ts'
 import { operationList } from '../../functions/operations.ts'
@@ -58,7 +58,7 @@ describe.each(operationList)('%s', (_name, { path, method }) => {
   })
 })
 
-test('a text is told by its format or by one pattern', () => {
+test('a format or one pattern describes a text', () => {
   const texts = [...JSON.stringify(document).matchAll(/"pattern":"((?:[^"\\]|\\.)*)"/g)].map(([, pattern]) => pattern)
   expect(texts.length).toBeGreaterThan(5)
   expect(JSON.stringify(document)).not.toMatch(/"allOf":\[\{"pattern"/)

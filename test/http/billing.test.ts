@@ -1,7 +1,8 @@
 /** Billing over HTTP: a plan is bought on Stripe's page, and Stripe's signed event brings it in, through webhook, bus and projector. */
+
+import { signWebhook } from '@octomil/local-stripe'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SettingsClient } from '../../client/src/index.ts'
-import { signWebhook } from '../../local/stripe/webhooks.ts'
 import { problemOf } from '../support/problems.ts'
 import { clientOf, type HttpResponse, http, notYetSucceeded, openTarget, suites, type Target } from './target.ts'
 

@@ -1,12 +1,12 @@
 /** What the HTTP suite talks to: the local gateway, or a deployed API that `OCTOMIL_TARGET` names a file about. */
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
+import { stripeSecretKey, stripeWebhookSecret } from '@octomil/local-stripe'
 import { type BodyOf, createSettingsClient, type SettingsClient } from '../../client/src/index.ts'
 import { type OperationName, operationList } from '../../functions/operations.ts'
 import type { Issuer } from '../../local/issuer.ts'
 import { seed, startService } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
-import { stripeSecretKey, stripeWebhookSecret } from '../../local/stripe/stripe.ts'
 import { matchPath } from '../../shared/http/route.ts'
 import { newId } from '../../shared/ids.ts'
 import type { BodyOf as AnyBodyOf } from '../support/invoke.ts'
@@ -83,7 +83,7 @@ export const notYetSucceeded = (folders: readonly string[]): string[] =>
 export const suites = {
   service: ['api-keys', 'audit-events', 'meta'],
   billing: ['billing', 'stripe-events'],
-  governance: ['org-settings', 'auth', 'policies', 'usage-limits', 'integrations'],
+  governance: ['org-settings', 'org-auth', 'org-policies', 'usage-limits', 'integrations'],
   cloud: ['cloud-connections', 'cloud-credentials', 'cloud-policy', 'execution'],
 } as const satisfies Record<string, readonly string[]>
 

@@ -1,9 +1,10 @@
-/** What AWS does with the templates and an emulator does not show, computed from the templates alone. */
+/** Behaviour of AWS that an emulator does not show, computed from the templates. */
 import type { Stack } from 'aws-cdk-lib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { backgroundList } from '../../functions/background.ts'
 import { catchAll, operationList, routeList } from '../../functions/operations.ts'
 import { matchesArn, routeArn } from '../../lib/route-arn.ts'
+import { givenOptionsKey, stackName } from '../../lib/stage.ts'
 import { routeKeyOf } from '../../shared/http/operation.ts'
 import { type Context, everyKindOfStage, fullStage } from './stages.ts'
 import { type Resource, stacksOf, synthesize } from './synthesize.ts'
@@ -104,14 +105,19 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
 
   test('each function has a name of its own, which AWS does not cut and the dashboard shows', () => {
     const names = all('AWS::Lambda::Function').map(({ Properties }) => Properties.FunctionName)
-    const declared = [...operationList, ...backgroundList].map(([name]) => name as string).concat(catchAll.name)
-    expect(names.sort()).toEqual(declared.map((name) => `octomil-${context.stage}-${name.replace('/', '-')}`).sort())
+    const hasPool = all('AWS::Cognito::UserPool').length > 0
+    const started = backgroundList
+      .filter(([, { trigger }]) => hasPool || !('userPool' in trigger))
+      .map(([name]) => name)
+    const operations: string[] = [...operationList.map(([name]) => name), catchAll.name]
+    const nameOf = (name: string) => `octomil-${context.stage}-${name.replace('/', '-')}`
+    expect(names.sort()).toEqual([...operations, ...started].map(nameOf).sort())
     const [dashboard] = all('AWS::CloudWatch::Dashboard')
     const shown = textOf(dashboard?.Properties.DashboardBody)
     for (const name of names) {
       expect(name).toMatch(/^[\w-]{1,64}$/)
-      if (!/-(project|sweep)$/.test(name)) expect(shown, name).toContain(`"FunctionName","${name}"`)
     }
+    for (const name of operations) expect(shown, name).toContain(`"FunctionName","${nameOf(name)}"`)
   })
 
   test('names of functions fit in a stage whose name is as long as it may be', () => {
@@ -139,7 +145,7 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
     }
   })
 
-  test('each alarm ends: missing data is filled or said to be fine, and its end is told too', () => {
+  test('each alarm ends: missing data is filled or treated as fine, and the end notifies too', () => {
     for (const { Properties } of all('AWS::CloudWatch::Alarm')) {
       const { AlarmName, AlarmActions, OKActions, Metrics = [] } = Properties
       expect(OKActions, AlarmName).toEqual(AlarmActions)
@@ -172,14 +178,32 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
       expect(terminationProtection ?? false, stackName).toBe(isProtected)
   })
 
-  test('a stack that fails at its first deploy leaves nothing behind', () => {
+  test('a first deploy that fails leaves only what is protected from deletion, or the key of a key admin', () => {
+    // Deletion protection, and the deny for all but the key admin, would refuse the roll-back.
+    const left =
+      context.stage === 'prod' ? ['AWS::DynamoDB::GlobalTable', 'AWS::Cognito::UserPool', 'AWS::KMS::Key'] : []
     for (const { Resources } of templates.values())
-      for (const [id, { DeletionPolicy }] of Object.entries(Resources)) expect(DeletionPolicy, id).not.toBe('Retain')
+      for (const [id, { Type, DeletionPolicy }] of Object.entries(Resources))
+        if (!left.includes(Type)) expect(DeletionPolicy, id).not.toBe('Retain')
   })
 })
 
 describe('an option that is added or taken away later', () => {
-  const full: Context = { ...fullStage }
+  test('changes an output beside the metadata: CloudFormation takes no update of metadata alone', () => {
+    const apiOf = (context: Context) => written(context).get(stackName('dev', 'Api'))
+    const [before, after] = [apiOf({ stage: 'dev' }), apiOf({ stage: 'dev', alarm_email: 'oncall@example.com' })]
+    expect(after?.Metadata).toMatchObject({ [givenOptionsKey]: { alarm_email: 'oncall@example.com' } })
+    expect(after?.Outputs?.OptionsDigest).not.toEqual(before?.Outputs?.OptionsDigest)
+  })
+
+  const full: Context = {
+    ...fullStage,
+    web: 'off',
+    front: 'on',
+    close_api_address: 'on',
+    front_certificate_arn: 'arn:aws:acm:us-east-1:123456789012:certificate/0f1e2d3c',
+    posture: 'disposable',
+  }
   const base = { stage: 'prod' }
   /** Options that only make sense together. */
   const groups = [
@@ -193,6 +217,11 @@ describe('an option that is added or taken away later', () => {
     ['stripe_partner_source'],
     ['cors_origins'],
     ['allowed_cidrs'],
+    ['web'],
+    ['posture'],
+    ['throttle_rate'],
+    ['lambda_concurrency'],
+    ['billing_override'],
   ]
 
   const exportsOf = ({ Outputs = {} }: Written) =>
@@ -214,12 +243,69 @@ describe('an option that is added or taken away later', () => {
     })
   }
 
+  /** What has a name of its own in the account, by type and property. CloudFormation makes the new one before it deletes. */
+  const named: Record<string, string> = {
+    'AWS::Route53::RecordSet': 'Name',
+    'AWS::Lambda::Function': 'FunctionName',
+    'AWS::S3::Bucket': 'BucketName',
+    'AWS::Events::EventBus': 'Name',
+    'AWS::KMS::Alias': 'AliasName',
+    'AWS::CloudWatch::Alarm': 'AlarmName',
+    'AWS::CloudWatch::Dashboard': 'DashboardName',
+    'AWS::ApiGatewayV2::DomainName': 'DomainName',
+    'AWS::Backup::BackupVault': 'BackupVaultName',
+    'AWS::Budgets::Budget': 'Budget.BudgetName',
+  }
+  const namesOf = (templates: Map<string, Written>) =>
+    new Map(
+      [...templates].flatMap(([stack, { Resources }]) =>
+        Object.entries(Resources).flatMap(([id, { Type, Properties }]) => {
+          const name = named[Type]?.split('.').reduce((value, part) => value?.[part], Properties)
+          return name === undefined ? [] : [[`${Type} ${JSON.stringify(name)}`, `${stack} ${id}`] as const]
+        }),
+      ),
+    )
+  /** Names that another resource would take while the one that has them is still there. */
+  const taken = (previous: Map<string, Written>, next: Map<string, Written>): string[] => {
+    const before = namesOf(previous)
+    return [...namesOf(next)].filter(([name, id]) => before.has(name) && before.get(name) !== id).map(([name]) => name)
+  }
+  /** Properties that no update can change. */
+  const immutable = (templates: Map<string, Written>) =>
+    entriesOf(templates, 'AWS::KMS::Key').map(({ Properties }) => Properties.MultiRegion)
+
   const bare = written(base)
   test.each(groups.map((group) => ({ group })))('$group: neither way drops an export that is imported', ({ group }) => {
-    const named = Object.fromEntries(group.map((name) => [name, full[name] ?? '']))
-    const other = written({ ...base, ...named })
-    expect(refused(bare, other)).toEqual([])
-    expect(refused(other, bare)).toEqual([])
+    const other = written({ ...base, ...Object.fromEntries(group.map((name) => [name, full[name] ?? ''])) })
+    for (const [previous, next] of [[bare, other] as const, [other, bare] as const]) {
+      expect(refused(previous, next)).toEqual([])
+      expect(taken(previous, next)).toEqual([])
+      expect(immutable(next)).toEqual(immutable(previous))
+    }
+  })
+
+  test('a front goes in two deploys: off, then left out', () => {
+    const domain = Object.fromEntries(
+      ['domain_name', 'certificate_arn', 'hosted_zone_id', 'hosted_zone_name'].map((name) => [name, full[name] ?? '']),
+    )
+    const steps = [
+      { ...base, ...domain },
+      { ...base, ...domain, front: 'on', front_certificate_arn: full.front_certificate_arn ?? '' },
+      {
+        ...base,
+        ...domain,
+        front: 'on',
+        close_api_address: 'on',
+        front_certificate_arn: full.front_certificate_arn ?? '',
+      },
+      { ...base, ...domain, front: 'off', front_certificate_arn: '' },
+      { ...base, ...domain },
+    ].map(written)
+    for (const [index, next] of steps.slice(1).entries()) {
+      const previous = steps[index] as Map<string, Written>
+      expect(refused(previous, next), `step ${index + 1}`).toEqual([])
+      expect(taken(previous, next), `step ${index + 1}`).toEqual([])
+    }
   })
 
   test('a dropped export in use is found', () => {

@@ -192,7 +192,7 @@ describe('what is kept', () => {
   test('in prod the table and the key outlive the stacks, and the table is protected from deletion', () => {
     const kept = resourcesOf([prod.get(stackName('prod', 'Storage')) as Template])
     const [table] = ofType(kept, 'AWS::DynamoDB::GlobalTable')
-    expect(table?.DeletionPolicy).toBe('RetainExceptOnCreate')
+    expect(table?.DeletionPolicy).toBe('Retain')
     expect(table?.Properties.Replicas[0]).toMatchObject({
       DeletionProtectionEnabled: true,
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },

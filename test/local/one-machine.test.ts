@@ -71,7 +71,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   'npm run cost shows progress at once, and ends its engine by %s',
   async (signal) => {
     const { DYNAMODB_ENDPOINT: _named, ...env } = process.env
-    const script = join(import.meta.dirname, '../../bench/cost.ts')
+    const script = join(import.meta.dirname, '../../cost/run.ts')
     const cost = spawn(process.execPath, [script, '--check'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
     const lines = createInterface({ input: cost.stderr })[Symbol.asyncIterator]()
     const next = async () => (await lines.next()).value as string

@@ -4,19 +4,26 @@
  * fail. The key is wrong for a while, lookup keys move to other prices, second subscriptions and deleted customers occur.
  * At the end the stored plan must be the highest that Stripe gives.
  */
-import { completeSession } from '../../local/stripe/checkout.ts'
-import { setCardsFail } from '../../local/stripe/customers.ts'
-import type { Customer, Event, Price, Subscription } from '../../local/stripe/objects.ts'
+import {
+  type Customer,
+  completeSession,
+  type Event,
+  type Price,
+  type Subscription,
+  setCardsFail,
+} from '@octomil/local-stripe/model'
 import {
   findCheckout,
   isPaid,
   openCheckout,
-  toCheckoutRecord,
+  toCheckoutView,
   whileNoOtherCheckout,
 } from '../../shared/billing/checkout.ts'
-import { checkoutStarted, overrideChanged, readBilling } from '../../shared/billing/entity.ts'
 import type { BillingPorts } from '../../shared/billing/ports.ts'
 import type { BillingInterval } from '../../shared/billing/projection.ts'
+import { readBilling } from '../../shared/billing/rows.ts'
+import { checkoutStarted } from '../../shared/billing/session-events.ts'
+import { overrideChanged } from '../../shared/billing/set-override.ts'
 import { readSubscriptions } from '../../shared/billing/subscriptions.ts'
 import { type SyncPorts, syncCustomer } from '../../shared/billing/sync.ts'
 import { ProblemError } from '../../shared/problem.ts'
@@ -24,7 +31,7 @@ import { commit } from '../../shared/storage/commit.ts'
 import { stripeEventTypes, webhookSource } from '../../shared/stripe-events/event.ts'
 import { project } from '../../shared/stripe-events/project.ts'
 import { sweep } from '../../shared/stripe-events/sweep.ts'
-import { table } from '../../shared/table/table.ts'
+import { table } from '../../shared/table/client.ts'
 import { ModelStripe, restrictedKey, wrongKeys } from './model-stripe.ts'
 import { ModelTable } from './model-table.ts'
 import { Oracle } from './oracle.ts'
@@ -232,7 +239,7 @@ class Story {
       orgId,
       async () => {
         const checkout = await openCheckout(wish, binding, this.#ports)
-        const record = toCheckoutRecord(checkout, wish)
+        const record = toCheckoutView(checkout, wish)
         this.#oracle.opened(orgId)
         const { checkoutSessionId: told } = await readBilling(orgId)
         if (told !== record.session_id) {

@@ -1,8 +1,7 @@
 /** Stripe as this service calls it: the local Stripe's engine, in the world's time, with what can befall a request. */
+
+import { ApiError, account, createStripeEngine, resourceMissing, type StripeEngine } from '@octomil/local-stripe/model'
 import Stripe from 'stripe'
-import { account } from '../../local/stripe/account.ts'
-import { ApiError, resourceMissing } from '../../local/stripe/api-error.ts'
-import { createStripeEngine, type StripeEngine } from '../../local/stripe/engine.ts'
 import type { BillingPorts } from '../../shared/billing/ports.ts'
 import { requireSameAccount } from '../../shared/stripe/account.ts'
 import { toProblem } from '../../shared/stripe/client.ts'

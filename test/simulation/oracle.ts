@@ -1,6 +1,6 @@
 /** What must be true of every story, while it is told and when it has ended. */
 import { deepStrictEqual, ok } from 'node:assert/strict'
-import type { Event } from '../../local/stripe/objects.ts'
+import type { Event } from '@octomil/local-stripe/model'
 import type { BillingProjection } from '../../shared/billing/projection.ts'
 import { ProblemError } from '../../shared/problem.ts'
 import type { Item } from './expressions.ts'

@@ -1,6 +1,5 @@
 /** Reads the model Stripe's state without the service's own code: what an organization pays for, and which plan that gives. */
-import type { StripeEngine } from '../../local/stripe/engine.ts'
-import type { Price, Subscription } from '../../local/stripe/objects.ts'
+import type { Price, StripeEngine, Subscription } from '@octomil/local-stripe/model'
 
 const ranks: Record<string, number> = { free: 0, team: 1, enterprise: 2 }
 const statusOrder = 'active trialing past_due unpaid paused incomplete canceled incomplete_expired'.split(' ')

@@ -1,8 +1,13 @@
 /** Billing to test with: checkouts that are started, paid and brought home, and what happens at Stripe meanwhile. */
+
+import {
+  type CheckoutSession,
+  type Customer,
+  completeSession,
+  type Store,
+  type Subscription,
+} from '@octomil/local-stripe/model'
 import { expect } from 'vitest'
-import { completeSession } from '../../local/stripe/checkout.ts'
-import type { CheckoutSession, Customer, Subscription } from '../../local/stripe/objects.ts'
-import type { Store } from '../../local/stripe/store.ts'
 import { eventsOf } from './governance.ts'
 import { invoke, type Request } from './invoke.ts'
 import { newOwner, type TestOrg } from './orgs.ts'

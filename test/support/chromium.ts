@@ -11,10 +11,13 @@ const executablePath = [named ?? '', '/usr/bin/chromium', '/usr/bin/chromium-bro
 
 export const hasChromium = executablePath !== undefined
 
-/** The title of tests that are skipped where there is no Chromium, and say so. */
+/** Drawing the reference takes 15 s on two cores; other test files run at the same time. */
+export const browserTimeoutMs = 120_000
+
+/** The title of tests that are skipped without a Chromium; it gives the reason. */
 export const titleInBrowser = (title: string): string =>
   hasChromium ? title : `${title} (SKIPPED: no Chromium here, set CHROMIUM to one)`
 
-/** Without the argument Chromium does not start as root, which is who containers run as. */
+/** Containers run as root; there Chromium starts only with this argument. */
 export const launchChromium = (): Promise<Browser> =>
   chromium.launch({ ...(executablePath ? { executablePath } : {}), args: ['--no-sandbox'] })

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createIssuer, type Issuer, issuerPath } from '../../local/issuer.ts'
+import { createIssuer, type Issuer } from '../../local/issuer.ts'
 import { type Role, templateScopes } from '../../shared/auth/scopes.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { createOrg, createOrgKey } from '../../shared/operator/orgs.ts'
@@ -105,5 +105,3 @@ export async function newOwner(orgId: string): Promise<string> {
   const { mint } = await testIssuer()
   return mint({ sub: `owner-${randomUUID()}`, org_id: orgId, role: 'owner' }, 600)
 }
-
-export { issuerPath }

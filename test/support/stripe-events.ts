@@ -1,6 +1,6 @@
 /** Stripe's events to test with: bodies, real signatures, deliveries to the webhook. */
 import { randomUUID } from 'node:crypto'
-import { signWebhook } from '../../local/stripe/webhooks.ts'
+import { signWebhook } from '@octomil/local-stripe'
 import { invoke, type Response } from './invoke.ts'
 
 export const webhookSecret = 'whsec_local'

@@ -4,9 +4,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Fault, LocalStripe } from '@octomil/local-stripe'
 import { vi } from 'vitest'
-import type { Fault } from '../../local/stripe/faults.ts'
-import type { LocalStripe } from '../../local/stripe/stripe.ts'
 
 let made: Promise<LocalStripe> | undefined
 let url = ''
@@ -46,7 +45,7 @@ export function localStripe(): Promise<LocalStripe> {
 }
 
 async function make(): Promise<LocalStripe> {
-  const { createStripe } = await import('../../local/stripe/stripe.ts')
+  const { createStripe } = await import('@octomil/local-stripe')
   const stripe = createStripe({ url, webhookUrl: `${url}/nowhere` })
   stripe.webhooks.pause()
   return stripe

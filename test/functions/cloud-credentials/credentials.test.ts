@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { credentials, keyOf } from '../../../shared/cloud-credentials/entity.ts'
 import { providerNames, providersWithoutRoot } from '../../../shared/providers/providers.ts'
-import { open } from '../../../shared/secrets/open.ts'
+import { decrypt } from '../../../shared/secrets/decrypt.ts'
 import { expectWholeChain, trailEnd } from '../../support/governance.ts'
 import { invoke, type Request } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../../support/orgs.ts'
@@ -55,7 +55,7 @@ async function rowOf(id: string) {
   return row
 }
 const storedKey = async (id: string): Promise<string> =>
-  (await open((await rowOf(id)).ciphertext as Uint8Array, keyOf(org.orgId, id))).reveal()
+  (await decrypt((await rowOf(id)).ciphertext as Uint8Array, keyOf(org.orgId, id))).reveal()
 
 async function expectUntouched(id: string, run: () => Promise<unknown>): Promise<void> {
   const [row, end] = [await rowOf(id), await trailEnd(org)]
@@ -267,9 +267,11 @@ describe('another org', () => {
     const { ciphertext } = await rowOf(id)
     await putRow({ ...(await rowOf(other.id)), ciphertext })
     await expect(storedKey(other.id)).rejects.toMatchObject({ code: 'server_error', details: { retryable: false } })
-    await expect(open(ciphertext as Uint8Array, keyOf(thief.orgId, id))).rejects.toMatchObject({ code: 'server_error' })
+    await expect(decrypt(ciphertext as Uint8Array, keyOf(thief.orgId, id))).rejects.toMatchObject({
+      code: 'server_error',
+    })
     const asConnection = { ...keyOf(org.orgId, id), purpose: 'cloud_connection' as const }
-    await expect(open(ciphertext as Uint8Array, asConnection)).rejects.toMatchObject({ code: 'server_error' })
+    await expect(decrypt(ciphertext as Uint8Array, asConnection)).rejects.toMatchObject({ code: 'server_error' })
     expect(await storedKey(id)).toBe(key)
   })
 })

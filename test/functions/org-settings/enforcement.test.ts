@@ -88,13 +88,24 @@ describe('ip_allowlist', () => {
     const secret = 'front-7Q2mXw4zB8rT1kLp'
     const edge = '64.252.64.1'
     const through = (address: string) => ({ 'x-octomil-front': secret, 'x-octomil-client-address': address })
-    beforeEach(() => void vi.stubEnv('FRONT_SECRET', secret))
+    beforeEach(() => {
+      vi.stubEnv('FRONT_SECRET', secret)
+      vi.stubEnv('FRONT_ONLY', 'on')
+    })
     afterEach(() => void vi.unstubAllEnvs())
 
     test('the address of a client is the one that the front names', async () => {
       const admitted = await get(org.adminKey, { ip: edge, headers: through('203.0.113.9') })
       expect(admitted.status).toBe(200)
       expectForbidden(await get(org.adminKey, { ip: edge, headers: through('198.51.100.1') }), 'ip_allowlist')
+    })
+
+    test('until it is the only way, other requests count by the address that the gateway saw', async () => {
+      vi.stubEnv('FRONT_ONLY', undefined)
+      const forged = { 'x-octomil-client-address': '203.0.113.9' }
+      expectForbidden(await get(org.adminKey, { ip: '198.51.100.1', headers: forged }), 'ip_allowlist')
+      expect((await get(org.adminKey, { ip: '203.0.113.9' })).status).toBe(200)
+      expect((await get(org.adminKey, { ip: edge, headers: through('203.0.113.9') })).status).toBe(200)
     })
 
     test.each([
