@@ -94,7 +94,7 @@ app.post(createApiKey.path, valid('json', createApiKey.body ?? never()), async (
   const { orgId } = caller
   const { now, requestId, deadline, ip, userAgent } = exchange
   const requestContext = { orgId, actor: actorOf(caller), now, requestId, ip, userAgent }
-  const write = async (mutation: Mutation, answer: Answer) => {
+  const write = async <Given extends Answer>(mutation: Mutation, answer: Given): Promise<Given> => {
     await commit(mutation, requestContext, deadline)
     return answer
   }

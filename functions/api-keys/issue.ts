@@ -4,16 +4,18 @@ import { delegated, type KeyWish } from '../../shared/api-keys/grant.ts'
 import { issueKey, keyCreated } from '../../shared/api-keys/issue.ts'
 import { countIssued } from '../../shared/api-keys/limit.ts'
 import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
-import { toKeyView } from '../../shared/api-keys/record.ts'
+import { type KeyView, toKeyView } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
-import { type Answer, created } from '../../shared/http/answer.ts'
-import type { Mutation } from '../../shared/storage/commit.ts'
+import { created, type JsonAnswer } from '../../shared/http/answer.ts'
+import type { Commit } from '../../shared/http/patch.ts'
+
+type IssuedAnswer = JsonAnswer<KeyView, 201>
 
 interface IssueCall {
   caller: Caller
   names(field: string): boolean
   now: Date
-  commit(mutation: Mutation, answer: Answer): Promise<Answer>
+  commit: Commit<IssuedAnswer>
 }
 
 export async function issue(
@@ -30,5 +32,5 @@ export async function issue(
 
 export const keyLocation = (keyId: string): string => `/api/v2/settings/api-keys/${keyId}`
 
-export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): Answer =>
+export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): IssuedAnswer =>
   created(toKeyView(key, now), keyLocation(key.id), { api_key: rawKey })

@@ -1,7 +1,7 @@
 import { findCheckout, isPaid } from '../../shared/billing/checkout.ts'
 import { readBilling } from '../../shared/billing/rows.ts'
 import { syncCustomer } from '../../shared/billing/sync.ts'
-import { toBillingView } from '../../shared/billing/view.ts'
+import { type ReconciledBilling, toBillingView } from '../../shared/billing/view.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { reconcileCheckout } from './contract.ts'
@@ -15,5 +15,7 @@ export const handler = serve(reconcileCheckout, async ({ caller, body, context, 
     await syncCustomer({ orgId, customerId: customer, source: 'reconcile', context, deadline })
   }
   const { status, payment_status } = session
-  return resource({ ...toBillingView(await readBilling(orgId), now), checkout: { status, payment_status } })
+  // The pinned API version fixes the values that Stripe sends; the types of its client allow later ones too.
+  const checkout = { status, payment_status } as ReconciledBilling['checkout']
+  return resource({ ...toBillingView(await readBilling(orgId), now), checkout })
 })

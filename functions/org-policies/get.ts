@@ -4,4 +4,4 @@ import { toOrgPoliciesView } from '../../shared/org-policies/record.ts'
 import { getPolicies } from './contract.ts'
 
 /** Reads the policies. */
-export const handler = serveDocument(getPolicies, orgPolicies, { shown: toOrgPoliciesView })
+export const handler = serveDocument(getPolicies, orgPolicies, toOrgPoliciesView)

@@ -4,4 +4,4 @@ import { toOrgPoliciesView } from '../../shared/org-policies/record.ts'
 import { updatePolicies } from './contract.ts'
 
 /** Applies a patch to the policies. */
-export const handler = serveDocumentPatch(updatePolicies, orgPolicies, { shown: toOrgPoliciesView })
+export const handler = serveDocumentPatch(updatePolicies, orgPolicies, toOrgPoliciesView)

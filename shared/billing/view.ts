@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { inOrder } from '../in-order.ts'
 import { lazy } from '../lazy.ts'
-import { activeOverride, type Billing, type PlanOverride, planOf } from './current-plan.ts'
+import { activeOverride, type Billing, planOf } from './current-plan.ts'
 import { invoiceSummarySchema } from './invoice-view.ts'
 import { planCodes, planFeatures, plans } from './plans.ts'
 import { type Subscription, subscriptionStatuses } from './projection.ts'

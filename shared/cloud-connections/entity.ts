@@ -2,9 +2,15 @@
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { Mutation } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated } from '../storage/record.ts'
-import { type ConnectionRecord, connectionDefaults, toAuditFields, toConnectionView } from './record.ts'
+import {
+  type ConnectionRecord,
+  type ConnectionView,
+  connectionDefaults,
+  toAuditFields,
+  toConnectionView,
+} from './record.ts'
 
-export const connections: RecordKind<ConnectionRecord> = {
+export const connections: RecordKind<ConnectionRecord, ConnectionView> = {
   prefix: 'CONN#',
   resource: 'cloud_connection',
   created: 'cloud_connection.created',

@@ -1,9 +1,9 @@
 /** Credentials in the table. */
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { RecordKind } from '../storage/record.ts'
-import { type CredentialRecord, toAuditFields, toCredentialView } from './record.ts'
+import { type CredentialRecord, type CredentialView, toAuditFields, toCredentialView } from './record.ts'
 
-export const credentials: RecordKind<CredentialRecord> = {
+export const credentials: RecordKind<CredentialRecord, CredentialView> = {
   prefix: 'CRED#',
   resource: 'cloud_credential',
   created: 'cloud_credential.created',

@@ -7,13 +7,14 @@ import {
   envTarget,
   envTargetId,
   type LocalTargetRecord,
+  type LocalTargetView,
   toAuditFields,
   toLocalTargetView,
   untested,
 } from './local-target.ts'
 import type { Probe } from './probe.ts'
 
-export const localTargets: RecordKind<LocalTargetRecord> = {
+export const localTargets: RecordKind<LocalTargetRecord, LocalTargetView> = {
   prefix: 'TGT#',
   resource: 'local_target',
   created: 'local_target.created',

@@ -20,14 +20,14 @@ export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawSh
     .meta({ minProperties: 1 })
 
 /** Writes a change with its audit event, and hands back the answer. */
-export type Commit<Given extends Answer> = (change: Change, answer: Given) => Promise<Given>
+export type Commit<Given extends Answer> = (mutation: Mutation, answer: Given) => Promise<Given>
 
 /** Commits a change; one that changes nothing is answered and leaves no event. */
-export const commitIfChanged = async (
-  commit: (mutation: Mutation, answer: Answer) => Promise<Answer>,
+export const commitIfChanged = async <Given extends Answer>(
+  commit: Commit<Given>,
   mutation: Mutation,
-  answer: Answer,
-): Promise<Answer> => (mutation.diff.length === 0 ? answer : commit(mutation, answer))
+  answer: Given,
+): Promise<Given> => (mutation.diff.length === 0 ? answer : commit(mutation, answer))
 
 /**
  * Holds `If-Match` against the resource as it would be served now, and what is unseen of it.

@@ -2,7 +2,6 @@
  * How a record of an org's many is answered. Its version is part of its `ETag`: what is shown of a record can stay the same
  * while a secret of it is replaced.
  */
-import type { Mutation } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated, type StoredRecord } from '../storage/record.ts'
 import { created, type JsonAnswer, resource } from './answer.ts'
 import { type Commit, commitIfChanged, requireMatch } from './patch.ts'
@@ -26,14 +25,13 @@ export const requireRecordMatch = <T extends StoredRecord>(
 ): void => requireMatch(headers, kind.shown(record), record.version)
 
 /** Commits the change from `before` to `after` and answers what is then; what changes nothing leaves all as it was. */
-export function commitUpdate<T extends StoredRecord>(
-  { caller, commit }: { caller: { orgId: string }; commit(mutation: Mutation, answer: Answer): Promise<Answer> },
-  kind: RecordKind<T>,
+export function commitUpdate<T extends StoredRecord, View extends object>(
+  { caller, commit }: { caller: { orgId: string }; commit: Commit<JsonAnswer<View, 200>> },
+  kind: RecordKind<T, View>,
   before: T,
   after: T,
-  answerOf: (record: T) => Answer = (record) => recordAnswer(kind, record),
-): Promise<Answer> {
+): Promise<JsonAnswer<View, 200>> {
   const mutation = recordUpdated(kind, caller.orgId, before, after)
   const record = mutation.diff.length === 0 ? before : { ...after, version: before.version + 1 }
-  return commitIfChanged(commit, mutation, answerOf(record))
+  return commitIfChanged(commit, mutation, recordAnswer(kind, record))
 }

@@ -1,7 +1,8 @@
 /** The operation that creates a record is the same for every kind of record. */
 import { type IdPrefix, newId } from '../ids.ts'
 import { type RecordKind, recordCreated, requireRoom, type StoredRecord } from '../storage/record.ts'
-import type { Operation } from './operation.ts'
+import type { Answer } from './answer.ts'
+import type { BodyOf, Operation } from './operation.ts'
 import { recordCreatedAnswer } from './record-answers.ts'
 import { type Call, serve } from './serve.ts'
 
@@ -9,7 +10,7 @@ import { type Call, serve } from './serve.ts'
 export type NewRecord = Pick<StoredRecord, 'id' | 'created_at' | 'updated_at' | 'version'>
 
 interface Creation<Op extends Operation, T extends StoredRecord> {
-  kind: RecordKind<T>
+  kind: RecordKind<T, BodyOf<Op, 201>>
   idPrefix: IdPrefix
   /** Refuses a request before the check of the org's limit. */
   validate?(call: Call<Op>): void
@@ -22,7 +23,8 @@ export const serveCreation = <Op extends Operation, T extends StoredRecord>(
   operation: Op,
   { kind, idPrefix, validate, build }: Creation<Op, T>,
 ) =>
-  serve(operation, async (call) => {
+  serve<Operation, Answer>(operation, async (untyped) => {
+    const call = untyped as unknown as Call<Op>
     const { orgId } = call.caller
     validate?.(call)
     await requireRoom(kind, orgId)

@@ -1,8 +1,8 @@
 /** The operations that read and delete one of an org's many things are the same for every kind of thing. */
 import { getRecord, listRecords, type RecordKind, recordDeleted, type StoredRecord } from '../storage/record.ts'
 import { equalsFilter } from '../table/query.ts'
-import { noContent } from './answer.ts'
-import type { Operation } from './operation.ts'
+import { type Answer, noContent } from './answer.ts'
+import type { BodyOf, Operation } from './operation.ts'
 import { listPage } from './page.ts'
 import { recordAnswer, requireRecordMatch } from './record-answers.ts'
 import { serve } from './serve.ts'

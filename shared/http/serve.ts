@@ -25,7 +25,7 @@ export interface Call<Op extends Operation> extends RequestOf<Op> {
   /** When work must be over. */
   deadline: Date
   /** Writes a change with its audit event, and hands back the answer. Its `once` is not kept for replays. */
-  commit(mutation: Mutation, answer: Answer): Promise<Answer>
+  commit<Given extends Answer>(mutation: Mutation, answer: Given): Promise<Given>
   /** Does work that a second run of the handler must not repeat, such as a call of a provider. Keyed by its inputs. */
   once<T>(dependsOn: readonly unknown[], work: () => Promise<T>): Promise<T>
 }

@@ -2,10 +2,10 @@
 import type { PlanFeature } from '../billing/plans.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { RecordKind } from '../storage/record.ts'
-import { type IntegrationRecord, toAuditFields, toIntegrationView } from './record.ts'
+import { type IntegrationRecord, type IntegrationView, toAuditFields, toIntegrationView } from './record.ts'
 import type { IntegrationType } from './types.ts'
 
-export const integrations: RecordKind<IntegrationRecord> = {
+export const integrations: RecordKind<IntegrationRecord, IntegrationView> = {
   prefix: 'INT#',
   resource: 'integration',
   created: 'integration.created',

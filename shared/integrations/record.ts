@@ -191,6 +191,9 @@ const furtherOf = (integration: IntegrationRecord) => ({
   notify_on_approval: integration.notify_on_approval ?? null,
 })
 
+/** An integration as it is served: secrets by their masks. */
+export type IntegrationView = ReturnType<typeof toIntegrationView>
+
 export const toIntegrationView = (integration: IntegrationRecord) => ({
   ...toSummary(integration),
   config: shownConfig(integration),

@@ -11,7 +11,7 @@ import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
 import { insert, putIf, removeIf, updateIf } from '../table/writes.ts'
 import { type Mutation, StaleReadError } from './commit.ts'
 
-export interface RecordKind<T extends StoredRecord> {
+export interface RecordKind<T extends StoredRecord, View extends object = object> {
   /** Prefix of the sort keys; the record's id follows. */
   prefix: string
   resource: ResourceType
@@ -25,7 +25,7 @@ export interface RecordKind<T extends StoredRecord> {
   /** Values for fields that older rows lack. */
   defaults?: Partial<T>
   /** The view of a record. */
-  shown(record: T): object
+  shown(record: T): View
   /** The fields that an event shows; never a secret. */
   audited(record: T): Record<string, unknown>
 }

@@ -21,7 +21,7 @@ beforeEach(async () => {
 const get = () => invokePublished('org-policies/get', { token: org.adminKey })
 const patch = (body: object, headers: Record<string, string> = {}) =>
   invokePublished('org-policies/update', { token: org.adminKey, body, headers })
-const ours = async (): Promise<OrgPoliciesView> => (await invoke('org-policies/get', { token: org.adminKey })).body
+const ours = async () => (await invoke('org-policies/get', { token: org.adminKey })).body
 const patchOurs = (body: object) => invoke('org-policies/update', { token: org.adminKey, body })
 const pathsOf = ({ body }: { body: { error: { details: { errors: { path: string }[] } } } }) =>
   body.error.details.errors.map(({ path }) => path)

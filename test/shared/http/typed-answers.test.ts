@@ -7,7 +7,7 @@ import { createApiKey, getApiKey, listApiKeys } from '../../../functions/api-key
 import { deleteConnection, getConnection, listConnections } from '../../../functions/cloud-connections/contract.ts'
 import { getCloudPolicy } from '../../../functions/cloud-policy/contract.ts'
 import { getHealth } from '../../../functions/meta/contract.ts'
-import type { KeyRecord } from '../../../shared/api-keys/record.ts'
+import type { KeyView } from '../../../shared/api-keys/record.ts'
 import { connections } from '../../../shared/cloud-connections/entity.ts'
 import { credentials } from '../../../shared/cloud-credentials/entity.ts'
 import { routing } from '../../../shared/execution/routing.ts'
@@ -17,7 +17,7 @@ import { asStored, serveDocument } from '../../../shared/http/serve-documents.ts
 import { servePublic } from '../../../shared/http/serve-public.ts'
 import { serveList, serveRecord } from '../../../shared/http/serve-records.ts'
 
-const key = { id: 'key_1', name: 'CI' } as KeyRecord
+const key = { id: 'key_1', name: 'CI' } as KeyView
 const { name, ...nameless } = key
 const misspelled = { ...nameless, nmae: name }
 const leaking = { ...key, key_hash: 'a secret' }
