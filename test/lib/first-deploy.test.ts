@@ -12,6 +12,7 @@ import { type Resource, stacksOf, synthesize } from './synthesize.ts'
 interface Written {
   Resources: Record<string, Resource & { DependsOn?: string | string[] }>
   Outputs?: Record<string, { Value: unknown; Export?: { Name: string } }>
+  Metadata?: Record<string, unknown>
 }
 
 const written = (context: Context): Map<string, Written> =>
@@ -260,7 +261,9 @@ describe('an option that is added or taken away later', () => {
     new Map(
       [...templates].flatMap(([stack, { Resources }]) =>
         Object.entries(Resources).flatMap(([id, { Type, Properties }]) => {
-          const name = named[Type]?.split('.').reduce((value, part) => value?.[part], Properties)
+          const part = (value: unknown, member: string): unknown =>
+            (value as Record<string, unknown> | undefined)?.[member]
+          const name = named[Type]?.split('.').reduce(part, Properties)
           return name === undefined ? [] : [[`${Type} ${JSON.stringify(name)}`, `${stack} ${id}`] as const]
         }),
       ),

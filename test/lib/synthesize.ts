@@ -58,6 +58,7 @@ export interface Properties extends Policy, Metric {
   Budget: unknown
   CachePolicyConfig: unknown
   ComparisonOperator: unknown
+  MultiRegion: unknown
   CorsConfiguration: unknown
   DashboardBody: unknown
   DefaultRouteSettings: Throttle
