@@ -1,5 +1,5 @@
-/** Counts the capacity units that calls of the table consume, as the engine reports them. */
-import { table } from '../shared/table/table.ts'
+/** What calls of the table consume, as the engine reports it, counted while they run. */
+import { table } from '../shared/table/client.ts'
 
 export interface Consumed {
   readUnits: number

@@ -8,12 +8,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type OperationName, operations } from '../functions/operations.ts'
-import { customerBound, readBilling } from '../shared/billing/entity.ts'
+import { customerBound } from '../shared/billing/bind-customer.ts'
+import { readBilling } from '../shared/billing/rows.ts'
 import type { Operation } from '../shared/http/operation.ts'
 import { commit } from '../shared/storage/commit.ts'
 import { eventFor } from '../test/support/invoke.ts'
 import { bundleEntry, type Code, type ColdStart, coldStart, copyHandlers } from './cold-process.ts'
-import { type BenchOrg, circumstances, deadline, makeOrg } from './fixture.ts'
+import { type BenchOrg, deadline, makeOrg, requestContext } from './fixture.ts'
 import { kib, median, ms, type Report, ratio, type TableRow } from './report.ts'
 
 const samples = 11
@@ -90,7 +91,7 @@ async function payingOrg(): Promise<BenchOrg> {
   const org = await makeOrg()
   const { orgId } = org
   const bound = customerBound(orgId, await readBilling(orgId), `cus_${orgId}`)
-  await commit(bound, circumstances(orgId), deadline())
+  await commit(bound, requestContext(orgId), deadline())
   return org
 }
 

@@ -1,15 +1,16 @@
 /** Starts a real engine with the table, sets this process's environment like a function's, and makes organizations. */
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
 import { createTable, startEngine } from '../local/engine.ts'
-import { insertKey, issueKey, keyCreated } from '../shared/api-keys/entity.ts'
+import { insertKey, issueKey, keyCreated } from '../shared/api-keys/issue.ts'
 import { countIssued } from '../shared/api-keys/limit.ts'
 import type { KeyDefinition } from '../shared/api-keys/record.ts'
-import { append, readHead } from '../shared/audit/trail.ts'
+import { append } from '../shared/audit/append.ts'
+import { readHead } from '../shared/audit/head.ts'
 import { templateScopes } from '../shared/auth/scopes.ts'
 import { newId } from '../shared/ids.ts'
 import { log } from '../shared/runtime/log.ts'
 import { commit } from '../shared/storage/commit.ts'
-import { table, tableName } from '../shared/table/table.ts'
+import { table, tableName } from '../shared/table/client.ts'
 
 export interface Fixture {
   endpoint: string
@@ -47,8 +48,8 @@ export interface BenchOrg {
 
 const system = { type: 'system', id: 'bench' } as const
 
-/** Actor, time and request id for commits by the bench. */
-export const circumstances = (orgId: string) => ({ orgId, actor: system, now: new Date(), requestId: 'bench' })
+/** Who does it and until when, for a commit of the bench itself. */
+export const requestContext = (orgId: string) => ({ orgId, actor: system, now: new Date(), requestId: 'bench' })
 export const deadline = (): Date => new Date(Date.now() + 20_000)
 
 const definition: KeyDefinition = {
@@ -66,7 +67,7 @@ export async function makeOrg(): Promise<BenchOrg> {
   const now = new Date()
   const issued = issueKey(definition, system, now)
   const count = await countIssued(orgId, now)
-  await commit(keyCreated(orgId, issued, count), circumstances(orgId), deadline())
+  await commit(keyCreated(orgId, issued, count), requestContext(orgId), deadline())
   return { orgId, keyId: issued.key.id, rawKey: issued.rawKey }
 }
 
@@ -84,7 +85,7 @@ export async function seedEvents(orgId: string, count: number): Promise<void> {
   let head = await readHead(orgId)
   const draft = { action: 'api_key.created', resource: { type: 'api_key' }, result: 'success', changes: [] } as const
   await putRows(count, () => {
-    const { event, writes } = append(head, { ...draft, changes: [] }, circumstances(orgId))
+    const { event, writes } = append(head, { ...draft, changes: [] }, requestContext(orgId))
     head = { ...head, seq: event.seq, hash: event.hash, timestamp: event.timestamp }
     return writes[0]?.item.Put?.Item
   })

@@ -1,5 +1,5 @@
-/** Live health must need the same queries for any number of targets; the cost of a report follows its batch size. */
-import { type LocalTarget, untested } from '../shared/execution/local-target.ts'
+/** Live health must cost the same queries whatever the number of targets, and a report what its batch holds. */
+import { type LocalTargetRecord, untested } from '../shared/execution/local-target.ts'
 import { localTargets } from '../shared/execution/local-target-entity.ts'
 import { newId } from '../shared/ids.ts'
 import { recordKey } from '../shared/storage/record.ts'
@@ -42,7 +42,7 @@ async function orgWith(count: number): Promise<Org> {
   const at = new Date().toISOString()
   const targets = Array.from(
     { length: count },
-    (_, index): LocalTarget => ({
+    (_, index): LocalTargetRecord => ({
       ...{
         id: newId('tgt'),
         name: `Runtime ${index}`,

@@ -11,8 +11,9 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type * as z from 'zod'
 import { createApiKey, getApiKey, listApiKeys, listScopes } from '../functions/api-keys/contract.ts'
 import { issue } from '../functions/api-keys/issue.ts'
-import { getKey, listKeys } from '../shared/api-keys/entity.ts'
-import { toRecord } from '../shared/api-keys/record.ts'
+import { getKey } from '../shared/api-keys/find.ts'
+import { listKeys } from '../shared/api-keys/list-keys.ts'
+import { toKeyView } from '../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../shared/auth/caller.ts'
 import { scopeRegistry } from '../shared/auth/scopes.ts'
 import { faultsOf } from '../shared/faults.ts'
@@ -25,7 +26,7 @@ import { listPage } from '../shared/http/page.ts'
 import { enforceRateLimit } from '../shared/http/rate-limit.ts'
 import { invalidInput, ProblemError, problemBody } from '../shared/problem.ts'
 import { log } from '../shared/runtime/log.ts'
-import { type Change, commit } from '../shared/storage/commit.ts'
+import { commit, type Mutation } from '../shared/storage/commit.ts'
 
 interface Env {
   Bindings: { event: LambdaEvent; lambdaContext: LambdaContext }
@@ -92,9 +93,9 @@ app.post(createApiKey.path, valid('json', createApiKey.body ?? never()), async (
   const { exchange, caller } = context.var
   const { orgId } = caller
   const { now, requestId, deadline, ip, userAgent } = exchange
-  const circumstances = { orgId, actor: actorOf(caller), now, requestId, ip, userAgent }
-  const write = async (change: Change, answer: Answer) => {
-    await commit(change, circumstances, deadline)
+  const requestContext = { orgId, actor: actorOf(caller), now, requestId, ip, userAgent }
+  const write = async <Given extends Answer>(mutation: Mutation, answer: Given): Promise<Given> => {
+    await commit(mutation, requestContext, deadline)
     return answer
   }
   const body = context.req.valid('json')
@@ -114,7 +115,7 @@ admit(getApiKey)
 app.get(`${listApiKeys.path}/:key_id`, async (context) => {
   const { exchange, caller } = context.var
   const { key_id } = getApiKey.params.parse(context.req.param())
-  return answered(resource(toRecord(await getKey(caller.orgId, key_id), exchange.now)), exchange)
+  return answered(resource(toKeyView(await getKey(caller.orgId, key_id), exchange.now)), exchange)
 })
 
 function never(): never {

@@ -1,5 +1,6 @@
 /** A page of an unbounded list must cost the same in a small and in a large org. */
 import type { OperationName } from '../functions/operations.ts'
+import { memberOf } from '../test/support/readable.ts'
 import { callOperation } from './call.ts'
 import { consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, seedEvents, seedKeys } from './fixture.ts'
@@ -56,7 +57,7 @@ const pagesOf = ({ operation, missingFilter }: List): Record<string, QueryOf> =>
   'first page': async () => ({ limit: pageLength }),
   'second page': async (org) => {
     const { body } = await callOperation(operation, org, { query: { limit: pageLength } })
-    return { limit: pageLength, cursor: body.next_cursor as string }
+    return { limit: pageLength, cursor: memberOf(body, 'next_cursor') as string }
   },
   'a filter without matches': async () => missingFilter,
 })

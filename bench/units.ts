@@ -1,6 +1,7 @@
 /** Read and write units of each operation: its billed amount, independent of the machine's speed. */
 import type { OperationName } from '../functions/operations.ts'
 import type { Request } from '../test/support/invoke.ts'
+import { memberOf } from '../test/support/readable.ts'
 import { callOperation } from './call.ts'
 import { type Consumed, consumedBy } from './consumed.ts'
 import { type BenchOrg, makeOrg, seedKeys } from './fixture.ts'
@@ -44,7 +45,7 @@ async function endsOfKeys(org: BenchOrg): Promise<TableRow[]> {
   const rows: TableRow[] = []
   for (const name of ['rotate', 'revoke'] as const) {
     const { body } = await callOperation('api-keys/create', org, { body: orgKey })
-    const request = { params: { key_id: body.id as string } }
+    const request = { params: { key_id: memberOf(body, 'id') as string } }
     rows.push(toRow(name, await consumedBy(() => callOperation(`api-keys/${name}`, org, request))))
   }
   return rows

@@ -1,7 +1,7 @@
 /**
- * `npm run bootstrap`: writes the first organization of a deployed stage with the caller's own AWS credentials, and
- * prints one org key that holds everything an org key may hold, once. Where the stage has a user pool, the owner is
- * added to it. The organization comes first and the owner last, so that what fails on the way can be made up for.
+ * `npm run bootstrap`: creates the first organization of a deployed stage with the caller's AWS credentials, and prints one org key
+ * with every scope, once. If the stage has a user pool, it adds the owner. The organization comes first and the owner last, so a
+ * failed run can be completed.
  */
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -23,14 +23,14 @@ const usage = `Usage: npm run bootstrap -- --stage dev --org "Acme" --owner you@
        npm run bootstrap -- --stage dev --another-person org_… --email you@example.com [--role member]
        npm run bootstrap -- --stage dev --reset-factor you@example.com
 
-  --stage           the stage that was deployed (default dev)
-  --org             the name of the organization to make
-  --owner           the e-mail address of its owner, who can then sign in if the stage has a user pool
-  --plan            the plan that the organization is on, whatever it pays (default: what it pays for)
-  --another-key     issue one more key for an organization that is there already, when the first was lost
-  --another-person  add somebody to an organization that is there already, or renew a first password that was lost
-  --reset-factor    remove the lost authenticator of a person, who then signs in with the password and enrols another
-  --email, --role   who that is, and as what: ${roles.join(', ')} (default member)`
+  --stage           the deployed stage (default dev)
+  --org             the name of the new organization
+  --owner           the e-mail address of its owner, who can sign in if the stage has a user pool
+  --plan            override the organization's plan (default: the plan of its subscription)
+  --another-key     issue another key for an existing organization, if the first was lost
+  --another-person  add a person to an existing organization, or renew a lost first password
+  --reset-factor    remove a person's lost authenticator; the person then signs in with the password and enrols another
+  --email, --role   the person's address and role: ${roles.join(', ')} (default member)`
 
 const budgetMs = 30_000
 
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   const signIn =
     pool && !anotherKeyFor ? await addOwner(stage, pool, { email: owner, orgId, role: 'owner' }, maker) : {}
   console.log(JSON.stringify({ org_id: orgId, api_key: rawKey, ...signIn }, null, 2))
-  console.error('This key is shown once. Store it now, and rotate it when you have signed in.')
+  console.error('This key is shown once. Store it now, and rotate it after you sign in.')
 }
 
 function readOptions() {
@@ -76,14 +76,14 @@ function readOptions() {
   }
   if (anotherKeyFor === undefined && !person && !resetFactorOf) {
     if (!nameField().safeParse(org).success) {
-      throw new UsageError('--org must be a name of 1 to 100 characters that can be seen.')
+      throw new UsageError('--org must be a name of 1 to 100 characters, without control characters.')
     }
     if (!isEmailAddress(owner)) throw new UsageError('--owner must be an e-mail address.')
   }
   return { stage, orgName: org.trim(), owner, plan, anotherKeyFor, person, resetFactorOf }
 }
 
-/** What each form of the command takes beside --stage. An option of another form would be ignored without a word. */
+/** Options of each form of the command, besides --stage. Options of another form are refused, not silently ignored. */
 const forms = {
   'reset-factor': [],
   'another-person': ['email', 'role'],
@@ -96,7 +96,7 @@ function refuseTogether(values: Readonly<Record<string, unknown>>): void {
   const form = (Object.keys(forms) as (keyof typeof forms)[]).find(isGiven) ?? 'org'
   const taken: readonly string[] = ['stage', form, ...forms[form]]
   const extra = Object.keys(values).find((name) => isGiven(name) && !taken.includes(name))
-  if (extra) throw new UsageError(`--${extra} does not go with --${form}: leave one of them out.`)
+  if (extra) throw new UsageError(`--${extra} does not go with --${form}: omit one of them.`)
 }
 
 function readPerson(orgId: string, email: string, role: string): Person {
@@ -120,19 +120,19 @@ async function tableOf(stage: string): Promise<string> {
 async function make(name: string, owner_email: string, pool: PoolIds | undefined, maker: Maker): Promise<string> {
   const taken = await findOrgIdByName(name)
   if (taken)
-    throw new UsageError(`An organization of that name exists: ${taken}. If its key was lost: --another-key ${taken}`)
+    throw new UsageError(`An organization with that name exists: ${taken}. If its key was lost: --another-key ${taken}`)
   if (pool) await requireUnknown(pool, owner_email)
   return (await createOrg({ name, owner_email }, maker)).id
 }
 
-/** The owner's first password. A failure is told and not thrown: the key that was just made must still be shown. */
+/** Prints the owner's first password. It prints a failure instead of throwing: the new key must still be shown. */
 async function addOwner(stage: string, pool: PoolIds, owner: Person, maker: Maker): Promise<{ owner?: SignIn }> {
   try {
     return { owner: await signInOf(stage, pool, owner, maker) }
   } catch (error) {
     console.error(
-      `The organization and its key are made, but ${owner.email} could not be added: ${error instanceof Error ? error.message : error}\n` +
-        `Once that is mended: npm run bootstrap -- --stage ${stage} --another-person ${owner.orgId} --email ${owner.email} --role owner`,
+      `The organization and its key exist, but ${owner.email} could not be added: ${error instanceof Error ? error.message : error}\n` +
+        `After fixing that: npm run bootstrap -- --stage ${stage} --another-person ${owner.orgId} --email ${owner.email} --role owner`,
     )
     process.exitCode = 1
     return {}
@@ -150,13 +150,13 @@ async function resetFactor(stage: string, pool: PoolIds | undefined, email: stri
   const { orgId, role } = await removeAuthenticator(poolOf(stage, pool), email, maker)
   console.log(JSON.stringify({ org_id: orgId, role, email }, null, 2))
   console.error(
-    `${email} signs in with the password alone, and sets up another authenticator: npm run -s sign-in -- --stage ${stage} --email ${email} --enroll-totp`,
+    `${email} signs in with the password, and sets up another authenticator: npm run -s sign-in -- --stage ${stage} --email ${email} --enroll-totp`,
   )
 }
 
 function poolOf(stage: string, pool: PoolIds | undefined): PoolIds {
   if (pool) return pool
-  throw new UsageError(`Stage ${stage} has no user pool: its people are added where its issuer has them.`)
+  throw new UsageError(`Stage ${stage} has no user pool: add people at its issuer.`)
 }
 
 interface SignIn {
@@ -167,7 +167,7 @@ interface SignIn {
 async function signInOf(stage: string, pool: PoolIds, person: Person, maker: Maker): Promise<SignIn> {
   const temporary_password = await addPerson(pool, person, maker)
   console.error(
-    `${person.email} signs in within three days, with the temporary password and then one of their own: npm run -s sign-in -- --stage ${stage} --email ${person.email}`,
+    `${person.email} signs in within three days with the temporary password, and sets a new one: npm run -s sign-in -- --stage ${stage} --email ${person.email}`,
   )
   return { email: person.email, temporary_password }
 }

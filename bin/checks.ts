@@ -1,13 +1,13 @@
-/** Checks that a command runs one after the other. Each prints a line: what it found, how long it took, how to fix it. */
+/** Checks that a command runs in sequence. Each prints a line: finding, duration and fix. */
 
 export type Finding =
   | { verdict: 'ok'; note?: string }
-  /** Works now, or could not be checked; does not fail the run. */
+  /** A warning: it works now, or could not be checked. Does not fail the run. */
   | { verdict: 'warn'; found: string; fix: string }
   | { verdict: 'FAIL'; expected: string; got: string; fix: string }
   | { verdict: 'skip'; why: string }
 
-/** A check as data: its name is what `--skip` and the lines call it. */
+/** A check as data. `--skip` and the output use its name. */
 export interface Check<Context> {
   name: string
   run(context: Context): Promise<Finding>
@@ -21,9 +21,9 @@ export const skip = (why: string): Finding => ({ verdict: 'skip', why })
 interface Run<Context> {
   context: Context
   print(line: string): void
-  /** What an error that a check throws means. */
+  /** Converts an error of a check to a finding. */
   explain(error: unknown): Finding
-  /** The finding of a check that must not run now; undefined when it may. */
+  /** The finding of a check that must not run now; undefined if it may run. */
   obstacle(name: string): Finding | undefined
 }
 
@@ -32,7 +32,7 @@ export interface Tally {
   warned: number
 }
 
-/** Runs checks in order and prints a line for each, as soon as it is done. */
+/** Runs checks in order and prints a line after each. */
 export async function runChecks<Context>(
   checks: readonly Check<Context>[],
   { context, print, explain, obstacle }: Run<Context>,

@@ -1,12 +1,12 @@
-/** What the commands of this folder share: how they fail, and the outputs of deployed stacks. */
+/** Shared parts of the commands: errors, and the outputs of deployed stacks. */
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { isStage, stackName, stageRule } from '../lib/stage.ts'
 import { ProblemError } from '../shared/problem.ts'
-import { runMain, UsageError } from './usage.ts'
+import { CommandError, runMain, UsageError } from './usage.ts'
 
-export { UsageError }
+export { CommandError, UsageError }
 
-/** Runs a command to its end; what a person can put right is told in a sentence, a wrong option with the usage. */
+/** Runs a command. Errors that a person can fix print as a sentence, wrong options also with the usage. */
 export function runCommand(main: () => Promise<void>, usage: string): void {
   runMain(main, usage, explain)
 }
@@ -15,19 +15,33 @@ function explain(error: Error): string | undefined {
   if (error instanceof ProblemError) return error.message
   if (error.name === 'CredentialsProviderError')
     return 'No AWS credentials were found. Set AWS_PROFILE, or sign in as you do for cdk deploy.'
+  const { code } = error as { code?: string }
+  if (code !== undefined && networkFaults.includes(code))
+    return `AWS does not answer (${code}). Check the network, AWS_REGION and AWS_ENDPOINT_URL.`
+  if (rejectedCredentials.includes(error.name))
+    return `AWS refused the credentials (${error.name}). Sign in again, or set AWS_PROFILE.`
+  if (/^AccessDenied/.test(error.name)) return `AWS denied an action: ${error.message}`
   // The SDK's error has no name of its own.
   if (error.message === 'Region is missing')
     return 'Set AWS_REGION to the region of the stage, e.g. AWS_REGION=us-east-1.'
   return undefined
 }
 
-/** @throws UsageError for a name that no stage has */
+const networkFaults = ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT']
+const rejectedCredentials = [
+  ...['InvalidClientTokenId', 'ExpiredToken', 'ExpiredTokenException'],
+  ...['SignatureDoesNotMatch', 'UnrecognizedClientException'],
+]
+
+/** @throws UsageError for a name that no stage has, and where npm kept the option for itself */
 export function requireStage(stage: string): string {
+  if (process.env.npm_config_stage !== undefined)
+    throw new UsageError('npm took --stage for itself. Write -- before the options: npm run <command> -- --stage dev.')
   if (isStage(stage)) return stage
-  throw new UsageError(`--stage must be the name that was deployed, not ${stage || 'empty'}: ${stageRule}.`)
+  throw new UsageError(`--stage must be the name of a deployed stage, not ${stage || 'empty'}: ${stageRule}.`)
 }
 
-/** @throws UsageError for what is not the id of an organization */
+/** @throws UsageError for an invalid organization id */
 export function requireOrgId(option: string, orgId: string): string {
   if (/^org_\w+$/.test(orgId)) return orgId
   throw new UsageError(`${option} must be the id of an organization (org_…), not ${orgId || 'empty'}.`)
@@ -41,7 +55,7 @@ function requireRegion(): void {
     throw new UsageError(`AWS_REGION must be the region of the stage, like us-east-1, not ${region}.`)
 }
 
-/** The outputs of one of a stage's stacks, or undefined where it is not deployed. */
+/** The outputs of one of a stage's stacks, or undefined if it is not deployed. */
 export async function outputsOf(stage: string, part: string): Promise<Record<string, string> | undefined> {
   requireRegion()
   try {

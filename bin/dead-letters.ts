@@ -1,6 +1,6 @@
 /**
- * The dead letters of a stage: what each was, why it failed, and how it goes back to where it came from. An event goes back
- * on the bus, and the projector does one event once, so that to replay is safe however often it is done.
+ * The dead letters of a stage: content, error and replay. A replayed event goes to the bus again. The projector processes each event
+ * once, so repeated replays are safe.
  */
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge'
 import {
@@ -18,33 +18,33 @@ export type QueueName = (typeof queueNames)[number]
 
 export interface DeadLetter {
   receipt: string
-  /** When it came into the queue. */
+  /** Time of arrival in the queue. */
   buriedAt: string
-  /** The event's id and type, as far as they can be read. */
+  /** The event's id and type, if readable. */
   what: string
   attempts: string
   why: string
-  /** What EventBridge handed the function; undefined for what is none of ours. */
+  /** EventBridge's input of the function; undefined for foreign messages. */
   envelope: Envelope | undefined
 }
 
-/** What EventBridge hands its targets, as far as it is read. */
+/** The fields of EventBridge's envelope that are read. */
 const envelopeSchema = z.object({ source: z.string(), 'detail-type': z.string(), detail: z.looseObject({}) })
 type Envelope = z.infer<typeof envelopeSchema>
 
-/** A message of Lambda's, which wraps what the function was handed; a rule's message is that itself. */
+/** A message of Lambda, which wraps the function's input. A rule's message is the input itself. */
 const wrappedSchema = z.object({
   requestContext: z.object({ condition: z.string(), approximateInvokeCount: z.number() }),
   requestPayload: z.unknown(),
   responsePayload: z.object({ errorType: z.string(), errorMessage: z.string() }).optional().catch(undefined),
 })
 
-/** For so long nobody else is handed what was taken: the time that a person has to decide. */
+/** Received messages stay hidden from other receivers for this time: a person can decide meanwhile. */
 const holdSeconds = 15 * 60
-/** One run takes no more; what is left is for the next. */
+/** Maximum per run. The next run takes the rest. */
 const mostLetters = 500
 
-/** Takes what is in a queue. Nothing is gone by that: each letter is to be replayed or given back. */
+/** Receives a queue's messages without deleting them: replay or return each letter. */
 export async function takeDeadLetters(queueUrl: string, sqs = sqsClient()): Promise<DeadLetter[]> {
   const letters: DeadLetter[] = []
   while (letters.length < mostLetters) {
@@ -53,7 +53,7 @@ export async function takeDeadLetters(queueUrl: string, sqs = sqsClient()): Prom
         QueueUrl: queueUrl,
         MaxNumberOfMessages: 10,
         VisibilityTimeout: holdSeconds,
-        // A short poll asks some of SQS's servers only, and can find nothing where there is something.
+        // A short poll asks only some of SQS's servers, and can miss messages.
         WaitTimeSeconds: 1,
         MessageAttributeNames: ['All'],
         MessageSystemAttributeNames: ['SentTimestamp'],
@@ -65,7 +65,7 @@ export async function takeDeadLetters(queueUrl: string, sqs = sqsClient()): Prom
   return letters
 }
 
-/** Hands letters back to the queue, for everybody to see. */
+/** Returns letters to the queue, visible to all receivers. */
 export async function giveBack(queueUrl: string, letters: readonly DeadLetter[], sqs = sqsClient()): Promise<void> {
   for (const { receipt } of letters) {
     const message = { QueueUrl: queueUrl, ReceiptHandle: receipt, VisibilityTimeout: 0 }
@@ -79,7 +79,7 @@ interface Route {
   busName: string
 }
 
-/** Sends letters back to where they came from, and takes each out of the queue once it is taken there; the others are handed back. */
+/** Replays letters. Deletes each from the queue after its destination accepts it, and returns the others. */
 export async function replay(
   letters: readonly DeadLetter[],
   { queue, queueUrl, busName }: Route,
@@ -87,7 +87,7 @@ export async function replay(
 ): Promise<DeadLetter[]> {
   const bus = new EventBridgeClient({})
   const left: DeadLetter[] = []
-  // One sweep makes up for all that have failed; several at once would be in each other's way.
+  // One sweep replaces all failed ones; concurrent sweeps would conflict.
   const groups = queue === 'sweep' ? [letters] : letters.map((letter) => [letter])
   for (const group of groups) {
     const entry = queue === 'sweep' ? sweepRequest : eventOf(group[0])
@@ -104,7 +104,7 @@ export async function replay(
 
 const sweepRequest: PutEventsRequestEntry = { Source: operatorSource, DetailType: sweepRequested, Detail: '{}' }
 
-/** Nobody but Stripe can put events in a partner's name; to the projector, our own webhook's are the same. */
+/** Only Stripe can put events of a partner source. The projector treats our webhook's events alike. */
 function eventOf({ envelope }: Partial<DeadLetter> = {}): PutEventsRequestEntry | undefined {
   if (!envelope) return undefined
   const { source, 'detail-type': DetailType, detail } = envelope
@@ -112,7 +112,7 @@ function eventOf({ envelope }: Partial<DeadLetter> = {}): PutEventsRequestEntry 
   return { Source: webhookSource, DetailType, Detail: JSON.stringify(detail) }
 }
 
-/** Whether the bus has taken an entry; it can refuse one in an answer that is otherwise fine. */
+/** Checks that the bus accepted an entry: it can refuse one inside a successful answer. */
 async function isTaken(bus: EventBridgeClient, entry: PutEventsRequestEntry): Promise<boolean> {
   const { FailedEntryCount, Entries = [] } = await bus.send(new PutEventsCommand({ Entries: [entry] }))
   if (FailedEntryCount === 0) return true
@@ -133,7 +133,7 @@ function readDeadLetter({ ReceiptHandle = '', Body = '', Attributes, MessageAttr
   return {
     receipt: ReceiptHandle,
     buriedAt: new Date(Number(Attributes?.SentTimestamp ?? 0)).toISOString(),
-    what: envelope ? `${idOf(envelope)} ${envelope['detail-type']}` : 'what cannot be read',
+    what: envelope ? `${idOf(envelope)} ${envelope['detail-type']}` : 'unreadable message',
     attempts: String(wrapped?.requestContext.approximateInvokeCount ?? told('RETRY_ATTEMPTS') ?? 'unknown'),
     why: why.filter((part) => part !== undefined).join(': ') || 'unknown',
     envelope,
@@ -150,5 +150,5 @@ function parse(text: string): unknown {
   }
 }
 
-/** The address of a queue names the queue and not always where it is reached. */
+/** A queue's URL identifies the queue, but may not be its reachable address. */
 const sqsClient = (): SQSClient => new SQSClient({ useQueueUrlAsEndpoint: false })

@@ -1,14 +1,15 @@
 /**
- * `npm run deploy`: checks the account, shows what changes, asks once, deploys all stacks of a stage in parallel, and
- * checks the API that is live then.
+ * `npm run deploy`: checks the account, shows the changes, asks once, deploys all stacks of a stage in parallel, and
+ * checks the running API.
  */
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { outputNames, type StageSettings, stackName } from '../lib/stage.ts'
+import type { StageValues } from '../lib/stage-options.ts'
 import { cdk } from './cdk.ts'
 import { summary } from './checks.ts'
-import { runCommand, UsageError } from './command.ts'
+import { CommandError, runCommand, UsageError } from './command.ts'
 import { isConfirmed } from './confirm.ts'
 import { deployedOptions, forgottenOptions } from './deployed-options.ts'
 import { runPreflight } from './preflight-checks.ts'
@@ -19,16 +20,16 @@ import { contextArguments, settingsOf, stageArguments } from './stage-settings.t
 
 const usage = `Usage: npm run deploy -- --stage dev [-c name=value …] [--yes]
 
-  --stage         the stage to deploy (default dev); stages/<stage>.json has its options
+  --stage         the stage to deploy; stages/<stage>.json has its options
   -c name=value   an option of the stage, before its file
   --yes           deploy without asking; never drops an option of the last deploy
-  --drop-options  with --yes: go on although options of the last deploy are gone
+  --drop-options  with --yes: deploy although options of the last deploy are missing
   --no-preflight  do not check the account first
-  --connect       an address that the checks afterwards go to, with the host of the API as Host header: for an emulator
-  --skip          names of those checks to leave out, separated by commas: ${smokeCheckNames.join(', ')}
-  --app           the CDK app, instead of that of cdk.json
+  --connect       an address for the checks afterwards, with the API's host as Host header: for an emulator
+  --skip          names of checks to skip, separated by commas: ${smokeCheckNames.join(', ')}
+  --app           the CDK app, instead of the one in cdk.json
 
-It ends with 0 when the stage is deployed and every check passes, and with 1 otherwise.`
+Exit code 0: the stage is deployed and every check passed. Otherwise 1.`
 
 const root = join(import.meta.dirname, '..')
 const assembly = join(root, 'cdk.out')
@@ -40,18 +41,18 @@ async function main(): Promise<void> {
   const options = readOptions()
   const settings = settingsOf(options.stage, options.context)
   if (!options['no-preflight']) await step('Check the account', () => preflight(settings))
-  await step('Compare the options', () => refuseForgotten(settings, options), { isSilent: true })
+  const deployed = await step('Compare the options', () => deployedOptions(settings.stage), { isSilent: true })
+  await refuseForgotten(deployed ?? {}, settings, options)
   const context = contextArguments(options.stage, options.context)
   const app = options.app === undefined ? [] : ['--app', options.app]
   await step('Build', () => cdk(['synth', '--quiet', '--output', assembly, ...app, ...context]), { isSilent: true })
-  await step('What changes', () => cdk(['diff', '--app', assembly, '--no-change-set']))
+  await step('What changes', () => showChanges(deployed !== undefined))
   if (!options.yes && !(await isConfirmed(`Deploy stage ${options.stage}? [y/N] `, 'y', '--yes'))) {
-    console.log('Nothing was deployed.')
-    return
+    throw new CommandError('Nothing was deployed.')
   }
   await step('Deploy', () => deploy(context))
   const outputs = JSON.parse(readFileSync(outputsFile, 'utf8')) as Outputs
-  const failed = await step('Check what is live', () => smoke(settings, outputs, options))
+  const failed = await step('Check the running API', () => smoke(settings, outputs, options))
   printLive(settings, outputs)
   if (failed > 0) process.exitCode = 1
 }
@@ -60,6 +61,7 @@ function readOptions() {
   const { values } = parseArgs({
     options: {
       ...stageArguments,
+      stage: { type: 'string', default: '' },
       yes: { type: 'boolean', default: false },
       'drop-options': { type: 'boolean', default: false },
       'no-preflight': { type: 'boolean', default: false },
@@ -75,22 +77,31 @@ type Options = ReturnType<typeof readOptions>
 
 async function preflight(settings: StageSettings): Promise<void> {
   const tally = await runPreflight(settings)
-  if (tally.failed > 0) throw new UsageError(`${summary(tally)} Nothing was deployed.`)
+  if (tally.failed > 0) throw new CommandError(`${summary(tally)} Nothing was deployed.`)
 }
 
 /** A setting that a deploy forgets is an outage: the issuer, the domain, the dashboards' origins. */
-async function refuseForgotten(settings: StageSettings, options: Options): Promise<void> {
-  const forgotten = forgottenOptions((await deployedOptions(settings.stage)) ?? {}, settings.given)
+async function refuseForgotten(deployed: StageValues, settings: StageSettings, options: Options): Promise<void> {
+  const forgotten = forgottenOptions(deployed, settings.given)
   if (forgotten.length === 0) return
-  console.log('Options of the last deploy that this one does not give:')
+  console.log('Options of the last deploy that are missing now:')
   for (const [name, value] of forgotten) console.log(`  ${name}: ${value}`)
   const mend = `Put them into stages/${settings.stage}.json.`
-  if (options.yes && !options['drop-options']) throw new UsageError(`${mend} To go on without them: --drop-options.`)
+  if (options.yes && !options['drop-options']) throw new CommandError(`${mend} To go on without them: --drop-options.`)
   if (!options.yes && !(await isConfirmed('Go on without them? [y/N] ', 'y', '--yes --drop-options')))
-    throw new UsageError(`${mend} Nothing was deployed.`)
+    throw new CommandError(`${mend} Nothing was deployed.`)
 }
 
-/** The diff was confirmed: a prompt per stack would only stop the others, and the CLI refuses both together. */
+/** All of a first deploy is new: a count for each stack says more than a thousand lines. */
+async function showChanges(isDeployed: boolean): Promise<void> {
+  if (isDeployed) return cdk(['diff', '--app', assembly, '--no-change-set'])
+  for (const file of globSync('*.template.json', { cwd: assembly }).sort()) {
+    const { Resources = {} } = JSON.parse(readFileSync(join(assembly, file), 'utf8')) as { Resources?: object }
+    console.log(`  new: ${file.replace('.template.json', '')}, ${Object.keys(Resources).length} resources`)
+  }
+}
+
+/** The diff is confirmed: a prompt per stack would stop the others, and the CLI refuses both together. */
 const deploy = (context: readonly string[]): Promise<void> =>
   cdk([
     ...['deploy', '--all', '--app', assembly, '--require-approval', 'never', '--concurrency', '4'],

@@ -1,9 +1,9 @@
-/** The options that a stage was deployed with, kept in the metadata of its Api stack, to find those that disappear. */
+/** The options of a stage's last deploy, from the metadata of its Api stack, to find missing ones. */
 import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation'
 import { givenOptionsKey, stackName } from '../lib/stage.ts'
 import type { StageValues } from '../lib/stage-options.ts'
 
-/** Undefined where the stage is not deployed yet. */
+/** Undefined if the stage is not deployed. */
 export async function deployedOptions(stage: string): Promise<StageValues | undefined> {
   try {
     const { TemplateBody = '{}' } = await new CloudFormationClient({}).send(
@@ -17,7 +17,7 @@ export async function deployedOptions(stage: string): Promise<StageValues | unde
   }
 }
 
-/** Options of the last deploy that this one does not give, with their last values. */
+/** Options of the last deploy that are missing now, with their last values. */
 export const forgottenOptions = (deployed: StageValues, given: StageValues): [name: string, value: string][] =>
   Object.entries(deployed)
     .filter(([name]) => !(name in given))

@@ -1,7 +1,7 @@
-/** Empties a bucket: CloudFormation deletes an empty one only. */
+/** Empties a bucket: CloudFormation deletes only empty buckets. */
 import { DeleteObjectsCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3'
 
-/** Deletes all files of a bucket without versions, and answers how many there were. */
+/** Deletes all files of an unversioned bucket. Returns their number. */
 export async function emptyBucket(client: S3Client, bucket: string): Promise<number> {
   let count = 0
   for await (const { Contents = [] } of paginateListObjectsV2({ client }, { Bucket: bucket })) {

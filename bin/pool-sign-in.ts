@@ -1,4 +1,4 @@
-/** Signing a person in to a user pool with the caller's AWS credentials, and enrolling an authenticator for them. */
+/** Signs a person in to a user pool with the caller's AWS credentials, and enrols an authenticator. */
 import {
   AdminInitiateAuthCommand,
   type AdminInitiateAuthCommandOutput,
@@ -14,7 +14,7 @@ import { lazy } from '../shared/lazy.ts'
 import { UsageError } from './usage.ts'
 import type { PoolIds } from './user-pool.ts'
 
-/** The person at the other end: answers questions, and reads what they need to know. */
+/** The person at the terminal: answers questions and reads messages. */
 export interface Dialog {
   ask(label: string): Promise<string>
   say(text: string): void
@@ -23,13 +23,13 @@ export interface Dialog {
 export interface SignedIn {
   idToken: string
   accessToken: string
-  /** The password that signs in from now on. */
+  /** The current password, after a change. */
   password: string
 }
 
 type Challenge = AdminInitiateAuthCommandOutput & { ChallengeName: string }
 
-/** New password, choice of a factor, code or enrolment: no sign-in takes more. */
+/** New password, choice of a factor, code or enrolment: a sign-in needs no more. */
 const maxChallenges = 4
 const maxWrongCodes = 3
 
@@ -49,7 +49,7 @@ export class PoolSignIn {
     this.#dialog = dialog
   }
 
-  /** @throws UsageError for a challenge that has no answer here */
+  /** @throws UsageError for an unsupported challenge */
   async signIn(known?: { password: string }): Promise<SignedIn> {
     let password = known?.password ?? (await this.#dialog.ask('Password: '))
     let answer = await cognito().send(
@@ -86,7 +86,7 @@ export class PoolSignIn {
     await cognito().send(
       new SetUserMFAPreferenceCommand({ AccessToken, SoftwareTokenMfaSettings: { Enabled: true, PreferredMfa: true } }),
     )
-    this.#dialog.say('The authenticator is set up. Cognito takes each code once: wait for the next one.')
+    this.#dialog.say('The authenticator is set up. Cognito accepts each code once: wait for the next one.')
     return await this.signIn({ password })
   }
 
@@ -113,10 +113,10 @@ export class PoolSignIn {
     }
   }
 
-  /** Shows a new secret and takes its first code. Hands back the session that goes on with an MFA_SETUP challenge. */
+  /** Shows a new secret and verifies its first code. Returns the session that continues an MFA_SETUP challenge. */
   async #verify(proof: { AccessToken: string } | { Session: string | undefined }): Promise<string | undefined> {
     const { SecretCode, Session } = await cognito().send(new AssociateSoftwareTokenCommand(proof))
-    if (!SecretCode) throw new UsageError('The user pool handed out no secret for an authenticator.')
+    if (!SecretCode) throw new UsageError('The user pool returned no secret for an authenticator.')
     this.#dialog.say(enrolmentText(this.#issuer, this.#email, SecretCode))
     const next = 'AccessToken' in proof ? proof : { Session }
     for (let wrong = 0; ; wrong++) {
@@ -135,7 +135,7 @@ const totp = 'SOFTWARE_TOKEN_MFA'
 
 const isChallenge = (answer: AdminInitiateAuthCommandOutput): answer is Challenge => answer.ChallengeName !== undefined
 
-/** Cognito's answers to a code that does not fit the secret. */
+/** Cognito's errors for a wrong code. */
 export const isWrongCode = (error: unknown): error is Error =>
   error instanceof EnableSoftwareTokenMFAException || error instanceof CodeMismatchException
 
@@ -149,7 +149,7 @@ function enrolmentText(issuer: string, email: string, secret: string): string {
   return `Add this account to an authenticator app, by its address or by typing the secret:\n\n  ${otpauthUri(issuer, email, secret)}\n\n  ${groups}\n`
 }
 
-/** The address that authenticator apps take: https://github.com/google/google-authenticator/wiki/Key-Uri-Format */
+/** The otpauth address for authenticator apps: https://github.com/google/google-authenticator/wiki/Key-Uri-Format */
 export function otpauthUri(issuer: string, account: string, secret: string): string {
   const label = `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`
   return `otpauth://totp/${label}?secret=${secret}&issuer=${encodeURIComponent(issuer)}`

@@ -8,7 +8,7 @@ import { isRegion } from './command.ts'
 import { clientLimits, type PreflightContext, permitted, unlessMissing } from './preflight-context.ts'
 import { stacksOf } from './stacks.ts'
 
-const regionFix = 'export AWS_REGION=us-east-1, or the region that the stage is in'
+const regionFix = 'export AWS_REGION=us-east-1, or the region of the stage'
 
 /** The SDK reads AWS_REGION and the profile, as the CDK does. */
 export async function region(context: PreflightContext): Promise<Finding> {
@@ -26,13 +26,15 @@ export async function credentials(context: PreflightContext): Promise<Finding> {
     context.account = Account
     return ok(`account ${Account}, ${Arn}`)
   } catch (error) {
-    return fail('AWS credentials', error instanceof Error ? error.name : String(error), credentialsFix)
+    const { name, code } = error as Error & { code?: string }
+    if (code !== undefined) return fail('an answer of AWS', code, 'check the network, AWS_REGION and AWS_ENDPOINT_URL')
+    return fail('AWS credentials', name === 'CredentialsProviderError' ? 'none' : name, credentialsFix)
   }
 }
 
 const credentialsFix = 'set AWS_PROFILE, or run aws sso login'
 
-/** What the default synthesizer of our aws-cdk-lib demands of each stack; a test compares. */
+/** Minimum bootstrap version of the default synthesizer in our aws-cdk-lib; a test compares it. */
 export const bootstrapVersion = 6
 const versionParameter = '/cdk-bootstrap/hnb659fds/version'
 
@@ -59,7 +61,7 @@ export async function concurrency({ settings: { lambdaConcurrency } }: Preflight
   const limit = AccountLimit?.ConcurrentExecutions ?? 0
   if (limit >= fewExecutions && limit < lambdaConcurrency)
     return warn(
-      `the account runs ${limit} Lambda functions at once, and the alarm counts with ${lambdaConcurrency}`,
+      `the account limit is ${limit}, and lambda_concurrency is ${lambdaConcurrency}`,
       `set lambda_concurrency to ${limit} in the file of the stage`,
     )
   if (limit >= fewExecutions) return ok(`${limit} concurrent executions`)
@@ -69,7 +71,7 @@ export async function concurrency({ settings: { lambdaConcurrency } }: Preflight
   )
 }
 
-/** Stacks that CloudFormation does not update any more, or not yet. */
+/** Statuses of stacks that CloudFormation cannot update now. */
 export async function stacks({ settings: { stage } }: PreflightContext): Promise<Finding> {
   const ours = await permitted('cloudformation:DescribeStacks', stacksOf(stage, clientLimits))
   const broken = ours.filter(({ StackStatus = '' }) => /_FAILED$|^ROLLBACK_COMPLETE$/.test(StackStatus))
@@ -86,12 +88,13 @@ const named = ({ StackName, StackStatus }: Stack): string => `${StackName} ${Sta
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html and
  * API_RollbackStack.html: each leads out of one status. A stack whose creation failed can only be deleted.
  */
-function fixOf({ StackName, StackStatus }: Stack): string {
+function fixOf({ StackName, StackStatus, EnableTerminationProtection }: Stack): string {
   const command =
     StackStatus === 'UPDATE_ROLLBACK_FAILED'
       ? 'continue-update-rollback'
       : StackStatus === 'UPDATE_FAILED'
         ? 'rollback-stack'
         : 'delete-stack'
-  return `aws cloudformation ${command} --stack-name ${StackName}`
+  const release = `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name ${StackName} && `
+  return `${EnableTerminationProtection && command === 'delete-stack' ? release : ''}aws cloudformation ${command} --stack-name ${StackName}`
 }

@@ -1,4 +1,4 @@
-/** What must be right in the account before a stage is deployed, as a list of checks. Nothing is changed. */
+/** The checks of an account before a deploy, as a list. They change nothing. */
 import { type Finding, fail, runChecks, skip, type Tally, warn } from './checks.ts'
 import { bootstrap, concurrency, credentials, region, stacks } from './preflight-aws.ts'
 import {
@@ -11,7 +11,7 @@ import { certificate, front, hostedZone } from './preflight-domain.ts'
 import { stripeSecret, stripeSecretValue } from './preflight-secret.ts'
 import { stripeAccount, stripePrices, stripeWebhook } from './preflight-stripe.ts'
 
-/** In the order in which they run: the first two find what the others need. */
+/** In the order in which they run: the others need the results of the first two. */
 const preflightChecks: readonly PreflightCheck[] = [
   { name: 'region', run: region },
   { name: 'credentials', run: credentials },
@@ -50,11 +50,14 @@ export async function runPreflight(
 
 function explain(error: unknown): Finding {
   if (error instanceof NotPermittedError)
-    return warn(`could not check: needs ${error.message}`, 'allow it to these credentials, or look yourself')
+    return warn(`could not check: needs ${error.message}`, 'grant this action to your role, or check it in the console')
   const { name = 'Error', message = '', type } = error as Partial<Error & { type: string }>
   if (type === 'StripeAuthenticationError')
     return fail('a key that Stripe accepts', type, 'put a valid secret_key into the Stripe secret')
   if (type === 'StripePermissionError')
-    return warn('could not check: the Stripe key may not read this', 'allow it to the restricted key, or look yourself')
+    return warn(
+      'could not check: the Stripe key may not read this',
+      'grant this action to the restricted key, or check it in the dashboard',
+    )
   return fail('an answer', type ?? `${name}: ${message}`, 'run it again; if it stays, look at the network')
 }

@@ -1,4 +1,4 @@
-/** What every preflight check works with, and what a missing permission means. */
+/** Context of every preflight check, and the handling of missing permissions. */
 import type Stripe from 'stripe'
 import type { StageSettings } from '../lib/stage.ts'
 import type { Check } from './checks.ts'
@@ -14,15 +14,15 @@ export interface PreflightContext {
   settings: PreflightSettings
   region?: string
   account?: string
-  /** By a key that Stripe accepts. */
+  /** Client with a key that Stripe accepts. */
   stripe?: Stripe
-  /** Whether that key is one of live mode. */
+  /** Whether that key is a live key. */
   livemode?: boolean
 }
 
 export type PreflightCheck = Check<PreflightContext>
 
-/** For clients of AWS: a check that hangs must not hold up a deploy. */
+/** Timeouts of AWS clients: a hanging check must not block a deploy. */
 export const clientLimits = {
   maxAttempts: 2,
   requestHandler: { connectionTimeout: 3000, requestTimeout: 10_000 },
@@ -36,9 +36,9 @@ export class NotPermittedError extends Error {
 const deniedNames = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation', 'NotAuthorized']
 
 /**
- * Makes a call that needs IAM actions.
+ * Runs a call that needs IAM actions.
  *
- * @throws NotPermittedError when AWS denies it
+ * @throws NotPermittedError if AWS denies it
  */
 export async function permitted<T>(actions: string, call: Promise<T>): Promise<T> {
   try {
@@ -49,7 +49,7 @@ export async function permitted<T>(actions: string, call: Promise<T>): Promise<T
   }
 }
 
-/** Undefined when AWS answers that there is no such thing. */
+/** Undefined if AWS answers that the resource does not exist. */
 export async function unlessMissing<T>(call: Promise<T>, ...names: readonly string[]): Promise<T | undefined> {
   try {
     return await call

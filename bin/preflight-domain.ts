@@ -5,19 +5,19 @@ import { type Finding, fail, ok, skip } from './checks.ts'
 import { clientLimits, type PreflightContext, permitted, unlessMissing } from './preflight-context.ts'
 
 /**
- * CloudFront takes certificates and web ACLs of this region only.
+ * CloudFront accepts certificates and web ACLs of this region only.
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
  */
 const frontRegion = 'us-east-1'
 
-/** A stage makes the web ACL of its front in its own region. */
+/** A stage creates the web ACL of its front in its region. */
 export async function front({ settings, region }: PreflightContext): Promise<Finding> {
   if (!settings.front) return skip('the stage has no front')
   if (settings.front.webAclArn !== undefined || region === frontRegion) return ok()
   return fail(
     `the region ${frontRegion}, where CloudFront looks for a web ACL`,
     region ?? 'none',
-    `deploy the stage to ${frontRegion}, or make a web ACL there and set front_web_acl_arn`,
+    `deploy the stage to ${frontRegion}, or create a web ACL there and set front_web_acl_arn`,
   )
 }
 
@@ -48,10 +48,10 @@ export async function certificate({ settings, region: stageRegion }: PreflightCo
 
 const validationFix = ({ Status, CertificateArn }: CertificateDetail, request: string): string =>
   Status === 'PENDING_VALIDATION'
-    ? `make the DNS record of: aws acm describe-certificate --certificate-arn ${CertificateArn} --query Certificate.DomainValidationOptions`
+    ? `create the DNS record shown by: aws acm describe-certificate --certificate-arn ${CertificateArn} --query Certificate.DomainValidationOptions`
     : request
 
-/** A wildcard stands for one label. https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate-characteristics.html */
+/** A wildcard matches one label. https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate-characteristics.html */
 function covers(name: string, domainName: string): boolean {
   const lower = name.toLowerCase()
   return lower === domainName || (lower.startsWith('*.') && lower.slice(1) === domainName.replace(/^[^.]+/, ''))
@@ -60,7 +60,7 @@ function covers(name: string, domainName: string): boolean {
 export async function hostedZone({ settings: { customDomain } }: PreflightContext): Promise<Finding> {
   if (!customDomain) return skip('the stage has no domain_name')
   const { hostedZone: zone } = customDomain
-  if (!zone) return skip('the stage has no hosted_zone_id; the output DomainTarget says what record to make')
+  if (!zone) return skip('the stage has no hosted_zone_id; create the DNS record in the output DomainTarget')
   const list = `aws route53 list-hosted-zones-by-name --dns-name ${zone.name}`
   const read = new Route53Client(clientLimits).send(new GetHostedZoneCommand({ Id: zone.id }))
   const found = (await permitted('route53:GetHostedZone', unlessMissing(read, 'NoSuchHostedZone')))?.HostedZone

@@ -10,7 +10,7 @@ import { clientLimits, type PreflightContext, permitted, unlessMissing } from '.
 
 const noSecretYet = 'the first deploy makes an empty secret; fill it in afterwards'
 
-/** The secret that the stage names, or the one that an earlier deploy has made. */
+/** The secret of the option, or the one of an earlier deploy. */
 async function secretArnOf({ settings: { stage, stripe } }: PreflightContext): Promise<string | undefined> {
   if (stripe.secretArn !== undefined) return stripe.secretArn
   return (await permitted('cloudformation:DescribeStacks', outputsOf(stage, 'Storage')))?.[outputNames.stripeSecretArn]
@@ -33,14 +33,10 @@ export async function stripeSecret(context: PreflightContext): Promise<Finding> 
 const replicate = (arn: string, region = ''): string =>
   `aws secretsmanager replicate-secret-to-regions --secret-id ${arn} --add-replica-regions Region=${region}, and name the ARN of the copy`
 
-/** Secrets Manager leaves the key out when it is its own. */
+/** Secrets Manager omits its default key. */
 function withoutKey({ settings: { stripe } }: PreflightContext): Finding {
   if (stripe.secretKeyArn === undefined) return ok('encrypted with the key aws/secretsmanager')
-  return fail(
-    'no stripe_secret_key_arn',
-    stripe.secretKeyArn,
-    'leave it out: the key of the secret is aws/secretsmanager',
-  )
+  return fail('no stripe_secret_key_arn', stripe.secretKeyArn, 'remove it: the key of the secret is aws/secretsmanager')
 }
 
 /** The key may be named by id, ARN or alias; KMS knows its ARN, and whether it is the customer's. */
@@ -63,7 +59,7 @@ const shape = '{"secret_key":"sk_…","webhook_secrets":["whsec_…"]}'
 const fillIn = (arn: string): string =>
   `aws secretsmanager put-secret-value --secret-id ${arn} --secret-string '${shape}'`
 
-/** Reads the value as functions do, and never prints a part of it. */
+/** Reads the value as functions do. Never prints any part of it. */
 export async function stripeSecretValue(context: PreflightContext): Promise<Finding> {
   const arn = await secretArnOf(context)
   if (arn === undefined) return skip(noSecretYet)
@@ -76,7 +72,7 @@ export async function stripeSecretValue(context: PreflightContext): Promise<Find
   if (value === undefined) return fail(`JSON of the shape ${shape}`, 'another text', fillIn(arn))
   const { secret_key: key, webhook_secrets: webhookSecrets } = value
   if (key.trim() === '') {
-    // A secret that the stage made itself is empty at first.
+    // A secret created by the stage is empty at first.
     return context.settings.stripe.secretArn === undefined
       ? warn('the secret has no secret_key yet; billing answers 503', fillIn(arn))
       : fail('a secret_key', 'none', fillIn(arn))

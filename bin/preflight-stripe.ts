@@ -1,4 +1,4 @@
-/** Preflight checks of the Stripe account: mode, prices, and the webhook endpoint. They run when the secret is readable. */
+/** Preflight checks of the Stripe account: mode, prices, and the webhook endpoint. They need a readable secret. */
 import type Stripe from 'stripe'
 import { outputNames } from '../lib/stage.ts'
 import { stripeEventTypes } from '../shared/stripe-events/event.ts'
@@ -8,7 +8,7 @@ import { type PreflightContext, permitted } from './preflight-context.ts'
 
 const noKey = 'no Stripe key could be read'
 
-/** Runs a check with the client, or says that there is none. The Stripe CLI works in test mode unless asked. */
+/** Runs a check with the client, or skips it without one. The Stripe CLI works in test mode unless asked. */
 const withStripe =
   (run: (stripe: Stripe, context: PreflightContext) => Promise<Finding>) =>
   async (context: PreflightContext): Promise<Finding> => {
@@ -22,8 +22,8 @@ export const stripeAccount = withStripe(async (stripe, { settings: { retainData 
   const named = `${livemode ? 'live' : 'test'} mode of ${await accountOf(stripe)}`
   if (livemode === retainData) return ok(named)
   return livemode
-    ? warn(`${named}, in a stage whose data can be deleted`, 'put a key of test mode into the secret')
-    : warn(`${named}, in a stage that keeps its data`, 'put a key of live mode into the secret before you sell')
+    ? warn(`${named}, in a stage whose data can be deleted`, 'store a test key in the secret')
+    : warn(`${named}, in a stage that keeps its data`, 'store a live key in the secret before you sell')
 })
 
 /** A restricted key may not read its account. */
@@ -36,7 +36,7 @@ const accountOf = (stripe: Stripe): Promise<string> =>
     },
   )
 
-/** What a checkout sells: shared/billing/checkout.ts looks prices up by these keys. */
+/** Lookup keys of the prices that shared/billing/checkout.ts sells. */
 const soldPrices = [
   { lookupKey: 'octomil_team_monthly', plan: 'team', interval: 'month' },
   { lookupKey: 'octomil_team_annual', plan: 'team', interval: 'year' },
@@ -71,7 +71,7 @@ function judgePrice({ lookupKey, plan, interval }: SoldPrice, price: Stripe.Pric
     return fail(`an active product`, `${product.id} inactive`, `stripe products update ${product.id} -d active=true`)
   const named = price.metadata.octomil_plan ?? planOfProduct(price)
   if (named === plan) return ok()
-  // The lookup key decides while the price has it. When it moves to a newer price, the metadata still names the plan.
+  // The lookup key takes precedence. If it moves to a newer price, the metadata still names the plan.
   return warn(
     `${price.id} (${lookupKey}) has octomil_plan ${named ?? 'absent'} in its metadata, so it loses its plan with its lookup key`,
     `stripe prices update ${price.id} -d "metadata[octomil_plan]=${plan}"`,
@@ -113,7 +113,7 @@ export const stripeWebhook = withStripe(async (stripe, context) => {
   return judgeEvents(endpoint)
 })
 
-/** Undefined where a double of Stripe does not know the call. */
+/** Undefined if a Stripe double does not support the call. */
 const endpointsOf = (stripe: Stripe, { settings }: PreflightContext): Promise<Stripe.WebhookEndpoint[] | undefined> =>
   stripe.webhookEndpoints.list({ limit: 100 }).then(
     ({ data }) => data,
@@ -136,7 +136,7 @@ function judgeEvents({ id, enabled_events: enabled }: Stripe.WebhookEndpoint): F
   )
 }
 
-/** The host of the stage's API: of its domain, or of a deploy before this one. */
+/** The host of the stage's API: its domain, or the address of an earlier deploy. */
 async function hostOf({ settings: { stage, customDomain } }: PreflightContext): Promise<string | undefined> {
   if (customDomain) return customDomain.domainName
   const outputs = await permitted('cloudformation:DescribeStacks', outputsOf(stage, 'Api'))
@@ -144,7 +144,7 @@ async function hostOf({ settings: { stage, customDomain } }: PreflightContext): 
   return url === undefined ? undefined : new URL(url).host
 }
 
-/** Before the first deploy the host is not known, and an endpoint of any host may be the stage's. */
+/** Before the first deploy the host is unknown, so an endpoint of any host may be the stage's. */
 function leadsTo(url: string, host: string | undefined): boolean {
   if (!URL.canParse(url)) return false
   const { pathname, host: its } = new URL(url)

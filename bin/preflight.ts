@@ -1,6 +1,6 @@
 /**
- * `npm run preflight`: checks the AWS account and the Stripe account before a stage is deployed, with the caller's own
- * credentials. Each line that is not ok has the command that fixes it. It changes nothing.
+ * `npm run preflight`: checks the AWS account and the Stripe account before a stage is deployed, with the caller's
+ * credentials. Each failed line shows the command that fixes it. It changes nothing.
  */
 import { parseArgs } from 'node:util'
 import { summary } from './checks.ts'
@@ -10,11 +10,11 @@ import { settingsOf, stageArguments } from './stage-settings.ts'
 
 const usage = `Usage: npm run preflight -- --stage dev
 
-  --stage        the stage that you want to deploy (default dev); stages/<stage>.json has its options
-  -c name=value  an option of the stage, before its file
+  --stage        the stage to deploy (default dev); stages/<stage>.json has its options
+  -c name=value  an option of the stage; overrides its file
 
 It checks ${preflightCheckNames.join(', ')}.
-What your credentials may not read is a warning. It ends with 0 when no check fails, and with 1 otherwise.`
+A missing permission is a warning. Exit code 0: no check failed. Otherwise 1.`
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: stageArguments })

@@ -1,9 +1,9 @@
-/** Progress of what takes long: a step says its name, then how long it took; a silent one shows that it goes on. */
+/** Progress of long steps: each prints its name and duration. A silent step prints that it is still running. */
 
-/** After this a step that prints nothing shows that it is still running. */
+/** After this time a silent step prints that it is still running. */
 const silenceMs = 2000
 
-/** Runs a step under a heading. `isSilent`: it prints nothing itself. */
+/** Runs a step under a heading. `isSilent`: the step prints nothing. */
 export async function step<T>(name: string, run: () => Promise<T>, { isSilent = false } = {}): Promise<T> {
   console.log(`\n== ${name}`)
   const startedMs = performance.now()

@@ -1,6 +1,6 @@
 /**
- * `npm run redrive`: lists the dead letters of a deployed stage with the caller's own AWS credentials, and replays them.
- * What is replayed twice is done once; what is not taken stays in its queue, and the exit code says so.
+ * `npm run redrive`: lists the dead letters of a deployed stage with the caller's AWS credentials, and replays them. Repeated
+ * replays have one effect. A letter that is not accepted stays in its queue, and the exit code is 1.
  */
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
@@ -10,12 +10,12 @@ import { type DeadLetter, giveBack, type QueueName, queueNames, replay, takeDead
 
 const usage = `Usage: npm run redrive -- --stage dev [--queue project] [--list | --yes]
 
-  --stage  the stage that was deployed (default dev)
+  --stage  the deployed stage (default dev)
   --queue  one of ${queueNames.join(', ')}: events that could not be projected, sweeps that failed (default: both)
-  --list   only tell what is there
+  --list   list the dead letters, and change nothing
   --yes    replay without asking
 
-It ends with 0 when nothing is left that was to be replayed, and with 1 otherwise.`
+Exit code 0: every letter was replayed. Otherwise 1.`
 
 interface Stage {
   busName: string
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   for (const queue of queues) {
     const queueUrl = stage.queueUrls[queue]
     const letters = await takeDeadLetters(queueUrl)
-    tell(queue, letters)
+    print(queue, letters)
     const isWanted = letters.length > 0 && !values.list && (values.yes || (await isConfirmed(letters.length)))
     const left = isWanted ? await replayAll(letters, queue, stage) : letters
     await giveBack(queueUrl, left)
@@ -52,17 +52,17 @@ async function replayAll(letters: DeadLetter[], queue: QueueName, stage: Stage):
   return left
 }
 
-function tell(queue: QueueName, letters: readonly DeadLetter[]): void {
+function print(queue: QueueName, letters: readonly DeadLetter[]): void {
   console.log(`${queue}: ${letters.length} dead letters`)
   for (const { buriedAt, what, attempts, why } of letters) {
     console.log(`  ${buriedAt}  ${what}  ${attempts} attempts  ${why}`)
   }
 }
 
-/** Without a terminal there is nobody to ask, and nothing is replayed by mistake. */
+/** Without a terminal there is no confirmation, so nothing is replayed. */
 async function isConfirmed(count: number): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    console.error('Nothing was replayed: say --yes, or --list to only look.')
+    console.error('Nothing was replayed: use --yes to replay, or --list to list.')
     process.exitCode = 1
     return false
   }

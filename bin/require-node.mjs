@@ -1,7 +1,6 @@
 /**
- * Loaded before what needs Node 24. The package `node` brings it along, but fetches it in an install script; where npm runs
- * none, an older Node would stop at the first TypeScript file, with an error that says nothing of that. Plain JavaScript, for
- * just that Node.
+ * Loaded before code that needs Node 24. The package `node` downloads Node 24 in an install script. If npm skips it, an older Node
+ * would fail at the first TypeScript file with an unclear error. Plain JavaScript, so that the older Node can run it.
  */
 if (Number.parseInt(process.versions.node, 10) < 24) {
   console.error(

@@ -1,6 +1,6 @@
 /**
- * `npm run sign-in`: signs a person in to the user pool of a deployed stage, asks for whatever is missing, and prints the
- * ID token, for trying the API as that person. Nothing else goes to stdout.
+ * `npm run sign-in`: signs a person in to the user pool of a deployed stage, asks for missing input, and prints the ID token, to
+ * call the API as that person. Nothing else goes to stdout.
  */
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
@@ -24,12 +24,12 @@ import { findUserPool } from './user-pool.ts'
 
 const usage = `Usage: npm run -s sign-in -- --stage dev --email you@example.com [--enroll-totp]
 
-  --stage        the stage that was deployed (default dev)
+  --stage        the deployed stage (default dev)
   --email        the address of a person in its user pool
-  --enroll-totp  set up an authenticator app, or replace the one that is set up
+  --enroll-totp  set up an authenticator app, or replace the existing one
 
-It asks for the password, at the first sign-in for a new one, and for the code of an authenticator where one is set up;
-without a terminal it reads them from stdin, a line each.`
+It asks for the password, for a new password at the first sign-in, and for the code of an enrolled authenticator.
+Without a terminal it reads them from stdin, one per line.`
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -44,9 +44,7 @@ async function main(): Promise<void> {
   const stage = requireStage(values.stage)
   const pool = await findUserPool(stage)
   if (!pool) {
-    throw new UsageError(
-      `Stage ${stage} has no user pool here: it is not deployed, or its people sign in with an issuer of their own.`,
-    )
+    throw new UsageError(`Stage ${stage} has no user pool here: it is not deployed, or it uses another issuer.`)
   }
   const { close, ...dialog } = prompter()
   try {
@@ -62,7 +60,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Says how to enrol where the API would refuse this token for want of a second factor. */
+/** Explains how to enrol, if the API would refuse this token for lack of a second factor. */
 async function offerEnrolment(stage: string, idToken: string, { say }: Dialog): Promise<void> {
   const claims: Record<string, unknown> = JSON.parse(Buffer.from(idToken.split('.')[1] ?? '', 'base64url').toString())
   const { [userAttributes.org]: orgId, [userAttributes.role]: role } = claims
@@ -70,13 +68,13 @@ async function offerEnrolment(stage: string, idToken: string, { say }: Dialog): 
   const tableName = (await outputsOf(stage, 'Storage'))?.[outputNames.tableName]
   if (!tableName) return
   process.env[environmentNames.tableName] = tableName
-  // Only a hint: a person who may not read the table still gets the token.
+  // Only a hint: a caller without access to the table still gets the token.
   const settings = await readOrgSettings(orgId).catch(() => undefined)
   const fault = settings && factorFault({ usedMfa: provesSecondFactor(claims), role }, settings.value)
   if (fault) say(`The API refuses this token: ${fault}`)
 }
 
-/** Asks on stderr and reads stdin; what is typed at a terminal is not shown. */
+/** Asks on stderr and reads stdin, without echo on a terminal. */
 function prompter() {
   const unseen = new Writable({ write: (_chunk, _encoding, done) => done() })
   const reader = createInterface({ input: process.stdin, output: unseen, terminal: process.stdin.isTTY })
@@ -87,7 +85,7 @@ function prompter() {
       process.stderr.write(label)
       const { value, done } = await lines.next()
       process.stderr.write('\n')
-      if (done) throw new UsageError('stdin ended before everything that was asked for.')
+      if (done) throw new UsageError('stdin ended before all answers were read.')
       return value
     },
     say: (text: string) => console.error(text),
@@ -95,11 +93,11 @@ function prompter() {
   }
 }
 
-/** Cognito's refusals as a person can act on them; anything else as it came. */
+/** Cognito's refusals with the fix; other errors unchanged. */
 function expected(error: unknown): unknown {
   if (error instanceof NotAuthorizedException) {
     return new UsageError(
-      `${error.message} A first password that was lost or is older than three days: npm run bootstrap -- --another-person.`,
+      `${error.message} If the first password is lost or older than three days: npm run bootstrap -- --another-person.`,
     )
   }
   if (isWrongCode(error) || error instanceof InvalidPasswordException || error instanceof ExpiredCodeException) {

@@ -1,4 +1,4 @@
-/** The smoke checks of a deployed API, as a list: what only the real gateway shows, and what a wrong deploy breaks. */
+/** The smoke checks of a deployed API, as a list: behaviour of the real gateway, and faults of a wrong deploy. */
 import { type Finding, fail, ok, warn } from './checks.ts'
 import { brief, jsonOf, type SmokeCheck, type SmokeContext, unlessProblem } from './smoke-context.ts'
 import { documentChecks } from './smoke-docs.ts'
@@ -9,7 +9,7 @@ import { bodyLimit, forgedWebhook, signedWebhook } from './smoke-webhook.ts'
 const healthPath = '/api/v1/health'
 const keysPath = '/api/v2/settings/api-keys'
 
-/** In the order in which they run. The first must find the API at all. */
+/** In the order in which they run. The first checks that the API is reachable. */
 export const smokeChecks: readonly SmokeCheck[] = [
   { name: 'health', run: health },
   { name: 'unknown-path', run: unknownPath },
@@ -54,7 +54,7 @@ async function misspelledPath({ send }: SmokeContext): Promise<Finding> {
   const { detail } = jsonOf(reply)
   return String(detail).includes(`did you mean ${keysPath}?`)
     ? ok()
-    : fail(`a detail that names ${keysPath}`, 'another detail', 'deploy the function meta/unmatched again')
+    : fail(`a detail that contains ${keysPath}`, 'another detail', 'deploy the function meta/unmatched again')
 }
 
 async function wrongMethod({ send }: SmokeContext): Promise<Finding> {
@@ -105,7 +105,7 @@ async function closedPreflight({ send }: SmokeContext): Promise<Finding> {
 }
 
 /**
- * API Gateway renames the header for REST APIs, and its page is silent for HTTP APIs.
+ * API Gateway renames the header for REST APIs. AWS does not document it for HTTP APIs.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
  */
 const renamedChallenge = 'x-amzn-remapped-www-authenticate'
@@ -117,7 +117,7 @@ async function challenge({ send }: SmokeContext): Promise<Finding> {
   const { 'www-authenticate': sent, [renamedChallenge]: renamed } = reply.headers
   if (sent?.startsWith('Bearer ')) return ok()
   if (renamed?.startsWith('Bearer ')) return ok(`renamed by API Gateway to ${renamedChallenge}`)
-  return fail('WWW-Authenticate: Bearer …', 'no such header', 'see what the gateway removes from answers')
+  return fail('WWW-Authenticate: Bearer …', 'no such header', 'check the headers that the gateway removes')
 }
 
 /** HEAD answers the status and the headers of GET, without a body (RFC 9110, section 9.3.2). */
@@ -135,7 +135,7 @@ async function head({ send }: SmokeContext): Promise<Finding> {
 }
 
 /**
- * API Gateway takes 10,240 bytes of request line and headers, Node's server 16 KiB.
+ * API Gateway accepts 10,240 bytes of request line and headers, Node's server 16 KiB.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
  */
 const tooLargeHeaderBytes = 20 * 1024
@@ -147,7 +147,7 @@ async function headerLimit({ send }: SmokeContext): Promise<Finding> {
   return fail('4xx to 20 KiB of headers', brief(reply), 'see what answers before API Gateway')
 }
 
-/** API Gateway takes 10 MB. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
+/** API Gateway accepts 10 MB. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
 const tooLargeBodyBytes = 10 * 1024 * 1024 + 1
 
 async function gatewayBodyLimit({ send }: SmokeContext): Promise<Finding> {

@@ -1,13 +1,13 @@
-/** What every smoke check works with. */
+/** Context of every smoke check. */
 import { withoutKeys } from '../shared/auth/api-key.ts'
 import { type Check, type Finding, fail } from './checks.ts'
 import type { Reply, Send } from './smoke-http.ts'
 
 export interface SmokeContext {
   send: Send
-  /** The stage that health must name; undefined to accept any. */
+  /** Expected stage in health; undefined accepts any. */
   stage: string | undefined
-  /** An org key that holds `keys:write`. */
+  /** An org key with `keys:write`. */
   apiKey: string | undefined
   /** The signing secret of the Stripe webhook. */
   webhookSecret: string | undefined
@@ -15,7 +15,7 @@ export interface SmokeContext {
 
 export type SmokeCheck = Check<SmokeContext>
 
-/** The JSON object of an answer; empty when it is something else. */
+/** The JSON object of an answer; empty for any other body. */
 export function jsonOf({ text }: Reply): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text)
@@ -27,7 +27,7 @@ export function jsonOf({ text }: Reply): Record<string, unknown> {
 
 const maxMessageLength = 120
 
-/** An answer in a few words, without any secret: its status, and the code of its problem or the message of the gateway. */
+/** A short summary of an answer without secrets: status, and the problem's code or the gateway's message. */
 export function brief(reply: Reply): string {
   const { code, message } = jsonOf(reply)
   const words = typeof code === 'string' ? code : typeof message === 'string' ? JSON.stringify(message) : ''
@@ -36,7 +36,7 @@ export function brief(reply: Reply): string {
 
 const isProblem = ({ headers }: Reply): boolean => headers['content-type'] === 'application/problem+json'
 
-/** Undefined when the answer is our own problem with this status and code; else the finding. */
+/** Undefined if the answer is our problem with this status and code; otherwise the finding. */
 export function unlessProblem(reply: Reply, status: number, code: string, fix: string): Finding | undefined {
   if (reply.status === status && isProblem(reply) && jsonOf(reply).code === code) return undefined
   const type = isProblem(reply) ? '' : ` as ${reply.headers['content-type'] ?? 'no media type'}`

@@ -39,7 +39,10 @@ async function docsPage(send: Send): Promise<Finding> {
   const type = reply.headers['content-type'] ?? 'no media type'
   if (reply.status !== 200 || !type.startsWith('text/html'))
     return fail('200 as text/html', `${brief(reply)} as ${type}`, redeploy)
-  if (/\bscript-src\b/.test(reply.headers['content-security-policy'] ?? '')) return ok()
+  const policy = reply.headers['content-security-policy'] ?? ''
+  // A stage without the web stacks answers a page that links the documents, and runs no script.
+  const isStrict = reply.text.includes('<script') ? /\bscript-src\b/.test(policy) : policy !== ''
+  if (isStrict) return ok()
   return fail('a Content-Security-Policy with script-src', 'none', 'send the header that referencePage() makes')
 }
 

@@ -1,21 +1,21 @@
-/** HTTP as the smoke checks need it: the Host header can be set, nothing is followed, each request ends after 10 s. */
+/** HTTP for smoke checks: sets the Host header, follows no redirect, times out after 10 s. */
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 
 export interface Call {
   method?: string
-  /** A path of the API, or the URL that an answer named. */
+  /** A path of the API, or a URL from an answer. */
   path: string
   /** Sent as `Authorization: Bearer …`. */
   token?: string
   headers?: Readonly<Record<string, string>>
   body?: string
-  /** Sent although the time of the run is over. */
+  /** Sends even after the end of the run's time. */
   cleansUp?: boolean
 }
 
 export interface Reply {
-  /** Where the answer is from. */
+  /** URL of the answer. */
   url: URL
   status: number
   headers: Readonly<Record<string, string>>
@@ -24,7 +24,7 @@ export interface Reply {
 
 export type Send = (call: Call) => Promise<Reply>
 
-/** No answer came: the connection failed, or the time was over. */
+/** No answer: the connection failed or timed out. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
 }
@@ -32,21 +32,21 @@ export class NoAnswerError extends Error {
 interface Connection {
   /** The address of the API, without a path. */
   url: string
-  /** Where all requests go instead, with their own Host header: an emulator has one address for every API and site. */
+  /** Address for all requests, with the original Host header: an emulator has one address for every API and site. */
   connect?: string | undefined
   timeoutMs: number
   /** The end of the run. */
   signal: AbortSignal
-  /** Called before a request is sent again. */
+  /** Called before a retry. */
   onRetry(status: number, waitMs: number): void
 }
 
-/** The statuses by which API Gateway and Lambda say that they are busy. */
+/** Statuses of busy API Gateway or Lambda. */
 const busyStatuses = [429, 503]
 const defaultWaitMs = 1000
 const maxWaitMs = 5000
 
-/** Sends requests to the API. An answer that says "busy" is asked for once more, after its `Retry-After`, at most 5 s. */
+/** Sends requests to the API. Retries a "busy" answer once, after its `Retry-After`, at most 5 s. */
 export function senderOf(connection: Connection): Send {
   return async (call) => {
     const reply = await sendOnce(connection, call)
@@ -70,7 +70,7 @@ function sendOnce({ url: base, connect, timeoutMs, signal }: Connection, call: C
     address,
     {
       ...{ method: call.method ?? 'GET', agent: false, signal: limit },
-      // An emulator takes the scheme of a CloudFront viewer from this header.
+      // An emulator reads the viewer's scheme from this header.
       headers: { ...headersOf(call, url), ...(connect ? { 'x-forwarded-proto': url.protocol.slice(0, -1) } : {}) },
     },
     (response) => read(response, url).then(resolve, noAnswer),

@@ -4,19 +4,19 @@ import { brief, jsonOf, type SmokeContext } from './smoke-context.ts'
 import type { Reply, Send } from './smoke-http.ts'
 
 const keysPath = '/api/v2/settings/api-keys'
-/** Any credential may read it, whatever its scopes. */
+/** Any valid credential may read it. */
 const scopesPath = `${keysPath}/scopes`
-/** If the revocation fails, the key ends by itself. */
+/** If the revocation fails, the key expires. */
 const lifeMs = 10 * 60_000
 
 export async function keyLife({ send, apiKey }: SmokeContext): Promise<Finding> {
-  if (apiKey === undefined) return skip('set OCTOMIL_API_KEY to an org key that holds keys:write')
+  if (apiKey === undefined) return skip('set OCTOMIL_API_KEY to an org key with keys:write')
   const expiresAt = new Date(Date.now() + lifeMs).toISOString()
   const created = await send({
     method: 'POST',
     path: keysPath,
     token: apiKey,
-    // A caller can grant only scopes that it holds, and this one it must hold.
+    // A caller can grant only its scopes, and it must hold this one.
     body: JSON.stringify({
       name: `smoke ${new Date().toISOString()}`,
       scopes: ['keys:write'],
@@ -37,7 +37,7 @@ export async function keyLife({ send, apiKey }: SmokeContext): Promise<Finding> 
 
 const createFix = ({ status }: Reply): string =>
   status === 401 || status === 403
-    ? 'set OCTOMIL_API_KEY to an org key of this stage that holds keys:write'
+    ? 'set OCTOMIL_API_KEY to an org key of this stage with keys:write'
     : 'see the log of the function api-keys/create'
 
 function revoker(send: Send, token: string, id: string) {
@@ -63,6 +63,6 @@ async function useAndRevoke(send: Send, rawKey: string, revoke: () => Promise<Re
   return fail(
     '401 invalid_api_key with the revoked key',
     brief(refused),
-    'remove what caches answers or keys between API Gateway and the functions',
+    'remove caches of answers or keys between API Gateway and the functions',
   )
 }

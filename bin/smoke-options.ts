@@ -1,4 +1,4 @@
-/** What `npm run smoke` and `npm run deploy` take for the checks of a running API: options, and secrets as variables. */
+/** Options and secret variables of `npm run smoke` and `npm run deploy` for the checks of a running API. */
 import { UsageError } from './command.ts'
 import { type SmokeOptions, smokeCheckNames } from './smoke-run.ts'
 
@@ -12,7 +12,7 @@ export function readSmokeOptions({ connect, skip }: { connect?: string | undefin
     connect,
     skip: readSkip(skip),
     apiKey: process.env.OCTOMIL_API_KEY || undefined,
-    // Several may hold while one is rolled; any of them does.
+    // Several secrets are valid during a rotation; use any of them.
     webhookSecret: process.env.STRIPE_WEBHOOK_SECRET?.split(',')[0]?.trim() || undefined,
   } satisfies Partial<SmokeOptions>
 }

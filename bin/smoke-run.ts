@@ -6,20 +6,20 @@ import { NoAnswerError, senderOf } from './smoke-http.ts'
 export interface SmokeOptions {
   /** The address of the API, without a path. */
   url: string
-  /** Where requests go instead, with the Host header of `url`: for an emulator. */
+  /** Address for all requests, with the Host header of `url`: for an emulator. */
   connect?: string | undefined
-  /** The stage that health must name. */
+  /** Expected stage in health. */
   stage?: string | undefined
-  /** An org key that holds `keys:write`; without it no key is made. */
+  /** An org key with `keys:write`. Without it, the key check is skipped. */
   apiKey?: string | undefined
-  /** The signing secret of the Stripe webhook; without it no event is sent. */
+  /** The signing secret of the Stripe webhook. Without it, no event is sent. */
   webhookSecret?: string | undefined
-  /** Names of checks that this target cannot pass, such as an emulator's preflights. */
+  /** Checks to skip, such as preflights on an emulator. */
   skip?: readonly string[]
   print?: (line: string) => void
-  /** For one request. */
+  /** Timeout of one request. */
   timeoutMs?: number
-  /** For the whole run. */
+  /** Timeout of the run. */
   budgetMs?: number
 }
 
@@ -28,7 +28,7 @@ const defaultBudgetMs = 60_000
 
 export const smokeCheckNames: readonly string[] = smokeChecks.map(({ name }) => name)
 
-/** Runs the checks in order and prints a line for each. When the first request gets no answer, the others are skipped. */
+/** Runs the checks in order and prints a line for each. If the first request gets no answer, it skips the others. */
 export async function runSmoke(options: SmokeOptions): Promise<Tally> {
   const { url, connect, stage, apiKey, webhookSecret, skip: skipped = [], print = console.log } = options
   const { timeoutMs = defaultTimeoutMs, budgetMs = defaultBudgetMs } = options
@@ -36,7 +36,7 @@ export async function runSmoke(options: SmokeOptions): Promise<Tally> {
   let answered = false
   const send = senderOf({
     ...{ url, connect, timeoutMs, signal: budget },
-    onRetry: (status, waitMs) => print(`wait ${status}: asking again in ${waitMs / 1000} s`),
+    onRetry: (status, waitMs) => print(`wait ${status}: retrying in ${waitMs / 1000} s`),
   })
   let unreachable: string | undefined
   return runChecks(smokeChecks, {
@@ -50,8 +50,7 @@ export async function runSmoke(options: SmokeOptions): Promise<Tally> {
     },
     print,
     explain: (error) => {
-      if (!(error instanceof NoAnswerError))
-        return fail('an answer that can be read', String(error), 'report this check')
+      if (!(error instanceof NoAnswerError)) return fail('a readable answer', String(error), 'report this check')
       if (!answered) unreachable = `${connect ?? url} does not answer`
       return fail('an answer', error.message, reachFix)
     },
@@ -63,5 +62,5 @@ export async function runSmoke(options: SmokeOptions): Promise<Tally> {
   })
 }
 
-const reachFix = 'check the address; a new domain name can take some minutes until it resolves'
+const reachFix = 'check the address; a new domain name can need some minutes to resolve'
 const slowFix = 'run it again: first requests start the functions'

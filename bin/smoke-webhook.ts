@@ -1,4 +1,4 @@
-/** Smoke checks of the Stripe webhook: what is signed is accepted, what is not is refused, what is too large is ours to refuse. */
+/** Smoke checks of the Stripe webhook: it accepts signed events, and refuses unsigned and too large ones. */
 import { Stripe } from 'stripe'
 import { type Finding, fail, ok, skip } from './checks.ts'
 import { brief, jsonOf, type SmokeContext, unlessProblem } from './smoke-context.ts'
@@ -7,7 +7,7 @@ import type { Reply, Send } from './smoke-http.ts'
 const webhookPath = '/api/v1/webhooks/stripe'
 const noSecret = 'set STRIPE_WEBHOOK_SECRET to the signing secret of the endpoint'
 
-/** The projector counts a type that it does not know and does nothing else. */
+/** The projector only counts an unknown type. */
 const eventOf = (livemode: boolean): string =>
   JSON.stringify({
     id: `evt_smoke_${Date.now()}`,
@@ -27,13 +27,13 @@ function deliver(send: Send, secret: string, livemode = false): Promise<Reply> {
 export async function signedWebhook({ send, webhookSecret }: SmokeContext): Promise<Finding> {
   if (webhookSecret === undefined) return skip(noSecret)
   const asTest = await deliver(send, webhookSecret)
-  // The mode is that of the stage's Stripe key, which is not known here.
+  // The mode of the stage's Stripe key is unknown here.
   const reply = isWrongMode(asTest) ? await deliver(send, webhookSecret, true) : asTest
   if (reply.status >= 200 && reply.status < 300) return ok()
   const fix =
     reply.status === 503
       ? 'fill in the Stripe secret of the stage: aws secretsmanager put-secret-value'
-      : 'put the signing secret of the endpoint into webhook_secrets of the Stripe secret'
+      : 'store the endpoint’s signing secret in webhook_secrets of the Stripe secret'
   return fail('2xx to a signed event', brief(reply), fix)
 }
 
@@ -53,7 +53,7 @@ export async function forgedWebhook({ send, webhookSecret }: SmokeContext): Prom
 
 const receiverLimitBytes = 1024 * 1024
 
-/** The webhook is the one public operation with a body, and its limit lies below that of API Gateway. */
+/** The webhook is the one public operation with a body, with a limit below API Gateway's. */
 export async function bodyLimit({ send }: SmokeContext): Promise<Finding> {
   const reply = await send({ method: 'POST', path: webhookPath, body: ' '.repeat(receiverLimitBytes + 1) })
   const fix = 'see the log of the function stripe-events/receive'

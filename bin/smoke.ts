@@ -1,6 +1,6 @@
 /**
- * `npm run smoke`: asks a running API what only the whole of it can answer, after a deploy or against any address. It
- * changes nothing but with an API key, and then one key that it revokes itself.
+ * `npm run smoke`: tests a running API end to end, after a deploy or at any address. It changes nothing, except that with an API key
+ * it creates and revokes one key.
  */
 import { parseArgs } from 'node:util'
 import { outputNames, stackName } from '../lib/stage.ts'
@@ -12,14 +12,14 @@ import { runSmoke, smokeCheckNames } from './smoke-run.ts'
 const usage = `Usage: npm run smoke -- --stage dev
        npm run smoke -- --url http://127.0.0.1:3000
 
-  --stage    the stage that was deployed (default dev); its address is the output ApiUrl, and health must name it
-  --url      an address instead; health then names any stage, unless you give the stage too
-  --connect  an address that requests go to, with the host of the API as Host header: for an emulator
-  --skip     names of checks to leave out, separated by commas: ${smokeCheckNames.join(', ')}
+  --stage    the deployed stage (default dev); the output ApiUrl gives its address, and health must name it
+  --url      an address instead; health may then name any stage, unless you set --stage too
+  --connect  an address for all requests, with the API's host as Host header: for an emulator
+  --skip     names of checks to skip, separated by commas: ${smokeCheckNames.join(', ')}
 
-With OCTOMIL_API_KEY, an org key that holds keys:write, a key is created, used, revoked and seen refused.
-With STRIPE_WEBHOOK_SECRET, a signed event of an unknown type is sent, and a forged one.
-It ends with 0 when no check fails, and with 1 otherwise.`
+With OCTOMIL_API_KEY, an org key with keys:write, it creates, uses and revokes a key, and checks that the key is refused.
+With STRIPE_WEBHOOK_SECRET, it sends a signed event of an unknown type, and a forged one.
+Exit code 0: no check failed. Otherwise 1.`
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

@@ -1,6 +1,6 @@
 /**
- * `npm run stack-trace`: reads log lines of a deployed function, whose code is minified, and prints their stack traces with
- * the positions of the sources.
+ * `npm run stack-trace`: reads log lines of a deployed function, which is minified, and prints stack traces with positions in the
+ * sources.
  */
 import { SourceMap } from 'node:module'
 import { text } from 'node:stream/consumers'
@@ -12,7 +12,7 @@ import { runMain, UsageError } from './usage.ts'
 
 const usage = `Usage: npm run -s stack-trace -- --function api-keys/create < log.txt
 
-  --function  the function that logged it: a file of functions/, or the id of its operation (settings.api-keys.create)
+  --function  the function that wrote the log: a file of functions/, or the id of its operation (settings.api-keys.create)
 
 It reads log lines or a stack trace from stdin. Check out the deployed commit first: GET /api/v1/health names it.`
 
@@ -33,14 +33,14 @@ function functionNamed(text: string): string {
   throw new UsageError(`--function must be a function like api-keys/create, not ${text || 'empty'}.`)
 }
 
-/** A position within the code of a Lambda, which is always at `/var/task`. */
+/** A position in the code of a Lambda, which is always in `/var/task`. */
 const position = /(?:file:\/\/)?\/var\/task\/([\w@./-]+\.mjs):(\d+):(\d+)/g
 
 function withSources(log: string, maps: ReturnType<typeof sourceMapsOf>): string {
   const parsed = new Map([...maps].map(([file, map]) => [file, new SourceMap(map)]))
   return (
     log
-      // A trace within a line of JSON is one line.
+      // A trace inside a JSON line is one line.
       .replaceAll('\\n', '\n')
       .replace(position, (minified: string, file: string, line: string, column: string) => {
         const origin = parsed.get(file)?.findOrigin(Number(line), Number(column))

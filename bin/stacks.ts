@@ -1,10 +1,10 @@
-/** The stacks of a stage that are in the account. */
+/** The stacks of a stage in the account. */
 import { CloudFormationClient, paginateDescribeStacks, type Stack } from '@aws-sdk/client-cloudformation'
 import { stackName } from '../lib/stage.ts'
 
 type Limits = ConstructorParameters<typeof CloudFormationClient>[0]
 
-/** Parts of a name have no hyphen, so that the stacks of the stage `dev-a` are not those of `dev`. */
+/** Stack suffixes have no hyphen, so stacks of `dev-a` do not match `dev`. */
 export async function stacksOf(stage: string, limits: Limits = {}): Promise<Stack[]> {
   const pattern = new RegExp(`^${stackName(stage, '')}[A-Za-z0-9]+$`)
   const found: Stack[] = []

@@ -1,7 +1,10 @@
-/** How every command that people start fails, and says how it is called. It loads nothing, so that all can import it. */
+/** Errors and usage of every command. It imports nothing, so that all commands can import it. */
 
-/** What a person can put right: told without a stack trace, with the usage. */
+/** An error that a person can fix: printed with the usage, without a stack trace. */
 export class UsageError extends Error {}
+
+/** A failure that a person can put right and that no option caused: printed without a stack trace and without the usage. */
+export class CommandError extends Error {}
 
 /** @throws UsageError naming the option and its range, for text that is not a whole number within it */
 export function wholeNumber(option: string, text: string, least: number, most: number): number {
@@ -21,7 +24,8 @@ export function runMain(main: () => Promise<void>, usage: string, explain: (erro
   }
   main().catch((error: Error & { code?: string }) => {
     const isUsage = error instanceof UsageError || String(error.code).startsWith('ERR_PARSE_ARGS')
-    console.error(isUsage ? `${error.message}\n\n${usage}` : (explain(error) ?? error))
+    if (error instanceof CommandError) console.error(error.message)
+    else console.error(isUsage ? `${error.message}\n\n${usage}` : (explain(error) ?? error))
     process.exit(1)
   })
 }

@@ -1,4 +1,4 @@
-/** The people of a stage's user pool, found and added with the caller's own AWS credentials. */
+/** Finds and adds people in a stage's user pool, with the caller's AWS credentials. */
 import { randomBytes } from 'node:crypto'
 import {
   AdminCreateUserCommand,
@@ -30,7 +30,7 @@ export interface Person {
   role: Role
 }
 
-/** The user pool of a stage, or undefined where its people sign in elsewhere or not at all. */
+/** The user pool of a stage, or undefined if it has none. */
 export async function findUserPool(stage: string): Promise<PoolIds | undefined> {
   const outputs = await outputsOf(stage, 'Identity')
   const UserPoolId = outputs?.[outputNames.userPoolId]
@@ -38,24 +38,24 @@ export async function findUserPool(stage: string): Promise<PoolIds | undefined> 
   return UserPoolId && ClientId ? { UserPoolId, ClientId } : undefined
 }
 
-/** @throws UsageError when somebody of that address is in the pool already */
+/** @throws UsageError if the address is in the pool already */
 export async function requireUnknown(pool: PoolIds, email: string): Promise<void> {
   const known = await find(pool, email)
   if (known) throw belongsElsewhere(email, known)
 }
 
-/** Somebody who was given the password of a first sign-in. */
+/** A person with a first password. */
 export interface Admitted {
-  /** What the pool, and every token, calls them. */
+  /** The person's id (`sub`) in the pool and in tokens. */
   sub: string
   password: string
 }
 
 /**
- * Adds a person to the pool, and hands back the password of the first sign-in. Doing it again for somebody who has not
- * signed in yet makes a new one, so that a lost or expired password is no dead end.
+ * Adds a person to the pool and returns the first password. Repeating it before the first sign-in renews the password, in case it
+ * is lost or expired.
  *
- * @throws UsageError for a person of another organization or role, and for one who has signed in
+ * @throws UsageError for a person of another organization or role, or one who has signed in
  */
 async function admit(pool: PoolIds, person: Person): Promise<Admitted> {
   const { email, orgId, role } = person
@@ -66,11 +66,11 @@ async function admit(pool: PoolIds, person: Person): Promise<Admitted> {
         UserPoolId: pool.UserPoolId,
         Username: email,
         TemporaryPassword,
-        // Cognito's own mails are few a day and look like nobody's; who runs this hands the password on.
+        // Cognito's mails are limited and look like spam. The operator passes the password on.
         MessageAction: 'SUPPRESS',
         UserAttributes: [
           { Name: 'email', Value: email },
-          // Vouched for by who runs this; without it a forgotten password could not be reset.
+          // The operator vouches for the address. Without it a forgotten password cannot be reset.
           { Name: 'email_verified', Value: 'true' },
           { Name: userAttributes.org, Value: orgId },
           { Name: userAttributes.role, Value: role },
@@ -85,9 +85,9 @@ async function admit(pool: PoolIds, person: Person): Promise<Admitted> {
 }
 
 /**
- * Adds a person, or renews their first password, and tells of it in the trail of their organization. The pool and the table
- * are two systems, and the pool comes first: an event must not tell what has not happened. The password is handed back
- * last: while the trail does not know of it, nobody does, and doing it all again makes up for that.
+ * Adds a person or renews the first password, and records it in the organization's audit trail. The pool comes first: an event must
+ * not record an action that failed. The password is returned last: if the event fails, the password stays unknown, and a repeated run
+ * completes both.
  */
 export async function addPerson(pool: PoolIds, person: Person, maker: Maker): Promise<string> {
   const { sub, password } = await admit(pool, person)
@@ -96,10 +96,10 @@ export async function addPerson(pool: PoolIds, person: Person, maker: Maker): Pr
 }
 
 /**
- * Removes the authenticator that a person has lost, ends their sessions, and tells of it in the trail of their organization.
- * The pool comes first, as it does in `addPerson`; where the trail fails, the same command again makes up for it.
+ * Removes a person's lost authenticator, ends the sessions, and records it in the organization's audit trail. The pool comes first, as
+ * in `addPerson`. If the event fails, a repeated run completes it.
  *
- * @throws UsageError for an address that is not in the pool
+ * @throws UsageError for an address outside the pool
  */
 export async function removeAuthenticator(pool: PoolIds, email: string, maker: Maker): Promise<Person> {
   const found = await find(pool, email)
@@ -113,7 +113,7 @@ export async function removeAuthenticator(pool: PoolIds, email: string, maker: M
       SoftwareTokenMfaSettings: { Enabled: false, PreferredMfa: false },
     }),
   )
-  // The device that is lost may hold a session.
+  // The lost device may hold a session.
   await client.send(new AdminUserGlobalSignOutCommand(user))
   await tellAuthenticatorRemoved(orgId, { sub, email, role }, maker)
   return { email, orgId, role }
@@ -165,8 +165,8 @@ const attributeOf = (attributes: readonly AttributeType[] = [], name: string): s
 
 const belongsElsewhere = (email: string, { role, orgId }: Partial<Known> = {}) =>
   new UsageError(
-    `${email} is in this stage's user pool already, as ${role || 'nobody'} of ${orgId || 'no organization'}. One address belongs to one organization: use another (you+acme@example.com works with most providers).`,
+    `${email} is in this stage's user pool already, as ${role || 'a person without a role'} of ${orgId || 'no organization'}. One address belongs to one organization: use another (you+acme@example.com works with most providers).`,
   )
 
-/** 144 random bits, and one character of each kind that the pool asks for. */
+/** 144 random bits, and one character of each kind that the pool requires. */
 const newPassword = (): string => `${randomBytes(18).toString('base64url')}aA1-`

@@ -1,6 +1,7 @@
 /** Sizes of rows, by DynamoDB's rules. */
 import { ScanCommand } from '@aws-sdk/lib-dynamodb'
-import { type Row, table, tableName } from '../shared/table/table.ts'
+import { table, tableName } from '../shared/table/client.ts'
+import type { Row } from '../shared/table/rows.ts'
 
 /** Bytes of a row: names and values in UTF-8, two digits of a number per byte, plus the overhead of lists and maps. */
 export const rowBytes = (row: Record<string, unknown>): number =>

@@ -9,6 +9,7 @@ import { countReports } from '../shared/execution/health-entity.ts'
 import { reporterNamed } from '../shared/execution/report-entity.ts'
 import type { Request } from '../test/support/invoke.ts'
 import { startProvider } from '../test/support/provider.ts'
+import { memberOf } from '../test/support/readable.ts'
 import type { estimates } from './assumptions.ts'
 import { reportedCounts } from './minute-row.ts'
 
@@ -118,7 +119,7 @@ export type StepName = keyof typeof steps | keyof typeof estimates
 async function made(org: BenchOrg, operation: OperationName, count: number, body: object): Promise<string[]> {
   const ids: string[] = []
   for (let index = 0; index < count; index++)
-    ids.push((await callOperation(operation, org, { body })).body.id as string)
+    ids.push(memberOf((await callOperation(operation, org, { body })).body, 'id') as string)
   return ids
 }
 

@@ -1,6 +1,6 @@
 /** Computes how long a request would wait for AWS: the assumed latency of its calls, sequential or parallel. */
 import { kms } from '../shared/secrets/kms.ts'
-import { table } from '../shared/table/table.ts'
+import { table } from '../shared/table/client.ts'
 import { waitMs } from './assumptions.ts'
 
 export interface Waits {

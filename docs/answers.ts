@@ -1,4 +1,4 @@
-/** What an operation can answer: its problems, and whether an answer names its version. */
+/** Problems that an operation can answer, and the answers that carry an `ETag`. */
 import { operationList } from '../functions/operations.ts'
 import type { Operation } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/problem.ts'
@@ -30,13 +30,13 @@ export function refusalsOf(operation: Operation): ProblemCode[] {
   return problemCodes.filter((code) => codes.has(code))
 }
 
-/** One resource each, which no operation of the same path changes. */
+/** Single resources that no operation of the same path changes. */
 const versionedElsewhere: readonly string[] = [
   ...['meta.openapi', 'settings.api-keys.get', 'settings.api-keys.revoke', 'settings.api-keys.scopes'],
   ...['settings.get-execution', 'settings.create-checkout-session', 'settings.billing.checkout.reconcile'],
 ]
 
-/** Whether an answer carries an `ETag`: what has been made, and any single resource. */
+/** Whether an answer carries an `ETag`: created resources and single resources do. */
 export const isVersioned = (operation: Operation, status: number): boolean =>
   status === 201 || ((status === 200 || status === 304) && isOneResource(operation))
 

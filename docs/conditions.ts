@@ -1,15 +1,15 @@
-/** What a body needs because of another field of it. Handlers hold these rules; here they are in the words of JSON Schema. */
+/** Fields that another field of a body requires or forbids. Handlers enforce these rules; this file adds them to the schemas. */
 
 import { providersWithoutRoot } from '../shared/providers/providers.ts'
 
 type Fields = Record<string, object>
 
 interface Condition {
-  /** Where a body matches this, */
+  /** If a body matches these schemas, */
   when: Fields
-  /** it must have this field. */
+  /** it requires this field. */
   field: string
-  /** Any other body must not have it. */
+  /** All other bodies must omit the field. */
   otherwiseNot?: true
 }
 
@@ -32,7 +32,7 @@ export function withConditions<T extends object>(document: T): T {
   for (const [name, { when, field, otherwiseNot }] of Object.entries(conditions)) {
     const schema = schemas[name]
     if (!schema || !('properties' in schema)) throw new Error(`no body is named ${name}`)
-    // Linters want each field named in each part: to them a part is closed as the whole is.
+    // Linters treat each part as closed, so name every field in each part.
     const any = Object.fromEntries(Object.keys(schema.properties as Fields).map((known) => [known, {}]))
     const needs = { properties: any, required: [field] }
     Object.assign(schema, {

@@ -1,4 +1,4 @@
-/** What the documents of both faces begin with, and how both are authenticated. */
+/** Common head and security schemes of both OpenAPI documents. */
 import packageJson from '../package.json' with { type: 'json' }
 
 export const documentHead = (title: string, description: string) => ({

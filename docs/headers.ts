@@ -16,36 +16,39 @@ const seconds = (description: string, example: number): Header => ({
 })
 
 export const headers = {
-  'X-Request-Id': text('Names the request in the logs: tell it to support.', '01JD3V7K3Q9X5M2N8R4T6W0Y1Z'),
-  'Cache-Control': text('`no-store`, except for what is the same for every caller.', 'no-store'),
+  'X-Request-Id': text(
+    'Id of the request in the logs. Include it when you contact support.',
+    '01JD3V7K3Q9X5M2N8R4T6W0Y1Z',
+  ),
+  'Cache-Control': text('`no-store`, except for responses that are the same for every caller.', 'no-store'),
   'RateLimit-Policy': text(
-    'Requests (`q`) that the credential has in a window of `w` seconds (draft-ietf-httpapi-ratelimit-headers).',
+    'Maximum requests (`q`) of the credential per window of `w` seconds (draft-ietf-httpapi-ratelimit-headers).',
     '"default";q=600;w=60',
   ),
-  RateLimit: text('Requests that are left (`r`), and seconds until the window ends (`t`).', '"default";r=599;t=42'),
+  RateLimit: text('Remaining requests (`r`) and seconds until the window ends (`t`).', '"default";r=599;t=42'),
   ETag: text(
-    'Names this version: for `If-Match` of a change, `If-None-Match` of a read.',
+    'Version of the resource, for `If-Match` (changes) and `If-None-Match` (reads).',
     '"vJ6yZ0o3bRZ0GgW9o2y1R4aXn8c"',
   ),
   Location: {
-    description: 'Where the new resource is read.',
+    description: 'URL of the new resource.',
     schema: { type: 'string', format: 'uri-reference' },
     example: '/api/v2/settings/api-keys/key_01jd3v7k3q9x5m2n8r4t6w0y11',
   },
-  'Idempotency-Replayed': text('`true` where the kept answer of an earlier request is sent again.', 'true'),
-  Age: seconds('Seconds since Stripe was asked.', 12),
-  'Retry-After': seconds('Seconds after which to try again.', 21),
+  'Idempotency-Replayed': text('`true` if the response is a replay of an earlier one.', 'true'),
+  Age: seconds('Seconds since the service read Stripe.', 12),
+  'Retry-After': seconds('Seconds to wait before you retry.', 21),
   'WWW-Authenticate': text('How to authenticate (RFC 6750).', 'Bearer realm="octomil"'),
-  'Accept-Encoding': text('Encodings that a body may have.', 'identity'),
-  Allow: text('Methods that the path takes.', 'GET, HEAD, POST'),
+  'Accept-Encoding': text('Supported content encodings of a body.', 'identity'),
+  Allow: text('Methods that the path supports.', 'GET, HEAD, POST'),
 } as const satisfies Record<string, Header>
 
 export type HeaderName = keyof typeof headers
 
-/** Operations that answer a copy of what Stripe has. */
+/** Operations that answer from a cached copy of Stripe's data. */
 const copies: readonly string[] = ['settings.list-invoices', 'settings.get-billing-support-context']
 
-/** What an answer of a status may carry. `codes` are the problems that the operation answers with it. */
+/** Headers of an answer with this status. `codes`: problems that the operation answers with this status. */
 export function headersOf(
   operation: Operation,
   status: number,

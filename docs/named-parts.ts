@@ -1,4 +1,4 @@
-/** Gives every object of the document a name: generators make one type of it, and name it so in every language. */
+/** Names every object of the document, so that generators create one type with that name in every language. */
 
 interface Schema {
   $ref?: string
@@ -32,9 +32,9 @@ const pascal = (name: string): string =>
     .replace(/^settings\./, '')
     .replaceAll(/(?:^|[^A-Za-z0-9]+)([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase())
 
-/** Changes the document: bodies and the objects in them become components, named for where they stand. */
+/** Changes the document: bodies and their objects become components, named after their path in the document. */
 export function withNamedParts<T>(document: T): T {
-  // The same document, in the terms of this file.
+  // The same document, typed for this file.
   const { paths = {}, components = {} } = document as Document
   const { schemas = {} } = components
 
@@ -44,7 +44,7 @@ export function withNamedParts<T>(document: T): T {
     nameInside(name, schema)
     return { $ref: `#/components/schemas/${name}` }
   }
-  /** A schema by reference, where it is an object that has no name. */
+  /** Moves an unnamed object schema to the components and returns its reference. */
   const named = (name: string, schema: Schema): Schema => {
     if (schema.properties || schema.oneOf) return lift(name, schema)
     nameInside(name, schema)
@@ -58,7 +58,7 @@ export function withNamedParts<T>(document: T): T {
       schema.additionalProperties = named(`${name}Value`, additionalProperties)
     for (const variants of [schema.anyOf, schema.oneOf, schema.allOf]) nameVariants(name, variants)
   }
-  /** One object among the variants (the others are null, or a text) has the name of the whole. */
+  /** If exactly one variant is an object (the others null or text), it gets the name of the whole. */
   const nameVariants = (name: string, variants: Schema[] = []): void => {
     const objects = variants.filter(({ properties }) => properties)
     for (const [index, variant] of variants.entries())

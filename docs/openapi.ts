@@ -40,7 +40,7 @@ const problemSchema = z
   })
   .meta({ id: 'Problem', description: 'An error, as RFC 9457 problem details.' })
 
-/** What a request and its answers may look like. Beside the contracts, not in them: functions carry those with them. */
+/** Sample request and answers of an operation. They are not in the contracts, because every function bundles its contract. */
 export interface OperationExamples {
   params?: Record<string, string>
   body?: unknown
@@ -109,26 +109,28 @@ const idempotencyHeader = z.object({
     .regex(/^[ -~]{1,255}$/)
     .optional()
     .meta({
-      description:
-        'Repeating a request with the same key within 24 hours replays the first answer, without its secrets.',
+      description: 'A repeated request with the same key within 24 hours replays the first response, without secrets.',
     }),
 })
 const ifMatchHeader = z.object({
-  'If-Match': z.string().optional().meta({ description: 'Apply only to this `ETag`; 412 otherwise.' }),
+  'If-Match': z
+    .string()
+    .optional()
+    .meta({ description: 'Apply the change only if the `ETag` matches. Otherwise: 412.' }),
 })
 const ifNoneMatchHeader = z.object({
-  'If-None-Match': z.string().optional().meta({ description: 'Answer 304 without a body while this `ETag` holds.' }),
+  'If-None-Match': z.string().optional().meta({ description: 'Return 304 without a body if the `ETag` matches.' }),
 })
 const stripeSignatureHeader = z.object({
   'Stripe-Signature': z.string().meta({
-    description: 'Time and signature of the body, as Stripe makes them: `t=<seconds>,v1=<HMAC-SHA256 in hex>`.',
+    description: 'Time and signature of the body in Stripe’s format: `t=<seconds>,v1=<HMAC-SHA256 in hex>`.',
   }),
 })
-const orgQuery = { org_id: z.string().optional().meta({ description: "Must be the credential's organization." }) }
+const orgQuery = { org_id: z.string().optional().meta({ description: 'Must match the credential’s organization.' }) }
 
 const scopeSentence = ({ scope }: Operation): string => {
-  if (scope === 'public') return 'Public: no credential needed.'
-  return scope === 'any' ? 'Needs any valid credential.' : `Needs the scope \`${scope}\`.`
+  if (scope === 'public') return 'Public: no credential required.'
+  return scope === 'any' ? 'Requires any valid credential.' : `Requires the scope \`${scope}\`.`
 }
 
 function describe(name: OperationName, operation: Operation): ZodOpenApiOperationObject {
@@ -178,7 +180,7 @@ const notModified = (operation: Operation) => ({
   headers: headerRefs(operation, 304),
 })
 
-/** The parameters of a path, each with its example beside its schema: the schema is shared by all that take such an id. */
+/** Path parameters, each with its example beside the schema: operations with the same id share the schema. */
 const withExamples = (params: z.ZodObject, values: Record<string, string> = {}): z.ZodObject =>
   z.object(
     Object.fromEntries(
@@ -197,32 +199,29 @@ const rawRequestBody = (description: string, example: unknown) => ({
 
 const introduction = `The settings and billing control plane of the Octomil AI inference platform.
 
-- **Credentials.** An API key, or a token of the service's issuer: \`Authorization: Bearer …\`. Each operation says which scope it needs. Keys are made by *Create an org key*, and the first of them with a sign-in token of an owner or admin. On your machine \`npm run dev\` writes keys and tokens to \`.local/dev.json\`.
-- **Errors.** Every answer of the service that is not 2xx is \`application/problem+json\` (RFC 9457), with a \`code\`, the \`request_id\`, whether it is \`retryable\`, and each fault of the input in \`errors\`. API Gateway itself can answer any operation with 413, 429, 500 or 503: \`application/json\` with a \`message\` and nothing else.
-- **Methods.** HEAD is answered wherever GET is, without the body. A path that has no operation of a method answers 405, and names those that it has in \`Allow\`. An unknown path is 404.
-- **Repeating.** A POST that is repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. \`If-Match\` with an \`ETag\` guards every other change, and \`If-None-Match\` saves the body of a read that is known (304).
-- **Lists.** \`limit\`, and \`cursor\` from \`next_cursor\` of the page before; null is the end.
-- **Limits.** \`RateLimit\` on every authenticated answer says where a credential stands; a 429 says in \`Retry-After\` when to come back.`
+- **Credentials.** Send an API key, or a token of the service's issuer, as \`Authorization: Bearer …\`. Each operation names the scope it requires. *Create an org key* creates keys; create the first one with a sign-in token of an owner or admin. On your machine, \`npm run dev\` writes keys and tokens to \`.local/dev.json\`.
+- **Errors.** Errors of the service are \`application/problem+json\` (RFC 9457), with \`code\`, \`request_id\` and \`retryable\`. \`errors\` lists each invalid field. API Gateway itself can answer any operation with 413, 429, 500 or 503: \`application/json\` with only a \`message\`.
+- **Methods.** Every GET operation also answers HEAD, without a body. A method that the path does not support returns 405; \`Allow\` lists the supported methods. An unknown path returns 404.
+- **Retries.** A POST repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. For other changes, \`If-Match\` with an \`ETag\` prevents overwriting a newer version. For reads, \`If-None-Match\` returns 304 without a body if nothing changed.
+- **Lists.** Set \`limit\`, and pass \`next_cursor\` of the previous page as \`cursor\`. null: last page.
+- **Limits.** \`RateLimit\` on every authenticated response shows the credential's remaining requests. After a 429, wait for the seconds in \`Retry-After\`.`
 
-/** What each group of operations is for. */
+/** Purpose of each group of operations. */
 const tagTexts: Readonly<Record<string, string>> = {
-  'API keys':
-    'Keys for servers, apps and browsers: made, listed, rotated and revoked, and the scopes that they may hold.',
-  Audit: 'Who changed what and when, in a hash chain that anybody with the scope can verify.',
-  'Cloud connections':
-    'Accounts at cloud AI providers, each with a key that can be tested and whose models can be listed.',
-  'Cloud credentials': 'Keys for cloud AI providers that inference may use, stored encrypted and never shown.',
-  'Cloud policy': 'When inference may fall back to the cloud, with whose keys and at which providers.',
-  Execution: 'The runtimes that serve inference, how one is chosen for a request, and how they fare.',
-  Billing: 'The plan and the subscription, checkout and portal at Stripe, and invoices.',
-  'Organization settings':
-    'What an organization asks of its people and its data, such as a second factor and how long events are kept.',
-  'Sign-in': 'How people of the organization sign in: SSO, SCIM and the primary mode.',
-  Policies: 'How models are served, whether telemetry is sent, and how much of requests is kept.',
-  Integrations: 'Where notifications and data of the platform go: chat, paging, e-mail, webhooks and monitoring.',
-  'Usage limits': 'How much of each metric the organization may use, below what its plan allows.',
-  Webhooks: 'What other services call here: Stripe, with its events.',
-  Meta: 'What the service says about itself, without a credential.',
+  'API keys': 'Create, list, rotate and revoke keys for servers, apps and browsers, and list their scopes.',
+  Audit: 'List and verify the audit events: who changed which resource, and when, in a hash chain.',
+  'Cloud connections': 'Connect accounts at cloud AI providers, test their keys and list their models.',
+  'Cloud credentials': 'Store encrypted provider keys for inference. Keys are never returned.',
+  'Cloud policy': 'Control when inference may fall back to the cloud, with which keys and providers.',
+  Execution: 'Manage the runtimes that serve inference, their routing and their health.',
+  Billing: 'Plan, subscription, Stripe checkout and portal, and invoices.',
+  'Organization settings': 'Governance settings, such as second-factor sign-in and audit retention.',
+  'Sign-in': 'How members sign in: SSO, SCIM and the primary mode.',
+  Policies: 'Serving, telemetry and privacy policies.',
+  Integrations: 'Destinations for notifications and data: chat, paging, e-mail, webhooks and monitoring.',
+  'Usage limits': 'Usage limits of the organization, up to its plan’s ceilings.',
+  Webhooks: 'Endpoints that other services call, such as Stripe.',
+  Meta: 'Health and documentation. No credential required.',
 }
 
 /** The OpenAPI 3.1 document of all operations. */

@@ -1,10 +1,10 @@
-/** Schemas as validators and generators of every language can read them. */
+/** Makes schemas readable for validators and generators of every language. */
 import type * as z from 'zod'
 import { modelIdPattern } from '../shared/providers/model-id.ts'
 
 /**
- * Patterns that other languages' validators cannot read (lookahead, Unicode classes), each with the portable one that the
- * document has in its place. The service keeps the strict rule; the description says what the portable one cannot.
+ * Patterns that other languages' validators cannot read (lookahead, Unicode classes), each with its portable replacement in the
+ * document. The service enforces the strict rule; the description states the difference.
  */
 const portablePatterns: Readonly<Record<string, string>> = {
   [modelIdPattern.source]: '^[^\\s]([^\\x00-\\x1f\\x7f]*[^\\s])?$',
@@ -12,13 +12,13 @@ const portablePatterns: Readonly<Record<string, string>> = {
   '^(?=.{3,200}$)\\p{L}[\\p{L}\\p{M}\\p{N}_./-]*:[\\p{L}\\p{M}\\p{N}_./:-]+$': '^[^\\s:]+:[^\\s]+$',
 }
 
-/** A mask that is sent back is refused by the service, with words of its own. */
+/** Drops `…`, the mask character, from patterns: the service refuses a mask with a clearer message. */
 const withoutEscapes = (pattern: string): string => pattern.replaceAll('\\u2026', '')
 
-/** Formats that say all that Zod's pattern of 200 characters beside them does. */
+/** Formats that make Zod's 200-character pattern redundant. */
 const tellingFormats: readonly unknown[] = ['date-time', 'date', 'email', 'uri', 'uuid', 'ipv4', 'ipv6']
 
-/** A string as people read it: by its format, or by a pattern that every language can read. */
+/** Replaces patterns by formats or portable patterns, in place. */
 export function simplify(schema: z.core.JSONSchema.BaseSchema): void {
   if (tellingFormats.includes(schema.format) && !schema.pattern?.startsWith('^(http')) delete schema.pattern
   if (schema.pattern !== undefined) schema.pattern = portable(schema.pattern)
@@ -26,7 +26,7 @@ export function simplify(schema: z.core.JSONSchema.BaseSchema): void {
   asOneText(schema)
 }
 
-/** The same of a schema with all that is in it, and without what is no part of OpenAPI. */
+/** Simplifies a schema and its parts, and drops `$schema`, which OpenAPI does not use. */
 export function portableSchema(schema: z.core.JSONSchema.BaseSchema): Readonly<Record<string, unknown>> {
   const { $schema: _dialect, ...rest } = schema
   return JSON.parse(JSON.stringify(rest), (_key, value) => {
@@ -37,7 +37,7 @@ export function portableSchema(schema: z.core.JSONSchema.BaseSchema): Readonly<R
 
 const portable = (pattern: string): string => portablePatterns[pattern] ?? withoutEscapes(pattern)
 
-/** A record with known names becomes an object with those properties. Any other loses its rule about names. */
+/** Turns a record with known names into an object with those properties. Other records lose `propertyNames`. */
 function withProperties(schema: z.core.JSONSchema.BaseSchema): void {
   const { propertyNames, additionalProperties } = schema
   if (propertyNames === undefined) return
@@ -49,7 +49,7 @@ function withProperties(schema: z.core.JSONSchema.BaseSchema): void {
   schema.additionalProperties = false
 }
 
-/** A range of addresses of either kind is one text. */
+/** An IPv4 or IPv6 range becomes one string format. */
 function asOneText(schema: z.core.JSONSchema.BaseSchema): void {
   if (!schema.anyOf?.every((part) => String((part as { format?: string }).format).startsWith('cidrv'))) return
   delete schema.anyOf
@@ -57,7 +57,7 @@ function asOneText(schema: z.core.JSONSchema.BaseSchema): void {
   schema.format = 'cidr'
 }
 
-/** `z.json()` is a schema that contains itself, under a made-up name; `{}` says the same, and type generators can read it. */
+/** `z.json()` becomes a recursive schema with a generated name. `{}` means the same, and type generators can read it. */
 export function withAnyJson<T extends { components?: { schemas?: object } }>(document: T): T {
   const { schemas = {} } = document.components ?? {}
   const madeUp = (name: string): boolean => /^__schema\d+$/.test(name)
@@ -70,6 +70,6 @@ export function withAnyJson<T extends { components?: { schemas?: object } }>(doc
   const text = JSON.stringify({ ...document, components: { ...document.components, schemas: named } }, (_key, value) =>
     isMadeUpRef(value) ? {} : value,
   )
-  // The same document but for those references.
+  // The same document except for those references.
   return JSON.parse(text) as T
 }

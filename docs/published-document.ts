@@ -1,4 +1,4 @@
-/** The OpenAPI document of the published face: the platform's own operation ids and records. */
+/** The OpenAPI document of the published face, with the platform's operation ids and records. */
 import * as z from 'zod'
 import { routeList } from '../functions/operations.ts'
 import { type Operation, type Route, routeKeyOf } from '../shared/http/operation.ts'
@@ -13,7 +13,7 @@ import { type JsonSchema, publishedSchemas } from './published/schemas.ts'
 
 const link = {
   Link: {
-    description: 'The next page of a list: `<…>; rel="next"`; absent at the end (RFC 8288).',
+    description: 'Next page of a list: `<…>; rel="next"`. Absent on the last page (RFC 8288).',
     schema: { type: 'string' },
     example: '</api/v1/settings/api-keys?cursor=b3JnMTIz>; rel="next"',
   },
@@ -57,7 +57,7 @@ function errorsOf(operation: Operation) {
   ])
 }
 
-/** Bodies that the platform publishes no record for are described by what is checked. */
+/** A body without a published record is described by its validation schema. */
 function bodyOf({ records, wire }: Published): JsonSchema | undefined {
   if (records.request) return schemaRef(records.request)
   const body = wire?.().body
@@ -74,7 +74,7 @@ function parametersOf(operation: Operation, { path }: Route, published: Publishe
   const inQuery = Object.entries(query.shape).map(([name, field]) =>
     named('query', name, portableSchema(z.toJSONSchema(field as z.ZodType, { io: 'input', unrepresentable: 'any' }))),
   )
-  const org = named('query', 'org_id', { type: 'string', description: "Must be the credential's organization." })
+  const org = named('query', 'org_id', { type: 'string', description: 'Must match the credential’s organization.' })
   return [...inPath, ...inQuery, ...(path.includes('{org_id}') || query.shape.org_id ? [] : [org])]
 }
 
@@ -84,27 +84,27 @@ function describe(operation: Operation, route: Route, published: Published) {
     operationId: published.id,
     tags: [operation.tag],
     summary: operation.summary,
-    description: `Serves what \`${operation.id}\` of /api/v2 serves, in the published records. Needs the scope \`${operation.scope}\`.`,
+    description: `Same operation as \`${operation.id}\` of /api/v2, with the published records. Requires the scope \`${operation.scope}\`.`,
     parameters: parametersOf(operation, route, published),
     ...(body ? { requestBody: { required: !operation.bodyMayBeAbsent, ...json(body) } } : {}),
     responses: Object.fromEntries([...answersOf(operation, published), ...errorsOf(operation)]),
   }
 }
 
-/** Every published operation, in the order of our own. */
+/** Every published operation, in the order of the v2 operations. */
 export const publishedList = routeList.flatMap(({ name, operation, route }) =>
   route.published && route.method !== 'HEAD' && operation.scope !== 'public'
     ? [{ name, operation, route, published: route.published }]
     : [],
 )
 
-const introduction = `The settings and billing operations of the platform as its published clients know them. Every record is closed.
+const introduction = `The platform's settings and billing operations for its published clients. Every record is closed.
 
 - **Errors** are \`{ "error": { code, message, details?, request_id? } }\`. API Gateway itself can answer any operation with 413, 429, 500 or 503: \`{ "message" }\`.
-- **Lists** are arrays of at most 100 entries, newest first; \`Link\` leads to the next page.
-- **More operations and fields** are under \`/api/v2\`, which the same functions serve.`
+- **Lists** are arrays of at most 100 entries, newest first. \`Link\` names the next page.
+- \`/api/v2\` has **more operations and fields**, served by the same functions.`
 
-/** The components that a text refers to, and those that they refer to. */
+/** Components that a text references, directly or through other components. */
 function usedOf<T>(components: Readonly<Record<string, T>>, kind: string, text: string, known = 0): Record<string, T> {
   const used = Object.entries(components).filter(([name]) => text.includes(`"#/components/${kind}/${name}"`))
   if (used.length === known) return Object.fromEntries(used)

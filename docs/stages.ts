@@ -1,4 +1,4 @@
-/** Generates what describes the options of a stage: the JSON schema of stage files, and the table of `docs/deploying.md`. */
+/** Generates the description of stage options: the JSON schema of stage files, and the table of `docs/deploying.md`. */
 import { readFileSync } from 'node:fs'
 import { optionNames, stageOptions } from '../lib/stage-options.ts'
 import { stageFileSchema } from '../lib/stage-values.ts'

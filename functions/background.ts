@@ -1,6 +1,6 @@
 /**
- * Every function that is no operation of the API: what a rule, a schedule or the user pool starts. As in `operations.ts`, the
- * name of an entry is the file of its handler.
+ * Every background function: started by a rule, a schedule or the user pool, not by the API. As in `operations.ts`, an entry's name is
+ * the file of its handler.
  */
 import type { BackgroundFunction } from '../shared/runtime/background.ts'
 import * as signIn from './sign-in/contract.ts'

@@ -1,7 +1,7 @@
 /**
  * Every operation of the API: its table of contents. The name of an entry is the file of its handler, so that
  * `api-keys/create` is `functions/api-keys/create.ts`, deployed in the stack of `api-keys`. The order is that of the reference:
- * list, create, get, update, delete, then what else there is.
+ * list, create, get, update, delete, then the rest.
  */
 import type { Operation } from '../shared/http/operation.ts'
 import * as apiKeys from './api-keys/contract.ts'
@@ -96,7 +96,7 @@ export const routeList = operationList.flatMap(([name, operation]) =>
   operation.routes.map((route) => ({ name, operation, route })),
 )
 
-/** Paths of the face that a path was meant for. The published face has its own clients: no other is sent there. */
+/** Paths to suggest for an unknown path: those of the same face. Only clients of the published face use it. */
 export const pathsBeside = (path: string): string[] => {
   const isPublished = path.startsWith('/api/v1/')
   const offered = routeList.filter(({ route }) =>

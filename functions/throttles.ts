@@ -1,5 +1,5 @@
 /**
- * How many requests each route takes: API Gateway counts per route and across all callers, before a function runs. The
+ * Throttle of each route: API Gateway counts per route and across all callers, before a function runs. The
  * limits of a single credential are in `shared/http/rate-limit.ts`.
  */
 import { routeKeyOf } from '../shared/http/operation.ts'
@@ -31,7 +31,7 @@ const factors: Readonly<Record<string, number>> = {
   // Services read these to verify a key before they trust it.
   'settings.api-keys.get': 2,
   'settings.api-keys.scopes': 2,
-  // Public pages cost a function run for anybody, and change with a deploy only.
+  // Public pages start a function for every caller, and change with a deploy only.
   'meta.health': 0.2,
   'meta.openapi': 0.2,
   'meta.docs': 0.2,

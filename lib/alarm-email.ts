@@ -2,7 +2,7 @@
 import type { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 
-/** Subscribes the address, where the stage has one. AWS mails it a link to confirm. */
-export function tellByEmail(alarms: Topic, { alarmEmail }: { alarmEmail: string | undefined }): void {
+/** Subscribes the address, if the stage has one. AWS sends it a confirmation link. */
+export function subscribeByEmail(alarms: Topic, { alarmEmail }: { alarmEmail: string | undefined }): void {
   if (alarmEmail !== undefined) alarms.addSubscription(new EmailSubscription(alarmEmail))
 }

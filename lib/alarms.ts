@@ -1,6 +1,6 @@
 /**
- * Every alarm of a stage. Each tells the topic of the Events stack, says in its name and its description how urgent it is,
- * and has a section of its name in `docs/runbook.md`.
+ * Every alarm of a stage. Each notifies the topic of the Events stack, has its severity in its name and description, and has a
+ * section in `docs/runbook.md`.
  */
 import {
   Alarm,
@@ -20,14 +20,14 @@ import { fiveMinutes, hour, type StageMetrics } from './stage-metrics.ts'
 /** `page`: customers are affected now. `ticket`: within a working day. */
 export type Severity = 'page' | 'ticket'
 
-/** When an alarm is raised: in every one of the last `periods` the metric was at the threshold or above it. */
+/** Condition of an alarm: the metric was at or above the threshold in each of the last `periods`. */
 interface Rule {
   severity: Severity
   meaning: string
   metric: IMetric
   threshold?: number
   periods?: number
-  /** Where it is silence that is to be told. */
+  /** For alarms on missing data. */
   whenSilent?: boolean
 }
 
@@ -50,19 +50,19 @@ export function addAlarms(scope: Construct, settings: StageSettings, metrics: St
       treatMissingData: rule.whenSilent ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
     })
     alarm.addAlarmAction(action)
-    // The end of an alarm is news too.
+    // Notify the end of an alarm too.
     alarm.addOkAction(action)
     return alarm
   })
 }
 
-/** Of few requests, one that failed would be a large share. */
+/** With few requests, one failure is a high rate. */
 const errorShare = 'IF(FILL(requests, 0) >= 20, 100 * FILL(errors, 0) / requests, 0)'
 
 const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<string, Rule> => ({
   'api-errors': {
     severity: 'page',
-    meaning: 'more than 5 % of requests are answered with a 5xx',
+    meaning: 'more than 5 % of requests get a 5xx',
     metric: new MathExpression({
       expression: errorShare,
       usingMetrics: { requests: metrics.api('Count', 'Sum'), errors: metrics.api('5xx', 'Sum') },
@@ -74,7 +74,7 @@ const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<
   },
   'api-latency': {
     severity: 'ticket',
-    meaning: 'one request in a hundred takes 5 s or longer, for a quarter of an hour',
+    meaning: 'one request in a hundred takes 5 s or longer, for 15 minutes',
     metric: metrics.api('Latency', 'p99'),
     threshold: 5000,
     periods: 3,
@@ -102,20 +102,20 @@ const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<
     severity: 'ticket',
     meaning: 'the table throttles reads or writes',
     metric: new MathExpression({
-      // A metric without throttles has no data, and a sum with one missing side would have none.
+      // Without throttles a metric has no data, and a sum with a missing operand has none.
       expression: 'FILL(reads, 0) + FILL(writes, 0)',
       usingMetrics: { reads: metrics.table('ReadThrottleEvents'), writes: metrics.table('WriteThrottleEvents') },
       label: 'throttled',
       period: fiveMinutes,
     }),
-    // The SDK tries again; a few are how a partition that grows splits.
+    // The SDK retries. A growing partition that splits causes a few.
     threshold: 20,
     periods: 2,
   },
   'audit-conflicts': {
     severity: 'ticket',
     meaning: 'changes of one organization keep losing races for the head of its audit chain',
-    // One a second: 200 writers at once lose some 1,800 races, but only for 6 s.
+    // One per second. A short burst of many writers loses more, but ends within seconds.
     metric: metrics.own('AuditConflicts'),
     threshold: 300,
     periods: 3,
@@ -125,7 +125,7 @@ const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<
 const eventRules = (metrics: StageMetrics): Record<string, Rule> => ({
   'dead-letters': {
     severity: 'ticket',
-    meaning: 'events of Stripe or a sweep have failed for good, and wait in a dead-letter queue',
+    meaning: 'Stripe events or a sweep failed finally, and wait in a dead-letter queue',
     metric: new MathExpression({
       expression: 'FILL(events, 0) + FILL(sweeps, 0)',
       usingMetrics: { events: metrics.deadLetters('projector'), sweeps: metrics.deadLetters('sweep') },
@@ -135,28 +135,28 @@ const eventRules = (metrics: StageMetrics): Record<string, Rule> => ({
   },
   'project-errors': {
     severity: 'ticket',
-    meaning: 'events of Stripe fail to be projected',
+    meaning: 'the projector fails for Stripe events',
     metric: metrics.background('projector', 'Errors'),
-    // One is tried again; several are more than bad luck.
+    // Lambda retries a failure; several indicate a fault.
     threshold: 3,
   },
   'project-age': {
     severity: 'page',
-    meaning: 'events of Stripe are projected a quarter of an hour after they happened, or later',
+    meaning: 'Stripe events are projected 15 minutes or more after they happened',
     metric: metrics.own('StripeEventAgeSeconds', 'Maximum'),
-    // For longer than a passing fault lasts.
+    // Longer than a transient fault.
     threshold: 15 * 60,
   },
   'webhook-refusals': {
     severity: 'ticket',
-    meaning: 'deliveries to the webhook are refused',
-    // Anybody can send a few. Stripe, after a secret was changed on one side only, goes on.
+    meaning: 'the webhook refuses deliveries',
+    // Any client can send a few. If a secret differs from Stripe's, refusals continue.
     metric: metrics.own('StripeEventsRefused', 'Sum', hour),
     threshold: 10,
   },
   'sweep-failed': {
     severity: 'ticket',
-    meaning: 'a run of the sweep has failed in a part, or was cut off',
+    meaning: 'a part of a sweep failed, or the sweep timed out',
     metric: metrics.background('sweep', 'Errors'),
   },
   'sweep-missing': {
@@ -168,7 +168,7 @@ const eventRules = (metrics: StageMetrics): Record<string, Rule> => ({
   },
   'billing-drift': {
     severity: 'ticket',
-    meaning: 'the sweep corrects customers whose events have not brought what Stripe says',
+    meaning: 'the sweep corrects customers that events of Stripe did not update',
     metric: metrics.own('BillingDriftCorrected', 'Sum', hour),
     threshold: 5,
   },

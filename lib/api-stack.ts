@@ -89,7 +89,7 @@ export class ApiStack extends Stack {
     stage.routeSettings = Object.fromEntries(
       Object.entries(exceptions).map(([routeKey, { rateLimit, burstLimit }]) => [
         routeKey,
-        // As CloudFormation spells them: what is below a JSON property, the CDK leaves as it is.
+        // In CloudFormation's spelling: the CDK does not convert names below a JSON property.
         { ThrottlingRateLimit: rateLimit, ThrottlingBurstLimit: burstLimit },
       ]),
     )
@@ -112,7 +112,7 @@ const accessLogFormat = AccessLogFormat.custom(
     latency_ms: '$context.responseLatency',
     integration_latency_ms: '$context.integrationLatency',
     error: '$context.error.message',
-    // Why a function was not reached: no permission, or no concurrency left.
+    // Why API Gateway could not invoke the function: no permission or no concurrency.
     integration_error: '$context.integrationErrorMessage',
   }),
 )

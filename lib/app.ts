@@ -23,7 +23,7 @@ export function addStacks(app: App, named: StageSettings): void {
   const referenceScript = settings.web ? addWeb(app, settings, codeFolderOf('web')) : undefined
   const functions = new FunctionsStack(app, { ...kept, eventBus: events.eventBus, frontSecretArn, referenceScript })
   const api = new ApiStack(app, settings, frontSecretArn)
-  // The API names its functions, rather than importing them: an export in use could never be removed.
+  // The API refers to functions by name: an export in use could never be removed.
   api.addStackDependency(functions)
   new MonitoringStack(app, { settings, httpApi: api.httpApi, table, events })
   Tags.of(app).add('service', 'octomil-settings')

@@ -30,6 +30,6 @@ export function addBackups(scope: Construct, table: TableV2, copyVaultArn: strin
   const selection = plan.addSelection('Table', { resources: [BackupResource.fromArn(table.tableArn)] })
   Validations.of(selection).acknowledge({
     id: 'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup]',
-    reason: 'The policy that AWS keeps for its own backup service: the actions of a backup change with the service.',
+    reason: 'A managed policy of AWS for its backup service: the required actions change with the service.',
   })
 }

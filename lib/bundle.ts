@@ -1,7 +1,6 @@
 /**
- * The one esbuild pass that bundles every handler, each into a folder of its own that is all its Lambda needs. The same
- * sources make the same bytes, and what has not changed is not written again: runs side by side do not disturb each
- * other, and CDK sees a change only where there is one.
+ * Bundles every handler in one esbuild pass, each into a folder with all that its Lambda needs. The same sources give the same
+ * bytes, and unchanged files are not rewritten: concurrent runs do not disturb each other, and CDK sees real changes only.
  */
 import { chmodSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { SourceMapPayload } from 'node:module'
@@ -16,15 +15,15 @@ const root = join(import.meta.dirname, '..')
 const outFolder = join(root, 'build')
 
 /**
- * What no cold start needs, only some requests: handlers load it by `import()`, from a file of its own in the
- * `node_modules` of the function's folder. Within the handler's own file it would be parsed at every start.
+ * Packages that only some requests need. Handlers load them by `import()`, from a separate file in the `node_modules` of the
+ * function's folder. Inside the handler's file they would be parsed at every cold start.
  */
 const latePackages: readonly string[] = ['stripe', 'jose/jwt/verify', 'jose/jwks/remote']
 
-/** The OpenAPI documents, which grow with every example: they lie beside their handler, which reads one with a request. */
+/** The OpenAPI documents grow with every example, so they are files beside their handler, read per request. */
 const openApi = { '#openapi': 'docs/openapi.json', '#published-openapi': 'docs/published/openapi.json' } as const
 
-/** How handlers are bundled. The bench bundles what it compares them with in the same way. */
+/** Build options of handlers. The bench uses them for its baselines too. */
 export const bundleSettings = {
   absWorkingDir: root,
   bundle: true,
@@ -32,15 +31,14 @@ export const bundleSettings = {
   platform: 'node',
   target: 'node24',
   minify: true,
-  // ES modules before CommonJS: only what is used is taken of them.
+  // Prefer ES modules to CommonJS: esbuild removes their unused code.
   mainFields: ['module', 'main'],
   outExtension: { '.js': '.mjs' },
   legalComments: 'none',
   logLevel: 'warning',
   external: [...latePackages, ...Object.keys(openApi)],
-  // Parts of the SDK that no Lambda of ours can reach. Both are loaded by `import()`, and without chunks esbuild wraps
-  // everything that such an import reaches in functions, which costs more than their bytes. Together: 151 KiB of 519,
-  // and 84 ms of cold import become 55.
+  // Parts of the SDK that our Lambdas never reach. Both are loaded by `import()`. Without chunks, esbuild wraps everything that
+  // such an import reaches in functions, which costs more than their bytes.
   alias: {
     '@aws-sdk/credential-provider-node': './shared/runtime/lambda-credentials.ts',
     '@smithy/core/event-streams': './shared/runtime/no-event-streams.ts',
@@ -56,7 +54,7 @@ export interface Bundle {
   late: Record<string, Record<string, number>>
 }
 
-/** Bundles all handlers into `build/<name>/index.mjs`, once a process: sources do not change under it. */
+/** Bundles all handlers into `build/<name>/index.mjs`, once per process: sources do not change meanwhile. */
 export const bundle = lazy(bundleAll)
 
 function bundleAll(): Bundle {
@@ -78,7 +76,7 @@ function bundleAll(): Bundle {
   return { folderOf: (name) => join(outFolder, name), bytes, late }
 }
 
-/** The pass itself: the code of every handler and late package, and which of these a handler may load. */
+/** Returns the code of every handler and late package, and the late packages of each handler. */
 function build(names: readonly string[]) {
   const { outputFiles, metafile } = buildSync({
     ...bundleSettings,
@@ -106,13 +104,13 @@ function lateImports(name: string, { outputs }: Metafile): string[] {
   return [...new Set(late.map(({ path }) => path))].sort()
 }
 
-/** Where Node finds what a specifier names, from the folder of a function. */
+/** The file that Node resolves a specifier to, from a function's folder. */
 function placeOf(specifier: string) {
   const [name = '', ...path] = specifier.split('/')
   return { name, subpath: ['.', ...path].join('/'), file: `${path.join('-') || 'index'}.mjs` }
 }
 
-/** Packages as Node finds them in `node_modules`: a file for each, and a package.json that says which is which. */
+/** Files of late packages in `node_modules`: one file for each, and a package.json that maps names to files. */
 function nodeModules(packages: readonly (readonly [specifier: string, code: Uint8Array])[]): [string, Uint8Array][] {
   const parts = packages.map(([specifier, code]) => ({ ...placeOf(specifier), code }))
   const manifests = [...Map.groupBy(parts, ({ name }) => name)].map(([name, own]): [string, Uint8Array] => {
@@ -123,8 +121,8 @@ function nodeModules(packages: readonly (readonly [specifier: string, code: Uint
 }
 
 /**
- * The source maps of a function, by the files of its folder that hold code. They are made on demand: the sources of a commit
- * make the bytes that were deployed from it, so that a deploy need not keep maps, and no asset has one.
+ * The source maps of a function, by the code files of its folder. They are made on demand: a commit's sources reproduce the
+ * deployed bytes, so deploys and assets need no maps.
  */
 export function sourceMapsOf(name: string): Map<string, SourceMapPayload> {
   const late = latePackages.map((specifier) => {
@@ -164,13 +162,13 @@ function openApiFiles(): [string, Uint8Array][] {
 }
 
 /**
- * Lambda runs code as another user than the one who deployed it, and an asset keeps its modes: a file that a strict umask
- * hides from that user ends every start with EACCES (https://github.com/aws/aws-cdk/issues/8233).
+ * Lambda runs code as another user, and an asset keeps its file modes. A file that a strict umask hides from that user fails every
+ * start with EACCES (https://github.com/aws/aws-cdk/issues/8233).
  */
 const fileMode = 0o644
 const folderMode = 0o755
 
-/** Writes a file unless it is there already, and never lets anyone see half of it. */
+/** Writes a file unless it is unchanged. Readers never see a partial file. */
 function place(file: string, content: Uint8Array): void {
   placeFolder(dirname(file))
   if (holds(file, content)) {
@@ -193,7 +191,7 @@ function placeFolder(folder: string): void {
   setMode(folder, folderMode)
 }
 
-/** An explicit chmod: the umask takes bits from the mode that `mkdir` and `writeFile` are given. */
+/** An explicit chmod: the umask removes bits from the modes of `mkdir` and `writeFile`. */
 function setMode(path: string, mode: number): void {
   if ((statSync(path).mode & 0o777) !== mode) chmodSync(path, mode)
 }

@@ -1,14 +1,14 @@
-/** The commit that is deployed: `meta.health` names it, and `npm run stack-trace` needs its sources. */
+/** The deployed commit: `meta.health` returns it, and `npm run stack-trace` needs its sources. */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 
-/** As many digits as `git rev-parse --short=12` prints. */
+/** Digits of `git rev-parse --short=12`. */
 const digits = 12
 const root = join(import.meta.dirname, '..')
 
 /**
- * The commit of this folder: 12 digits, with `-dirty` where files differ from it. Without a repository, the commit that
- * GitHub Actions or CodeBuild names; without either, `unknown`.
+ * The commit of this folder: 12 digits, with `-dirty` if files differ from it. Without a repository, the commit from GitHub Actions
+ * or CodeBuild. Otherwise `unknown`.
  */
 export function deployedCommit(env: NodeJS.ProcessEnv = process.env, folder = root): string {
   try {
@@ -16,7 +16,7 @@ export function deployedCommit(env: NodeJS.ProcessEnv = process.env, folder = ro
     return git(folder, 'status', '--porcelain') === '' ? commit : `${commit}-dirty`
   } catch {
     const named = env.GITHUB_SHA || env.CODEBUILD_RESOLVED_SOURCE_VERSION || ''
-    // CodeBuild names the revision of an S3 object where its source is not a repository.
+    // CodeBuild gives the version of an S3 object if its source is not a repository.
     return /^[0-9a-f]{40}$/.test(named) ? named.slice(0, digits) : 'unknown'
   }
 }

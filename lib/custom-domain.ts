@@ -1,4 +1,4 @@
-/** The custom domain of the API: its options, and the domain with its DNS record where the zone is named. */
+/** The custom domain of the API: its options, the domain, and its DNS record if the zone is given. */
 import { CfnOutput } from 'aws-cdk-lib'
 import { DomainName, SecurityPolicy } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager'

@@ -1,4 +1,4 @@
-/** What a stage is doing, on one page: the alarms, the API, each resource folder, the table, Stripe's events. */
+/** The dashboard of a stage: alarms, API, resource folders, table, Stripe's events. */
 import { Duration } from 'aws-cdk-lib'
 import { type Alarm, AlarmStatusWidget, Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
@@ -61,7 +61,7 @@ const eventGraphs = (metrics: StageMetrics): GraphWidget[] => [
     metrics.own('StripeEventAgeSeconds', 'p50'),
     metrics.own('StripeEventAgeSeconds', 'Maximum'),
   ]),
-  graph('What did not get through', [
+  graph('Dead letters and refused events', [
     metrics.own('StripeEventsLost'),
     metrics.own('BillingDriftCorrected'),
     metrics.own('SweepFailures'),

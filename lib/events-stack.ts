@@ -1,6 +1,6 @@
 /**
- * Stripe's events: the bus that the webhook puts them on, the partner bus where the stage names one, the rules that hand
- * them to the projector, the sweep's schedule; the queues of what does not get through, and the topic of alarms.
+ * Stripe's events: the webhook's bus, the optional partner bus, the projector's rules, the sweep's schedule, the dead-letter
+ * queues and the topic of alarms.
  */
 import { CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib'
 import { EventBus, type EventPattern, Match, Rule, Schedule } from 'aws-cdk-lib/aws-events'
@@ -12,7 +12,7 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
 import { operatorSource, partnerSourcePrefix, sweepRequested, webhookSource } from '../shared/stripe-events/event.ts'
-import { tellByEmail } from './alarm-email.ts'
+import { subscribeByEmail } from './alarm-email.ts'
 import { pascalCase } from './pascal-case.ts'
 import { allow, ServiceFunction, type Surroundings } from './service-function.ts'
 import { outputNames, stackName } from './stage.ts'
@@ -22,22 +22,22 @@ interface EventsStackProps extends Omit<Surroundings, 'eventBus'> {
   codeFolderOf(name: string): string
 }
 
-/** How often something is tried again, and for how long, before it is a dead letter. */
+/** Number and duration of retries before an event becomes a dead letter. */
 interface Patience {
   retryAttempts: number
   maxEventAge: Duration
 }
 
-/** For a rule that cannot start its function: EventBridge's most, within the time of the function's own. */
+/** For a rule that cannot start its function: EventBridge's maximum count, within the function's maximum age. */
 const toStart: Patience = { retryAttempts: 185, maxEventAge: Duration.hours(6) }
-/** For an event that could not be projected: all that Lambda offers. */
+/** For an event that could not be projected: Lambda's maximum. */
 const toProject: Patience = { retryAttempts: 2, maxEventAge: Duration.hours(6) }
-/** For a sweep that failed: the next one is an hour away, and finds what this one has left. */
+/** For a failed sweep: none. The next one runs within the hour and covers the same customers. */
 const toSweep: Patience = { retryAttempts: 0, maxEventAge: Duration.hours(1) }
 
 export class EventsStack extends Stack {
   readonly eventBus: EventBus
-  /** Where alarms go; whoever is to be told subscribes to it. */
+  /** Receives all alarms. Operators subscribe to it. */
   readonly alarmTopic: Topic
   readonly projector: Watched
   readonly sweep: Watched
@@ -48,7 +48,7 @@ export class EventsStack extends Stack {
     super(scope, stackName(stage, 'Events'), { terminationProtection: props.settings.retainData })
     this.#props = props
     this.alarmTopic = alarmTopic(this)
-    tellByEmail(this.alarmTopic, props.settings)
+    subscribeByEmail(this.alarmTopic, props.settings)
     this.eventBus = new EventBus(this, 'Bus', { eventBusName: `octomil-settings-${stage}` })
     const projector = this.#function('stripe-events/project', toProject)
     this.#route('Webhook', this.eventBus, { source: [webhookSource] }, projector)
@@ -77,13 +77,13 @@ export class EventsStack extends Stack {
     new CfnOutput(this, outputNames.sweepDeadLettersUrl, { value: sweep.deadLetters.queueUrl })
   }
 
-  /** Hands a bus's events to the projector, and keeps them for a month to be replayed. */
+  /** Sends a bus's events to the projector, and archives them for a month for replays. */
   #route(id: string, eventBus: EventBus, eventPattern: EventPattern, projector: Background): void {
     new Rule(this, `${id}Events`, { eventBus, eventPattern, targets: [projector.target()] })
     eventBus.archive(`${id}Archive`, { eventPattern, retention: Duration.days(30) })
   }
 
-  /** A background function, and the queue of what it could not do, whether it failed or could not even be started. */
+  /** A background function and its dead-letter queue, for failed runs and failed starts. */
   #function(name: BackgroundName, patience: Patience): Background {
     const { id, summary, access, timeoutSeconds } = backgroundFunctions[name]
     const scopeId = pascalCase(name.replace(/^.*\//, ''))
@@ -94,7 +94,7 @@ export class EventsStack extends Stack {
     })
     Validations.of(deadLetters).acknowledge({
       id: 'AwsSolutions-SQS3',
-      reason: 'It is a dead-letter queue itself, of a function and of the rules that start it.',
+      reason: 'It is a dead-letter queue of a function and of its rules.',
     })
     const { function: lambda } = new ServiceFunction(this, scopeId, {
       ...this.#props,
@@ -104,7 +104,7 @@ export class EventsStack extends Stack {
       codeFolder: this.#props.codeFolderOf(name),
       timeout: Duration.seconds(timeoutSeconds),
       access,
-      // Lambda sends a dead letter in the function's own name.
+      // Lambda sends a dead letter with the function's role.
       statements: [allow(['sqs:SendMessage'], deadLetters.queueArn)],
     })
     new EventInvokeConfig(this, `${scopeId}Invocation`, {
@@ -122,7 +122,7 @@ interface Background extends Watched {
   target(): LambdaFunction
 }
 
-/** A topic with a policy of its own has none that lets CloudWatch in unless it says so. */
+/** A topic with an explicit policy must allow CloudWatch explicitly. */
 function alarmTopic(stack: Stack): Topic {
   const topic = new Topic(stack, 'Alarms', { displayName: 'Alarms of the Octomil settings API', enforceSSL: true })
   topic.addToResourcePolicy(

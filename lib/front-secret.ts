@@ -1,12 +1,12 @@
-/** The secret that CloudFront adds to each request, so that functions refuse requests that went around it. */
+/** The secret that CloudFront adds to each request, so that functions refuse requests that bypass it. */
 import { SecretValue, Validations } from 'aws-cdk-lib'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 
-/** Made by AWS; no template holds its value. */
+/** AWS generates it; no template contains its value. */
 export function makeFrontSecret(scope: Construct): string {
   const secret = new Secret(scope, 'FrontSecret', {
-    description: 'What CloudFront adds to requests of the Octomil settings API',
+    description: 'Added by CloudFront to requests of the Octomil settings API',
     generateSecretString: { excludePunctuation: true, passwordLength: 40 },
   })
   Validations.of(secret).acknowledge({

@@ -1,6 +1,6 @@
 /**
- * CloudFront with a WAF in front of the API (option `front`): an HTTP API takes no WAF itself. A rate rule bounds what one
- * address can send, and the functions refuse what did not come through here.
+ * CloudFront with a WAF in front of the API (option `front`): an HTTP API supports no WAF. A rate rule limits each
+ * address, and the functions refuse requests that bypass CloudFront.
  */
 import { Fn, Validations } from 'aws-cdk-lib'
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager'
@@ -26,12 +26,12 @@ import type { FrontSettings, StageSettings } from './stage.ts'
 
 interface FrontProps {
   settings: StageSettings & { front: FrontSettings }
-  /** `https://…` of the API itself. */
+  /** URL of the API at AWS, `https://…`. */
   apiEndpoint: string
   frontSecretArn: string
 }
 
-/** A client could send the header too: the function replaces whatever it sent. */
+/** A client could send the header too, so the function replaces it. */
 const edgeCode = `function handler(event) {
   var request = event.request
   request.headers['${frontHeaders.clientAddress}'] = { value: event.viewer.ip }
@@ -39,7 +39,7 @@ const edgeCode = `function handler(event) {
 }`
 
 export class Front extends Construct {
-  /** Where clients call the API. */
+  /** Public URL of the API. */
   readonly url: string
   /** For the record of the custom domain. */
   readonly host: string
@@ -85,7 +85,7 @@ export class Front extends Construct {
   }
 }
 
-/** Only in us-east-1: CloudFront takes web ACLs of no other region. */
+/** Only in us-east-1: CloudFront accepts web ACLs of that region only. */
 function webAcl(scope: Construct, stage: string, requestsPerFiveMinutes: number): string {
   const measured = (metricName: string) => ({
     cloudWatchMetricsEnabled: true,
@@ -120,10 +120,10 @@ function webAcl(scope: Construct, stage: string, requestsPerFiveMinutes: number)
 
 function acknowledge(distribution: Distribution, isUnnamed: boolean): void {
   const findings = {
-    'AwsSolutions-CFR1': 'Customers are wherever they are; which countries may call is for their own ip_allowlist.',
-    'AwsSolutions-CFR3': 'The access log of API Gateway and the line of each function say more about a request.',
+    'AwsSolutions-CFR1': 'Customers call from any country; each restricts its callers with ip_allowlist.',
+    'AwsSolutions-CFR3': 'The access log of API Gateway and the log lines of functions contain more about a request.',
     ...(isUnnamed
-      ? { 'AwsSolutions-CFR4': 'Without a domain the certificate is that of CloudFront, whose TLS policy is fixed.' }
+      ? { 'AwsSolutions-CFR4': 'Without a domain, the certificate of CloudFront applies, with a fixed TLS policy.' }
       : {}),
   }
   for (const [id, reason] of Object.entries(findings)) Validations.of(distribution).acknowledge({ id, reason })

@@ -1,2 +1,2 @@
-/** The names of a stage's functions. Explicit: CloudFormation cuts generated names, and a metric search misses what is cut. */
+/** The names of a stage's functions. They are explicit: CloudFormation truncates generated names, and a metric search misses those. */
 export const functionName = (stage: string, name: string): string => `octomil-${stage}-${name.replace('/', '-')}`

@@ -1,6 +1,6 @@
 /**
- * The function of each operation. One stack holds them all, so that a deploy that fails leaves no mix of versions:
- * CloudFormation rolls back every function of the stack.
+ * The function of each operation. One stack has them all: after a failed deploy, CloudFormation rolls back every
+ * function, so versions never mix.
  */
 import { Duration, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
@@ -26,7 +26,7 @@ interface FunctionsStackProps extends Surroundings {
   codeFolderOf(name: string): string
 }
 
-/** Below the 30 s after which API Gateway gives up, so that the answer is ours. */
+/** Below API Gateway's timeout of 30 s, so that the service answers. */
 const timeout = Duration.seconds(28)
 
 /** Every operation with the name of its handler's file, and the catch-all. */
@@ -53,7 +53,7 @@ export class FunctionsStack extends Stack {
         timeout,
         environment: {
           ...operationEnvironment(operation, settings),
-          // Only here: a commit that changes nothing else deploys one function.
+          // Set on this function only: a commit without code changes then updates one function.
           ...(operation.id === getHealth.id ? { [environmentNames.commit]: deployedCommit() } : {}),
           ...(operation.id === getDocs.id ? referenceEnvironment(referenceScript) : {}),
           ...frontEnvironment(settings.front, frontSecretArn),
@@ -72,7 +72,7 @@ function operationEnvironment({ scope }: Operation, settings: StageSettings): Re
   }
 }
 
-/** What a function needs to authenticate its callers. */
+/** Access that a function needs to authenticate its callers. */
 function callersEnvironment(settings: StageSettings): Record<string, string> {
   const { oidc, signInProviders } = settings
   return {

@@ -1,6 +1,6 @@
 /**
- * Where people sign in when a stage names no issuer of its own: a Cognito user pool whose ID tokens say which
- * organization somebody belongs to and in which role. Only an operator adds people and says so of them.
+ * The user pool of a stage without an issuer. Cognito's ID tokens contain a person's organization and role. Only an operator adds
+ * people and sets these attributes.
  */
 import { type App, CfnOutput, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import {
@@ -18,13 +18,13 @@ import { type OidcSettings, outputNames, type StageSettings, stackName } from '.
 import { addTokenTrigger } from './token-trigger.ts'
 import { userAttributes } from './user-attributes.ts'
 
-/** The stage's settings with who issues its tokens: what it names, or else a user pool that is made. */
+/** Adds the issuer to the stage's settings: the configured one, or a new user pool. */
 export function withIdentity(app: App, settings: StageSettings): StageSettings {
   return settings.makesUserPool ? { ...settings, oidc: new IdentityStack(app, settings).oidc } : settings
 }
 
 export class IdentityStack extends Stack {
-  /** What functions are told of the pool. */
+  /** Issuer settings of functions for this pool. */
   readonly oidc: OidcSettings
 
   constructor(scope: Construct, settings: StageSettings) {
@@ -37,7 +37,7 @@ export class IdentityStack extends Stack {
     this.oidc = {
       issuer,
       audience: client.userPoolClientId,
-      // What discovery would say, without asking it in a cold start.
+      // The value that discovery returns, without a request in a cold start.
       jwksUri: `${issuer}/.well-known/jwks.json`,
       orgClaim: userAttributes.org,
       roleClaim: userAttributes.role,
@@ -67,7 +67,7 @@ export class IdentityStack extends Stack {
       mfa: Mfa.OPTIONAL,
       mfaSecondFactor: { sms: false, otp: true },
       customAttributes: {
-        // For good: who works for two organizations has two addresses.
+        // Never changes: a person in two organizations has two addresses.
         org_id: new StringAttribute({ minLen: 30, maxLen: 30, mutable: false }),
         role: new StringAttribute({ minLen: 1, maxLen: 20, mutable: true }),
       },
@@ -82,18 +82,18 @@ export class IdentityStack extends Stack {
     Validations.of(userPool).acknowledge({
       id: 'AwsSolutions-COG8',
       reason:
-        'The Plus plan adds threat protection for more money per active user; nobody can sign up by themselves, and Cognito locks out who guesses passwords.',
+        'The Plus plan adds threat protection at a higher price per active user. People cannot sign up, and Cognito locks accounts after wrong passwords.',
     })
     return userPool
   }
 }
 
-/** The client of dashboards and of `npm run sign-in`: public, without a secret that a browser would have to keep. */
+/** The client of dashboards and of `npm run sign-in`: public, because a browser cannot keep a secret. */
 const appClient = (userPool: UserPool, stage: string): UserPoolClient =>
   userPool.addClient('Client', {
     userPoolClientName: `octomil-settings-${stage}`,
     generateSecret: false,
-    // The first two for dashboards; the last is a call with AWS credentials, as `npm run sign-in` makes it.
+    // The first two are for dashboards. The last needs AWS credentials and serves `npm run sign-in`.
     authFlows: { userSrp: true, user: true, adminUserPassword: true },
     disableOAuth: true,
     supportedIdentityProviders: [UserPoolClientIdentityProvider.COGNITO],
@@ -101,11 +101,11 @@ const appClient = (userPool: UserPool, stage: string): UserPoolClient =>
     enableTokenRevocation: true,
     idTokenValidity: Duration.hours(1),
     accessTokenValidity: Duration.hours(1),
-    // The longest session that an organization can allow; a shorter one ends by auth_time.
+    // The maximum session of an organization. auth_time limits shorter ones.
     refreshTokenValidity: Duration.days(30),
     readAttributes: new ClientAttributes()
       .withStandardAttributes({ email: true, emailVerified: true, fullname: true })
       .withCustomAttributes('org_id', 'role'),
-    // Said, because unsaid means all: people would write their own organization and role.
+    // Explicit, because the default allows all attributes: people could then change their organization and role.
     writeAttributes: new ClientAttributes().withStandardAttributes({ fullname: true }),
   })

@@ -1,10 +1,10 @@
-/** Finds the name that a misspelled one was meant to be. */
+/** Finds the known name nearest to a misspelled one. */
 import { editDistance } from '../shared/edit-distance.ts'
 
 export const meantName = (name: string, known: readonly string[]): string | undefined =>
   known.find((candidate) => isNearly(name, candidate))
 
-/** One slip in a short name, two in a long one; case and separators do not count. */
+/** Allows one typo in a short name and two in a long one. Ignores case and separators. */
 const isNearly = (name: string, candidate: string): boolean =>
   editDistance(bare(name), bare(candidate)) <= (candidate.length < 8 ? 1 : 2)
 

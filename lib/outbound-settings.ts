@@ -1,4 +1,4 @@
-/** Outbound calls of a stage: allowed private ranges, other roots of provider APIs, a runtime for every organization. */
+/** Outbound calls of a stage: allowed private ranges, base URLs of provider APIs, the fallback runtime. */
 import type { Runtime } from '../shared/execution/local-target.ts'
 import { writtenUrlFault } from '../shared/outbound/written-url.ts'
 import type { ProviderName } from '../shared/providers/providers.ts'
@@ -7,11 +7,11 @@ import type { OptionName } from './stage-options.ts'
 import type { GivenOptions } from './stage-values.ts'
 
 export interface OutboundSettings {
-  /** In CIDR notation, reachable although they are not public: those of a VPC. */
+  /** Reachable private ranges in CIDR notation, such as those of a VPC. */
   allowedCidrs: readonly string[]
-  /** Where providers' APIs are reached instead of at their own hosts: an egress gateway, a regional endpoint. */
+  /** Base URLs that replace those of providers: an egress gateway or a regional endpoint. */
   providerBaseUrls: Readonly<Partial<Record<ProviderName, string>>>
-  /** A runtime that every organization falls back to. */
+  /** Fallback runtime of every organization. */
   localRuntime: { url: string; runtime: Runtime } | undefined
 }
 
@@ -47,7 +47,7 @@ function readLocalRuntime(given: GivenOptions, allowedCidrs: readonly string[]):
   return { url, runtime }
 }
 
-/** What functions that know their caller run with: URLs are judged when they are written, too. */
+/** Variables of functions that authenticate callers: they also check URLs on write. */
 export function outboundEnvironment({ allowedCidrs, providerBaseUrls, localRuntime }: OutboundSettings) {
   const baseUrls = Object.entries(providerBaseUrls).map(([name, url]) => `${name}=${url}`)
   return {

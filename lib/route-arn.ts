@@ -10,7 +10,7 @@ export interface ApiName {
   apiId: string
 }
 
-/** The stage that the API's address has without a path. */
+/** The API's default stage, which adds no path to the address. */
 const stage = '$default'
 
 /**
@@ -23,11 +23,11 @@ const stage = '$default'
 export const routeArn = (api: ApiName, route: Pick<Route, 'method' | 'path'> | '$default'): string =>
   `${apiArn(api)}/${stage}/${route === '$default' ? route : route.method + route.path}`
 
-/** `arn:aws:execute-api:<region>:<account>:<api>`, which a permission's SourceArn begins with. */
+/** Start of a permission's SourceArn: `arn:aws:execute-api:<region>:<account>:<api>`. */
 export const apiArn = ({ region, account, apiId }: ApiName): string =>
   `arn:aws:execute-api:${region}:${account}:${apiId}`
 
-/** What follows the API's ARN in the SourceArn of a function's permission. It matches every route of the operation. */
+/** End of a permission's SourceArn, after the API's ARN. It matches every route of the operation. */
 export const permittedSource = ({ route }: Pick<Operation, 'route'>): string =>
   route === '$default' ? '/*/$default' : '/*/*/*'
 
@@ -44,7 +44,7 @@ export function matchesArn(pattern: string, arn: string): boolean {
   )
 }
 
-/** The resource, the sixth part, may hold colons. */
+/** The resource, the sixth part, may contain colons. */
 function partsOf(arn: string): string[] {
   const parts = arn.split(':')
   return [...parts.slice(0, 5), ...(parts.length > 5 ? [parts.slice(5).join(':')] : [])]

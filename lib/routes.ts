@@ -1,6 +1,6 @@
 /**
  * The routes of the API, each with its function's integration and permission. API Gateway refuses two changes of one API
- * at once (ConflictException), so each change waits for the one before it.
+ * at once (ConflictException), so each change waits for the previous one.
  */
 import { type CfnResource, Stack, Validations } from 'aws-cdk-lib'
 import { CfnIntegration, CfnRoute, type HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
@@ -13,7 +13,7 @@ import { pascalCase } from './pascal-case.ts'
 import { apiArn, permittedSource } from './route-arn.ts'
 
 export class Routes extends Construct {
-  /** Exists once every route does. */
+  /** Depends on every route. */
   readonly last: CfnResource
 
   constructor(scope: Construct, { stage, httpApi }: { stage: string; httpApi: HttpApi }) {
@@ -68,6 +68,6 @@ const acknowledgeOpenRoute = (scope: Construct, { scope: needed }: Operation): v
     id: 'AwsSolutions-APIG4',
     reason:
       needed === 'public'
-        ? 'Public by contract: it answers every caller alike and reaches no data of an organization.'
+        ? 'Public by contract: it answers every caller alike and accesses no data of organizations.'
         : 'The function authenticates before anything else: an authorizer of an HTTP API could not answer with a problem, and its cache would let a revoked key live on.',
   })

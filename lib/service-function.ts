@@ -1,6 +1,5 @@
 /**
- * A Lambda of this service, whatever calls it: bundled code, a log group, and a role whose statements are its declared
- * `access` and nothing else.
+ * A Lambda of this service: bundled code, a log group, and a role that allows exactly its declared `access`.
  */
 import { type Duration, Stack } from 'aws-cdk-lib'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
@@ -18,31 +17,31 @@ import { removalPolicyOf } from './removal-policy.ts'
 import type { StageSettings } from './stage.ts'
 import { attachToVpc, vpcStatements } from './vpc.ts'
 
-/** What functions may be granted access to. */
+/** Resources that functions can access. */
 export interface Surroundings {
   table: TableV2
   secretsKey: IKey
   stripeSecretArn: string
-  /** Where Stripe's events go. */
+  /** Bus for Stripe's events. */
   eventBus: EventBus
   settings: StageSettings
 }
 
 interface ServiceFunctionProps extends Surroundings {
-  /** Of the handler's file: `api-keys/create`. */
+  /** Name of the handler's file: `api-keys/create`. */
   name: string
   description: string
   /** The folder of the bundled handler. */
   codeFolder: string
   timeout: Duration
   access: Access
-  /** Variables beyond those that its access brings. */
+  /** Variables in addition to those of its access. */
   environment?: Record<string, string>
-  /** Statements beyond its access, for what is done on its behalf, such as Lambda's own dead letters. */
+  /** Statements in addition to its access, for actions on its behalf, such as Lambda's dead letters. */
   statements?: readonly PolicyStatement[]
 }
 
-/** CPU comes with memory; below this a cold start is longer than it is cheaper. */
+/** CPU scales with memory. Below this size, a cold start costs more time than it saves money. */
 const memorySize = 1024
 
 export class ServiceFunction extends Construct {
@@ -84,7 +83,7 @@ export class ServiceFunction extends Construct {
   }
 }
 
-/** Only functions that call hosts of customers are in the VPC: the others need none of it and start faster. */
+/** Only functions that call customers' hosts are in the VPC. The others start faster without it. */
 const vpcOf = ({ access, settings }: ServiceFunctionProps) => (access.internet ? settings.vpc : undefined)
 
 /** One statement on one resource. */
@@ -121,7 +120,7 @@ function accessStatements(props: ServiceFunctionProps): PolicyStatement[] {
   return statements
 }
 
-/** A secret under a customer-managed key needs that key too, and only by way of Secrets Manager. */
+/** A secret under a customer-managed key also needs that key, through Secrets Manager only. */
 function stripeStatements({ stripeSecretArn, settings }: ServiceFunctionProps): PolicyStatement[] {
   const read = allow(['secretsmanager:GetSecretValue'], stripeSecretArn)
   const { secretKeyArn } = settings.stripe
@@ -131,7 +130,7 @@ function stripeStatements({ stripeSecretArn, settings }: ServiceFunctionProps): 
   return [read, allow(['kms:Decrypt'], secretKeyArn, viaSecrets)]
 }
 
-/** The variables that an `access` brings. */
+/** The variables of an `access`. */
 function environmentOf(props: ServiceFunctionProps): Record<string, string> {
   const { access, table, secretsKey, eventBus, settings } = props
   return {

@@ -1,6 +1,6 @@
 /**
- * Has the CDK CLI publish the files of a web site under names of our choosing, before it deploys the stack and after the stacks
- * that the stack depends on. The asset manifest is the interface of the CDK's assembly for this; it needs no custom resource.
+ * Makes the CDK CLI publish the files of a web site under chosen names, before the stack and after its dependencies. It uses the
+ * asset manifest of the CDK's assembly, and needs no custom resource.
  */
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,11 +14,11 @@ import {
 import { ArtifactType, FileAssetPackaging, Manifest } from 'aws-cdk-lib/cloud-assembly-schema'
 
 export interface PublishedSite {
-  /** The folder that holds the files. */
+  /** Folder of the files. */
   folder: string
-  /** Where each file goes, by its path in the folder. */
+  /** Destination of each file, by its path in the folder. */
   keys: Readonly<Record<string, string>>
-  /** May hold `EnvironmentPlaceholders`, which the CLI fills in. */
+  /** May contain `EnvironmentPlaceholders`, which the CLI fills in. */
   bucketName: string
 }
 
@@ -29,12 +29,12 @@ export const publishingRoleArn = (stack: Stack): string =>
     stack.synthesizer.bootstrapQualifier ?? DefaultStackSynthesizer.DEFAULT_QUALIFIER,
   )
 
-/** CDK's own synthesizers are no `IStackSynthesizer` under `exactOptionalPropertyTypes`; hence the cast. */
+/** Cast: under `exactOptionalPropertyTypes`, CDK's synthesizers do not match `IStackSynthesizer`. */
 export const siteSynthesizer = (site: PublishedSite): IStackSynthesizer =>
   new SiteSynthesizer(site) as IStackSynthesizer
 
 class SiteSynthesizer extends DefaultStackSynthesizer {
-  /** Not `#site`: a stack is bound to an `Object.create` copy, which inherits properties and no private names. */
+  /** Not `#site`: the CDK binds a stack to an `Object.create` copy, which has no private names. */
   private readonly site: PublishedSite
 
   constructor(site: PublishedSite) {
@@ -49,7 +49,7 @@ class SiteSynthesizer extends DefaultStackSynthesizer {
   }
 }
 
-/** Writes the manifest and the files beside the templates, and answers the manifest's id. */
+/** Writes the manifest and the files beside the templates. Returns the manifest's id. */
 function emitManifest({ assembly }: ISynthesisSession, stack: Stack, site: PublishedSite): string {
   const id = `${stack.artifactId}.site`
   const file = `${id}.json`

@@ -1,6 +1,6 @@
 /**
- * The settings of a stage, from its file and the context of an app. A `-c` name that is nearly one of ours is refused:
- * CDK takes any name, and a deploy with `-c satge=prod` would be one of `dev`.
+ * The settings of a stage, from its file and the context of an app. A misspelled `-c` name is
+ * refused: CDK accepts any name, and `-c satge=prod` would deploy `dev`.
  */
 import type { App } from 'aws-cdk-lib'
 import { meantName } from './meant-name.ts'
@@ -9,7 +9,7 @@ import { StageSettingsError } from './stage-error.ts'
 import { readStageFile } from './stage-file.ts'
 import { optionNames } from './stage-options.ts'
 
-/** @throws StageSettingsError for a value or a name that cannot be deployed with */
+/** @throws StageSettingsError for an invalid value or name */
 export function stageSettingsOf(app: App): StageSettings {
   const context: Record<string, unknown> = app.node.getAllContext()
   refuseMisspelled(Object.keys(context))
@@ -17,9 +17,9 @@ export function stageSettingsOf(app: App): StageSettings {
 }
 
 /**
- * The settings of a stage as they are deployed: of its file, with the given context before it.
+ * The settings to deploy: from the stage's file, overridden by the given context.
  *
- * @throws StageSettingsError for a protected stage without a file, beside what `readStageSettings` refuses
+ * @throws StageSettingsError for a protected stage without a file, and as `readStageSettings` does
  */
 export function loadStageSettings(context: (name: string) => unknown): StageSettings {
   const stage = stageNameOf(context)
@@ -27,7 +27,7 @@ export function loadStageSettings(context: (name: string) => unknown): StageSett
   const settings = readStageSettings(context, file)
   if (settings.retainData && !file) {
     throw new StageSettingsError(
-      `-c stage=${stage} is a protected stage and has no file: copy stages/production.example.json to stages/${stage}.json and commit it, so that no deploy forgets an option. For a stage to throw away, name it dev-<you> or give -c posture=disposable.`,
+      `-c stage=${stage} is a protected stage and has no file: copy stages/production.example.json to stages/${stage}.json and commit it, so that no deploy forgets an option. For a disposable stage, name it dev-<you> or set -c posture=disposable.`,
     )
   }
   return settings
@@ -44,5 +44,5 @@ export function refuseMisspelled(given: readonly string[]): void {
   }
 }
 
-/** CDK's own names, and those of other apps in `~/.cdk.json`, have colons, slashes or an @ in them. */
+/** Names of the CDK, and of other apps in `~/.cdk.json`, contain colons, slashes or an @. */
 const isOfOurKind = (name: string): boolean => /^[\w-]+$/.test(name)

@@ -1,4 +1,4 @@
-/** Thrown for context that cannot be deployed with; the message names the value and the fix. */
+/** Thrown for invalid options; the message names the value and the fix. */
 export class StageSettingsError extends Error {
   override readonly name = 'StageSettingsError'
 }

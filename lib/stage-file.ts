@@ -1,4 +1,4 @@
-/** Where the options of a stage are kept: `stages/<name>.json`. CDK context goes before it. */
+/** Reads the options of a stage from `stages/<name>.json`. CDK context overrides them. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { meantName } from './meant-name.ts'
@@ -9,15 +9,15 @@ import type { StageFile } from './stage-values.ts'
 const folder = join(import.meta.dirname, '..', 'stages')
 
 /**
- * Reads a stage's file, or returns undefined where there is none.
+ * Reads a stage's file. Returns undefined if there is none.
  *
- * @throws StageSettingsError for what is not JSON, or has a name that no option has
+ * @throws StageSettingsError for invalid JSON or an unknown option
  */
 export function readStageFile(stage: string, inFolder = folder): StageFile | undefined {
   const file = join(inFolder, `${stage}.json`)
   const path = `stages/${stage}.json`
   if (!existsSync(file)) return undefined
-  const { $schema: _, ...options } = parse(readFileSync(file, 'utf8'), path)
+  const { $schema: _, ...options } = parse(read(file, path), path)
   for (const name of Object.keys(options)) {
     if ((optionNames as string[]).includes(name)) continue
     const meant = meantName(name, optionNames)
@@ -27,6 +27,15 @@ export function readStageFile(stage: string, inFolder = folder): StageFile | und
   return { path, options }
 }
 
+function read(file: string, path: string): string {
+  try {
+    // Editors on Windows may begin a file with a byte order mark.
+    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
+  } catch (error) {
+    throw new StageSettingsError(`${path} cannot be read: ${error instanceof Error ? error.message : error}`)
+  }
+}
+
 function parse(text: string, path: string): Record<string, unknown> {
   try {
     const parsed: unknown = JSON.parse(text)
@@ -34,5 +43,5 @@ function parse(text: string, path: string): Record<string, unknown> {
   } catch (error) {
     throw new StageSettingsError(`${path} is not JSON: ${error instanceof Error ? error.message : error}`)
   }
-  throw new StageSettingsError(`${path} must hold an object of options`)
+  throw new StageSettingsError(`${path} must contain an object of options`)
 }

@@ -1,4 +1,4 @@
-/** The metrics of a stage, for what watches them and what shows them. */
+/** The metrics of a stage, for alarms and dashboard. */
 import { Duration } from 'aws-cdk-lib'
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch'
@@ -9,7 +9,7 @@ import { type MetricName, metricNamespace } from '../shared/runtime/metrics.ts'
 import { functionName } from './function-name.ts'
 import { deployedOperations } from './functions-stack.ts'
 
-/** A background function by the queue of what it could not do. */
+/** Background functions, by their dead-letter queue. */
 export interface Watched {
   deadLetters: Queue
 }
@@ -37,7 +37,7 @@ export class StageMetrics {
     this.#sources = sources
   }
 
-  /** Of the whole API: `Count`, `4xx`, `5xx`, `Latency` in milliseconds. */
+  /** Metrics of the whole API: `Count`, `4xx`, `5xx`, `Latency` in milliseconds. */
   api(metricName: string, statistic: string): Metric {
     const dimensionsMap = { ApiId: this.#sources.httpApi.apiId }
     return new Metric({ namespace: 'AWS/ApiGateway', metricName, dimensionsMap, statistic, period: fiveMinutes })
@@ -57,13 +57,13 @@ export class StageMetrics {
     return deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes })
   }
 
-  /** What our own code counts. */
+  /** Metrics that our code emits. */
   own(metricName: MetricName, statistic = 'Sum', period = fiveMinutes): Metric {
     const dimensionsMap = { stage: this.#sources.stage }
     return new Metric({ namespace: metricNamespace, metricName, dimensionsMap, statistic, period })
   }
 
-  /** Of all functions of a resource folder. Names, not references: an export in use could never be removed. */
+  /** Metrics of all functions of a resource folder. By name, not by reference: an export in use could never be removed. */
   folder(folder: string, metricName: string, statistic: string, across: 'SUM' | 'MAX'): MathExpression {
     const metrics = deployedOperations
       .filter(([name]) => name.startsWith(`${folder}/`))
@@ -82,5 +82,5 @@ export class StageMetrics {
   }
 }
 
-/** Ids of metrics start with a small letter. */
+/** Metric ids must start with a lower-case letter. */
 const camelCase = (folder: string): string => folder.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())

@@ -11,18 +11,18 @@ import { differentialFault } from '../shared/outbound/written-url.ts'
 import { providerNames, providersWithoutRoot } from '../shared/providers/providers.ts'
 
 interface StageOption<Schema extends z.ZodType> {
-  /** Of the value in a stage file. */
+  /** Validates the value in a stage file. */
   schema: Schema
-  /** The value of `-c name=value` as a stage file would have it. */
+  /** Converts the text of `-c name=value` to a stage file's value. */
   fromText(text: string): unknown
   help: string
-  /** As `-c` takes it. */
+  /** In the syntax of `-c`. */
   example: string
 }
 
 type Meaning = Pick<StageOption<z.ZodType>, 'help' | 'example'>
 
-/** A string that passes a check; the check returns the fault, a sentence that follows the value. */
+/** A string with a custom check. The check returns the fault, as the end of a sentence that starts with the value. */
 const judged = (faultOf: (value: string) => string | undefined) =>
   z.string().superRefine((value, context) => {
     const fault = faultOf(value)
@@ -64,14 +64,14 @@ const isLoopback = (url: string): boolean => {
   return protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
 }
 
-/** Plain http would let anyone on the way replace the keys; on loopback there is no way. */
+/** Over plain http an attacker on the network could replace the keys. Loopback has no network. */
 const keyUrlFault = (url: string) =>
   differentialFault(url) === undefined && (URL.parse(url)?.protocol === 'https:' || isLoopback(url))
     ? undefined
     : 'must be an https URL (http only on loopback)'
 const keyUrl = judged(keyUrlFault)
 
-/** The value of `oidc_issuer` for a stage where only API keys work. */
+/** Value of `oidc_issuer` for a stage with API keys only. */
 export const noIssuer = 'none'
 
 const host = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/
@@ -84,7 +84,7 @@ const certificate = (region: string) =>
 const resourceId = (prefix: string) =>
   matching(new RegExp(`^${prefix}-[0-9a-f]{8,17}$`), `must be an id like ${prefix}-0123456789abcdef0`)
 
-/** Addresses of clouds' metadata services, which hand out the credentials of the machine that asks. */
+/** Metadata services of clouds: they return the machine's credentials. */
 const metadataAddresses = ['169.254.169.254', '169.254.170.2', 'fd00:ec2::254']
 
 function cidrFault(cidr: string): string | undefined {
@@ -97,7 +97,7 @@ function cidrFault(cidr: string): string | undefined {
   const kind = family === 4 ? 'ipv4' : 'ipv6'
   range.addSubnet(network, bits, kind)
   const exposed = metadataAddresses.find((address) => isIP(address) === family && range.check(address, kind))
-  return exposed && `${cidr} holds the metadata address ${exposed}; name a smaller range`
+  return exposed && `${cidr} contains the metadata address ${exposed}; use a smaller range`
 }
 
 const origin = judged((text) =>
@@ -108,7 +108,7 @@ const origin = judged((text) =>
 
 const rootedProviders = providerNames.filter((name) => !providersWithoutRoot.includes(name))
 
-/** `openai=https://…` becomes an entry of a record; what has no `=` keeps its place as a name without a URL. */
+/** `openai=https://…` becomes an entry of a record. An entry without `=` becomes a name with an empty URL, which the check reports. */
 const recordOf = (text: string) =>
   Object.fromEntries(
     entriesOf(text).map((entry) => {
@@ -123,22 +123,22 @@ export const postures = ['disposable', 'protected'] as const
 
 export const stageOptions = {
   posture: option(z.enum(postures, { error: `must be ${postures.join(' or ')}` }), {
-    help: '`protected` keeps data when stacks go and protects every stack. `disposable` deletes all of it with the stacks. Default: `disposable` for `dev` and `dev-<name>`, else `protected`.',
+    help: '`protected` keeps the data when stacks are deleted, and protects every stack. `disposable` deletes the data with the stacks. Default: `disposable` for `dev` and `dev-<name>`, else `protected`.',
     example: 'protected',
   }),
   oidc_issuer: option(
     judged((url) => (url === noIssuer ? undefined : keyUrlFault(url))),
     {
-      help: 'Issuer of the JWTs that people sign in with, instead of a user pool of the stage. `none`: only API keys work.',
+      help: 'Issuer of the JWTs of signed-in people, instead of the stage’s user pool. `none`: only API keys work.',
       example: 'https://id.example.com',
     },
   ),
   oidc_audience: option(z.string().min(1), {
-    help: 'Client id that tokens must be for. Required with `oidc_issuer`.',
+    help: 'Required audience (client id) of tokens. Required with `oidc_issuer`.',
     example: 'client-id',
   }),
   oidc_jwks_uri: option(keyUrl, {
-    help: "URL of the issuer's keys, where discovery does not give it.",
+    help: "URL of the issuer's keys, if discovery does not provide it.",
     example: 'https://id.example.com/keys',
   }),
   oidc_org_claim: option(z.string().min(1), {
@@ -149,12 +149,12 @@ export const stageOptions = {
   sign_in_providers: list(
     z.enum(signInProviders, { error: (issue) => `${issue.input} is not one of ${signInProviders.join(', ')}` }),
     {
-      help: 'Providers that the deployment has credentials for. Organizations only read it.',
+      help: 'Sign-in providers for which the deployment has credentials. Read-only for organizations.',
       example: 'google,github',
     },
   ),
   allowed_cidrs: list(judged(cidrFault), {
-    help: 'Private ranges that outbound calls may reach. Needs `vpc_id`, unless a proxy routes them. Metadata services stay closed.',
+    help: 'Private ranges that outbound calls may reach. Requires `vpc_id`, unless a proxy routes them. Metadata services are always blocked.',
     example: '10.0.0.0/16',
   }),
   provider_base_urls: option(
@@ -164,21 +164,21 @@ export const stageOptions = {
         context.addIssue(`${wrong[0]} is not like openai=https://host/v1, with one of ${rootedProviders.join(', ')}`)
     }),
     {
-      help: 'Roots of provider APIs, where not their own: an egress gateway or a regional endpoint.',
+      help: 'Base URLs that replace those of provider APIs: an egress gateway or a regional endpoint.',
       example: 'openai=https://eu.api.openai.com/v1',
     },
     recordOf,
   ),
   local_runtime_url: option(z.string().min(1), {
-    help: 'A runtime that every organization falls back to: the target `env`.',
+    help: 'Fallback runtime of every organization: the target `env`.',
     example: 'https://runtime.example.com',
   }),
   local_runtime: option(z.enum(runtimes, { error: `must be one of ${runtimes.join(', ')}` }), {
-    help: 'Its kind (default `openai_compatible`).',
+    help: 'Type of `local_runtime_url` (default `openai_compatible`).',
     example: 'vllm',
   }),
   domain_name: option(matching(host, 'must be a name like api.example.com, in lower case and without https://'), {
-    help: 'Custom domain of the API. AWS’s own address of the API is then closed.',
+    help: 'Custom domain of the API. Disables the API’s AWS address.',
     example: 'api.example.com',
   }),
   certificate_arn: option(certificate('[a-z0-9-]+'), {
@@ -186,35 +186,35 @@ export const stageOptions = {
     example: 'arn:aws:acm:eu-west-1:123456789012:certificate/0f1e2d3c',
   }),
   hosted_zone_id: option(matching(/^Z[A-Z0-9]{1,31}$/, 'must be the id of a Route 53 zone, Z and capitals or digits'), {
-    help: 'Route 53 zone of the domain: the deploy then makes its record.',
+    help: 'Route 53 zone of the domain: the deploy creates the DNS record.',
     example: 'Z0123456789ABC',
   }),
   hosted_zone_name: option(matching(host, 'must be the name of the zone, like example.com'), {
-    help: 'Name of the zone of `hosted_zone_id`.',
+    help: 'Name of the zone in `hosted_zone_id`.',
     example: 'example.com',
   }),
   alarm_email: option(
     judged((address) => (isEmailAddress(address) ? undefined : 'must be one e-mail address, like oncall@example.com')),
-    { help: 'Address that alarms go to. AWS sends a mail to confirm it.', example: 'oncall@example.com' },
+    { help: 'Address that receives alarms. AWS sends a mail to confirm it.', example: 'oncall@example.com' },
   ),
   monthly_budget_usd: wholeNumber(1_000_000, {
-    help: 'Costs of the account in US dollars a month; at 80 % and at 100 % a mail goes to `alarm_email`.',
+    help: 'Monthly budget of the account in US dollars. At 80 % and at 100 %, AWS sends a mail to `alarm_email`.',
     example: '200',
   }),
   lambda_concurrency: wholeNumber(1_000_000, {
-    help: 'Functions that the account may run at once in the region (default 1,000; new accounts have 10). An alarm warns at 80 %.',
+    help: 'Lambda concurrency of the account in the region (default 1,000; new accounts have 10). An alarm warns at 80 %.',
     example: '10',
   }),
   throttle_rate: wholeNumber(10_000, {
-    help: 'Requests a second that API Gateway admits to each route (default 50, protected stages 200).',
+    help: 'Requests per second that API Gateway admits per route (default 50, protected stages 200).',
     example: '500',
   }),
   throttle_burst: wholeNumber(5_000, {
-    help: 'Requests at once that API Gateway admits to each route (default twice the rate).',
+    help: 'Burst of requests that API Gateway admits per route (default twice the rate).',
     example: '1000',
   }),
   cors_origins: list(origin, {
-    help: 'Origins of dashboards. Browsers may call every operation from there, and Stripe’s pages lead back to them.',
+    help: 'Origins of dashboards. Browsers may call every operation from them, and Stripe’s pages return to them.',
     example: 'https://a.example,https://b.example',
   }),
   stripe_secret_arn: option(
@@ -223,14 +223,14 @@ export const stageOptions = {
       'must be the whole ARN of a Secrets Manager secret, with the six characters at its end',
     ),
     {
-      help: 'Secret that holds Stripe’s keys. Without it the stage makes one, empty.',
+      help: 'Secret with Stripe’s keys. Default: the stage creates an empty secret.',
       example: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe/octomil-a1B2c3',
     },
   ),
   stripe_secret_key_arn: option(
     matching(kmsKeyArn, 'must be the ARN of a KMS key, arn:aws:kms:<region>:<account>:key/…'),
     {
-      help: 'KMS key of `stripe_secret_arn`, where it is encrypted under a key of yours.',
+      help: 'KMS key of `stripe_secret_arn`, if a customer-managed key encrypts it.',
       example: 'arn:aws:kms:us-east-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000',
     },
   ),
@@ -240,12 +240,12 @@ export const stageOptions = {
       'must be the name of the event source, aws.partner/stripe.com/ed_…',
     ),
     {
-      help: 'Stripe’s event destination of the type EventBridge, beside the webhook or instead of it.',
+      help: 'Stripe’s event destination of type EventBridge, in addition to the webhook or instead of it.',
       example: 'aws.partner/stripe.com/ed_0123456789',
     },
   ),
   stripe_account: option(matching(/^acct_\w+$/, 'must be the id of an account, acct_…'), {
-    help: 'The only connected account whose events count, where Stripe sends those of connected accounts.',
+    help: 'The connected account to accept events from, if Stripe sends events of connected accounts.',
     example: 'acct_0123456789',
   }),
   stripe_api_url: option(
@@ -254,30 +254,30 @@ export const stageOptions = {
         ? undefined
         : 'only a double of Stripe on loopback, for tests of a deploy; leave it out otherwise',
     ),
-    { help: 'Only for tests of a deploy: a double of Stripe on loopback.', example: 'http://127.0.0.1:12111' },
+    { help: 'Only for deploy tests: a Stripe double on loopback.', example: 'http://127.0.0.1:12111' },
   ),
   billing_override: onOff({
-    help: 'Whether owners may put their organization on any plan (default: `on` in disposable stages). Never beside a live Stripe key.',
+    help: 'Allows owners to override their organization’s plan (default: `on` in disposable stages). Always off with a live Stripe key.',
     example: 'off',
   }),
   web: onOff({
-    help: 'Bucket and CloudFront for the script of the reference (default on). Off for an account that AWS has not verified for CloudFront yet.',
+    help: 'Bucket and CloudFront for the script of the reference (default on). Turn it off if AWS has not verified the account for CloudFront.',
     example: 'off',
   }),
   vpc_id: option(resourceId('vpc'), {
-    help: 'VPC of the functions that call out, for runtimes in private ranges. It needs a NAT gateway.',
+    help: 'VPC of the functions with outbound calls, for runtimes in private ranges. It needs a NAT gateway.',
     example: 'vpc-0123456789abcdef0',
   }),
   subnet_ids: list(resourceId('subnet'), {
-    help: 'Its private subnets, in two zones or more.',
+    help: 'Private subnets of `vpc_id`, in two zones or more.',
     example: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
   }),
   security_group_ids: list(resourceId('sg'), {
-    help: 'Security groups of those functions.',
+    help: 'Security groups of the functions in `vpc_id`.',
     example: 'sg-0123456789abcdef0',
   }),
   route_table_ids: list(resourceId('rtb'), {
-    help: 'Route tables of the subnets: the deploy adds a gateway endpoint for the table. Leave it out where the VPC has one.',
+    help: 'Route tables of the subnets: the deploy adds a gateway endpoint for the table. Omit it if the VPC has one.',
     example: 'rtb-0123456789abcdef0',
   }),
   front: onOff({
@@ -296,7 +296,7 @@ export const stageOptions = {
     },
   ),
   front_requests_per_five_minutes: wholeNumber(2_000_000_000, {
-    help: 'Requests that the rate rule admits per address in five minutes (default 3,000; WAF takes 10 or more).',
+    help: 'Requests per address and five minutes that the rate rule admits (default 3,000, minimum 10).',
     example: '3000',
   }),
   front_web_acl_arn: option(
@@ -305,12 +305,12 @@ export const stageOptions = {
       'must be the ARN of a web ACL for CloudFront, arn:aws:wafv2:us-east-1:<account>:global/webacl/…',
     ),
     {
-      help: 'Web ACL of yours for CloudFront, instead of the one that the deploy makes.',
+      help: 'Your web ACL for CloudFront. Default: the deploy creates one.',
       example: 'arn:aws:wafv2:us-east-1:123456789012:global/webacl/octomil/0f1e2d3c',
     },
   ),
   front_certificate_arn: option(certificate('us-east-1'), {
-    help: 'Certificate of `domain_name` in us-east-1: with `front`, CloudFront has the name.',
+    help: 'Certificate of `domain_name` in us-east-1: with `front`, CloudFront serves the domain.',
     example: 'arn:aws:acm:us-east-1:123456789012:certificate/0f1e2d3c',
   }),
   backup_copy_vault_arn: option(

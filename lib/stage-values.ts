@@ -1,4 +1,4 @@
-/** The options of a stage as they were given, in its file or with `-c`, each checked by itself. `-c` goes first. */
+/** The given options of a stage, from its file or `-c`, each validated separately. `-c` takes precedence. */
 import * as z from 'zod'
 import { StageSettingsError } from './stage-error.ts'
 import { type OptionName, optionNames, type StageValues, stageOptions } from './stage-options.ts'
@@ -13,16 +13,16 @@ export class GivenOptions {
   readonly values: StageValues
   readonly #sources: Partial<Record<OptionName, string>> = {}
 
-  /** @throws StageSettingsError naming the option, where it was given, and the fix */
+  /** @throws StageSettingsError naming the option, its source and the fix */
   constructor(context: (name: string) => unknown, file?: StageFile) {
     const values: Record<string, unknown> = {}
     for (const name of optionNames) {
       const overriding = context(name)
       const given = overriding ?? file?.options[name]
       // `-c name=` takes back what the file says.
-      if (given === undefined || given === '') continue
+      if (given === undefined || (overriding !== undefined && given === '')) continue
       const isText = overriding !== undefined && typeof overriding === 'string'
-      const written = `${name}=${textOf(given)}`
+      const written = `${name}=${redacted(textOf(given))}`
       const source = overriding !== undefined || !file ? `-c ${written}` : `${written} in ${file.path}`
       this.#sources[name] = source
       values[name] = checked(name, isText ? stageOptions[name].fromText(overriding) : given, source)
@@ -30,7 +30,7 @@ export class GivenOptions {
     this.values = values
   }
 
-  /** How an option was given, for a message: `-c domain_name=api.example.com`. */
+  /** Source of an option, for messages: `-c domain_name=api.example.com`. */
   said(name: OptionName): string {
     return this.#sources[name] ?? `-c ${name}`
   }
@@ -40,7 +40,7 @@ export class GivenOptions {
     throw new StageSettingsError(`${this.said(name)}: ${fault}`)
   }
 
-  /** @throws StageSettingsError where one of the options is given and the one that they belong to is not */
+  /** @throws StageSettingsError if one of the options is set without the option they depend on */
   requireWith(needed: OptionName, dependants: readonly OptionName[]): void {
     if (this.values[needed] !== undefined) return
     const useless = dependants.find((name) => this.values[name] !== undefined)
@@ -54,6 +54,10 @@ function checked(name: OptionName, value: unknown, source: string): unknown {
   throw new StageSettingsError(`${source}: ${error.issues[0]?.message}`)
 }
 
+/** A secret that was pasted into a wrong option must not reach a log. */
+const redacted = (text: string): string =>
+  text.replaceAll(/\b(sk|rk|whsec)_\w+/g, '$1_…').replaceAll(/(:\/\/)[^/@\s]+@/g, '$1…@')
+
 const textOf = (value: unknown): string =>
   typeof value === 'string'
     ? value
@@ -65,7 +69,7 @@ const textOf = (value: unknown): string =>
             .join(',')
         : String(value)
 
-/** The JSON schema of stage files, which editors check and complete by. */
+/** The JSON schema of stage files, for validation and completion in editors. */
 export const stageFileSchema = () => ({
   ...z.toJSONSchema(
     z.strictObject({

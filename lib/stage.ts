@@ -1,6 +1,6 @@
 /**
- * The settings of a stage: its options (`stage-options.ts`) with their defaults, checked against one another. A mistake
- * fails at synth, before a deploy starts.
+ * The settings of a stage: its options (`stage-options.ts`) with defaults, checked for consistency. A mistake fails at synth, before
+ * the deploy.
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { defaultThrottles } from '../functions/throttles.ts'
@@ -14,32 +14,32 @@ import { GivenOptions, type StageFile } from './stage-values.ts'
 export interface OidcSettings {
   issuer: string
   audience: string
-  /** Where it is not what the issuer's discovery document says. */
+  /** Overrides the issuer's discovery document. */
   jwksUri?: string
   orgClaim: string
   roleClaim: string
 }
 
-/** What a stage knows of Stripe beside the secret, which is filled in after the deploy. */
+/** Stripe settings of a stage, without the secret's value, which an operator fills in after the deploy. */
 export interface StripeSettings {
-  /** The Secrets Manager secret that holds Stripe's; without it one is made, to be filled after the deploy. */
+  /** Secrets Manager secret with Stripe's keys. Default: a new empty secret. */
   secretArn?: string
-  /** The KMS key that it is encrypted under, where that is not AWS's own. */
+  /** KMS key of the secret, if customer-managed. */
   secretKeyArn?: string
-  /** The partner event source whose events are taken beside the webhook's. */
+  /** Partner event source to accept in addition to the webhook. */
   partnerSource?: string
-  /** The account that events of connected accounts must be of. */
+  /** Connected account whose events are accepted. */
   account?: string
-  /** Where Stripe's API is when it is not Stripe's: on loopback, for tests of a deploy. */
+  /** Stripe double on loopback, for deploy tests. */
   apiUrl?: string
 }
 
-/** The VPC of the functions that call out. */
+/** VPC of the functions with outbound calls. */
 export interface VpcSettings {
   id: string
   subnetIds: readonly string[]
   securityGroupIds: readonly string[]
-  /** Those that get a gateway endpoint for the table. */
+  /** Route tables that get a gateway endpoint for the table. */
   routeTableIds: readonly string[]
 }
 
@@ -47,7 +47,7 @@ export interface VpcSettings {
 export interface FrontSettings {
   /** Per address. */
   requestsPerFiveMinutes: number
-  /** Of the operator, instead of the one that the stack makes. */
+  /** The operator's web ACL. Default: the stack creates one. */
   webAclArn: string | undefined
   /** Whether functions refuse requests that did not come through it. */
   isOnlyWay: boolean
@@ -60,24 +60,24 @@ export interface StageSettings extends OutboundSettings {
   /** Whether the stage is protected: its data outlives the stacks, and no stack can be deleted by mistake. */
   retainData: boolean
   logRetention: RetentionDays
-  /** Of each route, in requests per second; each principal has a limit of its own beside it. */
+  /** Throttle per route, in requests per second. Each principal also has a rate limit. */
   throttle: { rateLimit: number; burstLimit: number }
-  /** Origins of dashboards that browsers may call from. */
+  /** Dashboard origins that browsers may call from. */
   corsOrigins: readonly string[]
-  /** Whether the stage gets a user pool of its own, since it names no issuer. */
+  /** Whether the stage gets a user pool: it names no issuer. */
   makesUserPool: boolean
-  /** The API's name beside that which AWS gives it. */
+  /** Custom domain of the API. */
   customDomain: CustomDomain | undefined
   alarmEmail: string | undefined
   monthlyBudgetUsd: number | undefined
-  /** Functions that the account may run at once in the region. */
+  /** Lambda concurrency of the account in the region. */
   lambdaConcurrency: number
-  /** Whose tokens people sign in with, once the user pool is made where it is; without it only API keys work. */
+  /** Issuer of people's tokens; with a user pool, known after its creation. Without an issuer only API keys work. */
   oidc: OidcSettings | undefined
   stripe: StripeSettings
-  /** Which of google, apple and github the deployment has credentials for; organizations only read this. */
+  /** Sign-in providers (google, apple, github) for which the deployment has credentials. Read-only for organizations. */
   signInProviders: readonly SignInProvider[]
-  /** Whether owners may put their organization on any plan, whatever it pays. */
+  /** Whether owners may override their organization's plan. */
   billingOverride: boolean
   /** Whether the stage has a bucket and CloudFront for the script of the reference. */
   web: boolean
@@ -87,11 +87,11 @@ export interface StageSettings extends OutboundSettings {
   hasFrontSecret: boolean
   /** Where a daily backup of the table is copied to. */
   backupCopyVaultArn: string | undefined
-  /** A key that exists already, instead of one that the stage makes. */
+  /** Existing key to use instead of a new one. */
   secretsKeyArn: string | undefined
   /** The only role that may delete or disable the key of customers' secrets. */
   keyAdminRoleArn: string | undefined
-  /** The options as they were given, so that the next deploy can name those that disappear. */
+  /** The given options, so that the next deploy can list those that disappear. */
   given: StageValues
 }
 
@@ -102,13 +102,13 @@ const defaults: Record<'disposable' | 'protected', StageDefaults> = {
   protected: { retainData: true, logRetention: RetentionDays.ONE_YEAR },
 }
 
-/** Stages to throw away by their name alone: `dev`, and one of a person, `dev-anna`. */
+/** Stages that are disposable by name: `dev`, and a personal one, `dev-anna`. */
 const isDisposableName = (stage: string): boolean => /^dev(-|$)/.test(stage)
 
 export const isStage = (name: string): boolean => /^[a-z][a-z0-9-]{0,19}$/.test(name)
 export const stageRule = 'a stage is 1 to 20 characters of a-z 0-9 -, and starts with a letter'
 
-/** @throws StageSettingsError for a name that no stage can have */
+/** @throws StageSettingsError for an invalid stage name */
 export function stageNameOf(context: (name: string) => unknown): string {
   const stage = context('stage') || 'dev'
   if (typeof stage === 'string' && isStage(stage)) return stage
@@ -116,9 +116,9 @@ export function stageNameOf(context: (name: string) => unknown): string {
 }
 
 /**
- * Reads the settings from CDK context, and from the file of the stage where there is one.
+ * Reads the settings from CDK context and the stage's file, if any.
  *
- * @throws StageSettingsError naming the option, where it was given, and the fix
+ * @throws StageSettingsError naming the option, its source and the fix
  */
 export function readStageSettings(context: (name: string) => unknown, file?: StageFile): StageSettings {
   const stage = stageNameOf(context)
@@ -177,7 +177,7 @@ function readOidc(given: GivenOptions): OidcSettings | undefined {
   }
   if (issuer === undefined || issuer === noIssuer) return undefined
   if (audience === undefined)
-    given.refuse('oidc_issuer', 'needs oidc_audience=<client id>, so that tokens for other clients do not pass')
+    given.refuse('oidc_issuer', 'needs oidc_audience=<client id>, so that tokens of other clients are refused')
   return {
     issuer,
     audience,
@@ -240,7 +240,7 @@ export const stackParts = [
   'Monitoring',
 ] as const
 
-/** Where the metadata of the Api stack's template has the options that the stage was deployed with. */
+/** Metadata key of the deployed options in the Api stack's template. */
 export const givenOptionsKey = 'octomil:options'
 
 /** Outputs that scripts read. */

@@ -51,7 +51,7 @@ export class StorageStack extends Stack {
   #secretsKey(settings: StageSettings): Key {
     const key = new Key(this, 'SecretsKey', {
       alias: `octomil-settings-${settings.stage}`,
-      description: 'Seals the secrets that customers entrust to the Octomil settings API',
+      description: 'Encrypts secrets of customers for the Octomil settings API',
       enableKeyRotation: true,
       // So that another region can have a replica: a copy of the table elsewhere is worth nothing without the key.
       // In every stage, since a key can never change it, and the posture can.
@@ -64,8 +64,8 @@ export class StorageStack extends Stack {
   }
 
   /**
-   * The secret that an operator fills in; no deploy sees its value. It and its export stay with `stripe_secret_arn` too:
-   * CloudFormation refuses to remove an export that deployed functions still import.
+   * An operator fills in this secret; no deploy sees its value. It and its export remain with `stripe_secret_arn` too:
+   * CloudFormation refuses to remove an export in use.
    */
   #emptySecret(stage: string, removalPolicy: RemovalPolicy): string {
     const secret = new CfnSecret(this, 'StripeSecret', {
@@ -74,14 +74,14 @@ export class StorageStack extends Stack {
     secret.applyRemovalPolicy(removalPolicy)
     Validations.of(secret).acknowledge({
       id: 'AwsSolutions-SMG4',
-      reason: 'Stripe makes these keys and rolls them; a function of AWS could not.',
+      reason: 'Stripe issues and rotates these keys; AWS cannot.',
     })
     this.exportValue(secret.attrId)
     return secret.attrId
   }
 }
 
-/** Denies every principal but one role the calls that make the key, and with it each sealed secret, useless. */
+/** Denies all principals except one role the calls that would make the key and its ciphertexts useless. */
 const denyKeyRemoval = (key: Key, keyAdminRoleArn: string): void => {
   key.addToResourcePolicy(
     new PolicyStatement({

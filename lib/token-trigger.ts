@@ -1,6 +1,6 @@
 /**
- * The Lambda that a user pool asks before it issues tokens. It is made here and not as a `ServiceFunction`: that one's role
- * names what it may touch, and the pool names the function, so that the statement on the pool needs a policy of its own.
+ * The Lambda that a user pool invokes before it issues tokens. It is not a `ServiceFunction`: its role names the pool and the pool
+ * names the function, so the statement needs a separate policy.
  */
 import { Duration, type Stack } from 'aws-cdk-lib'
 import { type UserPool, UserPoolOperation } from 'aws-cdk-lib/aws-cognito'
@@ -19,7 +19,7 @@ import type { StageSettings } from './stage.ts'
 const name = 'sign-in/add-token-claims' satisfies BackgroundName
 const { id, summary, timeoutSeconds, access } = backgroundFunctions[name]
 
-/** Makes the function, and has the pool invoke it. Its first event version suffices: it is the one of ID tokens alone. */
+/** Creates the function and the pool's trigger. Event version 1 suffices: it covers ID tokens. */
 export function addTokenTrigger(stack: Stack, userPool: UserPool, settings: StageSettings): void {
   const logGroup = new LogGroup(stack, 'TokenClaimsLogs', {
     retention: settings.logRetention,

@@ -1,2 +1,2 @@
-/** What the user pool knows of a person, by the names that are both its attributes' and its claims'. */
+/** Attributes of a person in the user pool. Attributes and claims have the same names. */
 export const userAttributes = { org: 'custom:org_id', role: 'custom:role' } as const

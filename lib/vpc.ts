@@ -1,4 +1,4 @@
-/** The VPC of the functions that call out (`vpc_id`), so that they reach runtimes in private ranges. */
+/** The VPC of functions with outbound calls (`vpc_id`), to reach runtimes in private ranges. */
 import { Stack, Validations } from 'aws-cdk-lib'
 import { CfnVPCEndpoint } from 'aws-cdk-lib/aws-ec2'
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
@@ -6,7 +6,7 @@ import { CfnFunction, type Function as LambdaFunction } from 'aws-cdk-lib/aws-la
 import type { Construct } from 'constructs'
 import type { VpcSettings } from './stage.ts'
 
-/** What Lambda does in the name of a function's role, to attach it to a VPC. None takes a resource that is known before. */
+/** Actions of Lambda with a function's role, to attach it to a VPC. Their resources are unknown in advance. */
 const networkActions = [
   'ec2:CreateNetworkInterface',
   'ec2:DescribeNetworkInterfaces',
@@ -17,7 +17,7 @@ const networkActions = [
 ]
 
 /**
- * Statements for the role of a function in a VPC: Lambda may attach it, and the function's own code may not.
+ * Statements for the role of a function in a VPC: they allow Lambda's actions and deny them to the function's code.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
  */
@@ -43,12 +43,12 @@ export function attachToVpc({ node, role }: LambdaFunction, { subnetIds, securit
     Validations.of(role).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
       reason:
-        'Lambda makes the network interfaces, whose ids exist only then; the code of the function is denied them.',
+        'Lambda creates the network interfaces, so their ids are unknown here. The code of the function is denied these actions.',
     })
   }
 }
 
-/** Reaches the table without the NAT gateway and its price per gigabyte. */
+/** Avoids the NAT gateway's price per gigabyte for the table. */
 export function addTableEndpoint(scope: Construct, { id, routeTableIds }: VpcSettings): void {
   if (routeTableIds.length === 0) return
   new CfnVPCEndpoint(scope, 'TableEndpoint', {

@@ -1,6 +1,6 @@
 /**
- * The private bucket of the web site. A stack of its own: the CDK CLI publishes the site before it deploys the Web stack
- * (`site-synthesizer.ts`), so the bucket must exist by then, under a name that is known at synth.
+ * The private bucket of the web site, in a separate stack: the CDK CLI publishes the site before it deploys the Web stack
+ * (`site-synthesizer.ts`), so the bucket must exist by then, under a name known at synth.
  */
 import { ArnFormat, Aws, CfnOutput, Fn, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { ArnPrincipal, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
@@ -10,7 +10,7 @@ import { publishingRoleArn } from './site-synthesizer.ts'
 import { type StageSettings, stackName } from './stage.ts'
 import { webBucketOutput } from './web-outputs.ts'
 
-/** At most 60 of the 63 characters that S3 allows. */
+/** At most 60 characters; S3 allows 63. */
 export const webBucketName = (stage: string, account: string, region: string): string =>
   `octomil-web-${stage}-${account}-${region}`
 
@@ -24,19 +24,18 @@ export class WebBucketStack extends Stack {
       encryption: BucketEncryption.S3_MANAGED,
       enforceSSL: true,
       minimumTLSVersion: 1.2,
-      // Every file can be built again from the sources. `npm run destroy` empties the bucket first.
+      // Every file can be rebuilt from the sources. `npm run destroy` empties the bucket first.
       removalPolicy: RemovalPolicy.DESTROY,
     })
     for (const statement of [...this.#publishing(bucket), this.#reading(bucket)]) bucket.addToResourcePolicy(statement)
     new CfnOutput(this, webBucketOutput, { value: bucket.bucketName })
     Validations.of(bucket).acknowledge({
       id: 'AwsSolutions-S1',
-      reason:
-        'Only CloudFront and the publishing role reach it, and every file in it is public: a log shows nothing new.',
+      reason: 'Only CloudFront and the publishing role have access, and every file is public: a log adds nothing.',
     })
   }
 
-  /** What the CDK CLI does when it publishes a file, as the role that publishes all assets of the account. */
+  /** Actions of the CDK CLI to publish a file, with the account's publishing role. */
   #publishing(bucket: Bucket): PolicyStatement[] {
     const principals = [new ArnPrincipal(Fn.sub(publishingRoleArn(this)))]
     return [
@@ -55,7 +54,7 @@ export class WebBucketStack extends Stack {
     ]
   }
 
-  /** Any distribution of the account: the Web stack has the one, and comes after this bucket. */
+  /** Any distribution of the account: the Web stack's distribution is created after this bucket. */
   #reading(bucket: Bucket): PolicyStatement {
     const distributions = this.formatArn({
       service: 'cloudfront',

@@ -7,7 +7,7 @@ import {
   type ResponseSecurityHeadersBehavior,
 } from 'aws-cdk-lib/aws-cloudfront'
 
-/** What pages may do. A page that needs more, as one with a script, names it here. */
+/** Permissions of pages. Add those of a page that needs more, such as a script. */
 const pagePolicy = ["default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"].join('; ')
 
 const secure = (contentSecurityPolicy: string): ResponseSecurityHeadersBehavior => ({
@@ -38,11 +38,11 @@ export const pageHeaders: ResponseHeadersPolicyProps = {
 }
 
 /**
- * Pages of the API's origin load these files with an `integrity` attribute, for which browsers want CORS. Any origin may read
- * them: they are public, the same for every reader, and asked for without credentials.
+ * Pages of the API's origin load these files with an `integrity` attribute, which requires CORS. Any origin may read them: they are
+ * public, the same for every reader, and requested without credentials.
  */
 export const assetHeaders: ResponseHeadersPolicyProps = {
-  comment: 'Files whose name has their digest',
+  comment: 'Files with their digest in the name',
   securityHeadersBehavior: secure("default-src 'none'; frame-ancestors 'none'"),
   corsBehavior: {
     accessControlAllowCredentials: false,

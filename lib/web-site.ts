@@ -18,10 +18,10 @@ export interface WebSite {
 
 export const assetsFolder = 'assets/'
 
-/** The page for a path that the site does not have. */
+/** The page for an unknown path. */
 export const notFoundPage = '404.html'
 
-/** Builds the site, once a process: the same sources make the same bytes. */
+/** Builds the site, once per process: the same sources give the same bytes. */
 export const webSite = lazy((): WebSite => {
   const script = Buffer.from(referenceScript())
   const path = `${assetsFolder}reference-${digest('sha256', script, 'hex').slice(0, 16)}.js`
@@ -33,13 +33,13 @@ export const webSite = lazy((): WebSite => {
   }
 })
 
-/** Scalar's browser build, and its start with our settings. */
+/** Scalar's browser build, started with our settings. */
 export function referenceScript(): string {
   const scalar = createRequire(import.meta.url).resolve('@scalar/api-reference/browser/standalone.js')
   return `${readFileSync(scalar, 'utf8')}\n${start}`
 }
 
-/** Adds the settings that the page carries (`shared/http/reference-page.ts`). Addresses are relative to the page. */
+/** Adds the settings of the page (`shared/http/reference-page.ts`). Addresses are relative to the page. */
 const start = `Scalar.createApiReference('#reference', {
   sources: [
     { title: 'Settings API (/api/v2)', slug: 'v2', url: '../v2/openapi.json' },

@@ -1,6 +1,6 @@
 /**
- * The web distribution: the script of the API reference, and pages. It depends on nothing but its bucket, so the functions may
- * depend on it. docs/adr/0013-web.md says why the reference page itself is answered by the API.
+ * The web distribution: the script of the API reference, and pages. It depends only on its bucket, so the functions may
+ * depend on it. docs/adr/0013-web.md explains why the API answers the reference page.
  */
 import { Annotations, Aws, CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib'
 import {
@@ -91,7 +91,7 @@ export class WebStack extends Stack {
           responseHeadersPolicy: headers('assets', assetHeaders),
         },
       },
-      // S3 answers 403 for a file that is not there to a reader who may not list the bucket.
+      // For a missing file, S3 answers 403 to a reader who may not list the bucket.
       errorResponses: [403, 404].map((httpStatus) => ({
         httpStatus,
         responseHttpStatus: 404,
@@ -102,7 +102,7 @@ export class WebStack extends Stack {
   }
 }
 
-/** CloudFront's names are those of the account, whatever the region of the stack. */
+/** CloudFront's names are per account, not per region. */
 const globalName = (stage: string, part: string): string => `octomil-web-${stage}-${Aws.REGION}-${part}`
 
 const common: Pick<BehaviorOptions, 'compress' | 'viewerProtocolPolicy'> = {
@@ -110,10 +110,10 @@ const common: Pick<BehaviorOptions, 'compress' | 'viewerProtocolPolicy'> = {
   viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
 }
 
-/** Pages lie together under their digest; the origin path moves from one release to the next at once, and back. */
+/** Pages are stored under their digest. Changing the origin path switches all pages at once, and back. */
 const pagesFolder = (): string => `pages/${webSite().version}`
 
-/** The key of each file in the bucket. No key is written twice, and old ones stay for a roll-back. */
+/** The key of each file in the bucket. Keys are never overwritten, and old ones remain for a roll-back. */
 const siteKeys = (): Record<string, string> =>
   Object.fromEntries(
     [...webSite().files.keys()].map((path) => [
@@ -123,16 +123,13 @@ const siteKeys = (): Record<string, string> =>
   )
 
 function acknowledge(distribution: Distribution): void {
-  // The bucket's own stack lets CloudFront read.
+  // The bucket's stack allows CloudFront to read.
   Annotations.of(distribution).acknowledgeWarning('@aws-cdk/aws-cloudfront-origins:updateImportedBucketPolicyOac')
   const reasons = {
     'AwsSolutions-CFR1': 'The reference is public everywhere, as the API is.',
-    'AwsSolutions-CFR2':
-      'It serves public, cached files and takes no input, so a web ACL would have nothing to filter.',
-    'AwsSolutions-CFR3':
-      'No access log: it would keep addresses of readers of public files. Metrics count the requests.',
-    'AwsSolutions-CFR4':
-      'Under a name of cloudfront.net, CloudFront sets its policy to TLSv1 whatever the template says; HTTPS is enforced.',
+    'AwsSolutions-CFR2': 'It serves public, cached files and takes no input, so a web ACL has nothing to filter.',
+    'AwsSolutions-CFR3': 'No access log: it would store addresses of readers. Metrics count the requests.',
+    'AwsSolutions-CFR4': 'Under cloudfront.net, CloudFront always sets its policy to TLSv1; HTTPS is enforced.',
   }
   for (const [id, reason] of Object.entries(reasons)) Validations.of(distribution).acknowledge({ id, reason })
 }

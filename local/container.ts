@@ -1,6 +1,6 @@
 /**
- * `npm run dev` in a container. A published port arrives at the container's own address and not at its loopback, so connections
- * are passed on. Publish the port on the host's loopback only: `docker run -p 127.0.0.1:3000:3000`.
+ * `npm run dev` in a container. A published port reaches the container's address, not its loopback, so this file forwards
+ * connections. Publish the port on the host's loopback only: `docker run -p 127.0.0.1:3000:3000`.
  */
 import { networkInterfaces } from 'node:os'
 import { forward } from './forward.ts'

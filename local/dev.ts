@@ -1,4 +1,4 @@
-/** `npm run dev`: the service on this machine, with two orgs to try it with. Ctrl-C ends it and leaves nothing running. */
+/** `npm run dev`: the service on this machine, with two sample orgs. Ctrl-C stops all of it. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,8 +13,8 @@ import { type DevState, readDevState, writePrivateFile } from './state.ts'
 const usage = `Usage: npm run dev -- [--port 3000] [--fresh] [--cors-origin https://dashboard.example.com]
 
   --port         the port to serve on (default 3000)
-  --fresh        forget all data and start over
-  --cors-origin  an origin that browsers may call from; may be repeated`
+  --fresh        delete all data and start over
+  --cors-origin  an origin that browsers may call from; repeatable`
 
 const folder = join(import.meta.dirname, '..', '.local')
 const stateFile = join(folder, 'dev.json')
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   readableLogs(process.stdout)
   writePrivateFile(join(folder, '.gitignore'), '*\n')
   const { port, corsOrigins } = options
-  // Nothing is deleted before this process has the port and the folder.
+  // Delete only after this process holds the port and the folder.
   const prepare = async (servedPort: number) => {
     await lockFolder(folder, servedPort)
     if (options.fresh) for (const name of dataFiles) rmSync(join(folder, name), { force: true })
@@ -44,14 +44,14 @@ async function main(): Promise<void> {
   )
   endOnSignal(service)
   void service.engineEnded.then((said) => {
-    console.error(`The DynamoDB engine has ended, and the service with it; start it again: npm run dev\n${said}`)
+    console.error(`The DynamoDB engine stopped, and with it the service. Start it again: npm run dev\n${said}`)
     process.exit(1)
   })
   const state: DevState = { url: service.url, issuer: service.issuer.url, orgs: await orgsToTry(service) }
   writePrivateFile(stateFile, `${JSON.stringify(state, null, 2)}\n`)
   const [org] = state.orgs
   if (org) service.prefillReference(async () => (await mintTokens(service.issuer, org.org_id)).owner)
-  // For a person; a pipe gets request lines only.
+  // For a terminal; a pipe gets request lines only.
   console.error(welcome(state))
 }
 
@@ -75,7 +75,7 @@ function requireOrigin(text: string): void {
   throw new UsageError(`--cors-origin must be an origin like https://dashboard.example.com, not ${text}${meant}`)
 }
 
-/** The orgs of the last run with new tokens, if their data is still there; otherwise new ones. */
+/** The orgs of the last run with new tokens, if their data exists; otherwise new orgs. */
 async function orgsToTry(service: Service): Promise<DevState['orgs']> {
   const { findOrg } = await import('../shared/orgs/record.ts')
   const known = readDevState(stateFile)?.orgs ?? []
@@ -95,7 +95,7 @@ function endOnSignal(service: Service): void {
   if (process.env.npm_lifecycle_event) endWithShell(end)
 }
 
-/** npm passes SIGTERM to its shell, which ends and does not pass it on. A changed parent process shows that. */
+/** npm passes SIGTERM to its shell, which exits without forwarding it. A changed parent process shows that. */
 function endWithShell(end: () => void): void {
   const shell = process.ppid
   const watch = setInterval(() => {
@@ -135,13 +135,12 @@ const isTaken = (error: unknown): boolean => (error as NodeJS.ErrnoException).co
 class TakenPort extends Error {
   constructor(port: number) {
     const next = port < 65_535 ? port + 1 : 3000
-    super(`Port ${port} is taken: stop what listens there, or serve elsewhere: npm run dev -- --port ${next}`)
+    super(`Port ${port} is in use: stop its process, or use another port: npm run dev -- --port ${next}`)
   }
 }
 
 function explain({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'EACCES')
-    return 'This port needs more rights than you have; choose one above 1023: npm run dev -- --port 3000'
+  if (code === 'EACCES') return 'This port requires more rights; choose one above 1023: npm run dev -- --port 3000'
   return message
 }
 

@@ -1,4 +1,4 @@
-/** A real DynamoDB engine on loopback: the bundled binary, one on the PATH, or any endpoint that one names. */
+/** A real DynamoDB engine on loopback: the bundled binary, one on the PATH, or a configured endpoint. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -15,7 +15,7 @@ import { tableSchema } from '../shared/table/schema.ts'
 
 export interface Engine {
   endpoint: string
-  /** Settles with what the engine said when it ends without being stopped. */
+  /** Resolves with the engine's output if it ends unexpectedly. */
   ended: Promise<string>
   stop(): Promise<void>
 }
@@ -32,7 +32,7 @@ export async function startEngine(databaseFile?: string): Promise<Engine> {
   const child = spawn(
     'sh',
     ['-c', endsWithItsInput, 'engine', findBinary(), ...options],
-    // A process group of its own: Ctrl-C reaches us alone, and we end it once the last request is answered.
+    // A separate process group: Ctrl-C reaches only us, and we stop the engine after the last request.
     { stdio: ['pipe', 'ignore', 'pipe'], detached: true },
   )
   const said: Buffer[] = []
@@ -51,7 +51,7 @@ export async function startEngine(databaseFile?: string): Promise<Engine> {
   return { endpoint, ended, stop }
 }
 
-/** An engine that runs already, and goes on running after us. */
+/** An engine that already runs, and keeps running after us. */
 async function attachTo(endpoint: string): Promise<Engine> {
   await fetch(endpoint).catch(() => {
     throw new Error(
@@ -62,8 +62,7 @@ async function attachTo(endpoint: string): Promise<Engine> {
 }
 
 /**
- * Runs the engine until the pipe from us closes. A process that is killed closes its pipes, however it is killed, so the
- * engine never stays behind on its port.
+ * Runs the engine until our pipe closes. A killed process always closes its pipes, so the engine never keeps its port.
  */
 const endsWithItsInput = `exec 3<&0
 "$@" &
@@ -71,7 +70,7 @@ engine=$!
 { cat <&3 >/dev/null; kill "$engine" 2>/dev/null; } &
 wait "$engine"`
 
-/** @throws Error for what is not the URL of an engine */
+/** @throws Error for an invalid engine URL */
 export function requireEndpoint(text: string): string {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
   throw new Error(`DYNAMODB_ENDPOINT must be the URL of a DynamoDB engine, like http://127.0.0.1:8000, not ${text}`)
@@ -101,7 +100,7 @@ function bundledBinary(): string | undefined {
   }
 }
 
-/** A port that nobody listens on at the moment. */
+/** A free port. */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
@@ -132,7 +131,7 @@ async function stopChild(child: ChildProcess): Promise<void> {
   await ended
 }
 
-/** Makes the table as the Storage stack declares it, unless it is there. */
+/** Creates the table as the Storage stack declares it, unless it exists. */
 export async function createTable(endpoint: string, name: string): Promise<void> {
   const client = new DynamoDBClient({ endpoint })
   const { partitionKey, sortKey, timeToLive } = tableSchema

@@ -1,4 +1,4 @@
-/** The environment of `npm run dev`: which variables of the shell it reads, and what is wrong with a value. */
+/** The environment of `npm run dev`: the variables that it reads from the shell, and their checks. */
 import { runtimes } from '../shared/execution/local-target.ts'
 import { writtenUrlFault } from '../shared/outbound/written-url.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
@@ -13,12 +13,12 @@ const readNames: ReadonlySet<string> = new Set([
   environmentNames.localRuntime,
 ])
 
-/** Selects another AWS account or token than the local doubles expect. */
+/** Variables that select another AWS account or token than the local doubles expect. */
 const awsNames = ['AWS_PROFILE', 'AWS_SESSION_TOKEN']
 
 /**
- * Checks what the shell sets, and removes what belongs to a deployed stage: a secret's ARN or an issuer's claim names in the
- * shell would make the local service call AWS or refuse its own tokens.
+ * Checks the shell's variables, and removes those of a deployed stage: a secret's ARN or an issuer's claim names would make the
+ * local service call AWS or refuse its tokens.
  *
  * @throws Error naming the variable and the fix
  */

@@ -1,7 +1,6 @@
 /**
- * EventBridge on loopback, as far as this service uses it: PutEvents with its limits, one bus whose rule hands events to
- * the projector in AWS's own envelope, two more attempts of what failed and then a dead letter that can be seen, and the
- * schedule of the sweep.
+ * EventBridge on loopback, as far as this service uses it: PutEvents with its limits, a bus with the projector's rule and AWS's
+ * envelope, two retries, visible dead letters, and the schedule of the sweep.
  */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -11,7 +10,7 @@ import { webhookSource } from '../shared/stripe-events/event.ts'
 export const eventsPath = '/local/events'
 export const localBusName = 'octomil-settings-local'
 
-/** What a rule's target is handed. */
+/** Input of a rule's target. */
 export interface Envelope {
   version: '0'
   id: string
@@ -24,7 +23,7 @@ export interface Envelope {
   detail: unknown
 }
 
-/** An event that was tried to the end, as Lambda tells of it. */
+/** An event after its last attempt, in the form of Lambda's dead letters. */
 export interface DeadLetter {
   timestamp: string
   requestContext: { condition: 'RetriesExhausted'; approximateInvokeCount: number }
@@ -37,9 +36,9 @@ export interface EventBridgeOptions {
   project(envelope: Envelope): Promise<void>
   /** Target of the schedule. */
   sweep(): Promise<void>
-  /** The pauses before the second and the third attempt; AWS's are a minute and two. */
+  /** Pauses before the second and third attempt. AWS waits one and two minutes. */
   retryAfterMs?: readonly number[]
-  /** How often the sweep runs by itself; never without it. */
+  /** Interval of the sweep. Default: no schedule. */
   sweepEveryMs?: number
 }
 
@@ -47,9 +46,9 @@ export interface LocalEventBridge {
   deadLetters: readonly DeadLetter[]
   serves(path: string): boolean
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>
-  /** Puts an event on the bus as whoever it is from, such as a partner. */
+  /** Puts an event on the bus with any source, such as a partner's. */
   deliver(source: string, detailType: string, detail: unknown): Envelope
-  /** Waits until every event that was put is projected or a dead letter. */
+  /** Waits until every event is projected or a dead letter. */
   idle(): Promise<void>
   close(): Promise<void>
 }
@@ -176,7 +175,7 @@ async function putEvents(request: IncomingMessage, response: ServerResponse, { d
   const type = 'application/x-amz-json-1.1'
   const refuse = (name: string, message: string) => send(response, 400, { __type: name, message }, type)
   if (request.headers['x-amz-target'] !== 'AWSEvents.PutEvents') {
-    return refuse('UnknownOperationException', 'this stand-in for EventBridge does not have that operation')
+    return refuse('UnknownOperationException', 'this EventBridge double does not support that operation')
   }
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -199,7 +198,7 @@ interface EntryResult {
   ErrorMessage?: string
 }
 
-/** Takes one entry, or refuses it as AWS does: within an answer that is otherwise fine. */
+/** Accepts one entry, or refuses it as AWS does: inside a successful answer. */
 function put({ Source, DetailType, Detail, EventBusName }: Entry, deliver: Parts['deliver']): EntryResult {
   const refuse = (ErrorCode: string, ErrorMessage: string): EntryResult => ({ ErrorCode, ErrorMessage })
   if (Source === '' || DetailType === '' || Detail === '') {
@@ -208,7 +207,7 @@ function put({ Source, DetailType, Detail, EventBusName }: Entry, deliver: Parts
   if (Source.startsWith('aws.')) return refuse('NotAuthorizedForSourceException', 'Not authorized for the source.')
   const detail = parse(Detail)
   if (typeof detail !== 'object' || detail === null) return refuse('MalformedDetail', 'Detail is malformed.')
-  // An event that no rule matches is taken and goes nowhere.
+  // An event without a matching rule is accepted and dropped.
   if (EventBusName !== localBusName || Source !== webhookSource) return { EventId: randomUUID() }
   return { EventId: deliver(Source, DetailType, detail).id }
 }

@@ -1,4 +1,4 @@
-/** One service at a time in a data folder: the lock names the process and the port that hold it. */
+/** One service at a time in a data folder: the lock has the process and the port of its holder. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -15,8 +15,8 @@ const startingMs = 15_000
 export type Release = () => void
 
 /**
- * Takes the folder for this process. A lock whose process is gone, or whose port nothing answers on, is taken over: after a
- * crash its number may belong to another program.
+ * Locks the folder for this process. It takes over a lock whose process is gone or whose port does not answer: after a crash, another
+ * program may have the process id.
  *
  * @throws Error naming the process and the port of the service that holds it
  */
@@ -57,7 +57,7 @@ async function isHeld({ pid, port, startedAtMs }: Holder): Promise<boolean> {
   try {
     process.kill(pid, 0)
   } catch (error) {
-    // A process of another user is there all the same.
+    // A process of another user exists too.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
   if (Date.now() - startedAtMs < startingMs) return true

@@ -1,12 +1,12 @@
-/** Passes TCP connections on to the service, which listens on loopback only. */
+/** Forwards TCP connections to the service, which listens on loopback only. */
 import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
 
-/** Listens on an address, and passes each connection on to a port of loopback. */
+/** Listens on an address, and forwards each connection to a port of loopback. */
 export async function forward(address: string, port: number, toPort: number): Promise<Server> {
   const server = createServer((from) => {
     const to = connect(toPort, '127.0.0.1')
-    // Either end can hang up at any time; the other has to follow.
+    // Either end can close at any time; close the other too.
     from.on('error', () => to.destroy())
     to.on('error', () => from.destroy())
     from.pipe(to).pipe(from)

@@ -1,5 +1,5 @@
 /**
- * Answers of the local gateway: those that API Gateway makes itself, and a function's output as it reads that.
+ * Answers of the local gateway: API Gateway's, and those from a function's output.
  * `docs/gateway.md` has the source of each rule.
  */
 import type { ServerResponse } from 'node:http'
@@ -21,7 +21,7 @@ const messages = {
   503: 'Service Unavailable',
 } as const
 
-/** API Gateway's own answer: JSON with a `message`, and no problem details. */
+/** An answer of API Gateway: JSON with a `message`, without problem details. */
 export const ownAnswer = (statusCode: keyof typeof messages): GatewayAnswer =>
   jsonAnswer(statusCode, JSON.stringify({ message: messages[statusCode] }))
 
@@ -71,10 +71,10 @@ const isScalars = (value: unknown): value is Record<string, string | number | bo
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((entry) => typeof entry === 'string')
 
-/** Sends an answer. Each cookie is a `set-cookie` of its own, and the connection's headers are the gateway's. */
+/** Sends an answer. Each cookie is a separate `set-cookie`. The gateway sets the connection's headers. */
 export function sendAnswer(response: ServerResponse, { statusCode, headers, cookies, body }: GatewayAnswer): void {
   const sent = Object.entries(headers).filter(([name]) => !isHopByHop(name) && name !== 'content-length')
-  // The length of a HEAD would be that of the GET, which is not known here.
+  // The length of a HEAD is that of the GET, which is unknown here.
   const hasLength = statusCode !== 204 && statusCode !== 304 && response.req.method !== 'HEAD'
   response.writeHead(statusCode, {
     ...Object.fromEntries(sent),

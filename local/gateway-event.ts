@@ -27,7 +27,7 @@ export function toEvent(
   const headers = headersOf(request)
   const { cookie } = request.headersDistinct
   const query = [...new Set(url.searchParams.keys())].map((name) => [name, url.searchParams.getAll(name).join(',')])
-  // Bytes that are no text stay bytes, so that the function sees them.
+  // Binary content stays base64, so that the function gets the bytes.
   const isBase64Encoded = body.length > 0 && !(textTypes.test(headers['content-type'] ?? '') && isUtf8(body))
   const now = new Date()
   return {
@@ -65,7 +65,7 @@ const httpOf = (request: IncomingMessage, url: URL): APIGatewayProxyEventV2['req
   method: request.method ?? 'GET',
   path: decodedPath(url.pathname),
   protocol: `HTTP/${request.httpVersion}`,
-  // The connection's own address: a client writes X-Forwarded-For itself.
+  // The connection's address: a client can forge X-Forwarded-For.
   sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
   userAgent: request.headers['user-agent'] ?? '',
 })

@@ -1,6 +1,6 @@
 /**
- * API Gateway's HTTP API and Lambda on one machine: routes, permissions, throttles, limits and their own answers.
- * `docs/gateway.md` names the source of each behaviour, and lists those that are not verified.
+ * API Gateway's HTTP API and Lambda on one machine: routes, permissions, throttles, limits and their answers.
+ * `docs/gateway.md` has the source of each behaviour, and lists the unverified ones.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ulid } from 'ulid'
@@ -22,11 +22,11 @@ import { type TakeToken, tokenBuckets } from './token-bucket.ts'
 export type LambdaHandler = (event: unknown, context: unknown) => Promise<unknown>
 
 export interface GatewayOptions {
-  /** The default throttle of each route; without it no request is throttled. */
+  /** Default throttle of each route. Without it, no throttling. */
   throttle?: Throttle
   /** The clock of the throttle, in milliseconds. */
   now?: () => number
-  /** Loads the handler of a function by its name, `api-keys/list`. */
+  /** Loads a function's handler by name, `api-keys/list`. */
   load?: (name: string) => Promise<LambdaHandler>
   /** The end of the SourceArn in the permission of an operation's function. */
   permission?: (operation: Operation) => string
@@ -51,10 +51,10 @@ type Gateway = Required<Omit<GatewayOptions, 'throttle' | 'now' | 'permission'>>
 
 const api: ApiName = { region: 'us-east-1', account: '000000000000', apiId: 'local' }
 const bodyLimitBytes = 10 * 1024 * 1024
-/** Of the request line and all header values together. */
+/** Maximum of the request line and all header values together. */
 const headLimitBytes = 10_240
 
-/** Handles requests as API Gateway and Lambda together do. */
+/** Handles requests as API Gateway and Lambda do. */
 export function createGateway({
   throttle,
   now = () => performance.now(),
@@ -120,7 +120,7 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   return size > bodyLimitBytes ? undefined : Buffer.concat(chunks)
 }
 
-/** Calls the function, and gives up when the integration's time is over; the function runs on. */
+/** Calls the function until the integration times out. The function keeps running. */
 async function integrate(gateway: Gateway, matched: Matched, received: ReceivedRequest): Promise<GatewayAnswer> {
   const event = toEvent(received, matched, { accountId: api.account, apiId: api.apiId })
   if (received.body.length > 0 && Buffer.byteLength(JSON.stringify(event)) > lambdaPayloadLimitBytes)
@@ -129,7 +129,7 @@ async function integrate(gateway: Gateway, matched: Matched, received: ReceivedR
   return within(gateway.integrationTimeoutMs, invoked, () => ownAnswer(503))
 }
 
-/** Runs the function as Lambda does: what it throws, and running out of time, are a 500. */
+/** Runs the function as Lambda does: an error or a timeout is a 500. */
 async function invoke(
   { load, functionTimeoutMs }: Gateway,
   name: string,
@@ -150,7 +150,7 @@ async function invoke(
   }
 }
 
-/** What `work` gives, or `otherwise` when it takes longer. */
+/** The result of `work`, or `otherwise` after the timeout. */
 async function within<T>(ms: number, work: Promise<T>, otherwise: () => T): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<T>((resolve) => {

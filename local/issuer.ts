@@ -1,4 +1,4 @@
-/** An OIDC issuer on loopback: discovery, published keys, and tokens for any person of any org. */
+/** An OIDC issuer on loopback: discovery, keys, and tokens for any person and org. */
 import { existsSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'

@@ -1,6 +1,6 @@
 /**
  * KMS on loopback, as far as this service calls it: Encrypt, Decrypt and DescribeKey of one symmetric key, with real
- * AES-256-GCM and the encryption context authenticated, so that a wrong context fails here as it does in AWS.
+ * AES-256-GCM and an authenticated encryption context, so a wrong context fails as in AWS.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -30,7 +30,7 @@ interface KmsRequest {
   EncryptionContext?: Record<string, string>
 }
 
-/** A handler for requests to `kmsPath`, with a key that is kept in `keyFile`. */
+/** A handler for requests to `kmsPath`, with a key stored in `keyFile`. */
 export function createKms(keyFile?: string) {
   const key = loadKey(keyFile)
   const operations: Record<string, (request: KmsRequest) => object> = {
@@ -55,8 +55,7 @@ export function createKms(keyFile?: string) {
     const headers = { 'content-type': 'application/x-amz-json-1.1' }
     try {
       const operation = operations[String(request.headers['x-amz-target'])]
-      if (!operation)
-        throw new KmsError('UnknownOperationException', 'this stand-in for KMS does not have that operation')
+      if (!operation) throw new KmsError('UnknownOperationException', 'this KMS double does not support that operation')
       const answer = operation(JSON.parse(Buffer.concat(chunks).toString('utf8')) as KmsRequest)
       response.writeHead(200, headers).end(JSON.stringify(answer))
     } catch (error) {
@@ -102,6 +101,9 @@ function decrypt(key: Buffer, request: KmsRequest): string {
       .setAuthTag(blob.subarray(ivBytes, ivBytes + tagBytes))
     return Buffer.concat([decipher.update(blob.subarray(ivBytes + tagBytes)), decipher.final()]).toString('base64')
   } catch {
-    throw new KmsError('InvalidCiphertextException', 'the ciphertext or its encryption context is not what was sealed')
+    throw new KmsError(
+      'InvalidCiphertextException',
+      'the ciphertext or its encryption context does not match the encryption',
+    )
   }
 }

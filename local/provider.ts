@@ -1,11 +1,11 @@
 /**
  * A cloud AI provider on loopback that speaks OpenAI's protocol as far as this service calls it: `GET /models` with a key,
- * for trying connections and runtimes without an account anywhere.
+ * to try connections and runtimes without an account.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 export const providerPath = '/local/provider'
-/** The key that it takes; any other is refused as providers refuse. */
+/** The accepted key. Other keys are refused as providers do. */
 export const providerKey = 'sk-local-7Q2mXw4z0001'
 
 const models = ['llama-3.3-70b', 'mistral-small', 'qwen3-32b']
@@ -19,10 +19,10 @@ function answerTo(path: string, authorization: string | undefined) {
   if (!/^\/local\/provider\/v1\/models(?:\?|$)/.test(path))
     return { status: 404, body: error('not_found', 'This provider has only /v1/models.') }
   if (authorization !== `Bearer ${providerKey}`)
-    // Said with the key itself, whoever called would be shown a blot: nothing that looks like a secret gets through.
+    // Without the key in the message: diagnostics mask everything that looks like a secret.
     return {
       status: 401,
-      body: error('invalid_api_key', 'Incorrect API key provided; it takes the key that the README names.'),
+      body: error('invalid_api_key', 'Incorrect API key provided; use the key in the README.'),
     }
   return { status: 200, body: { object: 'list', data: models.map((id) => ({ id, object: 'model' })) } }
 }

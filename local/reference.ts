@@ -16,13 +16,13 @@ export function answerReferenceScript(_request: IncomingMessage, response: Serve
 }
 
 /**
- * Whether a request is for the page, by a loopback name. A web site whose own name resolves to this machine (DNS rebinding)
+ * Whether a request is for the page, by a loopback name. A web site whose name resolves to this machine (DNS rebinding)
  * gets the page without a token.
  */
 export const asksForPrefilled = ({ method, url, headers }: IncomingMessage): boolean =>
   method === 'GET' && url === referencePath && /^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? '')
 
-/** Answers the page with a token that `mint` makes for each load, so that it has not expired. */
+/** Answers the page. `mint` creates a token for each load, so it has not expired. */
 export const prefilledReference =
   (mint: () => Promise<string>) =>
   async (_request: IncomingMessage, response: ServerResponse): Promise<void> => {

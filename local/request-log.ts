@@ -1,6 +1,6 @@
 /** In a terminal, turns the structured log lines into lines for people; piped, they stay JSON. */
 
-/** Rewrites JSON log lines on their way to a terminal. Whatever is not one passes as it is. */
+/** Rewrites JSON log lines for a terminal. Other output is unchanged. */
 export function readableLogs(stream: NodeJS.WriteStream): void {
   if (!stream.isTTY) return
   const write = stream.write.bind(stream) as (text: string) => boolean
@@ -10,7 +10,7 @@ export function readableLogs(stream: NodeJS.WriteStream): void {
   }
 }
 
-/** What is shown of a piece of output. */
+/** The text to show for a chunk of output. */
 export const readableText = (text: string): string =>
   text.replaceAll(/^(\{.*\})(\n|$)/gm, (_line, json: string, end: string) => {
     const shown = readable(json)
@@ -22,7 +22,7 @@ const plain = '\u001b[0m'
 /** https://no-color.org */
 const isPlain = (): boolean => Boolean(process.env.NO_COLOR)
 
-/** Stripe tells a dozen things of each that matters here; the line of an event that was applied stands for its delivery. */
+/** Stripe sends many events per relevant change. Only applied events get a line. */
 const untold: ReadonlySet<unknown> = new Set([
   'Stripe event received',
   'Stripe event is not for us',

@@ -28,31 +28,31 @@ import type { DevState } from './state.ts'
 export interface ServiceOptions {
   /** 0 for any free port. */
   port: number
-  /** Where data and keys are kept; without it, in memory. */
+  /** Folder for data and keys. Default: in memory. */
   folder?: string
   tableName?: string
   corsOrigins?: readonly string[]
-  /** Runs when the port is taken, and before anything of the folder is read. */
+  /** Runs after the port is bound, and before the folder is read. */
   prepare?: (port: number) => Promise<void>
-  /** How often the sweep of billing runs by itself; never without it. */
+  /** Interval of the billing sweep. Default: no schedule. */
   sweepEveryMs?: number
-  /** The default throttle of each route; without it no request is throttled. */
+  /** Default throttle of each route. Without it, no throttling. */
   throttle?: Throttle
 }
 
 export interface Service {
-  /** Fills a token in on the reference page, from the next load on. */
+  /** Adds a token to the reference page, from the next load on. */
   prefillReference(mint: () => Promise<string>): void
   url: string
   issuer: Issuer
   stripe: LocalStripe
   events: LocalEventBridge
-  /** Settles with what the engine said when it ends by itself. */
+  /** Resolves with the engine's output if it ends unexpectedly. */
   engineEnded: Promise<string>
   close(): Promise<void>
 }
 
-/** Starts the service. Sets the process's environment as a deployment sets its functions'. */
+/** Starts the service. Sets the process's environment like that of deployed functions. */
 export async function startService({
   port,
   folder,
@@ -63,7 +63,7 @@ export async function startService({
   throttle,
 }: ServiceOptions): Promise<Service> {
   const inFolder = (name: string) => (folder ? join(folder, name) : undefined)
-  // Who comes before everything is up waits for it: the port is taken first, since the issuer's URL has it in it.
+  // Early requests wait until everything runs: the port is bound first, because the issuer's URL contains it.
   const ready = Promise.withResolvers<RequestHandler>()
   const server = createServer(async (request, response) => (await ready.promise)(request, response))
   await listen(server, port)
@@ -115,7 +115,7 @@ async function listen(server: Server, port: number): Promise<void> {
 }
 
 function setAwsEnvironment(url: string): void {
-  // The names and the values are the SDK's; the credentials mean nothing to the doubles.
+  // Variables of the SDK. The doubles ignore the credentials.
   process.env.AWS_REGION = 'us-east-1'
   process.env.AWS_ACCESS_KEY_ID = 'local'
   process.env.AWS_SECRET_ACCESS_KEY = 'local'
@@ -123,7 +123,7 @@ function setAwsEnvironment(url: string): void {
   process.env.AWS_ENDPOINT_URL_EVENTBRIDGE = url + eventsPath
 }
 
-/** A runtime of this machine can be registered and tested; nothing else that is not public can. */
+/** A runtime on this machine can be registered and tested. Other private addresses are refused. */
 export const localCidrs: readonly string[] = ['127.0.0.0/8', '::1/128']
 
 function setServiceEnvironment(tableName: string, issuerUrl: string): void {
@@ -146,7 +146,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
 }
 
 /**
- * Checks the variables of a real Stripe account in test mode, before anything is deleted or started.
+ * Checks the variables of a real Stripe account in test mode, before the service deletes or starts anything.
  *
  * @throws Error naming the variable and the fix
  */
@@ -154,7 +154,7 @@ function requireStripe(url: string): void {
   const key = process.env[environmentNames.stripeSecretKey]
   if (key && !/^[rs]k_test_/.test(key)) {
     throw new Error(
-      `${environmentNames.stripeSecretKey} must be a test key here (sk_test_…): this is no place for real money.`,
+      `${environmentNames.stripeSecretKey} must be a test key (sk_test_…): a live key would move real money.`,
     )
   }
   if (key && key !== stripeSecretKey) {
@@ -176,7 +176,7 @@ function requireStripe(url: string): void {
   }
 }
 
-/** The local Stripe, unless the shell has the test key of a real account. */
+/** The local Stripe, unless the shell sets a real account's test key. */
 function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void {
   process.env[environmentNames.dashboardOrigins] = [...corsOrigins, url].join(',')
   if ((process.env[environmentNames.stripeSecretKey] ?? stripeSecretKey) !== stripeSecretKey) return
@@ -208,13 +208,13 @@ function everything(
     try {
       await handlerOf(request.url ?? '/')(request, response)
     } catch {
-      // Whoever hung up in the middle of a body: nobody is there to be answered.
+      // The client disconnected while sending the body: there is no connection to answer.
       response.destroy()
     }
   }
 }
 
-/** For people who open the address that is printed first; a deployed stage has nothing at its root. */
+/** Redirects people who open the first printed address. A deployed stage has no root page. */
 const toReference: RequestHandler = (_request, response) => {
   response.writeHead(302, { location: referencePath }).end()
 }
@@ -224,14 +224,14 @@ async function close(server: Server, stripe: LocalStripe, events: LocalEventBrid
   await events.close()
   const closed = new Promise((resolve) => server.close(resolve))
   server.closeIdleConnections()
-  // Whoever still holds a connection open has had two seconds to finish.
+  // Open connections have had two seconds to finish.
   const force = setTimeout(() => server.closeAllConnections(), 2000)
   await closed
   clearTimeout(force)
   await engine.stop()
 }
 
-/** What is seeded: one org as everybody begins, and one that has every feature. */
+/** Seeded orgs: one on the default plan, and one with every feature. */
 export const seededOrgs: readonly SeededOrg[] = [{ name: 'Acme' }, { name: 'Globex', plan: 'enterprise' }]
 
 interface SeededOrg {
@@ -239,7 +239,7 @@ interface SeededOrg {
   plan?: PlanCode
 }
 
-/** Makes two orgs with keys, so that tenants can be tried, and tokens for each role of each. */
+/** Creates two orgs with keys, to try tenants, and tokens for each role. */
 export async function seed(service: Service): Promise<DevState['orgs']> {
   const { createOrg, createOrgKey, findOrgIdByName, setPlan } = await import('../shared/operator/orgs.ts')
   const maker = () => ({ name: 'local-seed', requestId: 'local-seed', deadline: new Date(Date.now() + 10_000) })

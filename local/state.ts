@@ -1,4 +1,4 @@
-/** What the local service keeps in `.local/`: its data, its keys, and `dev.json` for scripts and people. */
+/** Files of the local service in `.local/`: data, keys, and `dev.json` for scripts and people. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { UsageError } from '../bin/usage.ts'
@@ -21,7 +21,7 @@ export function writePrivateFile(file: string, content: string): void {
   writeFileSync(file, content, { mode: 0o600 })
 }
 
-/** The state of the last run; undefined when there is none that can be read. */
+/** The state of the last run; undefined if there is no readable one. */
 export function readDevState(file: string): DevState | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as DevState
@@ -30,7 +30,7 @@ export function readDevState(file: string): DevState | undefined {
   }
 }
 
-/** @throws UsageError listing the organizations, for a name or an id that is not among them */
+/** @throws UsageError listing the organizations, for an unknown name or id */
 export function chooseOrg({ orgs }: DevState, idOrName?: string): DevState['orgs'][number] {
   const wanted = idOrName?.toLowerCase()
   const chosen = orgs.find(

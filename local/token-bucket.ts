@@ -1,4 +1,4 @@
-/** Token buckets, one for each route, as API Gateway throttles with. */
+/** Token buckets per route, as in API Gateway. */
 import type { RouteThrottles, Throttle } from '../functions/throttles.ts'
 
 interface Bucket {

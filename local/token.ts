@@ -9,9 +9,9 @@ import { chooseOrg, readDevState } from './state.ts'
 const usage = `Usage: npm run -s token -- [--org <id or name>] [--role owner|admin|member] [--ttl <seconds>] [--sub <id>]
 
   --org   the organization (default: the first of npm run dev's)
-  --role  what the person is there (default owner)
-  --ttl   how many seconds the token is good for (default 3600; --ttl=-60 expired a minute ago)
-  --sub   who the person is (default local-<role>)`
+  --role  role of the person (default owner)
+  --ttl   lifetime of the token in seconds (default 3600; --ttl=-60 expired a minute ago)
+  --sub   id of the person (default local-<role>)`
 
 /** A year. */
 const mostSeconds = 365 * 24 * 60 * 60
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   if (!isRole(role)) throw new UsageError(`--role must be owner, admin or member, not ${role}`)
   const ttlSeconds = wholeNumber('--ttl', values.ttl, -mostSeconds, mostSeconds)
   if (values.org === '') throw new UsageError('--org must be the name or the id of an organization, not empty')
-  if (values.sub?.trim() === '') throw new UsageError('--sub must not be empty; leave it out for local-<role>')
+  if (values.sub?.trim() === '') throw new UsageError('--sub must not be empty; omit it for local-<role>')
   const state = readDevState(join(folder, 'dev.json'))
   if (!state) throw new Error('There is no local service yet; start it once with: npm run dev')
   const { org_id } = chooseOrg(state, values.org)

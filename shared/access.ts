@@ -1,6 +1,6 @@
-/** What a function may touch: its role, its variables and its network come from it. */
+/** What a function may access. Its IAM role, environment variables and network follow from it. */
 
-/** DynamoDB actions that a function may be granted. A transaction needs those of its parts; `Scan` is not among them. */
+/** DynamoDB actions that a function can be granted. A transaction needs the actions of its parts. There is no `Scan`. */
 export type TableAction =
   | 'GetItem'
   | 'Query'
@@ -10,18 +10,25 @@ export type TableAction =
   | 'ConditionCheckItem'
   | 'BatchGetItem'
 
-/** What the Lambda of an operation may touch, the pipeline's needs among it: nothing is added behind its back. */
+/** What the Lambda of an operation may access, including the needs of the pipeline. Nothing else is granted. */
 export interface Access {
   table: readonly TableAction[]
-  /** What it may do with the key that seals secrets, and for which purpose. No function can both seal and open. */
+  /** Its use of the KMS key, and for which purpose. No function can both encrypt and decrypt. */
   secrets?: { action: 'encrypt' | 'decrypt'; purpose: SecretPurpose }
-  /** Whether it calls hosts that customers name, through the outbound guard. */
+  /** It calls hosts that customers name, through the outbound guard. */
   internet?: true
-  /** It calls Stripe: it may read the secret that holds Stripe's key, and knows where dashboards are. */
+  /** It calls Stripe: it can read the secret with Stripe's key, and gets the origins of the dashboards. */
   stripe?: true
   /** It puts events on the service's bus. */
   events?: 'put'
 }
 
-/** What a secret is for: part of its encryption context, and of the condition that a function's role puts on it. */
+/** Reads single rows. Every operation needs `UpdateItem`: the pipeline counts requests and stamps API keys. */
+export const readAccess = { table: ['GetItem', 'UpdateItem'] } as const satisfies Access
+export const listAccess = { table: ['GetItem', 'Query', 'UpdateItem'] } as const satisfies Access
+/** Creates or changes rows in a commit. */
+export const changeAccess = { table: ['GetItem', 'PutItem', 'UpdateItem'] } as const satisfies Access
+export const deleteAccess = { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] } as const satisfies Access
+
+/** The purpose of a secret: part of its encryption context, and a condition in the role of each function that uses it. */
 export type SecretPurpose = 'sso' | 'integration' | 'cloud_connection' | 'cloud_credential' | 'local_target'

@@ -1,6 +1,6 @@
-/** How far apart two words are, to tell what a misspelled one may have meant. */
+/** The edit distance of two words, for suggestions about misspelled names. */
 
-/** How many letters have to be put in, left out, changed, or swapped with their neighbour. */
+/** Damerau-Levenshtein distance: letters to insert, delete, change, or swap with their neighbour. */
 export function editDistance(from: string, to: string): number {
   let [beforeLast, last]: [number[], number[]] = [[], Array.from({ length: to.length + 1 }, (_, column) => column)]
   for (let row = 1; row <= from.length; row++) {

@@ -1,9 +1,9 @@
-/** Zod's issues as faults of the input: one a field, an unknown field named itself and not its parent. */
+/** Turns Zod's issues into faults of the input: one per field. An unknown field is named itself, not its parent. */
 import type * as z from 'zod'
 import { editDistance } from './edit-distance.ts'
 import type { InputFault } from './problem.ts'
 
-/** More are of no use to anybody, and an answer must not grow with a hostile request. */
+/** More faults do not help, and an answer must not grow with a hostile request. */
 const maxFaults = 50
 const maxPathLength = 200
 
@@ -18,15 +18,15 @@ export const unknownField = (path: readonly PropertyKey[], message = unknownFiel
   message,
 })
 
-/** Options of every parse of a request: faults are worded from the value, and in our words where a schema has none. */
+/** Options for parsing requests: messages use the value, and our wording where the schema has none. */
 export const parseOptions: z.core.ParseContext<z.core.$ZodIssue> = { reportInput: true, error: messageFor }
 
 /**
- * The faults of a parse (run with `parseOptions`), under a path that leads to what was parsed.
+ * The faults of a parse with `parseOptions`. `under` is the path of the parsed value.
  *
- * Checks of one value go on after the first that fails, and most of what they find follows from it: a text where a list
- * belongs is too short a text as well. So the first fault stands. Of two bounds it is the last: `int` brings one of its
- * own, which tells nobody what is allowed. A body can have 50,000 faults: those that are not told are not worded.
+ * Zod continues after the first failed check, and later issues usually follow from it: a text in place of a list is
+ * also too short. So the first fault of a path counts. Of two bounds the last counts, since `int` adds a bound of its
+ * own that does not help. A body can have 50,000 faults; this words only the reported ones.
  */
 export function faultsOf(error: z.core.$ZodError, under: readonly PropertyKey[] = []): InputFault[] {
   const byPath = new Map<string, InputFault>()
@@ -50,7 +50,7 @@ function toFaults(issue: z.core.$ZodIssue, under: readonly PropertyKey[]): Input
   if (issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value')) {
     return [{ path: dotted(path), code: 'missing_field', message: 'is required' }]
   }
-  // The keys of a record have issues of their own inside.
+  // The issues of an invalid record key are nested.
   if (issue.code === 'invalid_key') {
     return issue.issues.map((inner) => ({ path: dotted(path), code: 'invalid_key', message: inner.message }))
   }
@@ -60,7 +60,7 @@ function toFaults(issue: z.core.$ZodIssue, under: readonly PropertyKey[]): Input
 const codeOf = (issue: z.core.$ZodIssue): string =>
   issue.code === 'custom' ? String(issue.params?.code ?? 'invalid_value') : issue.code
 
-/** Our words for an issue whose schema brings no message of its own. */
+/** Our wording for an issue without a message of its schema. */
 function messageFor(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case 'invalid_type':
@@ -84,7 +84,7 @@ function messageFor(issue: z.core.$ZodRawIssue): string {
   }
 }
 
-/** Zod names the values of a discriminator only where no option took them; its input is the object around it. */
+/** Zod lists the values of a discriminator only when no option matches. Then its input is the enclosing object. */
 function unionMessage({ input, discriminator, options }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>): string {
   if (!Array.isArray(options) || typeof discriminator !== 'string') return 'has none of the allowed forms'
   const value = typeof input === 'object' && input !== null ? Reflect.get(input, discriminator) : undefined
@@ -110,7 +110,7 @@ function butIs({ input, expected }: { input?: unknown; expected: string }): stri
   return name === undefined || expected === 'int' ? '' : `, not ${name}`
 }
 
-/** What a bound counts, by what it bounds; the value itself where that is a number. */
+/** The unit that a bound counts, by type; numbers have none. */
 const counted: Record<string, readonly [one: string, many: string]> = {
   string: ['character', 'characters'],
   array: ['entry', 'entries'],
@@ -125,22 +125,22 @@ function bound(origin: string, limit: number | bigint | Date | string, how: stri
   return one === undefined ? `be ${how} ${limit}` : `have ${how} ${limit} ${Number(limit) === 1 ? one : many}`
 }
 
-/** More are no help to whoever reads one line; the reference has them all. */
-const mostListed = 9
-/** What may be said back: it is short, and holds nothing that would leave the quotation or the line. */
+/** A one-line message with more values is hard to read; the reference lists all of them. */
+const maxListed = 9
+/** Values that a message can repeat: short, and without characters that leave the quotation or the line. */
 const quotable = /^[ -_a-~]{1,64}$/
-/** What is longer than every value by more is no typo of one, and may be a secret in the wrong field. */
-const mostExtra = 8
+/** A value that exceeds every allowed value by more than this is no typo. It may be a secret in the wrong field. */
+const maxExtra = 8
 
-/** Enums are not secret, so that a wrong value of one may be said back. */
+/** Enum fields hold no secrets, so the message can repeat a wrong value. */
 function notAllowed(input: unknown, values: readonly string[]): string {
-  const longest = Math.max(...values.map(({ length }) => length)) + mostExtra
+  const longest = Math.max(...values.map(({ length }) => length)) + maxExtra
   const given = typeof input === 'string' && input.length <= longest && quotable.test(input) ? input : undefined
   const near = given === undefined ? undefined : nearest(given, values)
   const what = given === undefined ? 'is' : `\`${given}\` is`
   const listed =
-    values.length > mostListed
-      ? `all ${values.length} are in the reference, /api/v1/docs`
+    values.length > maxListed
+      ? `see /api/v1/docs for all ${values.length}`
       : values.map((value) => `\`${value}\``).join(', ')
   const hint = given?.includes('*') ? wildcardHint(values) : near && `did you mean \`${near}\`?`
   return `${what} not one of the allowed values (${listed})${hint ? `; ${hint}` : ''}`
@@ -152,13 +152,13 @@ function wildcardHint(values: readonly string[]): string | undefined {
   return bundles.length === 0 ? undefined : `there are no wildcards; the bundles are ${bundles.join(' and ')}`
 }
 
-/** The value that a typo may have meant: at most a third of it is to be changed. */
+/** The value that a typo probably meant: at most a third of its letters differ. */
 export function nearest(given: string, values: readonly string[]): string | undefined {
   const text = given.trim().toLowerCase()
   let best: string | undefined
   let fewest = Math.floor(text.length / 3) + 1
   for (const value of values) {
-    // The length difference is a lower bound on the distance.
+    // The length difference is a lower bound on the edit distance; skip hopeless candidates.
     if (Math.abs(value.length - text.length) >= fewest) continue
     const edits = editDistance(text, value.toLowerCase())
     if (edits < fewest) [best, fewest] = [value, edits]

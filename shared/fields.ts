@@ -2,16 +2,16 @@
 import * as z from 'zod'
 import { lazy } from './lazy.ts'
 
-/** Characters that show nothing: blanks, and what Unicode calls ignorable, with the blank symbols that are neither. */
+/** Invisible characters: blanks, Unicode's ignorable characters, and blank symbols that are neither. */
 const invisible = /^[\s\p{Cf}\p{Default_Ignorable_Code_Point}\u2800\u{13441}\u{13442}\u{16fe4}\u{1d159}]*$/u
 const controls = /\p{Cc}/u
-/** Characters that turn the direction of text can make a page show another name. */
+/** Characters that change the direction of text can disguise a name. */
 const bidiControls = /\p{Bidi_Control}/u
 
-/** A fault that a regular expression would find, found by code: the document's patterns must be portable. */
+/** A format fault found by code, since patterns in the OpenAPI document must be portable. */
 const asFormat = (error: string) => ({ error, params: { code: 'invalid_format' } })
 
-/** Whether a text has anything to see. */
+/** Whether a text has a visible character. */
 export const isVisible = (text: string): boolean => !invisible.test(text)
 
 /** A name for people: visible, without control characters. */
@@ -24,12 +24,12 @@ export const nameField = (maxLength = 100) =>
     .refine(isVisible, asFormat('must not be blank'))
     .refine((name) => !bidiControls.test(name), asFormat('must not hold characters that change the direction of text'))
     .meta({
-      // What every client's regular expressions can say of these rules.
+      // The part of these rules that every client's regular expressions support.
       pattern: String.raw`^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$`,
       description: `A name for people: 1 to ${maxLength} characters, not blank, without control characters and without characters that change the direction of text.`,
     })
 
-/** A number in a query: decimal digits, and nothing else that JavaScript reads as a number. */
+/** A number in a query: decimal digits only, not JavaScript's other number formats. */
 export const countQuery = (min: number, max: number, fallback: number) =>
   z.preprocess(
     (text) => (typeof text === 'string' && /^(?:0|[1-9]\d{0,9})$/.test(text) ? Number(text) : text),
@@ -40,14 +40,14 @@ export const countQuery = (min: number, max: number, fallback: number) =>
       .default(fallback),
   )
 
-/** A reference to something of another part of the platform; what it names is not checked here. */
+/** A reference to an object of another part of the platform. This service does not check that it exists. */
 export const referenceField = lazy(() =>
   z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -'),
 )
 
 const isoLength = '2030-01-31T12:00:00.000Z'.length
 
-/** A calendar date and a time with its offset, in the extended and the basic form of ISO 8601. */
+/** A date and a time with offset, in the extended and the basic form of ISO 8601. */
 const instantPattern = new RegExp(
   [
     /^(?<year>\d{4})(?:-(?<month>\d\d)-(?<day>\d\d)|(?<basicMonth>\d\d)(?<basicDay>\d\d))/,
@@ -58,7 +58,7 @@ const instantPattern = new RegExp(
     .join(''),
 )
 
-/** Epoch milliseconds of an ISO 8601 instant; undefined when the text is none. */
+/** Epoch milliseconds of an ISO 8601 instant; undefined for any other text. */
 function instantMs(text: string): number | undefined {
   const parts = instantPattern.exec(text)?.groups
   if (!parts) return undefined
@@ -66,13 +66,13 @@ function instantMs(text: string): number | undefined {
   const [month, day] = [number(parts.month ? 'month' : 'basicMonth'), number(parts.day ? 'day' : 'basicDay')]
   const [hour, minute, second] = [number('hour'), number('minute'), number('second')]
   const [offsetHour, offsetMinute] = [number('offsetHour'), number('offsetMinute')]
-  // 24:00 ends a day. A leap second is the first second of the next minute.
+  // 24:00 is the end of a day. A leap second counts as the first second of the next minute.
   if (hour > 24 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59) return undefined
   const date = new Date(0)
-  // Not Date.UTC, which takes the years 0 to 99 for those of the last century.
+  // Date.UTC would read the years 0 to 99 as 1900 to 1999.
   date.setUTCFullYear(number('year'), month - 1, day)
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined
-  // A fraction is one of the last unit that is written.
+  // A fraction belongs to the last written unit.
   const unitMs = parts.second ? 1000 : parts.minute ? 60_000 : 3_600_000
   const fractionMs = Math.floor(Number(`0.${parts.fraction ?? 0}`) * unitMs)
   const timeMs = ((hour * 60 + minute) * 60 + second) * 1000 + fractionMs
@@ -83,7 +83,7 @@ function instantMs(text: string): number | undefined {
 
 const dayMs = 86_400_000
 
-/** An instant in ISO 8601, given with an offset; kept as UTC with milliseconds. */
+/** An ISO 8601 instant with an offset; stored as UTC with milliseconds. */
 export const instantField = lazy(() =>
   z
     .string()
@@ -95,7 +95,7 @@ export const instantField = lazy(() =>
       context.addIssue({ code: 'custom', message, params })
       return z.NEVER
     })
-    // Beyond these years, which an offset can lead to, ISO 8601 has more digits and no longer sorts as text.
+    // An offset can lead beyond these years, where ISO 8601 has more digits and no longer sorts as text.
     .refine((text) => text.length === isoLength, 'must be within the years 0000 to 9999 in UTC')
     .meta({ format: 'date-time' }),
 )
@@ -110,6 +110,6 @@ export const futureInstantField = lazy(() =>
 
 const pastInstant = { pastInstant: true }
 
-/** Whether a fault is one of time: the same request was without it earlier. */
+/** Whether the only fault is that the time has passed: the same request was valid earlier. */
 export const isPastInstant = (issue: z.core.$ZodIssue): boolean =>
   issue.code === 'custom' && issue.params?.pastInstant === true

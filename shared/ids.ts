@@ -1,4 +1,4 @@
-/** Ids: a typed prefix and a ULID in lower case, so that an id tells its kind and sorts by its birth. */
+/** Ids: a typed prefix and a ULID in lower case. An id shows its kind and sorts by its creation time. */
 import { randomInt } from 'node:crypto'
 import { decodeTime, monotonicFactory } from 'ulid'
 import * as z from 'zod'
@@ -6,11 +6,11 @@ import * as z from 'zod'
 const idPrefixes = ['org', 'key', 'conn', 'cred', 'tgt', 'int', 'aud'] as const
 export type IdPrefix = (typeof idPrefixes)[number]
 
-/** The library's own search for a source of randomness loads Web Crypto, which is 5 ms of a cold start. */
+/** The library's own random source loads Web Crypto, which costs 5 ms of a cold start. */
 const randomFraction = (): number => randomInt(randomLimit) / randomLimit
 const randomLimit = 2 ** 40
 
-// Monotonic: two records of one millisecond made by one process list in the order in which they were made.
+// Monotonic: records that one process creates in the same millisecond sort in the order of their creation.
 const nextUlid = monotonicFactory(randomFraction)
 
 /** A new id such as `key_01jd3v7k3q9x5m2n8r4t6w0y1z`. */
@@ -21,7 +21,7 @@ const ulidPattern = '[0-7][0-9a-hjkmnp-tv-z]{25}'
 
 export const idPattern = (prefix: IdPrefix): RegExp => new RegExp(`^${prefix}_${ulidPattern}$`)
 
-/** When an id was made, as ISO 8601. */
+/** The creation time of an id, as ISO 8601. */
 export const bornAt = (id: string): string =>
   new Date(decodeTime(id.slice(id.indexOf('_') + 1).toUpperCase())).toISOString()
 

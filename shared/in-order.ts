@@ -1,9 +1,13 @@
 /**
- * A record with its fields in the order in which people read them, and those of objects inside sorted. A table hands both
- * back in any order, and one resource with one strong `ETag` must be the same bytes every time.
+ * Orders the fields of a record for readers, and sorts the fields of nested objects. DynamoDB returns fields in any
+ * order, but a resource with a strong `ETag` must have the same bytes every time. Drops fields that `order` does not
+ * name.
  */
-export function inOrder<T extends object>(order: readonly (keyof T)[], record: T): T {
-  return Object.fromEntries(order.filter((name) => name in record).map((name) => [name, sorted(record[name])])) as T
+export function inOrder<T extends object, Name extends keyof T>(order: readonly Name[], record: T): Pick<T, Name> {
+  return Object.fromEntries(order.filter((name) => name in record).map((name) => [name, sorted(record[name])])) as Pick<
+    T,
+    Name
+  >
 }
 
 function sorted(value: unknown): unknown {

@@ -1,6 +1,6 @@
 /**
- * A value that is built when it is first asked for, and kept. Schemas are: a function needs those of its own request,
- * not those of its answers nor of its neighbours, and building all of them would be a third of a cold start.
+ * Builds a value on first use and keeps it. Used for schemas: a function needs only the schema of its own request.
+ * Building all schemas would take a third of a cold start.
  */
 export function lazy<T>(build: () => T): () => T {
   let built: { value: T } | undefined

@@ -1,4 +1,4 @@
-/** Errors as RFC 9457 problems, from one closed registry: adding a code is a change of the API's contract. */
+/** Errors as RFC 9457 problems, from a closed registry. A new code changes the API's contract. */
 
 type Category = 'request' | 'authentication' | 'permission' | 'billing' | 'state' | 'rate_limit' | 'server' | 'upstream'
 
@@ -47,7 +47,7 @@ export interface InputFault {
   message: string
 }
 
-/** Codes of the published list that are finer than ours. */
+/** Codes of the published API that are more specific than ours. */
 export type PublishedCode =
   | 'api_key_already_revoked'
   | 'api_key_not_found'
@@ -62,16 +62,16 @@ export type PublishedCode =
 
 interface ProblemDetails {
   errors?: readonly InputFault[]
-  /** Headers that the answer carries beside the problem, e.g. `Retry-After` in seconds. */
+  /** Headers of the answer, e.g. `Retry-After` in seconds. */
   headers?: Readonly<Record<string, string>>
-  /** Overrides the registry's flag where the single case knows better. */
+  /** Overrides the registry's flag for this case. */
   retryable?: boolean
-  /** The published face's own code for the case, where its list is finer. */
+  /** The more specific code of the published API, where there is one. */
   published?: PublishedCode
   cause?: unknown
 }
 
-/** The one error that handlers and layers throw on purpose; anything else that is thrown is answered as `server_error`. */
+/** The error that all layers throw on purpose. Any other error is answered as `server_error`. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError'
   readonly code: ProblemCode
@@ -92,7 +92,7 @@ export class ProblemError extends Error {
 export const isRetryable = ({ code, details }: ProblemError): boolean =>
   details.retryable ?? problemKinds[code].retryable
 
-/** `invalid_input` for faults that each name a field and say what is wanted. */
+/** `invalid_input` for faults that each name a field and the fix. */
 export function invalidInput(errors: readonly InputFault[]): ProblemError {
   const [first] = errors
   const where = first?.path ? `${first.path}: ` : ''
@@ -105,11 +105,11 @@ export const invalidCursor = (): ProblemError =>
     {
       path: 'cursor',
       code: 'invalid_cursor',
-      message: 'is malformed or was made for other filters; start again without it',
+      message: 'is malformed or from a list with other filters; start again without it',
     },
   ])
 
-/** The same words for what is missing and for what belongs to another org. */
+/** The same message for a missing resource and for one of another org. */
 export const notFound = (): ProblemError =>
   new ProblemError('not_found', 'No such resource exists in this organization.')
 
@@ -132,4 +132,4 @@ export function problemBody(problem: ProblemError, requestId: string, instance: 
 }
 
 export const requestTimeout = (): ProblemError =>
-  new ProblemError('request_timeout', 'The request took too long and was given up; it may still take effect.')
+  new ProblemError('request_timeout', 'The request took too long. It may still take effect.')

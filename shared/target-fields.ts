@@ -1,4 +1,4 @@
-/** Settings that every kind of target has, for inference to choose by. */
+/** Settings by which inference chooses a target, the same for every kind of target. */
 import * as z from 'zod'
 import { lazy } from './lazy.ts'
 
@@ -7,7 +7,7 @@ export const choiceFields = lazy(() => ({
   weight: z.int().min(0).max(1000).meta({ description: 'For the strategy `weighted`: its share; 0: none.' }),
 }))
 
-/** Values of a target whose request does not name them. */
+/** Defaults for requests that leave these fields out. */
 export const choiceDefaults = { priority: 100, weight: 1 }
 
 export const rateLimitFields = lazy(() => ({

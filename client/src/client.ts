@@ -1,4 +1,4 @@
-/** The client: calls by method and path, typed by the API's own description. */
+/** The client: calls by method and path, typed by the OpenAPI document. */
 import createClient from 'openapi-fetch'
 import type { HttpMethod } from 'openapi-typescript-helpers'
 import type { Answer, Call, EntryOf, ListPath, OptionsArgument, PagedPath, PageOf } from './operations.ts'
@@ -6,17 +6,17 @@ import { entriesOf, pagesFrom } from './pages.ts'
 import { defaultRetryRules, type RetryRules, retrying, type Send } from './retry.ts'
 import type { paths } from './schema.ts'
 
-/** An API key or a token; or what gives one, asked before each attempt, so that a token can be renewed in time. */
+/** An API key or a token, or a function that returns one. The client calls it before each attempt, so tokens can be renewed. */
 export type Credential = string | (() => string | Promise<string>)
 
 export interface SettingsClientOptions {
-  /** Where the API is, without `/api/v1`: `https://api.example.com`. */
+  /** Base URL of the API, without `/api/v1`: `https://api.example.com`. */
   baseUrl: string
-  /** May be left out for the operations that are public. */
+  /** Optional for public operations. */
   credential?: Credential | undefined
-  /** What differs from the default rules. */
+  /** Overrides of the default retry rules. */
   retries?: Partial<RetryRules>
-  /** Sends a request in place of `fetch`. */
+  /** Replaces `fetch`. */
   fetch?: Send
 }
 
@@ -26,13 +26,13 @@ export interface SettingsClient {
   PUT: Call<'put'>
   PATCH: Call<'patch'>
   DELETE: Call<'delete'>
-  /** The pages of what is answered in pages. */
+  /** The pages of a paginated operation. */
   pages<Path extends PagedPath>(path: Path, ...options: OptionsArgument<Path, 'get'>): AsyncIterable<PageOf<Path>>
   /** The entries of a list, over all of its pages. */
   entries<Path extends ListPath>(path: Path, ...options: OptionsArgument<Path, 'get'>): AsyncIterable<EntryOf<Path>>
 }
 
-/** What is common to the options of all calls, once the types have done their work. */
+/** Options of any call, without their exact types. */
 interface AnyOptions {
   params?: { query?: Record<string, unknown>; header?: Record<string, string> }
   signal?: AbortSignal
@@ -42,8 +42,8 @@ type AnyCall = (path: string, options?: AnyOptions) => Promise<Answer<unknown>>
 type AnyPage = { next_cursor: string | null; data: readonly unknown[] }
 
 /**
- * A client of one API with one credential. A call answers what succeeded, and throws `ProblemError` or `NoAnswerError`
- * after it has been repeated as far as that may help.
+ * A client of one API with one credential. A call returns the success, or throws `ProblemError` or `NoAnswerError` after its
+ * retries.
  */
 export function createSettingsClient({
   baseUrl,
@@ -54,7 +54,7 @@ export function createSettingsClient({
   const rules = { ...defaultRetryRules, ...retries }
   const client = createClient<paths>({
     baseUrl,
-    // The API redirects nowhere; a credential does not follow whoever says it does.
+    // The API never redirects. The credential must not follow a redirect to another host.
     redirect: 'manual',
     fetch: retrying(send, rules, (request) => authorize(request, credential)),
   })
@@ -71,7 +71,7 @@ export function createSettingsClient({
         headers: response.headers,
       }
     }
-  // Between here and the typed surface paths and options are plain; `Call` has checked that they belong together.
+  // Paths and options are untyped below this point; `Call` has checked that they match.
   const request = client.request as (
     name: HttpMethod,
     path: string,
@@ -95,23 +95,23 @@ export function createSettingsClient({
 async function authorize(request: Request, credential: Credential | undefined): Promise<void> {
   if (credential === undefined) return
   const token = typeof credential === 'string' ? credential : await credential()
-  // Said here: the platform's own complaint about such a header repeats the secret.
+  // Checked here, because the platform's error about such a header contains the secret.
   if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new TypeError('the credential is empty, or holds a blank, a line break or a character that no token has')
+    throw new TypeError('the credential is empty, or contains a space, a line break or another invalid character')
   }
   request.headers.set('authorization', `Bearer ${token}`)
 }
 
-/** A header that is left out for want of a value would leave a change unguarded, or let it happen twice. */
+/** Without a value, a missing header would leave a change unguarded or let it happen twice. */
 function requireHeaderValues({ params }: AnyOptions): void {
   for (const [name, value] of Object.entries(params?.header ?? {})) {
-    if (value === undefined) throw new TypeError(`the header ${name} is undefined; leave it out, or give it a value`)
+    if (value === undefined) throw new TypeError(`the header ${name} is undefined; omit it, or set a value`)
   }
 }
 
 const idempotencyHeader = 'Idempotency-Key'
 
-/** Made once a call, so that its repetitions are known for what they are. */
+/** Created once per call, so that the service recognizes its retries. */
 const withIdempotencyKey = (options: AnyOptions): AnyOptions => ({
   ...options,
   params: {

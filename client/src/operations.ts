@@ -1,4 +1,4 @@
-/** The types of calls, from the types of the API: what one takes, what it answers, and which ones answer in pages. */
+/** The types of calls, from the types of the API: options, answers, and paginated operations. */
 import type { ParamsOption, RequestBodyOption } from 'openapi-fetch'
 import type {
   FilterKeys,
@@ -12,26 +12,26 @@ import type {
 } from 'openapi-typescript-helpers'
 import type { paths } from './schema.ts'
 
-/** A page for browsers, and what Stripe signs and sends. */
+/** The browser page, and the webhook for Stripe. */
 type ForOthers = '/api/v1/docs' | '/api/v1/webhooks/stripe'
 
-/** The paths that take a method. */
+/** The paths that support a method. */
 export type PathOf<Method extends HttpMethod> = Exclude<PathsWithMethod<paths, Method>, ForOthers>
 
 type OperationOf<Path extends keyof paths, Method extends HttpMethod> = FilterKeys<paths[Path], Method>
 
-/** What a call takes: parameters and body as the API declares them, and what is the caller's own. */
+/** Options of a call: parameters and body of the API, and options of the client. */
 export type CallOptions<Path extends keyof paths, Method extends HttpMethod> = ParamsOption<OperationOf<Path, Method>> &
   RequestBodyOption<OperationOf<Path, Method>> & {
-    /** Gives the call up, its pauses and repetitions too. */
+    /** Aborts the call, including its pauses and retries. */
     signal?: AbortSignal
   }
 
-/** The body that a call takes. */
+/** The request body of a call. */
 export type BodyOf<Path extends keyof paths, Method extends HttpMethod> =
   CallOptions<Path, Method> extends { body?: infer Body } ? NonNullable<Body> : never
 
-/** The options of a call as its last argument, which may be left out where nothing in them is needed. */
+/** The options of a call as its last argument, optional if none of them is required. */
 export type OptionsArgument<Path extends keyof paths, Method extends HttpMethod> =
   RequiredKeysOf<CallOptions<Path, Method>> extends never
     ? [options?: CallOptions<Path, Method>]
@@ -42,7 +42,7 @@ type DataOf<Path extends keyof paths, Method extends HttpMethod> =
     ? SuccessResponse<ResponseObjectMap<Operation>, MediaType>
     : never
 
-/** Certain where the API says that all of an operation's successes have one. */
+/** Always set if every success of the operation has one. */
 type ETagOf<Path extends keyof paths, Method extends HttpMethod> =
   OperationOf<Path, Method> extends { responses: infer Responses }
     ? Responses[keyof Responses & OkStatus] extends { headers: { ETag: string } }
@@ -50,21 +50,21 @@ type ETagOf<Path extends keyof paths, Method extends HttpMethod> =
       : string | undefined
     : never
 
-/** A call that succeeded. */
+/** A successful call. */
 export interface Answer<Data, ETag = string | undefined, Replayed = boolean> {
-  /** The body; undefined where there is none. */
+  /** The body; undefined if there is none. */
   data: Data
   status: number
   /** For a later `If-Match`. */
   etag: ETag
-  /** The answer is that of an earlier request with the same `Idempotency-Key`. */
+  /** Whether the answer replays an earlier request with the same `Idempotency-Key`. */
   replayed: Replayed
   headers: Headers
 }
 
 /**
- * A raw key leaves the service once. If that answer was lost on the way, the repeated request is answered with the record
- * alone; so whoever takes a key has to ask whether it is `replayed` (and revoke or rotate what was made).
+ * The service returns a raw key once. If that answer was lost, the retry returns the record without the key. So check `replayed`
+ * when you create a key, and revoke or rotate the key if it is true.
  */
 type AnswerWith<Data, ETag> = 'api_key' extends keyof Data
   ? Answer<Data & { api_key: string }, ETag, false> | Answer<Omit<Data, 'api_key'> & { api_key?: never }, ETag, true>
@@ -83,12 +83,12 @@ export type Call<Method extends HttpMethod> = <Path extends PathOf<Method>>(
 
 type QueryOf<Path extends PathOf<'get'>> = NonNullable<paths[Path]['get']['parameters']['query']>
 
-/** The paths that answer in pages. */
+/** The paths with paginated answers. */
 export type PagedPath = {
   [Path in PathOf<'get'>]: 'cursor' extends keyof QueryOf<Path> ? Path : never
 }[PathOf<'get'>]
 
-/** Those whose pages are lists of entries. */
+/** The paths whose pages are lists of entries. */
 export type ListPath = {
   [Path in PagedPath]: DataOf<Path, 'get'> extends { data: readonly unknown[] } ? Path : never
 }[PagedPath]

@@ -1,13 +1,13 @@
-/** Cursors as async iterators: the next page is asked for when the one before has been used up. */
+/** Cursors as async iterators: the next page is requested when the previous one is consumed. */
 
 interface Page {
   next_cursor: string | null
 }
 
 /**
- * The pages from `cursor` on, each read by `read` from the cursor that the page before named.
+ * The pages from `cursor` on. `read` reads each page, from the `next_cursor` of the previous one.
  *
- * @throws Error when the service hands out the same cursor twice in a row, which would never end
+ * @throws Error if the service returns the same cursor twice in a row, which would never end
  */
 export async function* pagesFrom<P extends Page>(
   cursor: string | undefined,
@@ -17,7 +17,7 @@ export async function* pagesFrom<P extends Page>(
     const page = await read(at)
     yield page
     if (page.next_cursor === null) return
-    if (page.next_cursor === at) throw new Error('the page names its own cursor as the next one')
+    if (page.next_cursor === at) throw new Error('the page returns its cursor as the next one')
     at = page.next_cursor
   }
 }

@@ -1,33 +1,33 @@
-/** What a call can fail with: an answer that is a problem, or no answer at all. */
+/** Errors of calls: an answer that is a problem, or no answer. */
 import type { components } from './schema.ts'
 
 type Problem = components['schemas']['Problem']
 
-/** The codes of the API; `unexpected_answer` for any other answer: of a proxy, or of a network's own page. */
+/** The codes of the API; `unexpected_answer` for any other answer, such as a proxy's or a captive portal's. */
 export type ProblemCode = Problem['code'] | 'unexpected_answer'
 
 /** One fault of the input, by dotted path: `limits.max_devices.limit`. */
 export type InputFault = NonNullable<Problem['errors']>[number]
 
-/** The service answered, and the answer is a problem (RFC 9457). */
+/** The service answered with a problem (RFC 9457). */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError'
   readonly code: ProblemCode
   readonly status: number
   readonly title: string
-  /** Each fault of the input; empty when the input is not what is wrong. */
+  /** Each fault of the input; empty for other problems. */
   readonly errors: readonly InputFault[]
-  /** The service's or the gateway's id of the request; name it when you ask for help. */
+  /** Request id of the service or the gateway. Include it when you contact support. */
   readonly requestId: string | undefined
   /** The value of `WWW-Authenticate`: how to authenticate (RFC 6750). */
   readonly challenge: string | undefined
-  /** Whether the same request may succeed later. It was repeated as often as the rules allow. */
+  /** Whether the same request may succeed later. The client has used all its retries. */
   readonly retryable: boolean
-  /** How long the service asked to wait, if it did. */
+  /** The requested wait, if the service sent one. */
   readonly retryAfterMs: number | undefined
   /**
-   * How often the request was sent. Above 1, an earlier one may have taken effect: a DELETE is then told that there is
-   * nothing left (404), a change with `If-Match` that its version is gone (412).
+   * Number of attempts. Above 1, an earlier attempt may have taken effect: then a DELETE gets 404, and a change with `If-Match`
+   * gets 412.
    */
   readonly attempts: number
 
@@ -45,7 +45,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** No answer came: the network failed, or the time of an attempt was up. The request may still have taken effect. */
+/** No answer: the network failed, or an attempt timed out. The request may still have taken effect. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
   readonly attempts: number
@@ -69,7 +69,7 @@ export interface ProblemFields {
   retryAfterMs: number | undefined
 }
 
-/** The problem that an answer is, its body read already. The status is the answer's own; what the body says of it is a copy. */
+/** Converts an answer to a problem, after reading its body. The status comes from the answer, not from the body. */
 export function problemFieldsOf(response: Response, text: string, now: number): ProblemFields {
   const { status, headers } = response
   const common = {
@@ -87,7 +87,7 @@ export function problemFieldsOf(response: Response, text: string, now: number): 
     ...(gatewayProblem(status, text) ?? {
       code: 'unexpected_answer',
       title: 'Unexpected answer',
-      detail: `The answer ${status} is none of this API's.`,
+      detail: `The answer ${status} does not come from this API.`,
     }),
     errors: [],
     requestId: headers.get('x-request-id') ?? headers.get('apigw-requestid') ?? undefined,
@@ -107,7 +107,7 @@ const gatewayCodes: Readonly<Record<number, ProblemCode>> = {
   503: 'service_unavailable',
 }
 
-/** An answer of API Gateway's own, `{"message":"Too Many Requests"}`. Its media type is not relied upon: a 503 has come without. */
+/** An answer of API Gateway, `{"message":"Too Many Requests"}`. Its media type is ignored: some 503 have none. */
 function gatewayProblem(status: number, text: string): Pick<ProblemFields, 'code' | 'title' | 'detail'> | undefined {
   const code = gatewayCodes[status]
   const parsed = jsonOf(text)
@@ -128,11 +128,11 @@ function parsedProblem(response: Response, text: string): Problem | undefined {
   return isProblem(parsed) ? parsed : undefined
 }
 
-/** A gateway has problems of its own to tell, by the same media type; those have no code that a caller could know. */
+/** A gateway can send problems with the same media type. They have no code of this API. */
 const isProblem = (value: unknown): value is Problem =>
   typeof value === 'object' && value !== null && 'code' in value && 'request_id' in value && 'retryable' in value
 
-/** What a text is as JSON; undefined when it is none. */
+/** The text parsed as JSON; undefined if it is invalid. */
 export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text)

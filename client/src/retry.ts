@@ -1,16 +1,16 @@
-/** Sends a request until it is answered, or until repeating it is of no use: with back-off, and never sooner than asked. */
+/** Sends a request and retries it while useful, with back-off, and never earlier than `Retry-After`. */
 import { jsonOf, NoAnswerError, ProblemError, type ProblemFields, problemFieldsOf } from './problem.ts'
 
 export interface RetryRules {
-  /** How often a request is sent at most, the first time included. 1 is never again. */
+  /** Maximum number of attempts, including the first. 1 disables retries. */
   attempts: number
-  /** The longest pause before the second attempt; it doubles with each one. The pause itself is random below that. */
+  /** Maximum pause before the second attempt. It doubles with each attempt; the actual pause is random below it. */
   baseDelayMs: number
-  /** The longest pause that is made without having been asked for. */
+  /** Maximum pause without a `Retry-After`. */
   maxDelayMs: number
-  /** The longest `Retry-After` that is waited for; a longer one is thrown, with its problem, at once. */
+  /** Maximum `Retry-After` to wait for. A longer one throws the problem immediately. */
   maxRetryAfterMs: number
-  /** When an attempt is given up. The service answers within 30 seconds, if only that it has not managed. */
+  /** Timeout of an attempt. The service answers within 30 seconds, at least with an error. */
   attemptTimeoutMs: number
 }
 
@@ -27,9 +27,9 @@ export type Send = (request: Request) => Promise<Response>
 type Outcome = { response: Response } | { problem: ProblemFields } | { failure: unknown }
 
 /**
- * `send`, with its attempts repeated under `rules`. `prepare` is given each attempt's own request before it leaves.
+ * Calls `send` with retries under `rules`. `prepare` gets the request of each attempt before it is sent.
  *
- * @throws ProblemError, NoAnswerError, what `prepare` throws, and the reason of the caller's own signal
+ * @throws ProblemError, NoAnswerError, errors of `prepare`, and the reason of the caller's signal
  */
 export const retrying =
   (send: Send, rules: RetryRules, prepare: (request: Request) => Promise<void>): Send =>
@@ -49,13 +49,13 @@ export const retrying =
 const signalOf = (request: Request, { attemptTimeoutMs }: RetryRules): AbortSignal =>
   AbortSignal.any([request.signal, AbortSignal.timeout(attemptTimeoutMs)])
 
-/** One attempt. The body is read here, so that an answer that breaks off half way is no answer. */
+/** One attempt. It reads the body, so that a truncated answer counts as no answer. */
 async function attemptOf(send: Send, request: Request): Promise<Outcome> {
   try {
     const response = await send(request)
     const text = await response.text()
     const { ok, status, headers } = response
-    // A network's own page may well be a 200.
+    // A captive portal can answer 200.
     const isAnswer = ok && (status === 204 || jsonOf(text) !== undefined)
     if (!isAnswer) return { problem: problemFieldsOf(response, text, Date.now()) }
     return { response: new Response(text === '' ? null : text, { status, headers }) }
@@ -67,13 +67,13 @@ async function attemptOf(send: Send, request: Request): Promise<Outcome> {
 const errorOf = (outcome: Exclude<Outcome, { response: Response }>, attempts: number): Error =>
   'problem' in outcome ? new ProblemError(outcome.problem, attempts) : new NoAnswerError(outcome.failure, attempts)
 
-/** How long to wait before the next attempt; undefined when there shall be none. */
+/** Pause before the next attempt; undefined for no further attempt. */
 function pauseAfter(
   outcome: Exclude<Outcome, { response: Response }>,
   attempt: number,
   { baseDelayMs, maxDelayMs, maxRetryAfterMs }: RetryRules,
 ): number | undefined {
-  // Random over the whole span, so that clients that failed together do not come back together.
+  // Full jitter, so that clients that failed together do not retry together.
   const backOffMs = Math.random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (attempt - 1))
   if ('failure' in outcome) return backOffMs
   const { retryable, retryAfterMs } = outcome.problem
@@ -81,7 +81,7 @@ function pauseAfter(
   return (retryAfterMs ?? 0) + backOffMs
 }
 
-/** Rejects as soon as the caller gives up. */
+/** Rejects when the caller aborts. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {

@@ -13,17 +13,17 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Every key of the organization, of every type and in every state, newest first. Raw keys are never shown.
+         * @description Lists the organization’s keys of every type and state, newest first. Raw keys are never returned.
          *
-         *     Needs the scope `keys:read`.
+         *     Requires the scope `keys:read`.
          */
         get: operations["settings.api-keys.list"];
         put?: never;
         /**
          * Create an org key
-         * @description Creates an org key with the given scopes. The raw key is in `api_key`, this once. A caller can grant only scopes that it holds. An organization has at most 1,000 usable keys of all types (409).
+         * @description Creates an org key with the given scopes. `api_key` contains the raw key and is returned once. You can grant only scopes that you hold. An organization has at most 1,000 usable keys of all types; above that: 409.
          *
-         *     Needs the scope `keys:write`.
+         *     Requires the scope `keys:write`.
          */
         post: operations["settings.api-keys.create"];
         delete?: never;
@@ -43,9 +43,9 @@ export interface paths {
         put?: never;
         /**
          * Create an app key
-         * @description Creates a key for server-side inference that is bound to one app and inherits the app's inference configuration. Its scopes are fixed: catalog:read, models:read, cloud:inference, telemetry:write, control:refresh; the caller must hold them. The raw key is in `api_key`, this once.
+         * @description Creates a key for server-side inference. The key is bound to one app and inherits that app's inference configuration. Its scopes are fixed: catalog:read, models:read, cloud:inference, telemetry:write, control:refresh. You must hold these scopes. `api_key` contains the raw key and is returned once.
          *
-         *     Needs the scope `keys:write`.
+         *     Requires the scope `keys:write`.
          */
         post: operations["settings.app-keys.create"];
         delete?: never;
@@ -65,9 +65,9 @@ export interface paths {
         put?: never;
         /**
          * Create a publishable key
-         * @description Creates a key for client-side SDKs, with few scopes, a rate limit, and origins that it may be bound to. The raw key is in `api_key`, this once.
+         * @description Creates a key for client-side SDKs, with limited scopes, a rate limit and optional allowed origins. `api_key` contains the raw key and is returned once.
          *
-         *     Needs the scope `keys:write`.
+         *     Requires the scope `keys:write`.
          */
         post: operations["settings.publishable-keys.create"];
         delete?: never;
@@ -85,9 +85,9 @@ export interface paths {
         };
         /**
          * Get an API key
-         * @description One key record.
+         * @description Returns one key record.
          *
-         *     Needs the scope `keys:read`.
+         *     Requires the scope `keys:read`.
          */
         get: operations["settings.api-keys.get"];
         put?: never;
@@ -109,9 +109,9 @@ export interface paths {
         put?: never;
         /**
          * Rotate an API key
-         * @description Revokes the key and creates its replacement with the same configuration, in one transaction. The new raw key is in `api_key`, this once. With an overlap the old key goes on working as `retiring`, never past its own expiry. Of two rotations at once exactly one wins.
+         * @description Revokes the key and creates a replacement with the same configuration, in one transaction. `api_key` contains the new raw key and is returned once. With an overlap, the old key keeps working in state `retiring`, but never past its expiry. Of two concurrent rotations, exactly one succeeds.
          *
-         *     Needs the scope `keys:write`.
+         *     Requires the scope `keys:write`.
          */
         post: operations["settings.api-keys.rotate"];
         delete?: never;
@@ -131,9 +131,9 @@ export interface paths {
         put?: never;
         /**
          * Revoke an API key
-         * @description The very next request with the key is refused. Revoking a revoked key answers its record and changes nothing; revoking a retiring key ends its overlap.
+         * @description Revokes the key: the next request that uses it is refused. Revoking a revoked key changes nothing and returns its record. Revoking a retiring key ends its overlap.
          *
-         *     Needs the scope `keys:write`.
+         *     Requires the scope `keys:write`.
          */
         post: operations["settings.api-keys.revoke"];
         delete?: never;
@@ -151,9 +151,9 @@ export interface paths {
         };
         /**
          * Get the scope registry
-         * @description Every scope, what each key type and role may hold, and named templates. The same for every organization.
+         * @description Returns every scope, the scopes that each key type and role may hold, and named templates. The same for every organization.
          *
-         *     Needs any valid credential.
+         *     Requires any valid credential.
          */
         get: operations["settings.api-keys.scopes"];
         put?: never;
@@ -173,9 +173,9 @@ export interface paths {
         };
         /**
          * List audit events
-         * @description Every change of the organization and every denied attempt at one, newest first.
+         * @description Lists every change and every denied attempt to change something, newest first.
          *
-         *     Needs the scope `audit:read`.
+         *     Requires the scope `audit:read`.
          */
         get: operations["settings.list-audit-events"];
         put?: never;
@@ -195,9 +195,9 @@ export interface paths {
         };
         /**
          * Verify the audit chain
-         * @description Recomputes the hash chain, oldest kept event first, a page at a time: follow `next_cursor` until it is null. The chain is intact when every page is valid.
+         * @description Recomputes the hash chain page by page, starting at the oldest retained event. Follow `next_cursor` until it is null. The chain is intact if every page is valid.
          *
-         *     Needs the scope `audit:read`.
+         *     Requires the scope `audit:read`.
          */
         get: operations["settings.verify-audit-chain"];
         put?: never;
@@ -217,17 +217,17 @@ export interface paths {
         };
         /**
          * List cloud connections
-         * @description Newest first, never with a key.
+         * @description Lists connections, newest first, without keys.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         get: operations["settings.list-cloud-connections"];
         put?: never;
         /**
          * Create a cloud connection
-         * @description Stores a provider and a key for it, and asks the provider for its models with that key at once. 201 whatever the provider says: `verification_status` tells, and `verification_error` why. An organization has at most 100.
+         * @description Stores a provider and its key, then verifies the key by listing the provider’s models. Answers 201 even if verification fails: see `verification_status` and `verification_error`. An organization has at most 100 connections.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         post: operations["settings.create-cloud-connection"];
         delete?: never;
@@ -245,9 +245,9 @@ export interface paths {
         };
         /**
          * Get a cloud connection
-         * @description One connection; its key is masked.
+         * @description Returns one connection with its key masked.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         get: operations["settings.get-cloud-connection"];
         put?: never;
@@ -256,16 +256,16 @@ export interface paths {
          * Delete a cloud connection
          * @description Deletes the connection and its key.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         delete: operations["settings.delete-cloud-connection"];
         options?: never;
         head?: never;
         /**
          * Update a cloud connection
-         * @description Changes the fields that are in the body. A new `api_key` replaces the old one and is verified at once; a new `base_url` needs the `api_key` in the same request.
+         * @description Changes the fields in the body. A new `api_key` replaces the stored key and is verified immediately. Changing `base_url` requires `api_key` in the same request, to prevent exfiltration of the key.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         patch: operations["settings.update-cloud-connection"];
         trace?: never;
@@ -281,9 +281,9 @@ export interface paths {
         put?: never;
         /**
          * Test a cloud connection
-         * @description Asks the provider for its models now, an unbilled call, and keeps the verdict in the connection. A provider that refuses or fails is `success: false` with the reason, not an error.
+         * @description Lists the provider’s models, an unbilled call, and stores the result in the connection. If the provider refuses or fails, returns `success: false` with the reason, not an error.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         post: operations["settings.test-cloud-connection"];
         delete?: never;
@@ -301,9 +301,9 @@ export interface paths {
         };
         /**
          * List the models of a cloud connection
-         * @description Asks the provider now. A provider that refuses or fails is a 502 with its reason.
+         * @description Lists the provider’s models by calling the provider. If the provider refuses or fails: 502 with the reason.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         get: operations["settings.list-cloud-connection-models"];
         put?: never;
@@ -323,17 +323,17 @@ export interface paths {
         };
         /**
          * List cloud credentials
-         * @description Newest first; metadata only.
+         * @description Lists credentials, newest first. Metadata only.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         get: operations["settings.list-cloud-credentials"];
         put?: never;
         /**
          * Create a cloud credential
-         * @description Stores a key for a provider, encrypted. It is not verified here. An organization has at most 100.
+         * @description Encrypts and stores a provider key. Does not verify it. An organization has at most 100 credentials.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         post: operations["settings.create-cloud-credential"];
         delete?: never;
@@ -351,9 +351,9 @@ export interface paths {
         };
         /**
          * Get a cloud credential
-         * @description One credential; metadata only.
+         * @description Returns one credential. Metadata only.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         get: operations["settings.get-cloud-credential"];
         put?: never;
@@ -362,16 +362,16 @@ export interface paths {
          * Delete a cloud credential
          * @description Deletes the credential and its key.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         delete: operations["settings.delete-cloud-credential"];
         options?: never;
         head?: never;
         /**
          * Update a cloud credential
-         * @description Changes the fields that are in the body. A new `api_key` replaces the stored one and counts `key_version` up; a new `base_url` needs the `api_key` in the same request.
+         * @description Changes the fields in the body. A new `api_key` replaces the stored key and increments `key_version`. Changing `base_url` requires `api_key` in the same request, to prevent exfiltration of the key.
          *
-         *     Needs the scope `cloud:credentials`.
+         *     Requires the scope `cloud:credentials`.
          */
         patch: operations["settings.update-cloud-credential"];
         trace?: never;
@@ -385,9 +385,9 @@ export interface paths {
         };
         /**
          * Get the cloud policy
-         * @description Whether inference may use the cloud, with whose keys, which providers, and which model by default.
+         * @description Returns whether inference may use the cloud, and the allowed keys, providers and default model.
          *
-         *     Needs the scope `settings:read`.
+         *     Requires the scope `settings:read`.
          */
         get: operations["settings.get-cloud-policy"];
         put?: never;
@@ -397,9 +397,9 @@ export interface paths {
         head?: never;
         /**
          * Update the cloud policy
-         * @description Changes the fields that are in the body. A policy that contradicts itself is refused; one with `cloud_enabled: false` cannot.
+         * @description Changes the fields in the body. A contradictory policy is refused. A policy with `cloud_enabled: false` is never contradictory.
          *
-         *     Needs the scope `settings:write`.
+         *     Requires the scope `settings:write`.
          */
         patch: operations["settings.update-cloud-policy"];
         trace?: never;
@@ -413,9 +413,9 @@ export interface paths {
         };
         /**
          * Get the execution configuration
-         * @description All local targets, all connections and credentials as the cloud policy lets inference use them (`eligible`, and if not, why), and the routing.
+         * @description Returns all local targets, connections and credentials, and the routing. `eligible` says whether inference may use a target under the cloud policy, with the reason if not.
          *
-         *     Needs the scope `execution:read`.
+         *     Requires the scope `execution:read`.
          */
         get: operations["settings.get-execution"];
         put?: never;
@@ -435,9 +435,9 @@ export interface paths {
         };
         /**
          * Get live health
-         * @description Rates over the window, requests in flight, cooldown and last verification of every target, from what those that serve inference report.
+         * @description Returns the rates over the window, requests in flight, cooldown and last verification of every target. Inference servers report these values.
          *
-         *     Needs the scope `execution:read`.
+         *     Requires the scope `execution:read`.
          */
         get: operations["settings.get-execution-health"];
         put?: never;
@@ -459,9 +459,9 @@ export interface paths {
         put?: never;
         /**
          * Report on targets
-         * @description What a server saw of its targets since its last report: counts, which are added, and the requests that are in flight now. All of a batch is counted, or nothing.
+         * @description Reports a server’s request counts since its last report, which are added, and its requests in flight. A batch is counted completely or not at all.
          *
-         *     Needs the scope `telemetry:write`.
+         *     Requires the scope `telemetry:write`.
          */
         post: operations["settings.report-execution"];
         delete?: never;
@@ -479,9 +479,9 @@ export interface paths {
         };
         /**
          * Get the routing
-         * @description How inference chooses among targets, and how long a failing one is left alone.
+         * @description Returns how inference chooses a target, and how long it skips a failing target.
          *
-         *     Needs the scope `execution:read`.
+         *     Requires the scope `execution:read`.
          */
         get: operations["settings.get-routing"];
         put?: never;
@@ -491,9 +491,9 @@ export interface paths {
         head?: never;
         /**
          * Update the routing
-         * @description Changes the fields that are in the body.
+         * @description Changes the fields in the body.
          *
-         *     Needs the scope `execution:write`.
+         *     Requires the scope `execution:write`.
          */
         patch: operations["settings.update-routing"];
         trace?: never;
@@ -507,17 +507,17 @@ export interface paths {
         };
         /**
          * List local targets
-         * @description Newest first, disabled ones too. Where the deployment names a runtime (`LOCAL_RUNTIME_URL`), the first page begins with it: `id: "env"`, read-only, not counted by `limit`.
+         * @description Lists local targets, newest first, including disabled ones. If the deployment sets `LOCAL_RUNTIME_URL`, the first page starts with that runtime: `id: "env"`, read-only, not counted by `limit`.
          *
-         *     Needs the scope `execution:read`.
+         *     Requires the scope `execution:read`.
          */
         get: operations["settings.list-local-targets"];
         put?: never;
         /**
          * Create a local target
-         * @description Registers a runtime that the organization serves inference with itself. An organization has at most 200.
+         * @description Registers a self-hosted inference runtime. An organization has at most 200 local targets.
          *
-         *     Needs the scope `execution:write`.
+         *     Requires the scope `execution:write`.
          */
         post: operations["settings.create-local-target"];
         delete?: never;
@@ -535,27 +535,27 @@ export interface paths {
         };
         /**
          * Get a local target
-         * @description One target; its API key is masked.
+         * @description Returns one target with its API key masked.
          *
-         *     Needs the scope `execution:read`.
+         *     Requires the scope `execution:read`.
          */
         get: operations["settings.get-local-target"];
         put?: never;
         post?: never;
         /**
          * Delete a local target
-         * @description Deletes the target and its key. The one that the deployment names cannot be deleted (409).
+         * @description Deletes the target and its key. The deployment’s runtime (`env`) cannot be deleted: 409.
          *
-         *     Needs the scope `execution:write`.
+         *     Requires the scope `execution:write`.
          */
         delete: operations["settings.delete-local-target"];
         options?: never;
         head?: never;
         /**
          * Update a local target
-         * @description Changes the fields that are in the body. Where a key is stored, another `endpoint` needs `api_key` in the same request (null drops it).
+         * @description Changes the fields in the body. If a key is stored, changing `endpoint` requires `api_key` in the same request, to prevent exfiltration. `api_key: null` deletes the key.
          *
-         *     Needs the scope `execution:write`.
+         *     Requires the scope `execution:write`.
          */
         patch: operations["settings.update-local-target"];
         trace?: never;
@@ -571,9 +571,9 @@ export interface paths {
         put?: never;
         /**
          * Test a local target
-         * @description Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error. The target keeps the verdict.
+         * @description Requests the runtime’s models (ollama: /api/tags, tgi: /info, others: /v1/models) and stores the result in the target. If the runtime refuses, fails or may not be called, returns `success: false` with the reason, not an error.
          *
-         *     Needs the scope `execution:write`.
+         *     Requires the scope `execution:write`.
          */
         post: operations["settings.test-local-target"];
         delete?: never;
@@ -591,9 +591,9 @@ export interface paths {
         };
         /**
          * Get billing
-         * @description The plan, where it comes from, and the subscription as Stripe had it when it was last read; Stripe is not called.
+         * @description Returns the plan, its source, and the subscription as last read from Stripe. Does not call Stripe.
          *
-         *     Needs the scope `billing:read`.
+         *     Requires the scope `billing:read`.
          */
         get: operations["settings.get-billing"];
         put?: never;
@@ -603,9 +603,9 @@ export interface paths {
         head?: never;
         /**
          * Override the plan
-         * @description Puts the organization on a plan whatever it pays, until `expires_at` or until it is cleared with `plan: null`. Stripe’s state is kept beside it and never overwrites it. For administration and development: protected stages refuse it (403) unless they switch it on, and every stage with a live Stripe key does.
+         * @description Sets the organization’s plan regardless of its subscription, until `expires_at` or until `plan: null` clears it. Stripe’s state is stored separately and never overwrites the override. For administration and development: protected stages refuse it (403) unless they enable it. A stage with a live Stripe key always refuses it.
          *
-         *     Needs the scope `billing:override`.
+         *     Requires the scope `billing:override`.
          */
         patch: operations["settings.update-billing"];
         trace?: never;
@@ -621,9 +621,9 @@ export interface paths {
         put?: never;
         /**
          * Start a checkout
-         * @description Makes a checkout session at Stripe. An open session for the same purchase is answered again with 200; one for another purchase is expired. An organization that has a live subscription gets 409: it changes plans in the portal.
+         * @description Creates a Stripe checkout session. If a session for the same purchase is open, returns it with 200. Expires an open session for another purchase. An organization with a live subscription gets 409: change its plan in the portal.
          *
-         *     Needs the scope `billing:write`.
+         *     Requires the scope `billing:write`.
          */
         post: operations["settings.create-checkout-session"];
         delete?: never;
@@ -643,9 +643,9 @@ export interface paths {
         put?: never;
         /**
          * Reconcile a checkout
-         * @description For when the buyer comes back from Stripe: reads the session from Stripe and, once it is paid, brings billing up to date, as Stripe’s event will do too. An unpaid session changes nothing.
+         * @description Call it when the buyer returns from Stripe. Reads the session from Stripe and updates billing if the session is paid. Stripe’s event does the same. An unpaid session changes nothing.
          *
-         *     Needs the scope `billing:write`.
+         *     Requires the scope `billing:write`.
          */
         post: operations["settings.billing.checkout.reconcile"];
         delete?: never;
@@ -665,9 +665,9 @@ export interface paths {
         put?: never;
         /**
          * Open the billing portal
-         * @description Makes a session of Stripe’s portal, where the subscription, payment methods and invoices are managed. The URL is good for minutes. 409 before the first checkout.
+         * @description Creates a Stripe portal session to manage the subscription, payment methods and invoices. The URL expires within minutes. Before the first checkout: 409.
          *
-         *     Needs the scope `billing:write`.
+         *     Requires the scope `billing:write`.
          */
         post: operations["settings.create-portal-session"];
         delete?: never;
@@ -685,9 +685,9 @@ export interface paths {
         };
         /**
          * List invoices
-         * @description The latest invoices, newest first, as Stripe has them; at most 90 seconds old.
+         * @description Lists the latest invoices from Stripe, newest first. The list is at most 90 seconds old.
          *
-         *     Needs the scope `billing:read`.
+         *     Requires the scope `billing:read`.
          */
         get: operations["settings.list-invoices"];
         put?: never;
@@ -707,9 +707,9 @@ export interface paths {
         };
         /**
          * Get billing context for support
-         * @description What support needs to look into a billing matter; the latest invoice is at most 60 seconds old.
+         * @description Returns the facts that support needs for a billing question. The latest invoice is at most 60 seconds old.
          *
-         *     Needs the scope `billing:read`.
+         *     Requires the scope `billing:read`.
          */
         get: operations["settings.get-billing-support-context"];
         put?: never;
@@ -729,9 +729,9 @@ export interface paths {
         };
         /**
          * Get organization settings
-         * @description The governance settings. An organization that has none yet gets the defaults, which are written then.
+         * @description Returns the governance settings. The first read of an organization stores the defaults.
          *
-         *     Needs the scope `settings:read`.
+         *     Requires the scope `settings:read`.
          */
         get: operations["settings.get"];
         put?: never;
@@ -741,9 +741,9 @@ export interface paths {
         head?: never;
         /**
          * Update organization settings
-         * @description Changes the fields that are in the body. `ip_allowlist`, `mfa_required`, `require_mfa_for_admin` and `session_duration_hours` are enforced within 60 seconds; a change that would shut out its own caller is refused with 409 unless `allow_lockout` is true. `hipaa_mode` needs plan enterprise (402).
+         * @description Changes the fields in the body. `ip_allowlist`, `mfa_required`, `require_mfa_for_admin` and `session_duration_hours` take effect within 60 seconds. A change that would lock out the caller is refused with 409, unless `allow_lockout` is true. `hipaa_mode` requires plan enterprise (402).
          *
-         *     Needs the scope `settings:write`.
+         *     Requires the scope `settings:write`.
          */
         patch: operations["settings.update"];
         trace?: never;
@@ -757,9 +757,9 @@ export interface paths {
         };
         /**
          * Get a compliance preset
-         * @description Settings that a standard asks for, to be sent to the update of the settings. Nothing is changed.
+         * @description Returns the settings that a standard requires. Send them to *Update organization settings*. Changes nothing.
          *
-         *     Needs the scope `settings:read`.
+         *     Requires the scope `settings:read`.
          */
         get: operations["settings.get-compliance-preset"];
         put?: never;
@@ -779,9 +779,9 @@ export interface paths {
         };
         /**
          * Get sign-in settings
-         * @description SSO, SCIM and the primary identity mode, and which sign-in providers the server has.
+         * @description Returns SSO, SCIM, the primary identity mode, and the server’s sign-in providers.
          *
-         *     Needs the scope `settings:read`.
+         *     Requires the scope `settings:read`.
          */
         get: operations["settings.get-auth"];
         put?: never;
@@ -791,9 +791,9 @@ export interface paths {
         head?: never;
         /**
          * Update sign-in settings
-         * @description Changes the fields that are in the body; what results must hold together. SAML needs `sso_metadata_url`; OIDC needs `sso_issuer`, `sso_client_id` and `sso_client_secret`; enforcement and mode `sso` need `sso_enabled`. Switching SSO on needs plan team, SCIM plan enterprise (402).
+         * @description Changes the fields in the body. The resulting settings must be consistent. SAML requires `sso_metadata_url`. OIDC requires `sso_issuer`, `sso_client_id` and `sso_client_secret`. Enforcement and mode `sso` require `sso_enabled`. Enabling SSO requires plan team, SCIM plan enterprise (402).
          *
-         *     Needs the scope `auth:write`.
+         *     Requires the scope `auth:write`.
          */
         patch: operations["settings.update-auth"];
         trace?: never;
@@ -807,9 +807,9 @@ export interface paths {
         };
         /**
          * Get policies
-         * @description The serving policy, whether telemetry is sent, and the privacy mode.
+         * @description Returns the serving policy, the telemetry switch and the privacy mode.
          *
-         *     Needs the scope `settings:read`.
+         *     Requires the scope `settings:read`.
          */
         get: operations["settings.get-policies"];
         put?: never;
@@ -819,9 +819,9 @@ export interface paths {
         head?: never;
         /**
          * Update policies
-         * @description Changes the fields that are in the body.
+         * @description Changes the fields in the body.
          *
-         *     Needs the scope `settings:write`.
+         *     Requires the scope `settings:write`.
          */
         patch: operations["settings.update-policies"];
         trace?: never;
@@ -837,15 +837,15 @@ export interface paths {
          * List integrations
          * @description Summaries, newest first.
          *
-         *     Needs the scope `integrations:read`.
+         *     Requires the scope `integrations:read`.
          */
         get: operations["settings.list-integrations"];
         put?: never;
         /**
          * Create an integration
-         * @description Creates an integration, enabled. `config` may be filled later: what is sent must be of the right shape, what is missing is named by validate. Type `webhook` needs plan team (402). An organization has at most 100.
+         * @description Creates an enabled integration. You can complete `config` later: the fields you send must be valid, and *Validate an integration* lists missing fields. Type `webhook` requires plan team (402). An organization has at most 100 integrations.
          *
-         *     Needs the scope `integrations:write`.
+         *     Requires the scope `integrations:write`.
          */
         post: operations["settings.create-integration"];
         delete?: never;
@@ -863,9 +863,9 @@ export interface paths {
         };
         /**
          * Get an integration
-         * @description One integration with its configuration; secret fields are masked.
+         * @description Returns one integration with its configuration. Secret fields are masked.
          *
-         *     Needs the scope `integrations:read`.
+         *     Requires the scope `integrations:read`.
          */
         get: operations["settings.get-integration"];
         put?: never;
@@ -874,16 +874,16 @@ export interface paths {
          * Delete an integration
          * @description Deletes the integration and its secrets.
          *
-         *     Needs the scope `integrations:write`.
+         *     Requires the scope `integrations:write`.
          */
         delete: operations["settings.delete-integration"];
         options?: never;
         head?: never;
         /**
          * Update an integration
-         * @description Changes `name`, `enabled` and fields of `config`, which is merged field by field; null clears a field. Fields that cannot be changed or that the type does not have are dropped and named in `ignored_fields`.
+         * @description Changes `name`, `enabled` and fields of `config`. `config` is merged field by field; null clears a field. Unknown and read-only fields are ignored and listed in `ignored_fields`.
          *
-         *     Needs the scope `integrations:write`.
+         *     Requires the scope `integrations:write`.
          */
         patch: operations["settings.update-integration"];
         trace?: never;
@@ -899,9 +899,9 @@ export interface paths {
         put?: never;
         /**
          * Validate an integration
-         * @description Checks the configuration locally, field by field, and says how to mend it. Nothing is sent anywhere.
+         * @description Checks each field of the configuration and suggests corrections. Sends nothing to the destination.
          *
-         *     Needs the scope `integrations:read`.
+         *     Requires the scope `integrations:read`.
          */
         post: operations["settings.validate-integration"];
         delete?: never;
@@ -919,16 +919,16 @@ export interface paths {
         };
         /**
          * Get usage limits
-         * @description The limit of every metric, whether it is the plan’s or the organization’s own, and the plan’s ceiling.
+         * @description Returns the limit of every metric, its source (plan or organization) and the plan’s ceiling.
          *
-         *     Needs the scope `settings:read`.
+         *     Requires the scope `settings:read`.
          */
         get: operations["settings.get-usage-limits"];
         /**
          * Set usage limits
-         * @description Sets the metrics that are in the body, all or none of them. `null` means no limit below the plan’s. A limit above the plan’s ceiling is refused with 402 and the plan that would allow it.
+         * @description Sets the limits in the body, all or none. You can set limits up to your plan’s ceiling. Above it: 402, naming the plan you need. `null` removes your limit, so the plan’s ceiling applies.
          *
-         *     Needs the scope `settings:write`.
+         *     Requires the scope `settings:write`.
          */
         put: operations["settings.update-usage-limits"];
         post?: never;
@@ -949,9 +949,9 @@ export interface paths {
         put?: never;
         /**
          * Receive a Stripe event
-         * @description For Stripe alone: the body must be signed in `Stripe-Signature` with a signing secret of this deployment, at most 5 minutes ago. The event is answered once it is on the event bus; a 5xx asks for it again.
+         * @description For Stripe only. `Stripe-Signature` must sign the body with a signing secret of this deployment, at most 5 minutes ago. The service answers after it puts the event on the event bus. After a 5xx, Stripe sends the event again.
          *
-         *     Public: no credential needed.
+         *     Public: no credential required.
          */
         post: operations["stripe-events.receive"];
         delete?: never;
@@ -969,9 +969,9 @@ export interface paths {
         };
         /**
          * Liveness
-         * @description Says that the service answers, and which version and commit of it.
+         * @description Confirms that the service responds, and returns its version and commit.
          *
-         *     Public: no credential needed.
+         *     Public: no credential required.
          */
         get: operations["meta.health"];
         put?: never;
@@ -991,9 +991,9 @@ export interface paths {
         };
         /**
          * OpenAPI description
-         * @description This API as an OpenAPI 3.1 document, generated from the contracts that the service validates with.
+         * @description Returns this API as an OpenAPI 3.1 document, generated from the contracts that validate requests.
          *
-         *     Public: no credential needed.
+         *     Public: no credential required.
          */
         get: operations["meta.openapi"];
         put?: never;
@@ -1013,9 +1013,9 @@ export interface paths {
         };
         /**
          * API reference
-         * @description The API reference as a page for a browser.
+         * @description Returns the API reference as an HTML page.
          *
-         *     Public: no credential needed.
+         *     Public: no credential required.
          */
         get: operations["meta.docs"];
         put?: never;
@@ -1032,7 +1032,7 @@ export interface components {
     schemas: {
         NewSlack: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "slack";
@@ -1040,16 +1040,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSlackConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewMicrosoftTeams: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "microsoft_teams";
@@ -1057,16 +1057,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewMicrosoftTeamsConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewPagerduty: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "pagerduty";
@@ -1074,16 +1074,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewPagerdutyConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewOpsgenie: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "opsgenie";
@@ -1091,16 +1091,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpsgenieConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewEmail: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "email";
@@ -1108,16 +1108,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewEmailConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewWebhook: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "webhook";
@@ -1125,16 +1125,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewWebhookConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewDatadog: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "datadog";
@@ -1142,16 +1142,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewDatadogConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewOpentelemetry: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "opentelemetry";
@@ -1159,16 +1159,16 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpentelemetryConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
         NewSiem: {
             /**
-             * @description What it integrates with, which decides what `config` may hold. (enum property replaced by openapi-typescript)
+             * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "siem";
@@ -1176,19 +1176,19 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSiemConfig"];
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         };
-        /** @description A limit of one metric, to be set. */
+        /** @description The limit to set for one metric. */
         UsageLimitInput: {
             /** @description null: no limit below the plan’s. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @default enforce
              * @enum {string}
              */
@@ -1236,7 +1236,7 @@ export interface components {
             rotated_to: string | null;
         };
         /**
-         * @description What a credential may do.
+         * @description A permission of a credential.
          * @enum {string}
          */
         Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write";
@@ -1264,11 +1264,11 @@ export interface components {
             /** @description Each fault of the input, by dotted path. */
             errors?: components["schemas"]["ProblemErrorsItem"][];
         };
-        /** @description API Gateway's own answer, without problem details: `Request Entity Too Large`, `Too Many Requests`, `Internal Server Error` or `Service Unavailable`. */
+        /** @description Answer of API Gateway, without problem details: `Request Entity Too Large`, `Too Many Requests`, `Internal Server Error` or `Service Unavailable`. */
         GatewayAnswer: {
             message: string;
         };
-        /** @description A key record with the raw key, shown once. */
+        /** @description A key record with the raw key. The raw key is returned once. */
         IssuedApiKey: {
             /** @description Id of the key. */
             id: string;
@@ -1308,11 +1308,11 @@ export interface components {
             rotated_from: string | null;
             /** @description Id of the key that replaced this one. */
             rotated_to: string | null;
-            /** @description The raw key, in this answer and never again: store it now. The replay of an Idempotency-Key leaves it out. */
+            /** @description The raw key. Store it now: no later response contains it, and neither does an Idempotency-Key replay. */
             api_key?: string;
         };
         ScopeRegistry: {
-            /** @description Changes whenever the registry does. */
+            /** @description Changes when the registry changes. */
             registry_version: string;
             scopes: components["schemas"]["ScopeRegistryScopesItem"][];
             key_types: components["schemas"]["ScopeRegistryKeyTypes"];
@@ -1321,7 +1321,7 @@ export interface components {
             };
             templates: components["schemas"]["ScopeRegistryTemplatesItem"][];
         };
-        /** @description One link of an organization’s audit trail. What is unknown is absent. */
+        /** @description One link of an organization’s audit trail. Unknown fields are absent. */
         AuditEvent: {
             id: string;
             /** @description Position in the org’s chain, from 1 and without gaps. */
@@ -1349,11 +1349,11 @@ export interface components {
             from_seq: number | null;
             to_seq: number | null;
             head: components["schemas"]["AuditVerificationHead"];
-            /** @description Where the chain breaks first; null when it does not. */
+            /** @description Position of the first broken link. null: none is broken. */
             first_invalid_seq: number | null;
             next_cursor: string | null;
         };
-        /** @description A cloud AI provider and a key for it, which is never shown. */
+        /** @description A cloud AI provider and its key. The key is never shown. */
         CloudConnection: {
             /** @description Id of the connection. */
             id: string;
@@ -1375,7 +1375,7 @@ export interface components {
             tpm_limit: number | null;
             /** @description `…` and the last 4 characters of the key. */
             masked: string;
-            /** @description Counts the keys that this record has had. */
+            /** @description The number of keys that this record has had. */
             key_version: number;
             /** @enum {string} */
             verification_status: "unverified" | "verified" | "invalid_credential" | "insufficient_permission" | "quota_exhausted" | "rate_limited" | "unreachable" | "provider_error";
@@ -1395,12 +1395,12 @@ export interface components {
         CloudConnectionTest: {
             success: boolean;
             latency_ms: number;
-            /** @description The provider’s; null when nothing answered. */
+            /** @description HTTP status from the provider. null: no response. */
             status_code: number | null;
             model_count: number | null;
             error: string | null;
         };
-        /** @description A key for a cloud AI provider, which is never shown. */
+        /** @description A key for a cloud AI provider. The key is never shown. */
         CloudCredential: {
             /** @description Id of the credential. */
             id: string;
@@ -1415,7 +1415,7 @@ export interface components {
             enabled: boolean;
             /** @description `…` and the last 4 characters of the key. */
             masked: string;
-            /** @description Counts the keys that this record has had. */
+            /** @description The number of keys that this record has had. */
             key_version: number;
             /** Format: date-time */
             created_at: string;
@@ -1434,12 +1434,12 @@ export interface components {
             cloud_targets: components["schemas"]["CloudTarget"][];
             routing: components["schemas"]["Routing"];
         };
-        /** @description A runtime that the organization serves inference with itself. */
+        /** @description An inference runtime that the organization hosts. */
         LocalTarget: {
-            /** @description Id of the target; `env` is the one that the deployment names. */
+            /** @description Id of the target; `env` is the target that the deployment configures. */
             id: string;
             /**
-             * @description `env`: named by the deployment, read-only.
+             * @description `env`: configured by the deployment, read-only.
              * @enum {string}
              */
             source: "api" | "env";
@@ -1447,11 +1447,11 @@ export interface components {
             name: string;
             endpoint: string;
             /**
-             * @description The software that serves, which decides how it is tested.
+             * @description The software that serves; it decides how the target is tested.
              * @enum {string}
              */
             runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
-            /** @description Models that it serves, at most 8192 bytes together; empty: not told. */
+            /** @description Models that it serves, at most 8192 bytes in total; empty: unknown. */
             models: string[];
             /** @description For the strategy `priority`: lower is tried first. */
             priority: number;
@@ -1508,7 +1508,7 @@ export interface components {
              * @enum {string}
              */
             strategy: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
-            /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
+            /** @description Seconds without requests to a failing target; 0: only as long as the target asks for (Retry-After). */
             cooldown_seconds: number;
         };
         ExecutionHealth: {
@@ -1522,7 +1522,7 @@ export interface components {
         LocalTargetTest: {
             success: boolean;
             latency_ms: number;
-            /** @description The runtime’s; null when nothing answered. */
+            /** @description HTTP status from the runtime. null: no response. */
             status_code: number | null;
             error: string | null;
         };
@@ -1539,7 +1539,7 @@ export interface components {
             subscription: components["schemas"]["Subscription"] | null;
             /** @description The customer has more than one live subscription; `subscription` is the one that counts. */
             subscription_conflict: boolean;
-            /** @description The price of the subscription belongs to no plan, so that it gives none. */
+            /** @description The price of the subscription belongs to no plan, so it gives none. */
             unknown_price: boolean;
             customer_id: string | null;
             /** @description When and why Stripe was last read; null: never. */
@@ -1552,7 +1552,7 @@ export interface components {
             limits: components["schemas"]["PlanLimits"];
             features: ("federated_learning" | "experiments" | "rollouts" | "sso" | "advanced_monitoring" | "webhooks" | "differential_privacy" | "secure_aggregation" | "hipaa_mode" | "scim" | "siem_export")[];
         };
-        /** @description A plan that holds whatever the organization pays. */
+        /** @description A plan that overrides the plan the organization pays for. */
         PlanOverride: {
             /** @enum {string} */
             plan: "free" | "team" | "enterprise";
@@ -1586,7 +1586,7 @@ export interface components {
         };
         CheckoutSession: {
             session_id: string;
-            /** @description The page at Stripe to send the buyer to. */
+            /** @description Stripe page to redirect the buyer to. */
             url: string;
             /** Format: date-time */
             expires_at: string;
@@ -1596,7 +1596,7 @@ export interface components {
             interval: "monthly" | "annual";
             quantity: number;
         };
-        /** @description Billing, and what became of the checkout. */
+        /** @description Billing, and the outcome of the checkout. */
         ReconciledBilling: {
             plan: components["schemas"]["Plan"];
             /**
@@ -1609,7 +1609,7 @@ export interface components {
             subscription: components["schemas"]["Subscription"] | null;
             /** @description The customer has more than one live subscription; `subscription` is the one that counts. */
             subscription_conflict: boolean;
-            /** @description The price of the subscription belongs to no plan, so that it gives none. */
+            /** @description The price of the subscription belongs to no plan, so it gives none. */
             unknown_price: boolean;
             customer_id: string | null;
             /** @description When and why Stripe was last read; null: never. */
@@ -1654,7 +1654,7 @@ export interface components {
             latest_invoice: components["schemas"]["InvoiceSummary"] | null;
             /** @description When the service read Stripe; null when the organization has no customer. */
             cached_at: string | null;
-            /** @description Past its time, and served because Stripe fails at the moment. */
+            /** @description Outdated, and served because Stripe fails now. */
             stale: boolean;
         };
         InvoiceSummary: {
@@ -1674,40 +1674,40 @@ export interface components {
         OrgSettings: {
             /** @description Days that audit events are kept. */
             audit_retention_days: number;
-            /** @description Owners and admins must have signed in with a second factor. */
+            /** @description Owners and admins must sign in with a second factor. */
             require_mfa_for_admin: boolean;
-            /** @description Everybody must have signed in with a second factor. */
+            /** @description All people must sign in with a second factor. */
             mfa_required: boolean;
-            /** @description Changes on the platform need the approval of an admin; kept for its other services. */
+            /** @description Changes on the platform need the approval of an admin; stored for other services of the platform. */
             require_admin_approval: boolean;
-            /** @description A model needs approval before it is served; kept for other services of the platform. */
+            /** @description A model needs approval before it is served; stored for other services of the platform. */
             require_model_approval: boolean;
-            /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
+            /** @description A failed rollout is rolled back automatically; stored for other services of the platform. */
             auto_rollback_enabled: boolean;
-            /** @description Hours after which one must sign in again. */
+            /** @description Hours after which people must sign in again. */
             session_duration_hours: number;
-            /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
+            /** @description Minutes after which sensitive actions require a new sign-in; stored for other services of the platform. */
             reauth_interval_minutes: number;
-            /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
+            /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin. Enabling it adjusts settings that do not comply. */
             hipaa_mode: boolean;
             /** @description Address ranges that people and org keys may call from; empty: any. */
             ip_allowlist: string[];
             /**
-             * @description Region where what names none is kept; kept for other services of the platform.
+             * @description Default region for storage; stored for other services of the platform.
              * @enum {string}
              */
             default_region: "us" | "eu" | "ap";
-            /** @description Production is changed only with approval; kept for other services of the platform. */
+            /** @description Production changes need approval; stored for other services of the platform. */
             protect_production: boolean;
-            /** @description Percent of battery below which devices do no work; kept for other services of the platform. */
+            /** @description Battery percentage below which devices do not work; stored for other services of the platform. */
             device_battery_threshold: number;
             /**
-             * @description Networks over which devices load models; kept for other services of the platform.
+             * @description Networks that devices use to load models; stored for other services of the platform.
              * @enum {string}
              */
             device_network_policy: "any" | "wifi_only" | "cellular_allowed";
             /**
-             * @description As in the sign-in settings, where it is changed.
+             * @description From the sign-in settings; change it there.
              * @enum {string}
              */
             primary_identity_mode: "password" | "oauth" | "sso" | "passkey";
@@ -1733,7 +1733,7 @@ export interface components {
             github_enabled: boolean;
             /** @description People can sign in through SSO; needs plan team. */
             sso_enabled: boolean;
-            /** @description What SSO speaks; null: not chosen. */
+            /** @description The protocol of SSO; null: not chosen. */
             sso_protocol: ("saml" | "oidc") | null;
             /** @description https; the identity provider’s SAML metadata. */
             sso_metadata_url: string | null;
@@ -1744,14 +1744,14 @@ export interface components {
             /** @description People can sign in through SSO only. */
             sso_enforced: boolean;
             /**
-             * @description Role of people who come through SSO first.
+             * @description Role of people who first sign in through SSO.
              * @enum {string}
              */
             sso_default_role: "admin" | "member";
             /** @description People are provisioned through SCIM; needs plan enterprise. */
             scim_enabled: boolean;
             /**
-             * @description How people sign in first of all; `sso` needs `sso_enabled`, and so each other its own switch.
+             * @description Primary way to sign in; each mode needs its own switch, for example `sso` needs `sso_enabled`.
              * @enum {string}
              */
             primary_identity_mode: "password" | "oauth" | "sso" | "passkey";
@@ -1759,9 +1759,9 @@ export interface components {
             email_password_enabled: boolean;
             /** @description People can sign in with a passkey. */
             passkeys_enabled: boolean;
-            /** @description What the identity provider is called, for people; null: not told. */
+            /** @description Name of the identity provider, for people; null: not set. */
             sso_provider: string | null;
-            /** @description Domain whose people come through SSO; kept, not checked; null: none. */
+            /** @description Domain of the people who use SSO; stored, not checked; null: none. */
             sso_domain: string | null;
             /** @description The mask of the stored secret; null when there is none. */
             sso_client_secret: string | null;
@@ -1769,7 +1769,7 @@ export interface components {
         /** @description Serving and data-handling policies of an organization. */
         OrgPolicies: {
             /**
-             * @description Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.
+             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
              * @enum {string}
              */
             serving_policy: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
@@ -1793,7 +1793,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1814,7 +1814,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1822,11 +1822,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSlackConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationMicrosoftTeams: {
@@ -1841,7 +1841,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1849,11 +1849,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationMicrosoftTeamsConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationPagerduty: {
@@ -1868,7 +1868,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1876,11 +1876,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationPagerdutyConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationOpsgenie: {
@@ -1895,7 +1895,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1903,11 +1903,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpsgenieConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationEmail: {
@@ -1922,7 +1922,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1930,11 +1930,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationEmailConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationWebhook: {
@@ -1949,7 +1949,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1957,11 +1957,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationWebhookConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationDatadog: {
@@ -1976,7 +1976,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1984,11 +1984,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationDatadogConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationOpentelemetry: {
@@ -2003,7 +2003,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2011,11 +2011,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpentelemetryConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         IntegrationSiem: {
@@ -2030,7 +2030,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2038,11 +2038,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSiemConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
         };
         /** @description An integration, and the fields of the patch that were not applied. */
@@ -2059,7 +2059,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2067,11 +2067,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSlackConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2087,7 +2087,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2095,11 +2095,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationMicrosoftTeamsConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2115,7 +2115,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2123,11 +2123,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationPagerdutyConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2143,7 +2143,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2151,11 +2151,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpsgenieConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2171,7 +2171,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2179,11 +2179,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationEmailConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2199,7 +2199,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2207,11 +2207,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationWebhookConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2227,7 +2227,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2235,11 +2235,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationDatadogConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2255,7 +2255,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2263,11 +2263,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpentelemetryConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2283,7 +2283,7 @@ export interface components {
             category: "notification" | "data";
             name: string;
             enabled: boolean;
-            /** @description Whether nothing is missing that the integration cannot work without. */
+            /** @description Whether all required fields of the configuration are set. */
             config_valid: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2291,11 +2291,11 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSiemConfig"];
             event_types: string[];
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval: boolean | null;
             ignored_fields: string[];
         };
@@ -2305,7 +2305,7 @@ export interface components {
             /** @constant */
             live_connectivity: "not_tested";
         };
-        /** @description The limit of every metric, and where it comes from. */
+        /** @description The limit of every metric, and its source. */
         UsageLimits: {
             limits: components["schemas"]["UsageLimitsLimits"];
         };
@@ -2317,25 +2317,25 @@ export interface components {
             /** @constant */
             status: "ok";
             version: string;
-            /** @description 12 digits of the git commit, with `-dirty` where files differed from it; `unknown` where none was known. */
+            /** @description First 12 digits of the git commit, with `-dirty` if files differed from it. `unknown` if there was none. */
             commit: string;
             stage: string;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewSlackConfig: {
             /** @description Incoming webhook: https://hooks.slack.com/services/… */
             webhook_url?: string | null;
             /** @description A channel other than the webhook’s own. */
             channel?: string | null;
-            /** @description Id of the Slack workspace, for people; kept, and not used in delivery. */
+            /** @description Id of the Slack workspace, for people; stored, but not used in delivery. */
             workspace_id?: string | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewMicrosoftTeamsConfig: {
             /** @description Incoming webhook or workflow URL, under webhook.office.com, logic.azure.com, powerplatform.com, logic.azure.us, powerplatform.microsoft.us. */
             webhook_url?: string | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewPagerdutyConfig: {
             /** @description Integration key of an Events API v2 integration: 32 characters. */
             routing_key?: string | null;
@@ -2344,7 +2344,7 @@ export interface components {
             /** @description Service region of the PagerDuty account; us when it is not set. */
             region?: ("us" | "eu") | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewOpsgenieConfig: {
             /** @description Key of an API integration. */
             api_key?: string | null;
@@ -2353,25 +2353,25 @@ export interface components {
             /** @description Priority of the alerts that are made. */
             priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewEmailConfig: {
             /** @description 1 to 50 addresses. */
             recipients?: string[] | null;
             /** @description Address that answers go to. */
             reply_to?: string | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
             signing_secret?: string | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string | null;
             } | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewDatadogConfig: {
             /** @description API key: 32 hexadecimal digits. */
             api_key?: string | null;
@@ -2380,18 +2380,18 @@ export interface components {
             /** @description At most 20 tags, each key:value. */
             tags?: string[] | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewOpentelemetryConfig: {
             /** @description http or https address of an OTLP receiver. */
             endpoint?: string | null;
             /** @description OTLP transport. */
             protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string | null;
             } | null;
         };
-        /** @description Its configuration, which may be filled later. */
+        /** @description The configuration; it can be completed later. */
         NewSiemConfig: {
             /** @description https; receives the events. */
             endpoint?: string | null;
@@ -2444,7 +2444,7 @@ export interface components {
             provider: string;
             request_rate_per_minute: number;
             token_rate_per_minute: number;
-            /** @description Sum of the reporters’ last gauges, each of which counts for 120 s. */
+            /** @description Sum of the reporters’ last gauges. Each gauge counts for 120 s. */
             inflight: number;
             /** @description Null without samples. */
             success_rate: number | null;
@@ -2456,7 +2456,7 @@ export interface components {
             failed: number;
             /** @description Requests that ended in the window. */
             sample_count: number;
-            /** @description Mean of the reported medians, each as often as requests ended. */
+            /** @description Mean of the reported medians, weighted by ended requests. */
             latency_ms_p50: number | null;
             /** @description Nothing was reported in the last 120 s. */
             stale: boolean;
@@ -2471,7 +2471,7 @@ export interface components {
             active: boolean;
             until: string | null;
             reason: ("failure_rate" | "retry_after" | "trial_failed") | null;
-            /** @description A cooldown is over; the next report decides whether it was enough. */
+            /** @description A cooldown has ended; the next report decides whether it reopens. */
             trial: boolean;
         };
         BillingProjection: {
@@ -2520,7 +2520,7 @@ export interface components {
             webhook_url?: string | null;
             /** @description A channel other than the webhook’s own. */
             channel?: string | null;
-            /** @description Id of the Slack workspace, for people; kept, and not used in delivery. */
+            /** @description Id of the Slack workspace, for people; stored, but not used in delivery. */
             workspace_id?: string | null;
         };
         IntegrationMicrosoftTeamsConfig: {
@@ -2552,9 +2552,9 @@ export interface components {
         IntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
             signing_secret?: string | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string;
             } | null;
@@ -2572,7 +2572,7 @@ export interface components {
             endpoint?: string | null;
             /** @description OTLP transport. */
             protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string;
             } | null;
@@ -2590,7 +2590,7 @@ export interface components {
             webhook_url?: string | null;
             /** @description A channel other than the webhook’s own. */
             channel?: string | null;
-            /** @description Id of the Slack workspace, for people; kept, and not used in delivery. */
+            /** @description Id of the Slack workspace, for people; stored, but not used in delivery. */
             workspace_id?: string | null;
         };
         PatchedIntegrationMicrosoftTeamsConfig: {
@@ -2622,9 +2622,9 @@ export interface components {
         PatchedIntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery so that the receiver can tell it from a forgery. */
+            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
             signing_secret?: string | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string;
             } | null;
@@ -2642,7 +2642,7 @@ export interface components {
             endpoint?: string | null;
             /** @description OTLP transport. */
             protocol?: ("grpc" | "http/protobuf" | "http/json") | null;
-            /** @description At most 10 headers sent along; their values are secret. A null value takes a header away. */
+            /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
                 [key: string]: string;
             } | null;
@@ -2674,10 +2674,10 @@ export interface components {
             model_downloads_monthly: components["schemas"]["UsageLimitsLimitsModelDownloadsMonthly"];
         };
         UsageLimitsLimitsHostedRequestsMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2687,10 +2687,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsApiRequestsMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2700,10 +2700,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsManagedBillableMicrosMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2713,10 +2713,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsMaxDevices: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2726,10 +2726,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsMaxModels: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2739,10 +2739,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsStorageGb: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2752,10 +2752,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsTrainingRoundsMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2765,10 +2765,10 @@ export interface components {
             updated_at: string | null;
         };
         UsageLimitsLimitsModelDownloadsMonthly: {
-            /** @description What holds; null: no limit. */
+            /** @description The effective limit; null: no limit. */
             limit: number | null;
             /**
-             * @description What becomes of use above the limit: it is refused, or only told of.
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
              * @enum {string}
              */
             mode: "enforce" | "alert_only";
@@ -2785,78 +2785,78 @@ export interface components {
         ApiKeysCreateRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description What the key may do, such as `keys:read`; GET /api/v2/settings/api-keys/scopes explains each. */
+            /** @description Scopes of the key, such as `keys:read`. GET /api/v2/settings/api-keys/scopes describes each scope. */
             scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
             /**
-             * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
+             * @description Production (`live`) or testing (`test`). Default: `live`. A test key can issue test keys only; its default is `test`.
              * @default live
              * @enum {string}
              */
             environment?: "live" | "test";
-            /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
+            /** @description Future time at which the key expires, in ISO 8601 with an offset. null: never. */
             expires_at?: string | null;
-            /** @description Id of the federation that the key is for, which is not checked here; null: none. */
+            /** @description Id of the key’s federation. Not validated. null: none. */
             federation_id?: string | null;
-            /** @description Id of the model that the key is for, which is not checked here; null: none. */
+            /** @description Id of the key’s model. Not validated. null: none. */
             model_id?: string | null;
-            /** @description Requests a minute that the key may make; null: 100. */
+            /** @description Maximum requests per minute. null: 100. */
             rate_limit_per_minute?: number | null;
-            /** @description Id of the app that the key is for, which is not checked here; null: none. */
+            /** @description Id of the key’s app. Not validated. null: none. */
             app_id?: string | null;
         };
         AppKeysCreateRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Id of the app that the key is bound to, which is not checked here. */
+            /** @description Id of the app that the key is bound to. Not validated. */
             app_id: string;
             /**
-             * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
+             * @description Production (`live`) or testing (`test`). Default: `live`. A test key can issue test keys only; its default is `test`.
              * @default live
              * @enum {string}
              */
             environment?: "live" | "test";
-            /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
+            /** @description Future time at which the key expires, in ISO 8601 with an offset. null: never. */
             expires_at?: string | null;
         };
         PublishableKeysCreateRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             /**
-             * @description What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.
+             * @description Production (`live`) or testing (`test`). Default: `live`. A test key can issue test keys only; its default is `test`.
              * @default live
              * @enum {string}
              */
             environment?: "live" | "test";
-            /** @description What the key may do. Default: all that a publishable key can. */
+            /** @description Scopes of the key. Default: every scope that a publishable key can hold. */
             scopes?: ("devices:register" | "devices:heartbeat" | "telemetry:write" | "models:read")[];
             /**
-             * @description Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.
+             * @description Exact https origins, such as https://app.example.com. Test keys also accept http://localhost:<port> and http://localhost:*. Empty: any origin.
              * @default []
              */
             allowed_origins?: string[];
             /**
-             * @description Ids of the apps that may use the key, which are not checked here; empty: any.
+             * @description Ids of the apps that may use the key. Not validated. Empty: any app.
              * @default []
              */
             allowed_app_ids?: string[];
-            /** @description When the key stops working, in the future, as ISO 8601 with an offset; null: never. */
+            /** @description Future time at which the key expires, in ISO 8601 with an offset. null: never. */
             expires_at?: string | null;
             /**
-             * @description Requests a minute that the key may make.
+             * @description Maximum requests per minute.
              * @default 60
              */
             rate_limit_per_minute?: number;
         };
         ApiKeysRotateRequest: {
             /**
-             * @description Seconds that the old key goes on working.
+             * @description Seconds for which the old key keeps working.
              * @default 0
              */
             overlap_seconds?: number;
         };
         ApiKeysRevokeRequest: {
             /**
-             * @description Why, for the audit trail; null: not told.
+             * @description Reason for the audit trail. null: none given.
              * @default null
              */
             reason?: string | null;
@@ -2879,11 +2879,11 @@ export interface components {
             provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key: string;
             /**
              * Format: uri
-             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. Required for these two providers and forbidden for all others.
              */
             base_url?: string;
             /**
@@ -2915,11 +2915,11 @@ export interface components {
         UpdateCloudConnectionRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name?: string;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key?: string;
             /**
              * Format: uri
-             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. Required for these two providers and forbidden for all others.
              */
             base_url?: string;
             /** @description Whether inference may use the connection. */
@@ -2951,11 +2951,11 @@ export interface components {
             provider: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key: string;
             /**
              * Format: uri
-             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. Required for these two providers and forbidden for all others.
              */
             base_url?: string;
             /**
@@ -2967,11 +2967,11 @@ export interface components {
         UpdateCloudCredentialRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name?: string;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key?: string;
             /**
              * Format: uri
-             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.
+             * @description Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. Required for these two providers and forbidden for all others.
              */
             base_url?: string;
             /** @description Whether inference may use the credential. */
@@ -2980,7 +2980,7 @@ export interface components {
         UpdateCloudPolicyRequest: {
             /** @description Whether inference may use the cloud at all. */
             cloud_enabled?: boolean;
-            /** @description Whose keys may be used: stored credentials, connections, the platform’s own. */
+            /** @description Sources of keys that inference may use: stored credentials, connections, the platform. */
             credential_sources?: ("byok" | "connection" | "managed")[];
             /** @description Providers that may be used; null: all. */
             provider_allowlist?: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
@@ -2988,9 +2988,9 @@ export interface components {
             default_fallback_model?: string | null;
         };
         ReportExecutionRequest: {
-            /** @description Tells servers apart that share a key: the last `inflight` of each counts. Default: the credential. */
+            /** @description Distinguishes servers that share a key: the last `inflight` of each counts. Default: the credential. */
             reporter_id?: string;
-            /** @description One report for each target, all of which are counted, or none. */
+            /** @description One report per target. Either all reports count, or none. */
             reports: components["schemas"]["ReportExecutionRequestReportsItem"][];
         };
         ReportExecutionRequestReportsItem: {
@@ -3004,15 +3004,15 @@ export interface components {
             failed: number;
             /** @description Requests under way now. */
             inflight: number;
-            /** @description Tokens that were used since then. */
+            /** @description Tokens used since then. */
             tokens?: number;
             /** @description Median since then. */
             latency_ms_p50?: number;
-            /** @description How long the target asked to be left alone (Retry-After); opens a cooldown. */
+            /** @description The pause that the target asked for (Retry-After); opens a cooldown. */
             retry_after_seconds?: number;
         };
         ReportExecutionAnswer: {
-            /** @description Reports that were counted. */
+            /** @description Number of reports counted. */
             accepted: number;
         };
         UpdateRoutingRequest: {
@@ -3021,7 +3021,7 @@ export interface components {
              * @enum {string}
              */
             strategy?: "priority" | "weighted" | "round_robin" | "least_inflight" | "lowest_latency";
-            /** @description How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After). */
+            /** @description Seconds without requests to a failing target; 0: only as long as the target asks for (Retry-After). */
             cooldown_seconds?: number;
         };
         ListLocalTargetsAnswer: {
@@ -3038,12 +3038,12 @@ export interface components {
              */
             endpoint: string;
             /**
-             * @description The software that serves, which decides how it is tested.
+             * @description The software that serves; it decides how the target is tested.
              * @enum {string}
              */
             runtime: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
             /**
-             * @description Models that it serves, at most 8192 bytes together; empty: not told.
+             * @description Models that it serves, at most 8192 bytes in total; empty: unknown.
              * @default []
              */
             models?: string[];
@@ -3062,7 +3062,7 @@ export interface components {
              * @default true
              */
             enabled?: boolean;
-            /** @description Written, never read: answers show `masked`. */
+            /** @description Write-only: answers show `masked`. */
             api_key?: string;
         };
         UpdateLocalTargetRequest: {
@@ -3074,11 +3074,11 @@ export interface components {
              */
             endpoint?: string;
             /**
-             * @description The software that serves, which decides how it is tested.
+             * @description The software that serves; it decides how the target is tested.
              * @enum {string}
              */
             runtime?: "ollama" | "vllm" | "llamacpp" | "tgi" | "openai_compatible";
-            /** @description Models that it serves; empty or null: not told. */
+            /** @description Models that it serves; empty or null: unknown. */
             models?: string[] | null;
             /** @description For the strategy `priority`: lower is tried first. */
             priority?: number;
@@ -3086,41 +3086,41 @@ export interface components {
             weight?: number;
             /** @description Whether inference may use the target. */
             enabled?: boolean;
-            /** @description Written, never read: answers show `masked`; null drops the stored key. */
+            /** @description Write-only: answers show `masked`; null deletes the stored key. */
             api_key?: string | null;
         };
         TestLocalTargetRequest: Record<string, never>;
         UpdateBillingRequest: {
-            /** @description The plan to put the organization on; null clears the override. */
+            /** @description Plan to set. null clears the override. */
             plan?: ("free" | "team" | "enterprise") | null;
-            /** @description Why; needed with a plan. */
+            /** @description Reason. Required with a plan. */
             reason?: string;
-            /** @description When the override ends, in the future, as ISO 8601 with an offset; null: never. */
+            /** @description Future time at which the override ends, in ISO 8601 with an offset. null: never. */
             expires_at?: string | null;
         };
         CreateCheckoutSessionRequest: {
             /**
-             * @description The plan that is sold this way.
+             * @description Plan to buy.
              * @constant
              */
             plan: "team";
             /**
-             * @description How often Stripe bills.
+             * @description Billing interval.
              * @enum {string}
              */
             interval: "monthly" | "annual";
             /**
-             * @description How many seats are bought.
+             * @description Number of seats.
              * @default 1
              */
             quantity?: number;
-            /** @description Where the buyer comes back to; Stripe puts the id in the place of {CHECKOUT_SESSION_ID}. Its origin must be one of the dashboards of this deployment. */
+            /** @description URL to which the buyer returns. Stripe replaces {CHECKOUT_SESSION_ID} with the session id. Its origin must be a dashboard origin of this deployment. */
             success_url?: string;
             /** @description Its origin must be one of the dashboards of this deployment. Default: the first of them. */
             cancel_url?: string;
         };
         BillingCheckoutReconcileRequest: {
-            /** @description `session_id` of the checkout. */
+            /** @description `session_id` returned by the checkout. */
             session_id: string;
         };
         CreatePortalSessionRequest: {
@@ -3133,51 +3133,51 @@ export interface components {
             next_cursor: string | null;
             /** @description When the service read Stripe; null when the organization has no customer. */
             cached_at: string | null;
-            /** @description Past its time, and served because Stripe fails at the moment. */
+            /** @description Outdated, and served because Stripe fails now. */
             stale: boolean;
         };
         UpdateRequest: {
             /** @description Days that audit events are kept. */
             audit_retention_days?: number;
-            /** @description Owners and admins must have signed in with a second factor. */
+            /** @description Owners and admins must sign in with a second factor. */
             require_mfa_for_admin?: boolean;
-            /** @description Everybody must have signed in with a second factor. */
+            /** @description All people must sign in with a second factor. */
             mfa_required?: boolean;
-            /** @description Changes on the platform need the approval of an admin; kept for its other services. */
+            /** @description Changes on the platform need the approval of an admin; stored for other services of the platform. */
             require_admin_approval?: boolean;
-            /** @description A model needs approval before it is served; kept for other services of the platform. */
+            /** @description A model needs approval before it is served; stored for other services of the platform. */
             require_model_approval?: boolean;
-            /** @description A rollout that fails is rolled back by itself; kept for other services of the platform. */
+            /** @description A failed rollout is rolled back automatically; stored for other services of the platform. */
             auto_rollback_enabled?: boolean;
-            /** @description Hours after which one must sign in again. */
+            /** @description Hours after which people must sign in again. */
             session_duration_hours?: number;
-            /** @description Minutes after which what is sensitive asks to sign in again; kept for other services of the platform. */
+            /** @description Minutes after which sensitive actions require a new sign-in; stored for other services of the platform. */
             reauth_interval_minutes?: number;
-            /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below. */
+            /** @description Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin. Enabling it adjusts settings that do not comply. */
             hipaa_mode?: boolean;
-            /** @description Address ranges that people and org keys may call from; empty or null: any. */
+            /** @description Address ranges from which people and org keys may call. Empty or null: any. */
             ip_allowlist?: string[] | null;
             /**
-             * @description Region where what names none is kept; kept for other services of the platform.
+             * @description Default region for storage; stored for other services of the platform.
              * @enum {string}
              */
             default_region?: "us" | "eu" | "ap";
-            /** @description Production is changed only with approval; kept for other services of the platform. */
+            /** @description Production changes need approval; stored for other services of the platform. */
             protect_production?: boolean;
-            /** @description Percent of battery below which devices do no work; kept for other services of the platform. */
+            /** @description Battery percentage below which devices do not work; stored for other services of the platform. */
             device_battery_threshold?: number;
             /**
-             * @description Networks over which devices load models; kept for other services of the platform.
+             * @description Networks that devices use to load models; stored for other services of the platform.
              * @enum {string}
              */
             device_network_policy?: "any" | "wifi_only" | "cellular_allowed";
-            /** @description Go ahead even if this shuts out the caller. */
+            /** @description Apply the change even if it locks out the caller. */
             allow_lockout?: boolean;
         };
         UpdateAuthRequest: {
             /** @description People can sign in through SSO; needs plan team. */
             sso_enabled?: boolean;
-            /** @description What SSO speaks; null: not chosen. */
+            /** @description The protocol of SSO; null: not chosen. */
             sso_protocol?: ("saml" | "oidc") | null;
             /** @description https; the identity provider’s SAML metadata. */
             sso_metadata_url?: string | null;
@@ -3188,14 +3188,14 @@ export interface components {
             /** @description People can sign in through SSO only. */
             sso_enforced?: boolean;
             /**
-             * @description Role of people who come through SSO first.
+             * @description Role of people who first sign in through SSO.
              * @enum {string}
              */
             sso_default_role?: "admin" | "member";
             /** @description People are provisioned through SCIM; needs plan enterprise. */
             scim_enabled?: boolean;
             /**
-             * @description How people sign in first of all; `sso` needs `sso_enabled`, and so each other its own switch.
+             * @description Primary way to sign in; each mode needs its own switch, for example `sso` needs `sso_enabled`.
              * @enum {string}
              */
             primary_identity_mode?: "password" | "oauth" | "sso" | "passkey";
@@ -3203,16 +3203,16 @@ export interface components {
             email_password_enabled?: boolean;
             /** @description People can sign in with a passkey. */
             passkeys_enabled?: boolean;
-            /** @description What the identity provider is called, for people; null: not told. */
+            /** @description Name of the identity provider, for people; null: not set. */
             sso_provider?: string | null;
-            /** @description Domain whose people come through SSO; kept, not checked; null: none. */
+            /** @description Domain of the people who use SSO; stored, not checked; null: none. */
             sso_domain?: string | null;
-            /** @description Written, never read back. */
+            /** @description Write-only. */
             sso_client_secret?: string | null;
         };
         UpdatePoliciesRequest: {
             /**
-             * @description Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.
+             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
              * @enum {string}
              */
             serving_policy?: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
@@ -3244,11 +3244,11 @@ export interface components {
                 [key: string]: unknown;
             };
             event_types?: string[] | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_incident?: boolean | null;
-            /** @description Kept for other services of the platform; does not filter what is sent. */
+            /** @description Stored for other services of the platform; does not filter events. */
             notify_on_approval?: boolean | null;
         } & {
             [key: string]: unknown;
@@ -3257,23 +3257,23 @@ export interface components {
         UpdateUsageLimitsRequest: {
             limits: components["schemas"]["UpdateUsageLimitsRequestLimits"];
         };
-        /** @description What to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
+        /** @description The limits to set, by metric; known metrics: hosted_requests_monthly, api_requests_monthly, managed_billable_micros_monthly, max_devices, max_models, storage_gb, training_rounds_monthly, model_downloads_monthly. */
         UpdateUsageLimitsRequestLimits: {
-            /** @description What to set hosted_requests_monthly to. */
+            /** @description The limit to set for hosted_requests_monthly. */
             hosted_requests_monthly?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set api_requests_monthly to. */
+            /** @description The limit to set for api_requests_monthly. */
             api_requests_monthly?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set managed_billable_micros_monthly to. */
+            /** @description The limit to set for managed_billable_micros_monthly. */
             managed_billable_micros_monthly?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set max_devices to. */
+            /** @description The limit to set for max_devices. */
             max_devices?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set max_models to. */
+            /** @description The limit to set for max_models. */
             max_models?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set storage_gb to. */
+            /** @description The limit to set for storage_gb. */
             storage_gb?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set training_rounds_monthly to. */
+            /** @description The limit to set for training_rounds_monthly. */
             training_rounds_monthly?: components["schemas"]["UsageLimitInput"];
-            /** @description What to set model_downloads_monthly to. */
+            /** @description The limit to set for model_downloads_monthly. */
             model_downloads_monthly?: components["schemas"]["UsageLimitInput"];
         };
     };
@@ -3282,47 +3282,47 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description Names the request in the logs: tell it to support.
+         * @description Id of the request in the logs. Include it when you contact support.
          * @example 01JD3V7K3Q9X5M2N8R4T6W0Y1Z
          */
         "X-Request-Id": string;
         /**
-         * @description `no-store`, except for what is the same for every caller.
+         * @description `no-store`, except for responses that are the same for every caller.
          * @example no-store
          */
         "Cache-Control": string;
         /**
-         * @description Requests (`q`) that the credential has in a window of `w` seconds (draft-ietf-httpapi-ratelimit-headers).
+         * @description Maximum requests (`q`) of the credential per window of `w` seconds (draft-ietf-httpapi-ratelimit-headers).
          * @example "default";q=600;w=60
          */
         "RateLimit-Policy": string;
         /**
-         * @description Requests that are left (`r`), and seconds until the window ends (`t`).
+         * @description Remaining requests (`r`) and seconds until the window ends (`t`).
          * @example "default";r=599;t=42
          */
         RateLimit: string;
         /**
-         * @description Names this version: for `If-Match` of a change, `If-None-Match` of a read.
+         * @description Version of the resource, for `If-Match` (changes) and `If-None-Match` (reads).
          * @example "vJ6yZ0o3bRZ0GgW9o2y1R4aXn8c"
          */
         ETag: string;
         /**
-         * @description Where the new resource is read.
+         * @description URL of the new resource.
          * @example /api/v2/settings/api-keys/key_01jd3v7k3q9x5m2n8r4t6w0y11
          */
         Location: string;
         /**
-         * @description `true` where the kept answer of an earlier request is sent again.
+         * @description `true` if the response is a replay of an earlier one.
          * @example true
          */
         "Idempotency-Replayed": string;
         /**
-         * @description Seconds since Stripe was asked.
+         * @description Seconds since the service read Stripe.
          * @example 12
          */
         Age: number;
         /**
-         * @description Seconds after which to try again.
+         * @description Seconds to wait before you retry.
          * @example 21
          */
         "Retry-After": number;
@@ -3332,12 +3332,12 @@ export interface components {
          */
         "WWW-Authenticate": string;
         /**
-         * @description Encodings that a body may have.
+         * @description Supported content encodings of a body.
          * @example identity
          */
         "Accept-Encoding": string;
         /**
-         * @description Methods that the path takes.
+         * @description Methods that the path supports.
          * @example GET, HEAD, POST
          */
         Allow: string;
@@ -3359,7 +3359,7 @@ export interface operations {
                 state?: "active" | "retiring" | "revoked" | "expired";
                 /** @description Only keys of this environment. */
                 environment?: "live" | "test";
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -3485,11 +3485,11 @@ export interface operations {
     "settings.api-keys.create": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3686,11 +3686,11 @@ export interface operations {
     "settings.app-keys.create": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3887,11 +3887,11 @@ export interface operations {
     "settings.publishable-keys.create": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4088,11 +4088,11 @@ export interface operations {
     "settings.api-keys.get": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -4246,11 +4246,11 @@ export interface operations {
     "settings.api-keys.rotate": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4464,11 +4464,11 @@ export interface operations {
     "settings.api-keys.revoke": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4681,11 +4681,11 @@ export interface operations {
     "settings.api-keys.scopes": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -4827,17 +4827,17 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Only events of this action. */
+                /** @description Only events with this action. */
                 action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
-                /** @description Only events of this key, person or system. */
+                /** @description Only events by this key, person or system. */
                 actor_id?: string;
                 /** @description Only events about the resource with this id. */
                 resource_id?: string;
-                /** @description Events at this instant or later. */
+                /** @description Only events at or after this time. */
                 from?: string;
-                /** @description Events before this instant. */
+                /** @description Only events before this time. */
                 to?: string;
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -4963,11 +4963,11 @@ export interface operations {
     "settings.verify-audit-chain": {
         parameters: {
             query?: {
-                /** @description Events a page. */
+                /** @description Maximum events per page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -5093,13 +5093,13 @@ export interface operations {
     "settings.list-cloud-connections": {
         parameters: {
             query?: {
-                /** @description Only those of this provider. */
+                /** @description Only connections to this provider. */
                 provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -5225,11 +5225,11 @@ export interface operations {
     "settings.create-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -5426,11 +5426,11 @@ export interface operations {
     "settings.get-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -5584,11 +5584,11 @@ export interface operations {
     "settings.delete-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path: {
@@ -5740,11 +5740,11 @@ export interface operations {
     "settings.update-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path: {
@@ -5931,11 +5931,11 @@ export interface operations {
     "settings.test-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -6147,7 +6147,7 @@ export interface operations {
     "settings.list-cloud-connection-models": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -6303,13 +6303,13 @@ export interface operations {
     "settings.list-cloud-credentials": {
         parameters: {
             query?: {
-                /** @description Only those of this provider. */
+                /** @description Only credentials for this provider. */
                 provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
                 /** @description Entries a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -6435,11 +6435,11 @@ export interface operations {
     "settings.create-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -6636,11 +6636,11 @@ export interface operations {
     "settings.get-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -6794,11 +6794,11 @@ export interface operations {
     "settings.delete-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path: {
@@ -6950,11 +6950,11 @@ export interface operations {
     "settings.update-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path: {
@@ -7141,11 +7141,11 @@ export interface operations {
     "settings.get-cloud-policy": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -7283,11 +7283,11 @@ export interface operations {
     "settings.update-cloud-policy": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path?: never;
@@ -7458,11 +7458,11 @@ export interface operations {
     "settings.get-execution": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -7600,7 +7600,7 @@ export interface operations {
     "settings.get-execution-health": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -7726,11 +7726,11 @@ export interface operations {
     "settings.report-execution": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -7925,11 +7925,11 @@ export interface operations {
     "settings.get-routing": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -8067,11 +8067,11 @@ export interface operations {
     "settings.update-routing": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path?: never;
@@ -8246,7 +8246,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -8372,11 +8372,11 @@ export interface operations {
     "settings.create-local-target": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -8573,15 +8573,15 @@ export interface operations {
     "settings.get-local-target": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path: {
-                /** @description Id of the target; `env` is the one that the deployment names. */
+                /** @description Id of the target; `env` is the target that the deployment configures. */
                 target_id: string;
             };
             cookie?: never;
@@ -8731,15 +8731,15 @@ export interface operations {
     "settings.delete-local-target": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path: {
-                /** @description Id of the target; `env` is the one that the deployment names. */
+                /** @description Id of the target; `env` is the target that the deployment configures. */
                 target_id: string;
             };
             cookie?: never;
@@ -8900,15 +8900,15 @@ export interface operations {
     "settings.update-local-target": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path: {
-                /** @description Id of the target; `env` is the one that the deployment names. */
+                /** @description Id of the target; `env` is the target that the deployment configures. */
                 target_id: string;
             };
             cookie?: never;
@@ -9104,15 +9104,15 @@ export interface operations {
     "settings.test-local-target": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Id of the target; `env` is the one that the deployment names. */
+                /** @description Id of the target; `env` is the target that the deployment configures. */
                 target_id: string;
             };
             cookie?: never;
@@ -9320,11 +9320,11 @@ export interface operations {
     "settings.get-billing": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -9462,11 +9462,11 @@ export interface operations {
     "settings.update-billing": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path?: never;
@@ -9637,11 +9637,11 @@ export interface operations {
     "settings.create-checkout-session": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -9868,11 +9868,11 @@ export interface operations {
     "settings.billing.checkout.reconcile": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -10097,11 +10097,11 @@ export interface operations {
     "settings.create-portal-session": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -10313,9 +10313,9 @@ export interface operations {
     "settings.list-invoices": {
         parameters: {
             query?: {
-                /** @description Invoices at most. */
+                /** @description Maximum number of invoices. */
                 limit?: number;
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -10456,7 +10456,7 @@ export interface operations {
     "settings.get-billing-support-context": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -10597,11 +10597,11 @@ export interface operations {
     "settings.get": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -10739,11 +10739,11 @@ export interface operations {
     "settings.update": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path?: never;
@@ -10940,7 +10940,7 @@ export interface operations {
     "settings.get-compliance-preset": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -11082,11 +11082,11 @@ export interface operations {
     "settings.get-auth": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -11224,11 +11224,11 @@ export interface operations {
     "settings.update-auth": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path?: never;
@@ -11412,11 +11412,11 @@ export interface operations {
     "settings.get-policies": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -11554,11 +11554,11 @@ export interface operations {
     "settings.update-policies": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path?: never;
@@ -11733,7 +11733,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: never;
@@ -11859,11 +11859,11 @@ export interface operations {
     "settings.create-integration": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -12074,11 +12074,11 @@ export interface operations {
     "settings.get-integration": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -12232,11 +12232,11 @@ export interface operations {
     "settings.delete-integration": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path: {
@@ -12388,11 +12388,11 @@ export interface operations {
     "settings.update-integration": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path: {
@@ -12592,11 +12592,11 @@ export interface operations {
     "settings.validate-integration": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Repeating a request with the same key within 24 hours replays the first answer, without its secrets. */
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -12808,11 +12808,11 @@ export interface operations {
     "settings.get-usage-limits": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -12950,11 +12950,11 @@ export interface operations {
     "settings.update-usage-limits": {
         parameters: {
             query?: {
-                /** @description Must be the credential's organization. */
+                /** @description Must match the credential’s organization. */
                 org_id?: string;
             };
             header?: {
-                /** @description Apply only to this `ETag`; 412 otherwise. */
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
                 "If-Match"?: string;
             };
             path?: never;
@@ -13139,7 +13139,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Time and signature of the body, as Stripe makes them: `t=<seconds>,v1=<HMAC-SHA256 in hex>`. */
+                /** @description Time and signature of the body in Stripe’s format: `t=<seconds>,v1=<HMAC-SHA256 in hex>`. */
                 "Stripe-Signature": string;
             };
             path?: never;
@@ -13289,7 +13289,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Answer 304 without a body while this `ETag` holds. */
+                /** @description Return 304 without a body if the `ETag` matches. */
                 "If-None-Match"?: string;
             };
             path?: never;

@@ -32,13 +32,13 @@ function schemaOfType(type: Type): JsonSchema {
   if ('list_of' in type) return { type: 'array', items: schemaOfType(type.list_of) }
   if ('map_of' in type) return { type: 'object', additionalProperties: schemaOfType(type.map_of) }
   if ('record' in type) return { $ref: `#/components/schemas/${type.record}` }
-  // Null stands beside the list, as for every other type that can be null.
+  // Null is a separate type beside the enum, as for every other nullable type.
   return { type: 'string', enum: [...type.enum.filter((value) => value !== null), ...missingOf(type.enum)] }
 }
 
 /**
- * The platform's own plan table and requests name `team`, which the list of plans in its answers does not have: a known
- * contradiction of the published contract.
+ * The platform's plan table and requests contain `team`, but the plans in its answers do not: a known contradiction of the published
+ * contract.
  */
 const missingOf = (values: readonly (string | null)[]): string[] =>
   values.includes('starter') && !values.includes('team') ? ['team'] : []
@@ -55,7 +55,7 @@ function schemaOfField({ type, min_length, max_length, ge, le, default: fallback
   }
 }
 
-// The file's own types are those of its single values.
+// TypeScript infers the types of the file's single values, not of the format.
 const records = wire.records as unknown as Record<string, { fields: Record<string, Field> }>
 
 /** Each record as a closed object, by its published name. */
@@ -71,6 +71,6 @@ export const publishedSchemas: Readonly<Record<string, JsonSchema>> = Object.fro
   ]),
 )
 
-/** Whether a request record has members at all that it requires. */
+/** Required members of a request record. */
 export const requiredFields = (record: string): string[] =>
   Object.entries(records[record]?.fields ?? {}).flatMap(([field, { required }]) => (required ? [field] : []))

@@ -1,10 +1,12 @@
 /** API keys: org, app and publishable. */
+
 import * as z from 'zod'
+import { changeAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { allowedOriginsField } from '../../shared/api-keys/origins.ts'
 import {
   environments,
-  keyRecordSchema,
   keyStates,
+  keyViewSchema,
   publishableRateLimitPerMinute,
   scopeField,
 } from '../../shared/api-keys/record.ts'
@@ -29,31 +31,31 @@ import {
 const tag = 'API keys'
 
 const issuedKeySchema = lazy(() =>
-  keyRecordSchema()
+  keyViewSchema()
     .extend({
       api_key: z.string().optional().meta({
         description:
-          'The raw key, in this answer and never again: store it now. The replay of an Idempotency-Key leaves it out.',
+          'The raw key. Store it now: no later response contains it, and neither does an Idempotency-Key replay.',
       }),
     })
-    .meta({ id: 'IssuedApiKey', description: 'A key record with the raw key, shown once.' }),
+    .meta({ id: 'IssuedApiKey', description: 'A key record with the raw key. The raw key is returned once.' }),
 )
 
 const keyParams = lazy(() => z.object({ key_id: idSchema('key', 'Id of the key.') }))
 const environmentField = lazy(() =>
   z.enum(environments).default('live').meta({
     description:
-      'What the key is for: production, or tests. Default: live; of a test key, which issues test keys only: test.',
+      'Production (`live`) or testing (`test`). Default: `live`. A test key can issue test keys only; its default is `test`.',
   }),
 )
 const expiryField = lazy(() =>
   futureInstantField()
     .nullable()
     .optional()
-    .meta({ description: 'When the key stops working, in the future, as ISO 8601 with an offset; null: never.' }),
+    .meta({ description: 'Future time at which the key expires, in ISO 8601 with an offset. null: never.' }),
 )
 const rateLimitField = lazy(() => z.int().min(1).max(100_000))
-/** Scopes that a key of a type may hold. Repeated ones count once; a list of more than there are is refused. */
+/** Scopes that a key type may hold. Duplicates count once. A list longer than the set of scopes is refused. */
 const scopesField = <T extends Scope>(holdable: readonly T[]) =>
   z
     .array(z.enum(holdable))
@@ -68,31 +70,32 @@ export const createApiKey = operation({
   scope: 'keys:write',
   summary: 'Create an org key',
   description:
-    'Creates an org key with the given scopes. The raw key is in `api_key`, this once. A caller can grant only scopes that it holds. An organization has at most 1,000 usable keys of all types (409).',
+    'Creates an org key with the given scopes. `api_key` contains the raw key and is returned once. You can grant only scopes that you hold. An organization has at most 1,000 usable keys of all types; above that: 409.',
   request: () => ({
     body: z.strictObject({
       name: nameField(),
       scopes: scopesField(keyTypeScopes.org).meta({
-        description: 'What the key may do, such as `keys:read`; GET /api/v2/settings/api-keys/scopes explains each.',
+        description:
+          'Scopes of the key, such as `keys:read`. GET /api/v2/settings/api-keys/scopes describes each scope.',
       }),
       environment: environmentField(),
       expires_at: expiryField(),
       federation_id: referenceField()
         .nullable()
         .optional()
-        .meta({ description: 'Id of the federation that the key is for, which is not checked here; null: none.' }),
+        .meta({ description: 'Id of the key’s federation. Not validated. null: none.' }),
       model_id: referenceField()
         .nullable()
         .optional()
-        .meta({ description: 'Id of the model that the key is for, which is not checked here; null: none.' }),
+        .meta({ description: 'Id of the key’s model. Not validated. null: none.' }),
       rate_limit_per_minute: rateLimitField()
         .nullable()
         .optional()
-        .meta({ description: `Requests a minute that the key may make; null: ${defaultRateLimitPerMinute}.` }),
+        .meta({ description: `Maximum requests per minute. null: ${defaultRateLimitPerMinute}.` }),
       app_id: referenceField()
         .nullable()
         .optional()
-        .meta({ description: 'Id of the app that the key is for, which is not checked here; null: none.' }),
+        .meta({ description: 'Id of the key’s app. Not validated. null: none.' }),
     }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
@@ -120,12 +123,12 @@ export const createAppKey = operation({
   tag,
   scope: 'keys:write',
   summary: 'Create an app key',
-  description: `Creates a key for server-side inference that is bound to one app and inherits the app's inference configuration. Its scopes are fixed: ${keyTypeScopes.app.join(', ')}; the caller must hold them. The raw key is in \`api_key\`, this once.`,
+  description: `Creates a key for server-side inference. The key is bound to one app and inherits that app's inference configuration. Its scopes are fixed: ${keyTypeScopes.app.join(', ')}. You must hold these scopes. \`api_key\` contains the raw key and is returned once.`,
   request: () => ({
     body: z.strictObject({
       name: nameField(),
       app_id: referenceField().meta({
-        description: 'Id of the app that the key is bound to, which is not checked here.',
+        description: 'Id of the app that the key is bound to. Not validated.',
       }),
       environment: environmentField(),
       expires_at: expiryField(),
@@ -151,28 +154,28 @@ export const createPublishableKey = operation({
   scope: 'keys:write',
   summary: 'Create a publishable key',
   description:
-    'Creates a key for client-side SDKs, with few scopes, a rate limit, and origins that it may be bound to. The raw key is in `api_key`, this once.',
+    'Creates a key for client-side SDKs, with limited scopes, a rate limit and optional allowed origins. `api_key` contains the raw key and is returned once.',
   request: () => ({
     body: z.strictObject({
       name: nameField(),
       environment: environmentField(),
       scopes: scopesField(keyTypeScopes.publishable)
         .default([...keyTypeScopes.publishable])
-        .meta({ description: 'What the key may do. Default: all that a publishable key can.' }),
+        .meta({ description: 'Scopes of the key. Default: every scope that a publishable key can hold.' }),
       allowed_origins: allowedOriginsField().default([]).meta({
         description:
-          'Exact https origins, like https://app.example.com; for test keys also http://localhost:<port> or http://localhost:*. Empty: any origin.',
+          'Exact https origins, such as https://app.example.com. Test keys also accept http://localhost:<port> and http://localhost:*. Empty: any origin.',
       }),
       allowed_app_ids: z
         .array(referenceField())
         .max(50)
         .default([])
         .transform((ids) => [...new Set(ids)])
-        .meta({ description: 'Ids of the apps that may use the key, which are not checked here; empty: any.' }),
+        .meta({ description: 'Ids of the apps that may use the key. Not validated. Empty: any app.' }),
       expires_at: expiryField(),
       rate_limit_per_minute: rateLimitField()
         .default(publishableRateLimitPerMinute)
-        .meta({ description: 'Requests a minute that the key may make.' }),
+        .meta({ description: 'Maximum requests per minute.' }),
     }),
   }),
   answers: () => ({ 201: issuedKeySchema() }),
@@ -194,8 +197,7 @@ export const listApiKeys = operation({
   tag,
   scope: 'keys:read',
   summary: 'List API keys',
-  description:
-    'Every key of the organization, of every type and in every state, newest first. Raw keys are never shown.',
+  description: 'Lists the organization’s keys of every type and state, newest first. Raw keys are never returned.',
   request: () => ({
     query: z.object({
       ...pageQuery(),
@@ -204,12 +206,12 @@ export const listApiKeys = operation({
       environment: z.enum(environments).optional().meta({ description: 'Only keys of this environment.' }),
     }),
   }),
-  answers: () => ({ 200: pageOf(keyRecordSchema()) }),
+  answers: () => ({ 200: pageOf(keyViewSchema()) }),
   published: [
     { id: 'settings.api_keys.list', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
     { id: 'api_keys.list', route: 'GET /api/v1/api-keys', records: { list: 'ApiKeyResponse' }, wire: apiKeyList },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getApiKey = operation({
@@ -218,13 +220,13 @@ export const getApiKey = operation({
   tag,
   scope: 'keys:read',
   summary: 'Get an API key',
-  description: 'One key record.',
+  description: 'Returns one key record.',
   request: () => ({
     params: keyParams(),
   }),
-  answers: () => ({ 200: keyRecordSchema() }),
+  answers: () => ({ 200: keyViewSchema() }),
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const revokeApiKey = operation({
@@ -234,7 +236,7 @@ export const revokeApiKey = operation({
   scope: 'keys:write',
   summary: 'Revoke an API key',
   description:
-    'The very next request with the key is refused. Revoking a revoked key answers its record and changes nothing; revoking a retiring key ends its overlap.',
+    'Revokes the key: the next request that uses it is refused. Revoking a revoked key changes nothing and returns its record. Revoking a retiring key ends its overlap.',
   request: () => ({
     params: keyParams(),
     body: z.strictObject({
@@ -244,11 +246,11 @@ export const revokeApiKey = operation({
         .max(500)
         .nullable()
         .default(null)
-        .meta({ description: 'Why, for the audit trail; null: not told.' }),
+        .meta({ description: 'Reason for the audit trail. null: none given.' }),
     }),
   }),
   bodyMayBeAbsent: true,
-  answers: () => ({ 200: keyRecordSchema() }),
+  answers: () => ({ 200: keyViewSchema() }),
   published: [
     {
       id: 'settings.api_keys.revoke',
@@ -265,7 +267,7 @@ export const revokeApiKey = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'api_key.revoked', resource: 'api_key', param: 'key_id' },
 })
 
@@ -276,7 +278,7 @@ export const rotateApiKey = operation({
   scope: 'keys:write',
   summary: 'Rotate an API key',
   description:
-    'Revokes the key and creates its replacement with the same configuration, in one transaction. The new raw key is in `api_key`, this once. With an overlap the old key goes on working as `retiring`, never past its own expiry. Of two rotations at once exactly one wins.',
+    'Revokes the key and creates a replacement with the same configuration, in one transaction. `api_key` contains the new raw key and is returned once. With an overlap, the old key keeps working in state `retiring`, but never past its expiry. Of two concurrent rotations, exactly one succeeds.',
   request: () => ({
     params: keyParams(),
     body: z.strictObject({
@@ -285,7 +287,7 @@ export const rotateApiKey = operation({
         .min(0)
         .max(86_400)
         .default(0)
-        .meta({ description: 'Seconds that the old key goes on working.' }),
+        .meta({ description: 'Seconds for which the old key keeps working.' }),
     }),
   }),
   bodyMayBeAbsent: true,
@@ -319,11 +321,11 @@ export const listScopes = operation({
   scope: 'any',
   summary: 'Get the scope registry',
   description:
-    'Every scope, what each key type and role may hold, and named templates. The same for every organization.',
+    'Returns every scope, the scopes that each key type and role may hold, and named templates. The same for every organization.',
   answers: () => ({
     200: z
       .object({
-        registry_version: z.string().meta({ description: 'Changes whenever the registry does.' }),
+        registry_version: z.string().meta({ description: 'Changes when the registry changes.' }),
         scopes: z.array(scopeView()),
         key_types: z.record(z.enum(keyTypes), z.array(scopeField())),
         roles: z.record(z.string(), z.array(scopeField())),
@@ -332,5 +334,5 @@ export const listScopes = operation({
       .meta({ id: 'ScopeRegistry' }),
   }),
   published: [{ id: 'settings.api_keys.scopes', records: { answer: 'ApiKeyScopesResponse' }, wire: scopeRegistryView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })

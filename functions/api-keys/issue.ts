@@ -1,24 +1,27 @@
 /** What the three creations of keys share: the grant is checked, the key made, and its raw value answered once. */
-import { issueKey, keyCreated } from '../../shared/api-keys/entity.ts'
+
 import { delegated, type KeyWish } from '../../shared/api-keys/grant.ts'
+import { issueKey, keyCreated } from '../../shared/api-keys/issue.ts'
 import { countIssued } from '../../shared/api-keys/limit.ts'
 import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
-import { toRecord } from '../../shared/api-keys/record.ts'
+import { type KeyView, toKeyView } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
-import { type Answer, created } from '../../shared/http/answer.ts'
-import type { Change } from '../../shared/storage/commit.ts'
+import { created, type JsonAnswer } from '../../shared/http/answer.ts'
+import type { Commit } from '../../shared/http/patch.ts'
+
+type IssuedAnswer = JsonAnswer<KeyView, 201>
 
 interface IssueCall {
   caller: Caller
   names(field: string): boolean
   now: Date
-  commit(change: Change, answer: Answer): Promise<Answer>
+  commit: Commit<IssuedAnswer>
 }
 
 export async function issue(
   { caller, names, now, commit }: IssueCall,
   { environment, ...rest }: KeyWish,
-): Promise<Answer> {
+): Promise<IssuedAnswer> {
   const wish = { ...rest, environment: names('environment') ? environment : undefined }
   const definition = delegated(caller, wish)
   requireOriginsOf(definition)
@@ -29,5 +32,5 @@ export async function issue(
 
 export const keyLocation = (keyId: string): string => `/api/v2/settings/api-keys/${keyId}`
 
-export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): Answer =>
-  created(toRecord(key, now), keyLocation(key.id), { api_key: rawKey })
+export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): IssuedAnswer =>
+  created(toKeyView(key, now), keyLocation(key.id), { api_key: rawKey })

@@ -1,4 +1,4 @@
-import { listKeys } from '../../shared/api-keys/entity.ts'
+import { listKeys } from '../../shared/api-keys/list-keys.ts'
 import { listPage } from '../../shared/http/page.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { listApiKeys } from './contract.ts'

@@ -1,9 +1,9 @@
 import { scopeRegistry } from '../../shared/auth/scopes.ts'
-import { etagOf } from '../../shared/http/answer.ts'
+import { etagOf, ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { listScopes } from './contract.ts'
 
 const headers = { etag: etagOf(scopeRegistry), 'cache-control': 'private, max-age=300' }
 
 /** The scope registry, which changes with a release only. */
-export const handler = serve(listScopes, () => ({ status: 200, body: scopeRegistry, headers }))
+export const handler = serve(listScopes, () => ({ ...ok(scopeRegistry), headers }))

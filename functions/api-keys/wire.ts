@@ -1,6 +1,6 @@
 /** API keys in the records of the published contract. */
 import * as z from 'zod'
-import { type KeyRecord, publishableRateLimitPerMinute } from '../../shared/api-keys/record.ts'
+import { type KeyView, publishableRateLimitPerMinute } from '../../shared/api-keys/record.ts'
 import { type KeyType, keyTypeScopes, keyTypes, type Scope, type scopeRegistry } from '../../shared/auth/scopes.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
@@ -16,7 +16,7 @@ const names = {
   expires_at: 'expires_in_days',
 }
 
-const toApiKey = (key: KeyRecord, { orgId }: { orgId: string }) => ({
+const toApiKey = (key: KeyView, { orgId }: { orgId: string }) => ({
   id: key.id,
   org_id: orgId,
   name: key.name,
@@ -36,8 +36,8 @@ const toApiKey = (key: KeyRecord, { orgId }: { orgId: string }) => ({
   created_at: key.created_at,
 })
 
-/** A replay has no secret; the record requires the member all the same. */
-const toCreatedKey = (key: KeyRecord, { orgId, once }: { orgId: string; once: Readonly<Record<string, string>> }) => ({
+/** A replay has no secret, but the published record requires the member. */
+const toCreatedKey = (key: KeyView, { orgId, once }: { orgId: string; once: Readonly<Record<string, string>> }) => ({
   id: key.id,
   org_id: orgId,
   name: key.name,
@@ -54,7 +54,7 @@ const toCreatedKey = (key: KeyRecord, { orgId, once }: { orgId: string; once: Re
 
 export const apiKeyList = lazy(() => wire({ query: z.object({ cursor: z.string().optional() }), toAnswer: toApiKey }))
 
-/** The published contract counts whole days; no key needs more than a hundred years. */
+/** The published contract counts whole days. The maximum is a hundred years. */
 const mostDays = 36_525
 
 export const apiKeyCreation = lazy(() =>
@@ -74,7 +74,7 @@ export const apiKeyCreation = lazy(() =>
   }),
 )
 
-/** What the older client's empty map stands for. */
+/** Meaning of the older client's empty map. */
 const defaultScopes: readonly Scope[] = ['catalog:read', 'models:read']
 
 /** The older client names scopes as `"models:read": true` or as `"models": "read"`. */
@@ -119,7 +119,7 @@ export const appKeyCreation = lazy(() =>
       environment: optional(z.enum(['live', 'test'])),
     }),
     toInput: named,
-    toAnswer: (key: KeyRecord, { orgId, once }) => ({
+    toAnswer: (key: KeyView, { orgId, once }) => ({
       key: once.api_key ?? '',
       key_id: key.id,
       org_id: orgId,
@@ -143,7 +143,7 @@ export const publishableKeyCreation = lazy(() =>
     }),
     names,
     toInput: ({ rate_limit_rpm, ...rest }) => named({ ...rest, rate_limit_per_minute: rate_limit_rpm }),
-    toAnswer: (key: KeyRecord, { orgId, once }) => ({
+    toAnswer: (key: KeyView, { orgId, once }) => ({
       key: once.api_key ?? '',
       key_id: key.id,
       org_id: orgId,
@@ -160,7 +160,7 @@ export const publishableKeyCreation = lazy(() =>
 /** @throws ProblemError `conflict` when the key was revoked before */
 export const apiKeyRevocation = lazy(() =>
   wire({
-    toAnswer: (key: KeyRecord, context) => {
+    toAnswer: (key: KeyView, context) => {
       if (!context.unchanged) return toApiKey(key, context)
       throw new ProblemError('conflict', 'The key was revoked before.', { published: 'api_key_already_revoked' })
     },

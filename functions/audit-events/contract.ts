@@ -1,5 +1,6 @@
-/** The audit trail: reading it, and checking that nothing in it was changed. */
+/** The audit trail: list events and verify that none was changed. */
 import * as z from 'zod'
+import { listAccess } from '../../shared/access.ts'
 import { auditActions, auditEventSchema } from '../../shared/audit/event.ts'
 import { countQuery, instantField } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
@@ -13,26 +14,26 @@ export const listAuditEvents = operation({
   tag,
   scope: 'audit:read',
   summary: 'List audit events',
-  description: 'Every change of the organization and every denied attempt at one, newest first.',
+  description: 'Lists every change and every denied attempt to change something, newest first.',
   request: () => ({
     query: z
       .object({
         ...pageQuery(),
-        action: z.enum(auditActions).optional().meta({ description: 'Only events of this action.' }),
+        action: z.enum(auditActions).optional().meta({ description: 'Only events with this action.' }),
         actor_id: z
           .string()
           .min(1)
           .max(255)
           .optional()
-          .meta({ description: 'Only events of this key, person or system.' }),
+          .meta({ description: 'Only events by this key, person or system.' }),
         resource_id: z
           .string()
           .min(1)
           .max(255)
           .optional()
           .meta({ description: 'Only events about the resource with this id.' }),
-        from: instantField().optional().meta({ description: 'Events at this instant or later.' }),
-        to: instantField().optional().meta({ description: 'Events before this instant.' }),
+        from: instantField().optional().meta({ description: 'Only events at or after this time.' }),
+        to: instantField().optional().meta({ description: 'Only events before this time.' }),
       })
       .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
         path: ['to'],
@@ -40,7 +41,7 @@ export const listAuditEvents = operation({
       }),
   }),
   answers: () => ({ 200: pageOf(auditEventSchema()) }),
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const verifyAuditChain = operation({
@@ -50,11 +51,11 @@ export const verifyAuditChain = operation({
   scope: 'audit:read',
   summary: 'Verify the audit chain',
   description:
-    'Recomputes the hash chain, oldest kept event first, a page at a time: follow `next_cursor` until it is null. The chain is intact when every page is valid.',
+    'Recomputes the hash chain page by page, starting at the oldest retained event. Follow `next_cursor` until it is null. The chain is intact if every page is valid.',
   request: () => ({
     query: z.object({
       ...pageQuery(),
-      limit: countQuery(1, 1000, 500).meta({ description: 'Events a page.' }),
+      limit: countQuery(1, 1000, 500).meta({ description: 'Maximum events per page.' }),
     }),
   }),
   answers: () => ({
@@ -68,10 +69,10 @@ export const verifyAuditChain = operation({
         first_invalid_seq: z
           .int()
           .nullable()
-          .meta({ description: 'Where the chain breaks first; null when it does not.' }),
+          .meta({ description: 'Position of the first broken link. null: none is broken.' }),
         next_cursor: z.string().nullable(),
       })
       .meta({ id: 'AuditVerification' }),
   }),
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })

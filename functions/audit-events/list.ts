@@ -1,4 +1,4 @@
-import { listEvents } from '../../shared/audit/trail.ts'
+import { listEvents } from '../../shared/audit/list-events.ts'
 import { listPage } from '../../shared/http/page.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { listAuditEvents } from './contract.ts'

@@ -1,4 +1,4 @@
-import { verifyEvents } from '../../shared/audit/trail.ts'
+import { verifyEvents } from '../../shared/audit/verify.ts'
 import { ok } from '../../shared/http/answer.ts'
 import { cursorsFor } from '../../shared/http/page.ts'
 import { serve } from '../../shared/http/serve.ts'

@@ -1,14 +1,15 @@
-/** Billing: checkout and portal at Stripe, what Stripe says of the subscription, and the override of the plan. */
+/** Billing: Stripe checkout and portal, the subscription as last read from Stripe, and the plan override. */
 import * as z from 'zod'
-import { invoiceSchema, mostInvoices } from '../../shared/billing/invoice-record.ts'
+import { changeAccess, readAccess } from '../../shared/access.ts'
+import { invoiceSchema, maxInvoices } from '../../shared/billing/invoice-view.ts'
+import { returnUrlField } from '../../shared/billing/return-url.ts'
 import {
   billingSchema,
   copyFields,
   planField,
   reconciledSchema,
   supportContextSchema,
-} from '../../shared/billing/record.ts'
-import { returnUrlField } from '../../shared/billing/return-url.ts'
+} from '../../shared/billing/view.ts'
 import { countQuery, futureInstantField, isVisible } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
@@ -32,10 +33,10 @@ export const reconcileCheckout = operation({
   scope: 'billing:write',
   summary: 'Reconcile a checkout',
   description:
-    'For when the buyer comes back from Stripe: reads the session from Stripe and, once it is paid, brings billing up to date, as Stripe’s event will do too. An unpaid session changes nothing.',
+    'Call it when the buyer returns from Stripe. Reads the session from Stripe and updates billing if the session is paid. Stripe’s event does the same. An unpaid session changes nothing.',
   request: () => ({
     body: z.strictObject({
-      session_id: z.string().min(1).max(255).meta({ description: '`session_id` of the checkout.' }),
+      session_id: z.string().min(1).max(255).meta({ description: '`session_id` returned by the checkout.' }),
     }),
   }),
   answers: () => ({ 200: reconciledSchema() }),
@@ -47,7 +48,7 @@ export const reconcileCheckout = operation({
     },
   ],
   refusals: ['not_found', 'conflict', 'upstream_error'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
   audit: { action: 'billing.subscription_synced', resource: 'billing' },
 })
 
@@ -55,7 +56,7 @@ const checkoutSchema = lazy(() =>
   z
     .object({
       session_id: z.string(),
-      url: z.string().meta({ description: 'The page at Stripe to send the buyer to.' }),
+      url: z.string().meta({ description: 'Stripe page to redirect the buyer to.' }),
       expires_at: z.iso.datetime(),
       plan: z.literal('team'),
       interval: z.enum(['monthly', 'annual']),
@@ -71,15 +72,15 @@ export const createCheckoutSession = operation({
   scope: 'billing:write',
   summary: 'Start a checkout',
   description:
-    'Makes a checkout session at Stripe. An open session for the same purchase is answered again with 200; one for another purchase is expired. An organization that has a live subscription gets 409: it changes plans in the portal.',
+    'Creates a Stripe checkout session. If a session for the same purchase is open, returns it with 200. Expires an open session for another purchase. An organization with a live subscription gets 409: change its plan in the portal.',
   request: () => ({
     body: z.strictObject({
-      plan: z.literal('team').meta({ description: 'The plan that is sold this way.' }),
-      interval: z.enum(['monthly', 'annual']).meta({ description: 'How often Stripe bills.' }),
-      quantity: z.int().min(1).max(1000).default(1).meta({ description: 'How many seats are bought.' }),
+      plan: z.literal('team').meta({ description: 'Plan to buy.' }),
+      interval: z.enum(['monthly', 'annual']).meta({ description: 'Billing interval.' }),
+      quantity: z.int().min(1).max(1000).default(1).meta({ description: 'Number of seats.' }),
       success_url: returnUrlField().meta({
         description:
-          'Where the buyer comes back to; Stripe puts the id in the place of {CHECKOUT_SESSION_ID}. Its origin must be one of the dashboards of this deployment.',
+          'URL to which the buyer returns. Stripe replaces {CHECKOUT_SESSION_ID} with the session id. Its origin must be a dashboard origin of this deployment.',
       }),
       cancel_url: returnUrlField(),
     }),
@@ -93,7 +94,7 @@ export const createCheckoutSession = operation({
     },
   ],
   refusals: ['conflict', 'upstream_error'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
   audit: { action: 'billing.checkout_started', resource: 'billing' },
 })
 
@@ -104,7 +105,7 @@ export const createPortalSession = operation({
   scope: 'billing:write',
   summary: 'Open the billing portal',
   description:
-    'Makes a session of Stripe’s portal, where the subscription, payment methods and invoices are managed. The URL is good for minutes. 409 before the first checkout.',
+    'Creates a Stripe portal session to manage the subscription, payment methods and invoices. The URL expires within minutes. Before the first checkout: 409.',
   request: () => ({ body: z.strictObject({ return_url: returnUrlField() }) }),
   bodyMayBeAbsent: true,
   answers: () => ({ 201: z.object({ url: z.string() }).meta({ id: 'PortalSession' }) }),
@@ -116,7 +117,7 @@ export const createPortalSession = operation({
     },
   ],
   refusals: ['conflict', 'upstream_error'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
   audit: { action: 'billing.portal_opened', resource: 'billing' },
 })
 
@@ -126,11 +127,10 @@ export const getBilling = operation({
   tag,
   scope: 'billing:read',
   summary: 'Get billing',
-  description:
-    'The plan, where it comes from, and the subscription as Stripe had it when it was last read; Stripe is not called.',
+  description: 'Returns the plan, its source, and the subscription as last read from Stripe. Does not call Stripe.',
   answers: () => ({ 200: billingSchema() }),
   published: [{ id: 'settings.billing.get', records: { answer: 'BillingResponse' }, wire: billingView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateBilling = operation({
@@ -140,21 +140,19 @@ export const updateBilling = operation({
   scope: 'billing:override',
   summary: 'Override the plan',
   description:
-    'Puts the organization on a plan whatever it pays, until `expires_at` or until it is cleared with `plan: null`. Stripe’s state is kept beside it and never overwrites it. For administration and development: protected stages refuse it (403) unless they switch it on, and every stage with a live Stripe key does.',
+    'Sets the organization’s plan regardless of its subscription, until `expires_at` or until `plan: null` clears it. Stripe’s state is stored separately and never overwrites the override. For administration and development: protected stages refuse it (403) unless they enable it. A stage with a live Stripe key always refuses it.',
   request: () => ({
     body: patchBody({
-      plan: planField()
-        .nullable()
-        .meta({ description: 'The plan to put the organization on; null clears the override.' }),
+      plan: planField().nullable().meta({ description: 'Plan to set. null clears the override.' }),
       reason: z
         .string()
         .max(500)
         .regex(/\S/, 'must not be blank')
         .refine(isVisible, 'must not be blank')
-        .meta({ description: 'Why; needed with a plan.' }),
+        .meta({ description: 'Reason. Required with a plan.' }),
       expires_at: futureInstantField()
         .nullable()
-        .meta({ description: 'When the override ends, in the future, as ISO 8601 with an offset; null: never.' }),
+        .meta({ description: 'Future time at which the override ends, in ISO 8601 with an offset. null: never.' }),
     }),
   }),
   answers: () => ({ 200: billingSchema() }),
@@ -165,7 +163,7 @@ export const updateBilling = operation({
       wire: billingUpdate,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'billing.override_set', resource: 'billing' },
 })
 
@@ -175,10 +173,10 @@ export const listInvoices = operation({
   tag,
   scope: 'billing:read',
   summary: 'List invoices',
-  description: 'The latest invoices, newest first, as Stripe has them; at most 90 seconds old.',
+  description: 'Lists the latest invoices from Stripe, newest first. The list is at most 90 seconds old.',
   request: () => ({
     query: z.object({
-      limit: countQuery(1, mostInvoices, mostInvoices).meta({ description: 'Invoices at most.' }),
+      limit: countQuery(1, maxInvoices, maxInvoices).meta({ description: 'Maximum number of invoices.' }),
     }),
   }),
   answers: () => ({
@@ -190,7 +188,7 @@ export const listInvoices = operation({
   }),
   published: [{ id: 'settings.billing.invoices', records: { answer: 'BillingInvoicesResponse' }, wire: invoicesView }],
   refusals: ['upstream_error'],
-  access: { table: ['GetItem', 'UpdateItem'], stripe: true },
+  access: { ...readAccess, stripe: true },
 })
 
 export const getSupportContext = operation({
@@ -199,11 +197,12 @@ export const getSupportContext = operation({
   tag,
   scope: 'billing:read',
   summary: 'Get billing context for support',
-  description: 'What support needs to look into a billing matter; the latest invoice is at most 60 seconds old.',
+  description:
+    'Returns the facts that support needs for a billing question. The latest invoice is at most 60 seconds old.',
   answers: () => ({ 200: supportContextSchema() }),
   published: [
     { id: 'settings.billing.support_context', records: { answer: 'BillingSupportContextResponse' }, wire: supportView },
   ],
   refusals: ['upstream_error'],
-  access: { table: ['GetItem', 'UpdateItem'], stripe: true },
+  access: { ...readAccess, stripe: true },
 })

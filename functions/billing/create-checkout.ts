@@ -1,15 +1,16 @@
-import { openCheckout, toCheckoutRecord, whileNoOtherCheckout, wishOf } from '../../shared/billing/checkout.ts'
-import { checkoutStarted, readBilling } from '../../shared/billing/entity.ts'
+import { openCheckout, toCheckoutView, whileNoOtherCheckout, wishOf } from '../../shared/billing/checkout.ts'
+import { readBilling } from '../../shared/billing/rows.ts'
+import { checkoutStarted } from '../../shared/billing/session-events.ts'
 import { created, resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { createCheckoutSession } from './contract.ts'
 
 /** Sends the buyer to Stripe: to the session that is open for this purchase, or to a new one. */
-export const handler = serve(createCheckoutSession, ({ caller, body, circumstances, deadline, commit }) => {
+export const handler = serve(createCheckoutSession, ({ caller, body, context, deadline, commit }) => {
   const wish = wishOf(body)
   return whileNoOtherCheckout(caller.orgId, async () => {
-    const checkout = await openCheckout(wish, { circumstances, deadline })
-    const record = toCheckoutRecord(checkout, wish)
+    const checkout = await openCheckout(wish, { context, deadline })
+    const record = toCheckoutView(checkout, wish)
     const answer = checkout.reused ? resource(record) : created(record, record.url)
     const { checkoutSessionId: told } = await readBilling(caller.orgId)
     return told === record.session_id ? answer : commit(checkoutStarted(caller.orgId, record), answer)

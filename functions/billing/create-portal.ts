@@ -1,6 +1,7 @@
-import { portalOpened, readBilling } from '../../shared/billing/entity.ts'
 import { openPortal } from '../../shared/billing/portal.ts'
 import { returnUrls } from '../../shared/billing/return-url.ts'
+import { readBilling } from '../../shared/billing/rows.ts'
+import { portalOpened } from '../../shared/billing/session-events.ts'
 import { created } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { createPortalSession } from './contract.ts'

@@ -1,6 +1,6 @@
 import { ageHeader } from '../../shared/billing/cached.ts'
-import { readBilling } from '../../shared/billing/entity.ts'
 import { recentInvoices } from '../../shared/billing/invoices.ts'
+import { readBilling } from '../../shared/billing/rows.ts'
 import { ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { listInvoices } from './contract.ts'

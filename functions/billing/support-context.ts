@@ -1,7 +1,7 @@
 import { ageHeader } from '../../shared/billing/cached.ts'
 import { planOf } from '../../shared/billing/current-plan.ts'
-import { readBilling } from '../../shared/billing/entity.ts'
 import { latestInvoice } from '../../shared/billing/invoices.ts'
+import { readBilling } from '../../shared/billing/rows.ts'
 import { ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { getSupportContext } from './contract.ts'

@@ -1,10 +1,10 @@
 /** Billing in the records of the published contract. */
 import * as z from 'zod'
-import type { Invoice, InvoiceSummary } from '../../shared/billing/invoice-record.ts'
-import { mostInvoices } from '../../shared/billing/invoice-record.ts'
+import type { Invoice, InvoiceSummary } from '../../shared/billing/invoice-view.ts'
+import { maxInvoices } from '../../shared/billing/invoice-view.ts'
 import type { PlanCode } from '../../shared/billing/plans.ts'
 import type { SubscriptionStatus } from '../../shared/billing/projection.ts'
-import type { BillingRecord, ReconciledBilling, SupportContext } from '../../shared/billing/record.ts'
+import type { BillingView, ReconciledBilling, SupportContext } from '../../shared/billing/view.ts'
 import { wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { ProblemError } from '../../shared/problem.ts'
@@ -14,7 +14,7 @@ const intervals = ['monthly', 'annual'] as const
 export const checkoutView = lazy(() =>
   wire({
     query: z.object({
-      interval: z.enum(intervals).optional().meta({ description: 'How often Stripe bills. Default: monthly.' }),
+      interval: z.enum(intervals).optional().meta({ description: 'Billing interval. Default: monthly.' }),
     }),
     body: z.strictObject({ plan: z.string(), success_url: z.string(), cancel_url: z.string() }),
     toInput: (body, { query }) => ({ ...body, interval: query.interval ?? 'monthly' }),
@@ -24,7 +24,7 @@ export const checkoutView = lazy(() =>
 
 export const portalView = lazy(() => wire({ body: z.strictObject({ return_url: z.string() }) }))
 
-/** Statuses of Stripe that the published contract does not have, each with the nearest that it has. */
+/** Stripe statuses missing from the published contract, each with the nearest published status. */
 const nearest: Partial<Record<SubscriptionStatus, string>> = { unpaid: 'past_due', incomplete_expired: 'canceled' }
 
 /** An organization without a subscription is `active`: it owes nothing. */
@@ -33,7 +33,7 @@ function statusOf(status: SubscriptionStatus | null | undefined): string {
   return nearest[named] ?? named
 }
 
-const toBilling = ({ plan, subscription, customer_id }: BillingRecord, { orgId }: { orgId: string }) => ({
+const toBilling = ({ plan, subscription, customer_id }: BillingView, { orgId }: { orgId: string }) => ({
   org_id: orgId,
   plan: plan.code,
   status: statusOf(subscription?.status),
@@ -47,7 +47,7 @@ export const billingView = lazy(() => wire({ toAnswer: toBilling }))
 export const billingUpdate = lazy(() =>
   wire({
     body: z.strictObject({ plan: z.string() }),
-    // The published record has no reason; ours wants one for the trail.
+    // The published record has no reason, but our audit trail requires one.
     toInput: ({ plan }) => ({ plan, reason: 'set through /api/v1' }),
     toAnswer: toBilling,
   }),
@@ -81,7 +81,7 @@ const toInvoice = ({ amount_remaining: _ours, ...invoice }: Invoice) => ({
 
 export const invoicesView = lazy(() =>
   wire({
-    pageSize: mostInvoices,
+    pageSize: maxInvoices,
     toAnswer: ({ data }: { data: readonly Invoice[] }) => ({ invoices: data.map(toInvoice) }),
   }),
 )

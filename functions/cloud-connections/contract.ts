@@ -1,5 +1,6 @@
-/** Connections to cloud AI providers, with the organization's own keys, verified against the provider. */
+/** Connections to cloud AI providers with the organization's keys, verified against the provider. */
 import * as z from 'zod'
+import { changeAccess, deleteAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { connectionDefaults, connectionFields, connectionSchema } from '../../shared/cloud-connections/record.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
@@ -37,7 +38,7 @@ export const createConnection = operation({
   scope,
   summary: 'Create a cloud connection',
   description:
-    'Stores a provider and a key for it, and asks the provider for its models with that key at once. 201 whatever the provider says: `verification_status` tells, and `verification_error` why. An organization has at most 100.',
+    'Stores a provider and its key, then verifies the key by listing the provider’s models. Answers 201 even if verification fails: see `verification_status` and `verification_error`. An organization has at most 100 connections.',
   request: () => ({ body: createConnectionBody() }),
   answers: () => ({ 201: connectionSchema() }),
   published: [
@@ -50,7 +51,7 @@ export const createConnection = operation({
   ],
   refusals: ['conflict'],
   access: {
-    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    ...changeAccess,
     secrets: { action: 'encrypt', purpose: resource },
     internet: true,
   },
@@ -63,10 +64,10 @@ export const listConnections = operation({
   tag,
   scope,
   summary: 'List cloud connections',
-  description: 'Newest first, never with a key.',
+  description: 'Lists connections, newest first, without keys.',
   request: () => ({
     query: z.object({
-      provider: providerField().optional().meta({ description: 'Only those of this provider.' }),
+      provider: providerField().optional().meta({ description: 'Only connections to this provider.' }),
       ...pageQuery(),
     }),
   }),
@@ -78,7 +79,7 @@ export const listConnections = operation({
       wire: connectionView,
     },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getConnection = operation({
@@ -87,7 +88,7 @@ export const getConnection = operation({
   tag,
   scope,
   summary: 'Get a cloud connection',
-  description: 'One connection; its key is masked.',
+  description: 'Returns one connection with its key masked.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: connectionSchema() }),
   published: [
@@ -99,7 +100,7 @@ export const getConnection = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateConnection = operation({
@@ -109,7 +110,7 @@ export const updateConnection = operation({
   scope,
   summary: 'Update a cloud connection',
   description:
-    'Changes the fields that are in the body. A new `api_key` replaces the old one and is verified at once; a new `base_url` needs the `api_key` in the same request.',
+    'Changes the fields in the body. A new `api_key` replaces the stored key and is verified immediately. Changing `base_url` requires `api_key` in the same request, to prevent exfiltration of the key.',
   request: () => ({
     params: params(),
     body: patchBody({ ...patchKeyFields(), enabled: enabledField(), ...connectionFields() }),
@@ -125,7 +126,7 @@ export const updateConnection = operation({
   ],
   refusals: ['not_found'],
   access: {
-    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    ...changeAccess,
     secrets: { action: 'encrypt', purpose: resource },
     internet: true,
   },
@@ -143,7 +144,7 @@ export const deleteConnection = operation({
   answers: () => ({ 204: null }),
   published: [{ id: 'settings.cloud_connections.delete', records: {}, notFound: 'connection_not_found' }],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  access: deleteAccess,
   audit: { action: 'cloud_connection.deleted', resource, param: 'connection_id' },
 })
 
@@ -153,7 +154,8 @@ export const listConnectionModels = operation({
   tag,
   scope,
   summary: 'List the models of a cloud connection',
-  description: 'Asks the provider now. A provider that refuses or fails is a 502 with its reason.',
+  description:
+    'Lists the provider’s models by calling the provider. If the provider refuses or fails: 502 with the reason.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: z.object({ models: z.array(z.string()).meta({ description: 'Ids, sorted.' }) }) }),
   published: [
@@ -164,7 +166,7 @@ export const listConnectionModels = operation({
     },
   ],
   refusals: ['not_found', 'upstream_error'],
-  access: { table: ['GetItem', 'UpdateItem'], secrets: { action: 'decrypt', purpose: resource }, internet: true },
+  access: { ...readAccess, secrets: { action: 'decrypt', purpose: resource }, internet: true },
 })
 
 export const testConnection = operation({
@@ -174,7 +176,7 @@ export const testConnection = operation({
   scope,
   summary: 'Test a cloud connection',
   description:
-    'Asks the provider for its models now, an unbilled call, and keeps the verdict in the connection. A provider that refuses or fails is `success: false` with the reason, not an error.',
+    'Lists the provider’s models, an unbilled call, and stores the result in the connection. If the provider refuses or fails, returns `success: false` with the reason, not an error.',
   request: () => ({ params: params(), body: z.strictObject({}) }),
   bodyMayBeAbsent: true,
   answers: () => ({
@@ -182,7 +184,7 @@ export const testConnection = operation({
       .object({
         success: z.boolean(),
         latency_ms: z.int(),
-        status_code: z.int().nullable().meta({ description: 'The provider’s; null when nothing answered.' }),
+        status_code: z.int().nullable().meta({ description: 'HTTP status from the provider. null: no response.' }),
         model_count: z.int().nullable(),
         error: z.string().nullable(),
       })
@@ -198,7 +200,7 @@ export const testConnection = operation({
   ],
   refusals: ['not_found'],
   access: {
-    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    ...changeAccess,
     secrets: { action: 'decrypt', purpose: resource },
     internet: true,
   },

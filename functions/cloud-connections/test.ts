@@ -1,10 +1,10 @@
 import { connections, connectionTested, keyOf } from '../../shared/cloud-connections/entity.ts'
-import { afterAttempt, type Connection } from '../../shared/cloud-connections/record.ts'
+import { afterAttempt, type ConnectionRecord } from '../../shared/cloud-connections/record.ts'
 import { endCooldown } from '../../shared/execution/health-entity.ts'
 import { ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { attempt } from '../../shared/providers/verify.ts'
-import { open } from '../../shared/secrets/open.ts'
+import { decrypt } from '../../shared/secrets/decrypt.ts'
 import { getRecord } from '../../shared/storage/record.ts'
 import { testConnection } from './contract.ts'
 
@@ -13,9 +13,9 @@ export const handler = serve(testConnection, async ({ caller: { orgId }, params,
   const connection = await getRecord(connections, orgId, params.connection_id)
   const { base_url, key_version } = connection
   const attempted = await once([base_url, key_version], async () =>
-    attempt(connection, await open(connection.ciphertext, keyOf(orgId, connection.id))),
+    attempt(connection, await decrypt(connection.ciphertext, keyOf(orgId, connection.id))),
   )
-  const after: Connection = { ...connection, ...afterAttempt(connection, attempted, now) }
+  const after: ConnectionRecord = { ...connection, ...afterAttempt(connection, attempted, now) }
   const answer = ok({
     success: attempted.verdict === 'verified',
     latency_ms: attempted.latencyMs,

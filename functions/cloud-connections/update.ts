@@ -1,6 +1,6 @@
 import { connections } from '../../shared/cloud-connections/entity.ts'
 import { newKey } from '../../shared/cloud-connections/new-key.ts'
-import type { Connection } from '../../shared/cloud-connections/record.ts'
+import type { ConnectionRecord } from '../../shared/cloud-connections/record.ts'
 import { endCooldown } from '../../shared/execution/health-entity.ts'
 import { commitUpdate, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
@@ -21,7 +21,8 @@ export const handler = serve(updateConnection, async ({ caller, params, body, he
     ...(await once([base_url], () => newKey({ orgId, id, now }, { provider, base_url }, api_key))),
     key_version: key_version + 1,
   }
-  const after: Connection = { ...before, ...presentFields(plain), base_url, ...key, updated_at: now.toISOString() }
+  const updated_at = now.toISOString()
+  const after: ConnectionRecord = { ...before, ...presentFields(plain), base_url, ...key, updated_at }
   const answer = await commitUpdate({ caller, commit }, connections, before, after)
   if (key) await endCooldown(orgId, id, now)
   return answer

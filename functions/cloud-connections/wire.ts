@@ -1,6 +1,6 @@
 /** Connections in the records of the published contract. */
 import * as z from 'zod'
-import type { ShownConnection } from '../../shared/cloud-connections/record.ts'
+import type { ConnectionView } from '../../shared/cloud-connections/record.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 
@@ -8,8 +8,8 @@ const names = { name: 'label', enabled: 'status' }
 
 const statuses = ['active', 'disabled'] as const
 
-/** The key was last used when the provider was last asked with it: inference does not report on keys. */
-const toConnection = (connection: ShownConnection, { orgId }: { orgId: string }) => ({
+/** `last_used_at` is the time of the last verification: inference does not report key use. */
+const toConnection = (connection: ConnectionView, { orgId }: { orgId: string }) => ({
   id: connection.id,
   org_id: orgId,
   provider: connection.provider,

@@ -1,5 +1,6 @@
-/** BYOK credentials: keys for cloud AI providers, sealed, for inference to use. */
+/** BYOK credentials: encrypted keys for cloud AI providers, which inference uses. */
 import * as z from 'zod'
+import { changeAccess, deleteAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { credentialSchema } from '../../shared/cloud-credentials/record.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
@@ -23,7 +24,7 @@ export const createCredential = operation({
   tag,
   scope,
   summary: 'Create a cloud credential',
-  description: 'Stores a key for a provider, encrypted. It is not verified here. An organization has at most 100.',
+  description: 'Encrypts and stores a provider key. Does not verify it. An organization has at most 100 credentials.',
   request: () => ({ body: z.strictObject({ ...createKeyFields(), enabled: enabledField().default(true) }) }),
   answers: () => ({ 201: credentialSchema() }),
   published: [
@@ -35,7 +36,7 @@ export const createCredential = operation({
     },
   ],
   refusals: ['conflict'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'cloud_credential.created', resource },
 })
 
@@ -45,16 +46,16 @@ export const listCredentials = operation({
   tag,
   scope,
   summary: 'List cloud credentials',
-  description: 'Newest first; metadata only.',
+  description: 'Lists credentials, newest first. Metadata only.',
   request: () => ({
     query: z.object({
-      provider: providerField().optional().meta({ description: 'Only those of this provider.' }),
+      provider: providerField().optional().meta({ description: 'Only credentials for this provider.' }),
       ...pageQuery(),
     }),
   }),
   answers: () => ({ 200: pageOf(credentialSchema()) }),
   published: [{ id: 'settings.cloud_credentials.list', records: { list: 'CredentialResponse' }, wire: credentialView }],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getCredential = operation({
@@ -63,7 +64,7 @@ export const getCredential = operation({
   tag,
   scope,
   summary: 'Get a cloud credential',
-  description: 'One credential; metadata only.',
+  description: 'Returns one credential. Metadata only.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: credentialSchema() }),
   published: [
@@ -75,7 +76,7 @@ export const getCredential = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateCredential = operation({
@@ -85,7 +86,7 @@ export const updateCredential = operation({
   scope,
   summary: 'Update a cloud credential',
   description:
-    'Changes the fields that are in the body. A new `api_key` replaces the stored one and counts `key_version` up; a new `base_url` needs the `api_key` in the same request.',
+    'Changes the fields in the body. A new `api_key` replaces the stored key and increments `key_version`. Changing `base_url` requires `api_key` in the same request, to prevent exfiltration of the key.',
   request: () => ({ params: params(), body: patchBody({ ...patchKeyFields(), enabled: enabledField() }) }),
   answers: () => ({ 200: credentialSchema() }),
   published: [
@@ -97,7 +98,7 @@ export const updateCredential = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'cloud_credential.updated', resource, param: 'credential_id' },
 })
 
@@ -112,6 +113,6 @@ export const deleteCredential = operation({
   answers: () => ({ 204: null }),
   published: [{ id: 'settings.cloud_credentials.delete', records: {}, notFound: 'credential_not_found' }],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  access: deleteAccess,
   audit: { action: 'cloud_credential.deleted', resource, param: 'credential_id' },
 })

@@ -1,13 +1,13 @@
 /** Credentials in the records of the published contract. */
 import * as z from 'zod'
-import type { ShownCredential } from '../../shared/cloud-credentials/record.ts'
+import type { CredentialView } from '../../shared/cloud-credentials/record.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 
 const names = { name: 'label', enabled: 'is_active' }
 
-/** Uses and errors of credentials are not recorded: this service never calls a provider with one. */
-const toCredential = (credential: ShownCredential) => ({
+/** Credential use and errors are not recorded: this service never calls a provider with a credential. */
+const toCredential = (credential: CredentialView) => ({
   id: credential.id,
   provider: credential.provider,
   label: credential.name,

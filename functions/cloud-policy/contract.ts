@@ -1,4 +1,5 @@
 /** The cloud fallback policy. */
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { cloudPolicyFields, cloudPolicySchema } from '../../shared/cloud-policy/record.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
@@ -12,10 +13,10 @@ export const getCloudPolicy = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get the cloud policy',
-  description: 'Whether inference may use the cloud, with whose keys, which providers, and which model by default.',
+  description: 'Returns whether inference may use the cloud, and the allowed keys, providers and default model.',
   answers: () => ({ 200: cloudPolicySchema() }),
   published: [{ id: 'settings.cloud_policy.get', records: { answer: 'CloudPolicyResponse' }, wire: cloudPolicyView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateCloudPolicy = operation({
@@ -25,7 +26,7 @@ export const updateCloudPolicy = operation({
   scope: 'settings:write',
   summary: 'Update the cloud policy',
   description:
-    'Changes the fields that are in the body. A policy that contradicts itself is refused; one with `cloud_enabled: false` cannot.',
+    'Changes the fields in the body. A contradictory policy is refused. A policy with `cloud_enabled: false` is never contradictory.',
   request: () => ({ body: patchBody(cloudPolicyFields()) }),
   answers: () => ({ 200: cloudPolicySchema() }),
   published: [
@@ -35,6 +36,6 @@ export const updateCloudPolicy = operation({
       wire: cloudPolicyView,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'cloud_policy.updated', resource: 'cloud_policy' },
 })

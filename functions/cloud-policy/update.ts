@@ -1,7 +1,7 @@
 import { cloudPolicy } from '../../shared/cloud-policy/entity.ts'
 import { requireCoherent } from '../../shared/cloud-policy/record.ts'
-import { serveDocumentPatch } from '../../shared/http/serve-documents.ts'
+import { asStored, serveDocumentPatch } from '../../shared/http/serve-documents.ts'
 import { updateCloudPolicy } from './contract.ts'
 
 /** Applies a patch to the cloud policy, which must be coherent as a whole. */
-export const handler = serveDocumentPatch(updateCloudPolicy, cloudPolicy, { requireCoherent })
+export const handler = serveDocumentPatch(updateCloudPolicy, cloudPolicy, asStored, requireCoherent)

@@ -20,7 +20,7 @@ const names = {
   default_fallback_model: 'cloud_fallback_model',
 }
 
-/** The published policy of a set of sources; of one that it cannot say, the nearest that permits no more. */
+/** Published policy for a set of key sources. If none matches, the nearest one that permits no more. */
 function policyOf({ cloud_enabled, credential_sources }: CloudPolicy): (typeof policies)[number] {
   const has = (source: CredentialSource) => credential_sources.includes(source)
   if (!cloud_enabled) return 'disabled'
@@ -45,7 +45,7 @@ export const cloudPolicyView = lazy(() =>
       const chosen =
         cloud_credential_policy && cloud_credential_policy !== 'disabled' ? sources[cloud_credential_policy] : undefined
       return {
-        // A policy that is chosen is one that holds, unless the same request switches it off.
+        // Choosing a policy enables it, unless the same request disables it.
         ...named({
           cloud_enabled: cloud_fallback_enabled ?? (cloud_credential_policy ? chosen !== undefined : undefined),
         }),

@@ -1,5 +1,7 @@
 /** Execution: local runtimes, routing, and the live health of every target. */
+
 import * as z from 'zod'
+import { changeAccess, deleteAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { cloudTargetSchema } from '../../shared/execution/cloud-target.ts'
 import {
   createLocalTargetBody,
@@ -35,7 +37,7 @@ export const getExecution = operation({
   scope: 'execution:read',
   summary: 'Get the execution configuration',
   description:
-    'All local targets, all connections and credentials as the cloud policy lets inference use them (`eligible`, and if not, why), and the routing.',
+    'Returns all local targets, connections and credentials, and the routing. `eligible` says whether inference may use a target under the cloud policy, with the reason if not.',
   answers: () => ({
     200: z
       .object({
@@ -52,7 +54,7 @@ export const getExecution = operation({
       wire: executionView,
     },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getExecutionHealth = operation({
@@ -62,7 +64,7 @@ export const getExecutionHealth = operation({
   scope: 'execution:read',
   summary: 'Get live health',
   description:
-    'Rates over the window, requests in flight, cooldown and last verification of every target, from what those that serve inference report.',
+    'Returns the rates over the window, requests in flight, cooldown and last verification of every target. Inference servers report these values.',
   answers: () => ({ 200: executionHealthSchema() }),
   published: [
     {
@@ -71,7 +73,7 @@ export const getExecutionHealth = operation({
       wire: healthView,
     },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const reportExecution = operation({
@@ -81,9 +83,9 @@ export const reportExecution = operation({
   scope: 'telemetry:write',
   summary: 'Report on targets',
   description:
-    'What a server saw of its targets since its last report: counts, which are added, and the requests that are in flight now. All of a batch is counted, or nothing.',
+    'Reports a server’s request counts since its last report, which are added, and its requests in flight. A batch is counted completely or not at all.',
   request: () => ({ body: reportsBody() }),
-  answers: () => ({ 202: z.object({ accepted: z.int().meta({ description: 'Reports that were counted.' }) }) }),
+  answers: () => ({ 202: z.object({ accepted: z.int().meta({ description: 'Number of reports counted.' }) }) }),
   refusals: ['conflict'],
   withoutEvent: true,
   access: { table: ['BatchGetItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'] },
@@ -95,8 +97,7 @@ export const createLocalTarget = operation({
   tag,
   scope: 'execution:write',
   summary: 'Create a local target',
-  description:
-    'Registers a runtime that the organization serves inference with itself. An organization has at most 200.',
+  description: 'Registers a self-hosted inference runtime. An organization has at most 200 local targets.',
   request: () => ({ body: createLocalTargetBody() }),
   answers: () => ({ 201: localTargetSchema() }),
   published: [
@@ -107,7 +108,7 @@ export const createLocalTarget = operation({
     },
   ],
   refusals: ['conflict'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'local_target.created', resource },
 })
 
@@ -118,7 +119,7 @@ export const listLocalTargets = operation({
   scope: 'execution:read',
   summary: 'List local targets',
   description:
-    'Newest first, disabled ones too. Where the deployment names a runtime (`LOCAL_RUNTIME_URL`), the first page begins with it: `id: "env"`, read-only, not counted by `limit`.',
+    'Lists local targets, newest first, including disabled ones. If the deployment sets `LOCAL_RUNTIME_URL`, the first page starts with that runtime: `id: "env"`, read-only, not counted by `limit`.',
   request: () => ({ query: z.object(pageQuery()) }),
   answers: () => ({ 200: pageOf(localTargetSchema()) }),
   published: [
@@ -128,7 +129,7 @@ export const listLocalTargets = operation({
       wire: localTargetList,
     },
   ],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getLocalTarget = operation({
@@ -137,11 +138,11 @@ export const getLocalTarget = operation({
   tag,
   scope: 'execution:read',
   summary: 'Get a local target',
-  description: 'One target; its API key is masked.',
+  description: 'Returns one target with its API key masked.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: localTargetSchema() }),
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateLocalTarget = operation({
@@ -151,7 +152,7 @@ export const updateLocalTarget = operation({
   scope: 'execution:write',
   summary: 'Update a local target',
   description:
-    'Changes the fields that are in the body. Where a key is stored, another `endpoint` needs `api_key` in the same request (null drops it).',
+    'Changes the fields in the body. If a key is stored, changing `endpoint` requires `api_key` in the same request, to prevent exfiltration. `api_key: null` deletes the key.',
   request: () => ({ params: params(), body: patchBody(patchLocalTargetFields()) }),
   answers: () => ({ 200: localTargetSchema() }),
   published: [
@@ -163,7 +164,7 @@ export const updateLocalTarget = operation({
     },
   ],
   refusals: ['not_found', 'conflict'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: resource } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: resource } },
   audit: { action: 'local_target.updated', resource, param: 'target_id' },
 })
 
@@ -173,12 +174,12 @@ export const deleteLocalTarget = operation({
   tag,
   scope: 'execution:write',
   summary: 'Delete a local target',
-  description: 'Deletes the target and its key. The one that the deployment names cannot be deleted (409).',
+  description: 'Deletes the target and its key. The deployment’s runtime (`env`) cannot be deleted: 409.',
   request: () => ({ params: params() }),
   answers: () => ({ 204: null }),
   published: [{ id: 'settings.execution.delete_local_target', records: {}, notFound: 'local_runtime_not_found' }],
   refusals: ['not_found', 'conflict'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  access: deleteAccess,
   audit: { action: 'local_target.deleted', resource, param: 'target_id' },
 })
 
@@ -189,7 +190,7 @@ export const testLocalTarget = operation({
   scope: 'execution:write',
   summary: 'Test a local target',
   description:
-    'Asks the runtime now for its models (ollama: /api/tags, tgi: /info, others: /v1/models). A runtime that refuses, fails or may not be called is `success: false` with the reason, not an error. The target keeps the verdict.',
+    'Requests the runtime’s models (ollama: /api/tags, tgi: /info, others: /v1/models) and stores the result in the target. If the runtime refuses, fails or may not be called, returns `success: false` with the reason, not an error.',
   request: () => ({ params: params(), body: z.strictObject({}) }),
   bodyMayBeAbsent: true,
   withoutEvent: true,
@@ -198,7 +199,7 @@ export const testLocalTarget = operation({
       .object({
         success: z.boolean(),
         latency_ms: z.int(),
-        status_code: z.int().nullable().meta({ description: 'The runtime’s; null when nothing answered.' }),
+        status_code: z.int().nullable().meta({ description: 'HTTP status from the runtime. null: no response.' }),
         error: z.string().nullable(),
       })
       .meta({ id: 'LocalTargetTest' }),
@@ -213,7 +214,7 @@ export const testLocalTarget = operation({
   ],
   refusals: ['not_found'],
   access: {
-    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    ...changeAccess,
     secrets: { action: 'decrypt', purpose: resource },
     internet: true,
   },
@@ -225,9 +226,9 @@ export const getRouting = operation({
   tag,
   scope: 'execution:read',
   summary: 'Get the routing',
-  description: 'How inference chooses among targets, and how long a failing one is left alone.',
+  description: 'Returns how inference chooses a target, and how long it skips a failing target.',
   answers: () => ({ 200: routingSchema() }),
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateRouting = operation({
@@ -236,7 +237,7 @@ export const updateRouting = operation({
   tag,
   scope: 'execution:write',
   summary: 'Update the routing',
-  description: 'Changes the fields that are in the body.',
+  description: 'Changes the fields in the body.',
   request: () => ({ body: patchBody(routingFields()) }),
   answers: () => ({ 200: routingSchema() }),
   published: [
@@ -246,6 +247,6 @@ export const updateRouting = operation({
       wire: routingPatch,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'routing.updated', resource: 'routing' },
 })

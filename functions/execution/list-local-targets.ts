@@ -1,4 +1,4 @@
-import { envTarget, toLocalTargetRecord } from '../../shared/execution/local-target.ts'
+import { envTarget, toLocalTargetView } from '../../shared/execution/local-target.ts'
 import { localTargets } from '../../shared/execution/local-target-entity.ts'
 import { listPage } from '../../shared/http/page.ts'
 import { serve } from '../../shared/http/serve.ts'
@@ -10,6 +10,6 @@ export const handler = serve(listLocalTargets, (call) =>
   listPage(call, async (_filter, page) => {
     const { data, next } = await listRecords(localTargets, call.caller.orgId, page)
     const named = page.after === undefined ? envTarget() : undefined
-    return { data: [...(named ? [named] : []), ...data.map(toLocalTargetRecord)], next }
+    return { data: [...(named ? [named] : []), ...data.map(toLocalTargetView)], next }
   }),
 )

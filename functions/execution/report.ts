@@ -1,4 +1,5 @@
 import { reporterOf, takeReports } from '../../shared/execution/report-entity.ts'
+import { accepted } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { reportExecution } from './contract.ts'
 
@@ -6,5 +7,5 @@ import { reportExecution } from './contract.ts'
 export const handler = serve(reportExecution, async ({ caller, body, now, requestId, deadline }) => {
   const reporter = reporterOf(caller, body.reporter_id)
   await takeReports(body.reports, { orgId: caller.orgId, reporter, requestId, now, deadline })
-  return { status: 202, body: { accepted: body.reports.length } }
+  return accepted({ accepted: body.reports.length })
 })

@@ -1,10 +1,10 @@
 import { endCooldown } from '../../shared/execution/health-entity.ts'
-import { endpointKept, type LocalTarget } from '../../shared/execution/local-target.ts'
+import { endpointKept, type LocalTargetRecord } from '../../shared/execution/local-target.ts'
 import { getChangeableTarget, keyOf, localTargets } from '../../shared/execution/local-target-entity.ts'
 import { commitUpdate, requireRecordMatch } from '../../shared/http/record-answers.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { presentFields } from '../../shared/patch-fields.ts'
-import { seal } from '../../shared/secrets/seal.ts'
+import { encrypt } from '../../shared/secrets/encrypt.ts'
 import { updateLocalTarget } from './contract.ts'
 
 const noKey = { ciphertext: null, masked: null }
@@ -16,9 +16,10 @@ export const handler = serve(updateLocalTarget, async ({ caller, params, body, h
   const { api_key, ...fields } = body
   const verified = endpointKept(before, body)
   requireRecordMatch(headers, localTargets, before)
-  const sealed = api_key && (await once([], () => seal(api_key, keyOf(orgId, before.id))))
+  const sealed = api_key && (await once([], () => encrypt(api_key, keyOf(orgId, before.id))))
   const key = sealed ? { ...sealed, key_version: before.key_version + 1 } : api_key === null ? noKey : {}
-  const after: LocalTarget = { ...before, ...presentFields(fields), ...key, ...verified, updated_at: now.toISOString() }
+  const updated_at = now.toISOString()
+  const after: LocalTargetRecord = { ...before, ...presentFields(fields), ...key, ...verified, updated_at }
   const answer = await commitUpdate({ caller, commit }, localTargets, before, after)
   if (sealed || after.endpoint !== before.endpoint) await endCooldown(orgId, before.id, now)
   return answer

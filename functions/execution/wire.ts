@@ -1,7 +1,7 @@
 /** Execution in the records of the published contract. */
 import * as z from 'zod'
 import type { CloudTarget } from '../../shared/execution/cloud-target.ts'
-import type { ShownLocalTarget } from '../../shared/execution/local-target.ts'
+import type { LocalTargetView } from '../../shared/execution/local-target.ts'
 import type { ExecutionHealth } from '../../shared/execution/report.ts'
 import type { Routing } from '../../shared/execution/routing.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
@@ -9,7 +9,7 @@ import { lazy } from '../../shared/lazy.ts'
 import type { InputFault } from '../../shared/problem.ts'
 import { isModelId, modelIdRule } from '../../shared/providers/model-id.ts'
 
-/** The published contract has three strategies; each of ours reads as the one that chooses most like it. */
+/** The published contract has three strategies. Each of ours maps to the most similar one. */
 const toStrategy = {
   priority: 'ordered_failover',
   weighted: 'weighted_shuffle',
@@ -26,7 +26,7 @@ const fromStrategy = {
 
 const statusOf = (active: boolean) => (active ? 'active' : 'disabled')
 
-const toLocalTarget = (target: ShownLocalTarget) => ({
+const toLocalTarget = (target: LocalTargetView) => ({
   id: target.id,
   label: target.name,
   endpoint: target.endpoint,
@@ -40,7 +40,7 @@ const toLocalTarget = (target: ShownLocalTarget) => ({
   last_verification_error: target.verification_error,
 })
 
-/** The published record has no reason why a target may not be used, so that such a target is disabled. */
+/** The published record has no field for ineligibility, so an ineligible target appears disabled. */
 const toCloudTarget = (target: CloudTarget) => ({
   target_id: target.id,
   provider: target.provider,
@@ -54,7 +54,7 @@ const toCloudTarget = (target: CloudTarget) => ({
 })
 
 interface Execution {
-  local_targets: ShownLocalTarget[]
+  local_targets: LocalTargetView[]
   cloud_targets: CloudTarget[]
   routing: Routing
 }
@@ -133,7 +133,7 @@ export const localTargetCreation = lazy(() =>
   }),
 )
 
-/** Keys of local targets are no part of the published contract. */
+/** The published contract has no keys of local targets. */
 const keyNeeded = (fault: InputFault): InputFault =>
   fault.path === 'api_key'
     ? {

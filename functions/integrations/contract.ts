@@ -1,5 +1,6 @@
-/** Integrations: where notifications and data of the platform go. */
+/** Integrations: destinations for the platform's notifications and data. */
 import * as z from 'zod'
+import { changeAccess, deleteAccess, listAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { idSchema } from '../../shared/ids.ts'
@@ -29,7 +30,7 @@ export const createIntegration = operation({
   scope: 'integrations:write',
   summary: 'Create an integration',
   description:
-    'Creates an integration, enabled. `config` may be filled later: what is sent must be of the right shape, what is missing is named by validate. Type `webhook` needs plan team (402). An organization has at most 100.',
+    'Creates an enabled integration. You can complete `config` later: the fields you send must be valid, and *Validate an integration* lists missing fields. Type `webhook` requires plan team (402). An organization has at most 100 integrations.',
   request: () => ({ body: createIntegrationBody() }),
   answers: () => ({ 201: integrationSchema() }),
   published: [
@@ -41,7 +42,7 @@ export const createIntegration = operation({
     },
   ],
   refusals: ['conflict', 'plan_limit_reached'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'integration' } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: 'integration' } },
   audit: { action: 'integration.created', resource: 'integration' },
 })
 
@@ -55,7 +56,7 @@ export const listIntegrations = operation({
   request: () => ({ query: z.object(pageQuery()) }),
   answers: () => ({ 200: pageOf(integrationSummarySchema()) }),
   published: [{ id: 'settings.integrations.list', records: { list: 'IntegrationResponse' }, wire: integrationList }],
-  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
+  access: listAccess,
 })
 
 export const getIntegration = operation({
@@ -64,7 +65,7 @@ export const getIntegration = operation({
   tag,
   scope: 'integrations:read',
   summary: 'Get an integration',
-  description: 'One integration with its configuration; secret fields are masked.',
+  description: 'Returns one integration with its configuration. Secret fields are masked.',
   request: () => ({ params: params() }),
   answers: () => ({ 200: integrationSchema() }),
   published: [
@@ -76,7 +77,7 @@ export const getIntegration = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateIntegration = operation({
@@ -86,7 +87,7 @@ export const updateIntegration = operation({
   scope: 'integrations:write',
   summary: 'Update an integration',
   description:
-    'Changes `name`, `enabled` and fields of `config`, which is merged field by field; null clears a field. Fields that cannot be changed or that the type does not have are dropped and named in `ignored_fields`.',
+    'Changes `name`, `enabled` and fields of `config`. `config` is merged field by field; null clears a field. Unknown and read-only fields are ignored and listed in `ignored_fields`.',
   request: () => ({
     params: params(),
     body: patchIntegrationBody(),
@@ -101,7 +102,7 @@ export const updateIntegration = operation({
     },
   ],
   refusals: ['not_found', 'plan_limit_reached'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'integration' } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: 'integration' } },
   audit: { action: 'integration.updated', resource: 'integration', param: 'integration_id' },
 })
 
@@ -116,7 +117,7 @@ export const deleteIntegration = operation({
   answers: () => ({ 204: null }),
   published: [{ id: 'settings.integrations.delete', records: {}, notFound: 'integration_not_found' }],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem'] },
+  access: deleteAccess,
   audit: { action: 'integration.deleted', resource: 'integration', param: 'integration_id' },
 })
 
@@ -126,7 +127,7 @@ export const validateIntegration = operation({
   tag,
   scope: 'integrations:read',
   summary: 'Validate an integration',
-  description: 'Checks the configuration locally, field by field, and says how to mend it. Nothing is sent anywhere.',
+  description: 'Checks each field of the configuration and suggests corrections. Sends nothing to the destination.',
   request: () => ({ params: params(), body: z.strictObject({}) }),
   bodyMayBeAbsent: true,
   withoutEvent: true,
@@ -162,5 +163,5 @@ export const validateIntegration = operation({
     },
   ],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
 })

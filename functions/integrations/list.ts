@@ -4,4 +4,4 @@ import { toSummary } from '../../shared/integrations/record.ts'
 import { listIntegrations } from './contract.ts'
 
 /** Lists summaries, newest first. */
-export const handler = serveList(listIntegrations, integrations, toSummary)
+export const handler = serveList(listIntegrations, { ...integrations, shown: toSummary })

@@ -1,4 +1,4 @@
-/** Integrations in the records of the published contract: four types, flat fields, texts where lists are meant. */
+/** Integrations in the records of the published contract: four types, flat fields, comma-separated lists. */
 import * as z from 'zod'
 import { parseOptions } from '../../shared/faults.ts'
 import { named, optional, publishedName, wire } from '../../shared/http/published.ts'
@@ -50,7 +50,7 @@ interface Detail extends Summary {
   notify_on_approval: boolean | null
 }
 
-/** Types that the published contract does not have read as the one of their kind. */
+/** Types missing from the published contract map to a published type of the same category. */
 const typeOf = ({ type, category }: Summary): (typeof publishedTypes)[number] =>
   publishedTypes.find((known) => known === type) ?? (category === 'notification' ? 'webhook' : 'siem')
 
@@ -62,7 +62,7 @@ const toSummary = (integration: Summary) => ({
   created_at: integration.created_at,
 })
 
-/** Where the masked address of a type without a published one is shown. */
+/** Fields that show the masked address of an unpublished type. */
 const addresses: Partial<Record<IntegrationType, Readonly<Record<string, string>>>> = {
   microsoft_teams: { webhook_url: 'webhook_url' },
   opentelemetry: { siem_endpoint: 'endpoint' },
@@ -90,7 +90,7 @@ function toDetail(integration: Detail) {
 
 export const integrationList = lazy(() => wire({ toAnswer: toSummary }))
 
-/** The body of our own create, but for the events that it may name. */
+/** Body of the v2 create, except for its event types: this face accepts any. */
 const creation = lazy(() =>
   z.looseObject({ event_types: anyEventTypesField().optional() }).transform(({ event_types, ...rest }, context) => {
     const ours = createIntegrationBody().safeParse(rest, parseOptions)

@@ -1,4 +1,4 @@
-/** What the service says about itself; public. */
+/** Public operations that describe the service. */
 import * as z from 'zod'
 import { operation } from '../../shared/http/operation.ts'
 
@@ -10,7 +10,7 @@ export const getHealth = operation({
   tag,
   scope: 'public',
   summary: 'Liveness',
-  description: 'Says that the service answers, and which version and commit of it.',
+  description: 'Confirms that the service responds, and returns its version and commit.',
   answers: () => ({
     200: z
       .object({
@@ -18,7 +18,7 @@ export const getHealth = operation({
         version: z.string(),
         commit: z.string().meta({
           description:
-            '12 digits of the git commit, with `-dirty` where files differed from it; `unknown` where none was known.',
+            'First 12 digits of the git commit, with `-dirty` if files differed from it. `unknown` if there was none.',
         }),
         stage: z.string(),
       })
@@ -34,7 +34,7 @@ export const getOpenApi = operation({
   tag,
   scope: 'public',
   summary: 'OpenAPI description',
-  description: 'This API as an OpenAPI 3.1 document, generated from the contracts that the service validates with.',
+  description: 'Returns this API as an OpenAPI 3.1 document, generated from the contracts that validate requests.',
   answers: () => ({ 200: z.record(z.string(), z.json()) }),
   published: [{ id: 'meta.openapi', route: 'GET /api/v1/openapi.json', records: {} }],
   refusals: ['method_not_allowed'],
@@ -47,21 +47,21 @@ export const getDocs = operation({
   tag,
   scope: 'public',
   summary: 'API reference',
-  description: 'The API reference as a page for a browser.',
+  description: 'Returns the API reference as an HTML page.',
   answers: () => ({ 200: null }),
   refusals: ['method_not_allowed'],
   access: { table: [] },
   mediaTypes: ['text/html'],
 })
 
-/** Answers what no operation has. */
+/** Handles requests that match no operation. */
 export const unmatched = operation({
   id: 'meta.unmatched',
   route: '$default',
   tag,
   scope: 'public',
   summary: 'Unknown route',
-  description: 'Any path and method that no operation has.',
+  description: 'Any path and method without an operation.',
   answers: () => ({}),
   refusals: ['not_found', 'method_not_allowed'],
   access: { table: [] },

@@ -1,9 +1,12 @@
-import { type Answer, etagOf } from '../../shared/http/answer.ts'
+import { etagOf, type JsonAnswer } from '../../shared/http/answer.ts'
+import type { BodyOf } from '../../shared/http/operation.ts'
 import { servePublic } from '../../shared/http/serve-public.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { getOpenApi } from './contract.ts'
 
-const answerOf = (document: object): Answer => ({
+type Document = BodyOf<typeof getOpenApi, 200>
+
+const answerOf = (document: Document): JsonAnswer<Document, 200> => ({
   status: 200,
   body: document,
   headers: { etag: etagOf(document), 'cache-control': 'public, max-age=300' },

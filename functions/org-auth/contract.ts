@@ -1,4 +1,5 @@
 /** How people of an organization sign in. */
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { orgAuthPatchFields, orgAuthSchema } from '../../shared/org-auth/record.ts'
@@ -12,10 +13,10 @@ export const getOrgAuth = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get sign-in settings',
-  description: 'SSO, SCIM and the primary identity mode, and which sign-in providers the server has.',
+  description: 'Returns SSO, SCIM, the primary identity mode, and the server’s sign-in providers.',
   answers: () => ({ 200: orgAuthSchema() }),
   published: [{ id: 'settings.auth.get', records: { answer: 'AuthConfigResponse' }, wire: authView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateOrgAuth = operation({
@@ -25,7 +26,7 @@ export const updateOrgAuth = operation({
   scope: 'auth:write',
   summary: 'Update sign-in settings',
   description:
-    'Changes the fields that are in the body; what results must hold together. SAML needs `sso_metadata_url`; OIDC needs `sso_issuer`, `sso_client_id` and `sso_client_secret`; enforcement and mode `sso` need `sso_enabled`. Switching SSO on needs plan team, SCIM plan enterprise (402).',
+    'Changes the fields in the body. The resulting settings must be consistent. SAML requires `sso_metadata_url`. OIDC requires `sso_issuer`, `sso_client_id` and `sso_client_secret`. Enforcement and mode `sso` require `sso_enabled`. Enabling SSO requires plan team, SCIM plan enterprise (402).',
   request: () => ({ body: patchBody(orgAuthPatchFields()) }),
   answers: () => ({ 200: orgAuthSchema() }),
   published: [
@@ -36,6 +37,6 @@ export const updateOrgAuth = operation({
     },
   ],
   refusals: ['plan_limit_reached'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], secrets: { action: 'encrypt', purpose: 'sso' } },
+  access: { ...changeAccess, secrets: { action: 'encrypt', purpose: 'sso' } },
   audit: { action: 'org_auth.updated', resource: 'org_auth' },
 })

@@ -1,11 +1,11 @@
 import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { configuredProviders, readOrgAuth } from '../../shared/org-auth/entity.ts'
-import { toAuthRecord, unseenOf } from '../../shared/org-auth/record.ts'
+import { toOrgAuthView, unseenOf } from '../../shared/org-auth/record.ts'
 import { getOrgAuth } from './contract.ts'
 
 /** Reads the sign-in settings; the client secret is shown as its mask. */
 export const handler = serve(getOrgAuth, async ({ caller }) => {
   const { value } = await readOrgAuth(caller.orgId)
-  return resource(toAuthRecord(value, configuredProviders()), unseenOf(value))
+  return resource(toOrgAuthView(value, configuredProviders()), unseenOf(value))
 })

@@ -1,4 +1,4 @@
-import { requireFeatures } from '../../shared/billing/entity.ts'
+import { requireFeatures } from '../../shared/billing/plan-limit.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { commitIfChanged, requireMatch } from '../../shared/http/patch.ts'
 import { serve } from '../../shared/http/serve.ts'
@@ -6,7 +6,7 @@ import { clientSecretBinding, configuredProviders, orgAuthUpdated, readOrgAuth }
 import * as rules from '../../shared/org-auth/record.ts'
 import { presentFields } from '../../shared/patch-fields.ts'
 import { invalidInput } from '../../shared/problem.ts'
-import { sealField } from '../../shared/secrets/seal.ts'
+import { encryptField } from '../../shared/secrets/encrypt.ts'
 import { updateOrgAuth } from './contract.ts'
 
 /** Applies a patch when the whole holds together and the plan has what it switches on; only then is a secret sealed. */
@@ -17,12 +17,12 @@ export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now,
   rules.requireWayIn(wanted)
   const faults = rules.incoherences(wanted, providers)
   if (faults.length > 0) throw invalidInput(faults)
-  requireMatch(headers, rules.toAuthRecord(before.value, providers), rules.unseenOf(before.value))
+  requireMatch(headers, rules.toOrgAuthView(before.value, providers), rules.unseenOf(before.value))
   rules.requireSecretAgain(before.value, wanted, body.sso_client_secret)
   await requireFeatures(caller.orgId, now, rules.featuresSwitchedOn(before.value, wanted))
   const binding = clientSecretBinding(caller.orgId)
-  const sealed = await sealField(body.sso_client_secret, before.value.sso_client_secret, binding)
+  const sealed = await encryptField(body.sso_client_secret, before.value.sso_client_secret, binding)
   const after: rules.OrgAuth = { ...wanted, sso_client_secret: sealed }
-  const answer = resource(rules.toAuthRecord(after, providers), rules.unseenOf(after))
+  const answer = resource(rules.toOrgAuthView(after, providers), rules.unseenOf(after))
   return commitIfChanged(commit, orgAuthUpdated(caller.orgId, before, after), answer)
 })

@@ -2,16 +2,16 @@
 import * as z from 'zod'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
-import type { ShownAuth } from '../../shared/org-auth/record.ts'
+import type { OrgAuthView } from '../../shared/org-auth/record.ts'
 
 /** Modes of the published contract. */
 export const identityModes = ['email_password', 'sso', 'passkey'] as const
 
-/** The published mode. `oauth` reads as `email_password`, the nearest that the contract has. */
-export const publishedMode = (mode: ShownAuth['primary_identity_mode']): (typeof identityModes)[number] =>
+/** The published mode. `oauth` maps to `email_password`, the nearest published mode. */
+export const publishedMode = (mode: OrgAuthView['primary_identity_mode']): (typeof identityModes)[number] =>
   mode === 'sso' || mode === 'passkey' ? mode : 'email_password'
 
-/** The published contract has no switch for passkeys: the mode `passkey` switches them on. */
+/** The published contract has no passkey flag: the mode `passkey` enables passkeys. */
 export function modeInput(mode: (typeof identityModes)[number] | null | undefined) {
   if (!mode) return {}
   if (mode === 'passkey') return { primary_identity_mode: mode, passkeys_enabled: true }
@@ -33,7 +33,7 @@ export const authView = lazy(() =>
       ...modeInput(identity_mode),
       ...Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== undefined)),
     }),
-    toAnswer: (auth: ShownAuth) => ({
+    toAnswer: (auth: OrgAuthView) => ({
       identity_mode: publishedMode(auth.primary_identity_mode),
       email_password_enabled: auth.email_password_enabled,
       google_enabled: auth.google_enabled,

@@ -1,4 +1,5 @@
 /** Serving and data-handling policies. */
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { orgPoliciesFields, orgPoliciesSchema } from '../../shared/org-policies/record.ts'
@@ -12,10 +13,10 @@ export const getPolicies = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get policies',
-  description: 'The serving policy, whether telemetry is sent, and the privacy mode.',
+  description: 'Returns the serving policy, the telemetry switch and the privacy mode.',
   answers: () => ({ 200: orgPoliciesSchema() }),
   published: [{ id: 'settings.policies.get', records: { answer: 'PoliciesResponse' }, wire: policiesView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updatePolicies = operation({
@@ -24,7 +25,7 @@ export const updatePolicies = operation({
   tag,
   scope: 'settings:write',
   summary: 'Update policies',
-  description: 'Changes the fields that are in the body.',
+  description: 'Changes the fields in the body.',
   request: () => ({ body: patchBody(orgPoliciesFields()) }),
   answers: () => ({ 200: orgPoliciesSchema() }),
   published: [
@@ -34,6 +35,6 @@ export const updatePolicies = operation({
       wire: policiesUpdate,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'org_policies.updated', resource: 'org_policies' },
 })

@@ -1,7 +1,7 @@
 import { serveDocument } from '../../shared/http/serve-documents.ts'
 import { orgPolicies } from '../../shared/org-policies/entity.ts'
-import { toOrgPolicies } from '../../shared/org-policies/record.ts'
+import { toOrgPoliciesView } from '../../shared/org-policies/record.ts'
 import { getPolicies } from './contract.ts'
 
 /** Reads the policies. */
-export const handler = serveDocument(getPolicies, orgPolicies, { shown: toOrgPolicies })
+export const handler = serveDocument(getPolicies, orgPolicies, toOrgPoliciesView)

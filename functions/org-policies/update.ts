@@ -1,7 +1,7 @@
 import { serveDocumentPatch } from '../../shared/http/serve-documents.ts'
 import { orgPolicies } from '../../shared/org-policies/entity.ts'
-import { toOrgPolicies } from '../../shared/org-policies/record.ts'
+import { toOrgPoliciesView } from '../../shared/org-policies/record.ts'
 import { updatePolicies } from './contract.ts'
 
 /** Applies a patch to the policies. */
-export const handler = serveDocumentPatch(updatePolicies, orgPolicies, { shown: toOrgPolicies })
+export const handler = serveDocumentPatch(updatePolicies, orgPolicies, toOrgPoliciesView)

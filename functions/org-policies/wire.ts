@@ -2,15 +2,15 @@
 import * as z from 'zod'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
-import { type OrgPolicies, privacyModes, servingPolicies } from '../../shared/org-policies/record.ts'
+import { type OrgPoliciesView, privacyModes, servingPolicies } from '../../shared/org-policies/record.ts'
 
 const publishedModes = { standard: 'standard', strict: 'strict', zero_retention: 'off' } as const satisfies Record<
-  OrgPolicies['privacy_mode'],
+  OrgPoliciesView['privacy_mode'],
   string
 >
 
-/** The published serving policy is an open object: its `policy` is our code, the further members are kept as they are. */
-const toAnswer = (policies: OrgPolicies) => ({
+/** The published serving policy is an open object: `policy` is our code; other members are stored unchanged. */
+const toAnswer = (policies: OrgPoliciesView) => ({
   serving_policy: { policy: policies.serving_policy, ...policies.serving_policy_options },
   telemetry_enabled: policies.telemetry_enabled,
   privacy_mode: publishedModes[policies.privacy_mode],

@@ -1,5 +1,7 @@
 /** Governance settings of an organization. */
+
 import * as z from 'zod'
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
@@ -16,7 +18,7 @@ const patchFields = lazy(() => {
   return {
     ...fields,
     ip_allowlist: clearable(fields.ip_allowlist, []).meta({
-      description: 'Address ranges that people and org keys may call from; empty or null: any.',
+      description: 'Address ranges from which people and org keys may call. Empty or null: any.',
     }),
   }
 })
@@ -29,7 +31,8 @@ export const getCompliancePreset = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get a compliance preset',
-  description: 'Settings that a standard asks for, to be sent to the update of the settings. Nothing is changed.',
+  description:
+    'Returns the settings that a standard requires. Send them to *Update organization settings*. Changes nothing.',
   request: () => ({
     params: z.object({ preset: z.enum(presetNames).meta({ description: 'The standard: hipaa, gdpr, pci or soc2.' }) }),
   }),
@@ -46,10 +49,10 @@ export const getCompliancePreset = operation({
   }),
   published: [{ id: 'settings.compliance.get', records: { answer: 'UpdateSettingsRequest' } }],
   refusals: ['not_found'],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
-/** A change of how people sign in, which only the published face sends with the settings. */
+/** A change of the sign-in mode. Only the published face sends it with the settings. */
 export interface IdentityWish {
   identity?: Identity
 }
@@ -60,7 +63,7 @@ export const getOrgSettings = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get organization settings',
-  description: 'The governance settings. An organization that has none yet gets the defaults, which are written then.',
+  description: 'Returns the governance settings. The first read of an organization stores the defaults.',
   answers: () => ({ 200: orgSettingsSchema() }),
   published: [
     { id: 'settings.get', records: { answer: 'OrgSettingsResponse' }, wire: settingsView },
@@ -71,7 +74,7 @@ export const getOrgSettings = operation({
       wire: settingsView,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
 })
 
 export const updateOrgSettings = operation({
@@ -81,10 +84,10 @@ export const updateOrgSettings = operation({
   scope: 'settings:write',
   summary: 'Update organization settings',
   description:
-    'Changes the fields that are in the body. `ip_allowlist`, `mfa_required`, `require_mfa_for_admin` and `session_duration_hours` are enforced within 60 seconds; a change that would shut out its own caller is refused with 409 unless `allow_lockout` is true. `hipaa_mode` needs plan enterprise (402).',
+    'Changes the fields in the body. `ip_allowlist`, `mfa_required`, `require_mfa_for_admin` and `session_duration_hours` take effect within 60 seconds. A change that would lock out the caller is refused with 409, unless `allow_lockout` is true. `hipaa_mode` requires plan enterprise (402).',
   request: () => ({
     body: patchBody(patchFields(), {
-      allow_lockout: z.boolean().optional().meta({ description: 'Go ahead even if this shuts out the caller.' }),
+      allow_lockout: z.boolean().optional().meta({ description: 'Apply the change even if it locks out the caller.' }),
     }),
   }),
   answers: () => ({ 200: orgSettingsSchema() }),
@@ -102,6 +105,6 @@ export const updateOrgSettings = operation({
     },
   ],
   refusals: ['conflict', 'plan_limit_reached'],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'org_settings.updated', resource: 'org_settings' },
 })

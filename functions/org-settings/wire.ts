@@ -2,10 +2,10 @@
 import * as z from 'zod'
 import { named, optional, wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
-import { deviceNetworkPolicies, type ShownOrgSettings } from '../../shared/org-settings/record.ts'
+import { deviceNetworkPolicies, type OrgSettingsView } from '../../shared/org-settings/record.ts'
 import { identityModes, modeInput, publishedMode } from '../org-auth/wire.ts'
 
-const toSettings = (settings: ShownOrgSettings, { orgId }: { orgId: string }) => ({
+const toSettings = (settings: OrgSettingsView, { orgId }: { orgId: string }) => ({
   org_id: orgId,
   audit_retention_days: settings.audit_retention_days,
   require_mfa_for_admin: settings.require_mfa_for_admin,
@@ -19,7 +19,7 @@ const toSettings = (settings: ShownOrgSettings, { orgId }: { orgId: string }) =>
 
 export const settingsView = lazy(() => wire({ toAnswer: toSettings }))
 
-/** `input` is the patch of our own face, to which the mode of sign-in is added. */
+/** `input` is the v2 patch, to which the sign-in mode is added. */
 export const settingsUpdate = (input: () => z.ZodObject) =>
   lazy(() =>
     wire({

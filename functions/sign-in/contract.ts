@@ -1,4 +1,4 @@
-/** What runs when people sign in to the user pool of a stage. */
+/** The function that runs when people sign in to a stage's user pool. */
 import type { BackgroundFunction } from '../../shared/runtime/background.ts'
 
 export const addTokenClaims = {

@@ -1,5 +1,6 @@
-/** How Stripe's events come in, and what is done about them. */
+/** Reception and processing of Stripe's events. */
 import * as z from 'zod'
+import { changeAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import type { BackgroundFunction } from '../../shared/runtime/background.ts'
 
@@ -10,7 +11,7 @@ export const receiveStripeEvent = operation({
   scope: 'public',
   summary: 'Receive a Stripe event',
   description:
-    'For Stripe alone: the body must be signed in `Stripe-Signature` with a signing secret of this deployment, at most 5 minutes ago. The event is answered once it is on the event bus; a 5xx asks for it again.',
+    'For Stripe only. `Stripe-Signature` must sign the body with a signing secret of this deployment, at most 5 minutes ago. The service answers after it puts the event on the event bus. After a 5xx, Stripe sends the event again.',
   rawBody: 'A snapshot event as Stripe sends it, at most 1 MiB.',
   answers: () => ({ 200: z.object({ received: z.literal(true) }).meta({ id: 'StripeEventReceived' }) }),
   refusals: ['service_unavailable'],
@@ -20,15 +21,15 @@ export const receiveStripeEvent = operation({
 
 export const projectStripeEvent = {
   id: 'stripe-events.project',
-  summary: 'Brings up to date the customer that an event of Stripe is about',
+  summary: 'Updates the customer of a Stripe event',
   trigger: { events: 'stripe' },
   timeoutSeconds: 60,
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'], stripe: true },
+  access: { ...changeAccess, stripe: true },
 } satisfies BackgroundFunction
 
 export const sweepBilling = {
   id: 'stripe-events.sweep',
-  summary: 'Finds events that were lost and customers that have drifted, and corrects them',
+  summary: 'Finds and corrects lost events and drifted customers',
   trigger: { everyMinutes: 60 },
   timeoutSeconds: 600,
   access: { table: ['GetItem', 'Query', 'PutItem', 'UpdateItem'], stripe: true },

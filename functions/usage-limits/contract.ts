@@ -1,4 +1,5 @@
 /** Usage limits. */
+import { changeAccess, readAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { usageLimitsBody, usageLimitsSchema } from '../../shared/usage-limits/record.ts'
 import { usageLimitsView } from './wire.ts'
@@ -11,10 +12,10 @@ export const getUsageLimits = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get usage limits',
-  description: 'The limit of every metric, whether it is the plan’s or the organization’s own, and the plan’s ceiling.',
+  description: 'Returns the limit of every metric, its source (plan or organization) and the plan’s ceiling.',
   answers: () => ({ 200: usageLimitsSchema() }),
   published: [{ id: 'settings.usage_limits.get', records: { answer: 'UsageLimitsResponse' }, wire: usageLimitsView }],
-  access: { table: ['GetItem', 'UpdateItem'] },
+  access: readAccess,
 })
 
 export const updateUsageLimits = operation({
@@ -24,7 +25,7 @@ export const updateUsageLimits = operation({
   scope: 'settings:write',
   summary: 'Set usage limits',
   description:
-    'Sets the metrics that are in the body, all or none of them. `null` means no limit below the plan’s. A limit above the plan’s ceiling is refused with 402 and the plan that would allow it.',
+    'Sets the limits in the body, all or none. You can set limits up to your plan’s ceiling. Above it: 402, naming the plan you need. `null` removes your limit, so the plan’s ceiling applies.',
   request: () => ({ body: usageLimitsBody() }),
   answers: () => ({ 200: usageLimitsSchema() }),
   refusals: ['plan_limit_reached'],
@@ -35,6 +36,6 @@ export const updateUsageLimits = operation({
       wire: usageLimitsView,
     },
   ],
-  access: { table: ['GetItem', 'PutItem', 'UpdateItem'] },
+  access: changeAccess,
   audit: { action: 'usage_limits.updated', resource: 'usage_limits' },
 })

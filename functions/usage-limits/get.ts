@@ -1,13 +1,13 @@
-import { readPlan } from '../../shared/billing/entity.ts'
+import { readPlan } from '../../shared/billing/rows.ts'
 import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { readDocument } from '../../shared/storage/document.ts'
 import { usageLimits } from '../../shared/usage-limits/entity.ts'
-import { toUsageLimits } from '../../shared/usage-limits/record.ts'
+import { toUsageLimitsView } from '../../shared/usage-limits/record.ts'
 import { getUsageLimits } from './contract.ts'
 
 /** Reads what holds of every metric under the plan of today. */
 export const handler = serve(getUsageLimits, async ({ caller, now }) => {
   const [{ value }, plan] = await Promise.all([readDocument(usageLimits, caller.orgId), readPlan(caller.orgId, now)])
-  return resource(toUsageLimits(value, plan))
+  return resource(toUsageLimitsView(value, plan))
 })

@@ -1,9 +1,9 @@
-/** Usage limits in the records of the published contract: a list, without what has no limit. */
+/** Usage limits in the records of the published contract: a list of the limited metrics. */
 import * as z from 'zod'
 import { wire } from '../../shared/http/published.ts'
 import { lazy } from '../../shared/lazy.ts'
 import { invalidInput } from '../../shared/problem.ts'
-import { isMetric, metrics, type ShownLimits } from '../../shared/usage-limits/record.ts'
+import { isMetric, metrics, type UsageLimitsView } from '../../shared/usage-limits/record.ts'
 
 /** `devices` for `max_devices`, `storage` for `storage_gb`, `api_requests` for `api_requests_monthly`. */
 const shortName = (metric: string): string => metric.replace(/^max_|_monthly$|_gb$/g, '')
@@ -15,7 +15,7 @@ export const usageLimitsView = lazy(() =>
     body: z.strictObject({
       limits: z.array(z.strictObject({ metric: z.string(), limit_value: z.int().min(0) })).max(100),
     }),
-    // A request sets the value only: how a limit is enforced stays as it is.
+    // A request sets the value only. The enforcement mode does not change.
     input: z.object({ limits: z.record(z.string(), z.object({ limit: z.int() })) }),
     toInput: ({ limits }) => {
       const wanted = limits.map(({ metric, limit_value }) => [metricOf(metric), { limit: limit_value }] as const)
@@ -26,7 +26,7 @@ export const usageLimitsView = lazy(() =>
       if (faults.length > 0) throw invalidInput(faults)
       return { limits: Object.fromEntries(wanted) }
     },
-    toAnswer: ({ limits }: ShownLimits, { orgId }) => ({
+    toAnswer: ({ limits }: UsageLimitsView, { orgId }) => ({
       org_id: orgId,
       limits: Object.entries(limits).flatMap(([metric, { limit }]) =>
         limit === null ? [] : [{ metric, limit_value: limit }],

@@ -1,4 +1,4 @@
-/** Delegation: what a key issues or rotates holds no more than the key itself. */
+/** Delegation: a key cannot issue or rotate a key with more rights than its own. */
 
 import type { Caller, KeyCaller } from '../auth/caller.ts'
 import { missingScopes, type Scope } from '../auth/scopes.ts'
@@ -9,16 +9,16 @@ import type { KeyDefinition } from './record.ts'
 export function requireGrantable(caller: Caller, scopes: readonly Scope[]): void {
   const missing = missingScopes(scopes, caller.scopes)
   if (missing.length === 0) return
-  throw forbidden(`A caller can grant only scopes it holds; this one lacks ${missing.join(', ')}.`)
+  throw forbidden(`You can grant only scopes that you hold. You lack ${missing.join(', ')}.`)
 }
 
-/** What a request says of a new key: a field that it does not name is the caller's own. */
+/** The key that a request asks for. A field that it leaves out comes from the caller. */
 export type KeyWish = Omit<KeyDefinition, 'environment'> & { environment?: KeyDefinition['environment'] | undefined }
 
 /**
- * The definition of the key that a caller may issue.
+ * The definition of the key that a caller can issue.
  *
- * @throws ProblemError `forbidden`, naming what the wish would widen
+ * @throws ProblemError `forbidden`, naming the right that the caller lacks
  */
 export function delegated(caller: Caller, wish: KeyWish): KeyDefinition {
   requireIssuer(caller)
@@ -42,24 +42,25 @@ export function delegated(caller: Caller, wish: KeyWish): KeyDefinition {
 /** @throws ProblemError `forbidden` when the caller may issue no key at all */
 export function requireIssuer(caller: Caller): void {
   if (caller.kind === 'user' || !caller.retiring) return
-  throw forbidden('A retiring key issues no keys; use the key that replaced it.')
+  throw forbidden('A retiring key cannot issue keys. Use the key that replaced it.')
 }
 
-/** @throws ProblemError `forbidden` when a key would hold more than the key that issues it */
+/** @throws ProblemError `forbidden` when the new key would have more rights than its issuer */
 export function requireNarrower(caller: Caller, key: KeyDefinition): void {
   if (caller.kind === 'user') return
-  if (caller.environment === 'test' && key.environment !== 'test') throw forbidden('A test key issues test keys only.')
+  if (caller.environment === 'test' && key.environment !== 'test')
+    throw forbidden('A test key can issue only test keys.')
   requireSameBinding(caller, key)
   if (caller.expiresAt === null) return
   const end = key.expires_at ?? null
   if (end !== null && Date.parse(end) <= Date.parse(caller.expiresAt)) return
-  throw forbidden(`A key issues no key that ends later than itself: expires_at must be at most ${caller.expiresAt}.`)
+  throw forbidden(`A key cannot issue a key that expires later: expires_at must be at most ${caller.expiresAt}.`)
 }
 
 function requireSameBinding({ federationId, modelId }: KeyCaller, key: KeyDefinition): void {
   for (const [field, bound] of [['federation_id', federationId] as const, ['model_id', modelId] as const]) {
     if (bound === null || (key.key_type === 'org' && key[field] === bound)) continue
-    throw forbidden(`A key that is bound to the ${field} ${bound} issues org keys of that ${field} only.`)
+    throw forbidden(`A key bound to the ${field} ${bound} can issue only org keys of that ${field}.`)
   }
 }
 

@@ -1,34 +1,37 @@
 /**
- * The limit of usable keys per org. A row counts up with every key that is issued, and never down: keys also end by the
- * clock, and a revocation must not wait for a row that others write. At the limit the usable keys are counted again.
+ * The limit of usable keys per org. A row counts every issued key and never decreases, for two reasons: keys also
+ * expire by time, and a revocation must not wait for a contended row. At the limit, the usable keys are counted again.
  */
 import { ProblemError } from '../problem.ts'
 import { StaleReadError } from '../storage/commit.ts'
 import { countKey } from '../storage/record.ts'
-import { change, countRows, getRow, orgPartition, type Write } from '../table/table.ts'
-import { recordPrefix, usableKeys } from './entity.ts'
+import { countRows } from '../table/query.ts'
+import { getRow } from '../table/read.ts'
+import { fromRow, orgPartition } from '../table/rows.ts'
+import { updateIf, type Write } from '../table/writes.ts'
+import { usableKeys } from './list-keys.ts'
+import { recordPrefix } from './rows.ts'
 
 const maxUsableKeys = 1000
 
 /**
- * The write that counts one more key, for the transaction that stores it. `ended`: usable keys that the same transaction
+ * The write that counts a new key, for the transaction that stores it. `ended`: usable keys that the same transaction
  * ends.
  *
  * @throws ProblemError `conflict` at the limit
  */
 export async function countIssued(orgId: string, now: Date, ended = 0): Promise<Write> {
   const key = countKey({ prefix: recordPrefix }, orgId)
-  const row = await getRow(key)
-  // A row of an earlier version has no `issued`, and missed the keys before it.
-  const issued = row?.issued as number | undefined
-  if (issued !== undefined && (row?.count as number) < maxUsableKeys) return change(key, countUp, recount)
+  // A row of an earlier version has no `issued`, and its count misses older keys.
+  const { count = 0, issued } = fromRow<{ count?: number; issued?: number }>(await getRow(key)) ?? {}
+  if (issued !== undefined && count < maxUsableKeys) return updateIf(key, countUp, recount)
   const usable = await countRows(orgPartition(orgId), recordPrefix, usableKeys(now))
   if (usable - ended >= maxUsableKeys) throw full()
-  return change(
+  return updateIf(
     key,
     {
       UpdateExpression: 'SET #count = :count, issued = :next',
-      // Every issue moves `issued`: a key that was stored since the row was read fails the condition.
+      // Every new key changes `issued`. So this fails if another key was stored since the read.
       ConditionExpression: issued === undefined ? 'attribute_not_exists(issued)' : 'issued = :issued',
       ExpressionAttributeNames: { '#count': 'count' },
       ExpressionAttributeValues: {
@@ -53,5 +56,5 @@ const recount = () => new StaleReadError('another key was issued since the count
 const full = () =>
   new ProblemError(
     'conflict',
-    `An organization has at most ${maxUsableKeys} usable API keys; revoke one first. Expired and revoked keys do not count.`,
+    `An organization can have ${maxUsableKeys} usable API keys. Revoke one first. Expired and revoked keys do not count.`,
   )

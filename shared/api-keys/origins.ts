@@ -1,4 +1,4 @@
-/** Origins that a publishable key is bound to. */
+/** The origins that a publishable key is bound to. */
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
 import { type InputFault, invalidInput } from '../problem.ts'
@@ -8,7 +8,7 @@ import type { KeyDefinition } from './record.ts'
 const httpsOriginPattern = /^https:\/\/(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
 const localhostOriginPattern = /^http:\/\/localhost:(?:\*|\d{1,5})$/
 
-/** Scheme, a host of 255 characters and a port: the record of a key is read with every request. */
+/** Scheme, a host of 255 characters and a port. Origins must stay short: every request reads the record of its key. */
 const maxOriginLength = 'https://'.length + 255 + ':65535'.length
 const maxOrigins = 50
 
@@ -32,9 +32,9 @@ const originField = lazy(() =>
 export const allowedOriginsField = lazy(() => z.array(originField()).max(maxOrigins))
 
 /**
- * Origins of localhost are for test keys. Whether a key is one can follow from its issuer, so no schema can judge it.
+ * Only test keys can have localhost origins. The environment can come from the issuer, so a schema cannot check this.
  *
- * @throws ProblemError `invalid_input`, each origin named by its position in the request
+ * @throws ProblemError `invalid_input`, naming each origin by its position in the request
  */
 export function requireOriginsOf({ environment, allowed_origins = [] }: KeyDefinition): void {
   if (environment === 'test') return
@@ -44,7 +44,7 @@ export function requireOriginsOf({ environment, allowed_origins = [] }: KeyDefin
           {
             path: `allowed_origins.${index}`,
             code: 'invalid_value',
-            message: `${httpsRule}; localhost is for test keys`,
+            message: `${httpsRule}; only test keys can have localhost origins`,
           },
         ]
       : [],

@@ -1,4 +1,4 @@
-/** The key record: what is served of an API key, and the rules of its life. The raw value is no part of it. */
+/** API keys: the stored record, the served view and the states. Neither contains the raw key. */
 import * as z from 'zod'
 import { actorSchema } from '../audit/event.ts'
 import type { Environment } from '../auth/api-key.ts'
@@ -13,9 +13,11 @@ export type KeyState = (typeof keyStates)[number]
 
 const timestamp = lazy(() => z.iso.datetime({ precision: 3 }))
 
-export const scopeField = lazy(() => z.enum(scopeNames).meta({ id: 'Scope', description: 'What a credential may do.' }))
+export const scopeField = lazy(() =>
+  z.enum(scopeNames).meta({ id: 'Scope', description: 'A permission of a credential.' }),
+)
 
-export const keyRecordSchema = lazy(() =>
+export const keyViewSchema = lazy(() =>
   z
     .object({
       id: idSchema('key', 'Id of the key.'),
@@ -52,15 +54,15 @@ export const keyRecordSchema = lazy(() =>
     }),
 )
 
-export type KeyRecord = z.infer<ReturnType<typeof keyRecordSchema>>
+export type KeyView = z.infer<ReturnType<typeof keyViewSchema>>
 
 /**
- * A key as stored: its state follows from the clock, where it must. A key that is revoked at once says so without one
- * (`retiring` false), since the clocks of two functions are never quite the same.
+ * A key as stored. Its state follows from the time, except for an immediate revocation (`retiring` false): the clocks
+ * of two functions differ slightly.
  */
-export type StoredKey = Omit<KeyRecord, 'state'> & { retiring: boolean }
+export type KeyRecord = Omit<KeyView, 'state'> & { retiring: boolean }
 
-export function keyState(key: Pick<StoredKey, 'revoked_at' | 'retiring' | 'expires_at'>, now: Date): KeyState {
+export function keyState(key: Pick<KeyRecord, 'revoked_at' | 'retiring' | 'expires_at'>, now: Date): KeyState {
   const isPast = (instant: string | null) => instant !== null && Date.parse(instant) <= now.getTime()
   if (key.revoked_at !== null && (!key.retiring || isPast(key.revoked_at))) return 'revoked'
   if (isPast(key.expires_at)) return 'expired'
@@ -81,28 +83,28 @@ const fieldOrder = [
   ...(['last_used_at', 'revoked_at', 'revoked_reason', 'rotated_from', 'rotated_to'] as const),
 ]
 
-/** The record as served. */
-export const toRecord = ({ retiring, ...key }: StoredKey, now: Date): KeyRecord =>
+/** The view of a key. */
+export const toKeyView = ({ retiring, ...key }: KeyRecord, now: Date): KeyView =>
   inOrder(fieldOrder, {
     ...key,
     allowed_app_ids: key.allowed_app_ids ?? [],
     state: keyState({ ...key, retiring }, now),
   })
 
-/** When a key that is rotated now stops working: after the overlap, and never past its own expiry. */
-export function overlapEnd(key: Pick<StoredKey, 'expires_at'>, overlapSeconds: number, now: Date): string {
+/** When a key rotated now stops working: after the overlap, and never later than its own expiry. */
+export function overlapEnd(key: Pick<KeyRecord, 'expires_at'>, overlapSeconds: number, now: Date): string {
   const end = new Date(now.getTime() + overlapSeconds * 1000).toISOString()
   return key.expires_at !== null && key.expires_at < end ? key.expires_at : end
 }
 
-/** The default limit of publishable keys, which are in everybody's hands. */
+/** The default limit of publishable keys, which are public. */
 export const publishableRateLimitPerMinute = 60
 
-/** What defines a key; the rest of its record is its history. A rotation carries all of this over. */
+/** The settings of a key. A rotation copies all of them to the new key. */
 export interface KeyDefinition {
   name: string
   key_type: KeyType
-  scopes: readonly KeyRecord['scopes'][number][]
+  scopes: readonly KeyView['scopes'][number][]
   environment: Environment
   federation_id?: string | null | undefined
   model_id?: string | null | undefined

@@ -1,4 +1,4 @@
-/** Audit events: their shape, the closed list of actions, and how one is sealed into its org's hash chain. */
+/** Audit events: their schema, the closed list of actions, and the hash chain. */
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import * as z from 'zod'
@@ -90,13 +90,13 @@ export const auditEventSchema = lazy(() =>
         description: 'Lower-case hex SHA-256 of this event without `hash`, as RFC 8785 canonical JSON.',
       }),
     })
-    .meta({ id: 'AuditEvent', description: 'One link of an organization’s audit trail. What is unknown is absent.' }),
+    .meta({ id: 'AuditEvent', description: 'One link of an organization’s audit trail. Unknown fields are absent.' }),
 )
 
 export type AuditEvent = z.infer<ReturnType<typeof auditEventSchema>>
 export type AuditChange = AuditEvent['changes'][number]
 
-/** What an operation says of its own doing; who, when and where is added by the commit. */
+/** The part of an event that an operation provides. `commit` adds actor, time and request. */
 export type AuditDraft = Pick<AuditEvent, 'action' | 'resource' | 'result' | 'changes'>
 
 /** The `prev_hash` of an org's first event. */
@@ -109,16 +109,16 @@ export function hashEvent(event: Omit<AuditEvent, 'hash'>): string {
   return createHash('sha256').update(canonical).digest('hex')
 }
 
-/** Adds the hash. The event must hold what JSON can say and nothing that is undefined. */
-export const sealEvent = (event: Omit<AuditEvent, 'hash'>): AuditEvent => ({ ...event, hash: hashEvent(event) })
+/** Adds the hash. The event must hold JSON values only, and no undefined. */
+export const hashedEvent = (event: Omit<AuditEvent, 'hash'>): AuditEvent => ({ ...event, hash: hashEvent(event) })
 
-/** The changes that a creation records: each of the fields that has a value. */
+/** The changes that a creation records: each field that has a value. */
 export const createdFields = <T extends object>(record: T, fields: readonly (keyof T & string)[]): AuditChange[] =>
   fields
     .filter((field) => record[field] !== null && record[field] !== undefined)
     .map((field) => ({ field, after: record[field] as AuditChange['after'] }))
 
-/** The changes between two states of a record: each of the fields that differs. */
+/** The changes between two states of a record: each field that differs. */
 export const changedFields = <T extends object>(
   before: T,
   after: T,

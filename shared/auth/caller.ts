@@ -1,4 +1,4 @@
-/** Who is calling, once a token is verified. */
+/** The caller, after its token was verified. */
 import type { Actor } from '../audit/event.ts'
 import type { Environment } from './api-key.ts'
 import { type KeyType, type Role, roleScopes, type Scope } from './scopes.ts'
@@ -6,7 +6,7 @@ import { type KeyType, type Role, roleScopes, type Scope } from './scopes.ts'
 interface Identity {
   orgId: string
   scopes: readonly Scope[]
-  /** Requests that this principal may make in a minute. */
+  /** Requests per minute that this principal can make. */
   rateLimitPerMinute: number
 }
 
@@ -14,13 +14,13 @@ export interface KeyCaller extends Identity {
   kind: 'api_key'
   keyId: string
   keyType: KeyType
-  /** What the key itself is bound to; what it issues is bound alike. */
+  /** The bindings of the key. Keys that it issues get the same bindings. */
   environment: Environment
   federationId: string | null
   modelId: string | null
-  /** When it stops working; null: never. */
+  /** When it expires; null: never. */
   expiresAt: string | null
-  /** It was rotated, and works until its overlap ends. */
+  /** It was rotated, and works until the end of its overlap. */
   retiring: boolean
   /** Origins that a publishable key is bound to; empty: not bound. */
   allowedOrigins: readonly string[]
@@ -33,7 +33,7 @@ export interface UserCaller extends Identity {
   email?: string
   /** When the person signed in, in epoch seconds. */
   signedInAt: number
-  /** Whether a second factor took part in it. */
+  /** Whether the sign-in used a second factor. */
   usedMfa: boolean
 }
 

@@ -1,6 +1,6 @@
 /**
- * Verifies the JWTs of the stage's OIDC issuer: signature by the issuer's published keys, issuer, audience, time, and
- * the claims that make a caller. jose is loaded only when a token is a JWT.
+ * Verifies JWTs of the stage's OIDC issuer: signature, issuer, audience, time, and the claims about the caller. Loads
+ * jose only when a token is a JWT.
  */
 import type { JWTPayload, JWTVerifyGetKey } from 'jose'
 import { idPattern } from '../ids.ts'
@@ -10,26 +10,27 @@ import { type UserCaller, userCaller } from './caller.ts'
 import { isRole } from './scopes.ts'
 import { provesSecondFactor } from './second-factor.ts'
 
-/** Signatures by a shared secret are no proof of who signed: the public key could be taken for the secret. */
+/** No shared-secret algorithms: an attacker could sign with the public key as the secret. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 const clockToleranceSeconds = 5
 const discoveryTimeoutMs = 5000
-/** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters, blanks among them. */
+/** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters; spaces are allowed. */
 const isSubject = (value: unknown): value is string =>
   typeof value === 'string' && value !== '' && value.length <= 255 && Buffer.byteLength(value) === value.length
 
 /**
- * The caller that a JWT stands for.
+ * Verifies a JWT and returns its caller.
  *
- * @throws ProblemError `token_expired`, `authentication_failed`, or `service_unavailable` when the issuer's keys cannot be had
+ * @throws ProblemError `token_expired`, `authentication_failed`, or `service_unavailable` when the issuer's keys cannot
+ * be read
  */
 export async function verifyJwt(token: string): Promise<UserCaller> {
   const [issuer, audience] = [environment('oidcIssuer'), environment('oidcAudience')]
-  // Without an audience, a token that the issuer made for another service would open this one.
-  if (!issuer || !audience) throw refused('This stage has no sign-in configured; use an API key.')
+  // Without an audience check, a token for another service of the issuer would be valid here.
+  if (!issuer || !audience) throw refused('This stage has no sign-in configured. Use an API key.')
   const payload = await verifyToken(token, issuer, audience)
   const { sub, email, iat, auth_time, token_use } = payload
-  // Cognito says what a token is for; one for its own API is no proof of identity to ours.
+  // Cognito names the use of a token. An access token for Cognito's own API is no proof of identity here.
   if (token_use !== undefined && token_use !== 'id') throw refused('The token is not an ID token.')
   const orgId = payload[environment('oidcOrgClaim') ?? 'org_id']
   const role = payload[environment('oidcRoleClaim') ?? 'role']
@@ -49,10 +50,10 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   })
 }
 
-/** Seconds of the year 5138. A greater number is in milliseconds. */
+/** The year 5138 in epoch seconds. A greater number is in milliseconds. */
 const maxEpochSeconds = 1e11
 
-/** Refuses times that no clock shows: a session or a token with such a time would never end. */
+/** Refuses impossible times: a session or token with such a time would never end. */
 function refuseAbsurdTimes(payload: JWTPayload): void {
   const latestPast = Date.now() / 1000 + clockToleranceSeconds
   const latest = { iat: latestPast, auth_time: latestPast, exp: maxEpochSeconds, nbf: maxEpochSeconds }
@@ -82,27 +83,27 @@ async function verifyToken(token: string, issuer: string, audience: string): Pro
   } catch (error) {
     if (error instanceof ProblemError) throw error
     const code = joseCode(error)
-    if (code === 'ERR_JWT_EXPIRED') throw new ProblemError('token_expired', 'The token has expired; sign in again.')
+    if (code === 'ERR_JWT_EXPIRED') throw new ProblemError('token_expired', 'The token has expired. Sign in again.')
     if (code === undefined || issuerFaults.has(code)) throw issuerUnavailable(error)
     throw refused('The token is not a valid token of this service’s issuer.', error)
   }
 }
 
-/** Faults of fetching the keys, as against faults of the token; a failed fetch is jose's generic one, or none of jose's. */
+/** Codes of failures to fetch the keys, not of an invalid token. A failed fetch has jose's generic code, or none. */
 const issuerFaults = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'])
 
 const joseCode = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && /^ERR_J/.test(String(error.code)) ? String(error.code) : undefined
 
 const issuerUnavailable = (cause: unknown) =>
-  new ProblemError('service_unavailable', 'The keys of the token issuer cannot be read at the moment; try again.', {
+  new ProblemError('service_unavailable', 'The service cannot read the keys of the token issuer. Retry later.', {
     headers: { 'retry-after': '5' },
     cause,
   })
 
 let keys: { issuer: string; get: JWTVerifyGetKey } | undefined
 
-/** The issuer's keys, cached by jose and refetched when a token names a key that is not among them. */
+/** The issuer's keys. jose caches them and fetches them again for an unknown key id. */
 async function issuerKeys(issuer: string): Promise<JWTVerifyGetKey> {
   if (keys?.issuer === issuer) return keys.get
   const jwksUri = environment('oidcJwksUri') ?? (await discoverJwksUri(issuer))
@@ -118,7 +119,7 @@ async function discoverJwksUri(issuer: string): Promise<string> {
     })
     const document: unknown = await response.json()
     const { issuer: named, jwks_uri } = (document ?? {}) as { issuer?: unknown; jwks_uri?: unknown }
-    // OpenID Connect Discovery, section 4.3: a document of another issuer speaks for that one.
+    // OpenID Connect Discovery, section 4.3: the document must name the configured issuer.
     if (named !== issuer) throw new Error('discovery names another issuer than the configured one')
     if (typeof jwks_uri === 'string') return jwks_uri
     throw new Error(`discovery answered ${response.status} without jwks_uri`)

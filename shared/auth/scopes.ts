@@ -1,6 +1,6 @@
 /**
- * The scope registry: which scopes exist, what the bundles stand for, what each key type and role may hold.
- * Product scopes are fixed by published clients; a record keeps what was given, a check expands it.
+ * The scope registry: all scopes, their bundles, and the scopes that each key type and role can hold. Published clients
+ * fix the product scopes. Records store scopes as given; checks expand bundles.
  */
 import { createHash } from 'node:crypto'
 
@@ -56,7 +56,7 @@ export type Scope = SingleScope | keyof typeof bundles
 
 export const scopeNames: readonly Scope[] = [...singleScopeNames, 'admin:read', 'admin:write']
 
-/** The single scopes that a list of scopes stands for, bundles opened. */
+/** Expands bundles to single scopes. */
 export function expandScopes(scopes: Iterable<Scope>): Set<SingleScope> {
   const single = new Set<SingleScope>()
   for (const scope of scopes) {
@@ -66,7 +66,7 @@ export function expandScopes(scopes: Iterable<Scope>): Set<SingleScope> {
   return single
 }
 
-/** What of `wanted` a holder of `held` does not hold, part by part and in the registry's order. Empty: it holds everything. */
+/** The single scopes of `wanted` that `held` lacks, in the registry's order. */
 export function missingScopes(wanted: Iterable<Scope>, held: Iterable<Scope>): Scope[] {
   return [...expandScopes(wanted).difference(expandScopes(held))]
 }
@@ -74,7 +74,7 @@ export function missingScopes(wanted: Iterable<Scope>, held: Iterable<Scope>): S
 export type KeyType = 'org' | 'app' | 'publishable'
 export const keyTypes = ['org', 'app', 'publishable'] as const satisfies readonly KeyType[]
 
-/** What a key of each type may hold. App keys hold exactly this; the others choose from it. */
+/** The scopes that a key of each type can hold. App keys have exactly these; the others choose from them. */
 export const keyTypeScopes = {
   org: scopeNames.filter((scope) => scope !== 'billing:override'),
   app: ['catalog:read', 'models:read', 'cloud:inference', 'telemetry:write', 'control:refresh'],
@@ -83,7 +83,7 @@ export const keyTypeScopes = {
 
 export type Role = 'owner' | 'admin' | 'member'
 
-/** What a signed-in person holds by role. */
+/** The scopes of a signed-in person, by role. */
 export const roleScopes: Record<Role, readonly Scope[]> = {
   owner: scopeNames,
   admin: singleScopeNames.filter((scope) => scope !== 'billing:write' && scope !== 'billing:override'),
@@ -123,33 +123,47 @@ const templates: Record<string, { description: string; scopes: readonly Scope[] 
   },
 }
 
-/** The scopes of a named template; an unknown name is a programming error. */
+/** The scopes of a named template. An unknown name is a programming error. */
 export function templateScopes(name: string): readonly Scope[] {
   const template = templates[name]
   if (!template) throw new RangeError(`no scope template is named ${name}`)
   return template.scopes
 }
 
-const describe = (descriptions: Readonly<Record<string, string>>, group: string) =>
-  Object.entries(descriptions).map(([scope, description]) => ({ scope, group, description, includes: [] as string[] }))
+interface ScopeView {
+  scope: Scope
+  group: string
+  description: string
+  includes: Scope[]
+}
+
+const describe = <Name extends Scope>(descriptions: Readonly<Record<Name, string>>, group: string): ScopeView[] =>
+  (Object.keys(descriptions) as Name[]).map((scope) => ({
+    scope,
+    group,
+    description: descriptions[scope],
+    includes: [],
+  }))
 
 const views = {
   scopes: [
     ...describe(productScopes, 'product'),
     ...describe(controlScopes, 'control'),
-    ...Object.entries(bundles).map(([scope, { description, scopes }]) => ({
-      scope,
-      group: 'bundle',
-      description,
-      includes: [...scopes] as string[],
-    })),
+    ...(Object.keys(bundles) as (keyof typeof bundles)[]).map(
+      (scope): ScopeView => ({
+        scope,
+        group: 'bundle',
+        description: bundles[scope].description,
+        includes: [...bundles[scope].scopes],
+      }),
+    ),
   ],
   key_types: keyTypeScopes,
   roles: roleScopes,
   templates: Object.entries(templates).map(([name, template]) => ({ name, ...template })),
 }
 
-/** The registry as operation 3 serves it. The version is a digest of the content, so it moves with every change. */
+/** The registry as served. The version is a digest of the content, so it changes with every edit. */
 export const scopeRegistry = {
   registry_version: createHash('sha256').update(JSON.stringify(views)).digest('hex').slice(0, 12),
   ...views,

@@ -1,4 +1,4 @@
-/** How a token proves that a second factor took part in the sign-in. */
+/** Whether a token proves that the sign-in used a second factor. */
 
 /**
  * The claim that the user pool's trigger adds to ID tokens (`shared/sign-in/token-claims.ts`). Cognito computes `amr` itself and
@@ -12,7 +12,7 @@ export const totpFactor = 'totp'
 export const provesSecondFactor = (claims: Readonly<Record<string, unknown>>): boolean =>
   usedSeveralFactors(claims.amr) || claims[secondFactorClaim] === totpFactor
 
-/** Methods of RFC 8176 by the kind of factor they use; those that are none of the three prove no factor. */
+/** Methods of RFC 8176 by kind of factor. Methods of no kind prove no factor. */
 const factorOf: Readonly<Record<string, 'knowledge' | 'possession' | 'inherence'>> = {
   ...{ kba: 'knowledge', pin: 'knowledge', pwd: 'knowledge' },
   ...{ hwk: 'possession', otp: 'possession', pop: 'possession', sc: 'possession' },
@@ -20,7 +20,7 @@ const factorOf: Readonly<Record<string, 'knowledge' | 'possession' | 'inherence'
   ...{ face: 'inherence', fpt: 'inherence', iris: 'inherence', retina: 'inherence', vbm: 'inherence' },
 }
 
-/** RFC 8176: `mfa` says so itself; otherwise methods of two kinds must be named. */
+/** RFC 8176: `mfa` is proof by itself; otherwise the methods must be of two kinds. */
 function usedSeveralFactors(amr: unknown): boolean {
   if (!Array.isArray(amr)) return false
   const methods = amr.filter((method): method is string => typeof method === 'string')

@@ -1,17 +1,19 @@
 /**
- * What is asked of Stripe often and may be a minute old: kept in the table for all instances, refreshed by one caller at
- * a time, and served past its time when Stripe fails.
+ * A cache for frequent questions to Stripe; answers can be a minute old. All instances share it in the table. One
+ * caller at a time refreshes an entry. If Stripe fails, the stale copy is served.
  */
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
-import { pauseMs, tryLease } from '../storage/lease.ts'
-import { getRow, orgPartition, type RowKey, updateRow, updateRowIf } from '../table/table.ts'
+import { withLease } from '../storage/lease.ts'
+import { getRow } from '../table/read.ts'
+import { fromRow, orgPartition, type RowKey } from '../table/rows.ts'
+import { updateRow, updateRowIf } from '../table/update.ts'
 
 export interface CacheEntry {
   orgId: string
-  /** What is kept, and whose: `INVOICES#cus_…`. */
+  /** The name of the entry, with its customer: `INVOICES#cus_…`. */
   name: string
   ttlSeconds: number
 }
@@ -19,22 +21,22 @@ export interface CacheEntry {
 export interface Copy<T> {
   value: T
   cachedAt: Date
-  /** Past its time, and served because Stripe could not be asked. */
+  /** Older than its `ttlSeconds`, and served because Stripe failed. */
   stale: boolean
 }
 
-/** Longer than one refresh takes with its retry. */
+/** Longer than one refresh with its retry. */
 const leaseMs = 15_000
 const waitMs = 12_000
-/** After a failure nobody asks again for so long: those who wait must not fail one after the other. */
+/** After a failure, no caller asks Stripe for this time. Waiting callers must not fail one after the other. */
 const failurePauseMs = 3000
-/** How long a copy is kept for the case that Stripe fails. */
+/** How long a copy is kept in case Stripe fails. */
 const keepSeconds = 7 * 24 * 60 * 60
 
 /**
- * A copy that is at most so old, or a stale one when `refresh` fails.
+ * A fresh copy, or a stale one when `refresh` fails.
  *
- * @throws what `refresh` throws, when there is no copy at all
+ * @throws the error of `refresh`, when there is no copy
  */
 export async function cached<T>(
   entry: CacheEntry,
@@ -42,30 +44,26 @@ export async function cached<T>(
   timing: Timing = realTiming,
 ): Promise<Copy<T>> {
   const lock = { ...keyOf(entry), sk: `LOCK#${keyOf(entry).sk}` }
-  let waitedMs = 0
-  for (let attempt = 0; ; attempt++) {
-    const known = await settled<T>(entry, timing)
-    if (known) return known
-    const lease = await tryLease(lock, leaseMs, timing)
-    if (lease) return refreshed(entry, refresh, timing).finally(() => lease.release())
-    const pause = pauseMs(attempt, timing)
-    waitedMs += pause
-    if (waitedMs > waitMs) return lastGood<T>(await readEntry(entry), busy())
-    await timing.sleep(pause)
+  const wait = {
+    ttlMs: leaseMs,
+    waitMs,
+    known: () => settled<T>(entry, timing),
+    giveUp: async () => lastGood<T>(await readEntry(entry), busy()),
   }
+  return withLease(lock, wait, timing, () => refreshed(entry, refresh, timing))
 }
 
 const busy = () =>
-  new ProblemError('service_unavailable', 'Stripe is being asked already and does not answer; try again.', {
+  new ProblemError('service_unavailable', 'Stripe has not answered yet. Retry later.', {
     headers: { 'retry-after': '2' },
   })
 
 const failedLately = () =>
-  new ProblemError('service_unavailable', 'Stripe does not answer at the moment; try again.', {
+  new ProblemError('service_unavailable', 'Stripe does not answer. Retry later.', {
     headers: { 'retry-after': '3' },
   })
 
-/** Ends the time of a copy; it is still served when Stripe fails. */
+/** Marks a copy as stale. It is still served when Stripe fails. */
 export async function expire(entry: Pick<CacheEntry, 'orgId' | 'name'>): Promise<void> {
   await updateRowIf(keyOf(entry), {
     UpdateExpression: 'SET cached_at_ms = :past',
@@ -74,8 +72,14 @@ export async function expire(entry: Pick<CacheEntry, 'orgId' | 'name'>): Promise
   })
 }
 
+interface CacheRecord {
+  content_json?: string
+  cached_at_ms?: number
+  failed_at_ms?: number
+}
+
 interface Stored {
-  /** As JSON: a table does not keep the order of fields. */
+  /** As JSON: DynamoDB does not keep the order of fields. */
   content: string | undefined
   cachedAtMs: number
   failedAtMs: number
@@ -87,15 +91,15 @@ const keyOf = ({ orgId, name }: Pick<CacheEntry, 'orgId' | 'name'>): RowKey => (
 })
 
 async function readEntry(entry: CacheEntry): Promise<Stored> {
-  const row = await getRow(keyOf(entry))
+  const record = fromRow<CacheRecord>(await getRow(keyOf(entry)))
   return {
-    content: row?.content_json as string | undefined,
-    cachedAtMs: (row?.cached_at_ms as number | undefined) ?? 0,
-    failedAtMs: (row?.failed_at_ms as number | undefined) ?? 0,
+    content: record?.content_json,
+    cachedAtMs: record?.cached_at_ms ?? 0,
+    failedAtMs: record?.failed_at_ms ?? 0,
   }
 }
 
-/** A copy that needs no refresh: it is fresh, or it has just been tried in vain. */
+/** A copy that needs no refresh: it is fresh, or a refresh has just failed. */
 async function settled<T>(entry: CacheEntry, timing: Timing): Promise<Copy<T> | undefined> {
   const stored = await readEntry(entry)
   const nowMs = timing.now().getTime()
@@ -111,17 +115,14 @@ function lastGood<T>({ content, cachedAtMs }: Stored, otherwise: Error): Copy<T>
 }
 
 const toCopy = <T>(content: string, cachedAtMs: number, stale: boolean): Copy<T> => ({
-  // What `refresh` made and `refreshed` wrote.
+  // `refreshed` stored this value, which came from `refresh`.
   value: JSON.parse(content) as T,
   cachedAt: new Date(cachedAtMs),
   stale,
 })
 
 async function refreshed<T>(entry: CacheEntry, refresh: () => Promise<T>, timing: Timing): Promise<Copy<T>> {
-  // Between the look and the lease somebody may have done it.
-  const known = await settled<T>(entry, timing)
-  if (known) return known
-  // As old as the question, not as the answer.
+  // The copy is as old as the question, not the answer.
   const askedAtMs = timing.now().getTime()
   try {
     const content = JSON.stringify(await refresh())
@@ -136,7 +137,7 @@ async function refreshed<T>(entry: CacheEntry, refresh: () => Promise<T>, timing
   }
 }
 
-/** The answer goes out even when it cannot be kept; what is newer is never replaced. */
+/** Stores the outcome, unless a newer copy is stored. A failure to store must not fail the request. */
 async function keep(entry: CacheEntry, update: string, atMs: number, values: Record<string, unknown>): Promise<void> {
   await updateRow(keyOf(entry), {
     UpdateExpression: update.replace('SET ', 'SET expires_at_epoch = :expiry, '),
@@ -144,11 +145,11 @@ async function keep(entry: CacheEntry, update: string, atMs: number, values: Rec
     ExpressionAttributeValues: { ...values, ':at': atMs, ':expiry': Math.floor(atMs / 1000) + keepSeconds },
   }).catch((error: unknown) => {
     if (error instanceof ConditionalCheckFailedException) return
-    log.warn('what Stripe answered could not be kept', { error: error as Error })
+    log.warn('could not cache an answer of Stripe', { error: error as Error })
   })
 }
 
-/** How many seconds ago Stripe was asked, for the answer's headers. */
+/** The `Age` header: seconds since Stripe was asked. */
 export const ageHeader = ({ cachedAt }: Pick<Copy<unknown>, 'cachedAt'>): { age: string } => ({
   age: String(Math.max(0, Math.floor((Date.now() - cachedAt.getTime()) / 1000))),
 })

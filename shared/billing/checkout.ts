@@ -1,12 +1,12 @@
 /**
- * Checkout sessions of an org: at most one is open at a time, and none while the org has a subscription. A lease per org
- * stands around finding and making one; what Stripe has decides, not what we remember.
+ * Checkout sessions of an org: at most one is open, and none while the org has a subscription. A lease per org guards
+ * finding and creating one. Stripe's state decides, not ours.
  */
 import type Stripe from 'stripe'
 import { notFound, ProblemError } from '../problem.ts'
 import { withLease } from '../storage/lease.ts'
 import { isMissing, isRefusal } from '../stripe/client.ts'
-import { orgPartition } from '../table/table.ts'
+import { orgPartition } from '../table/rows.ts'
 import { type Binding, ensureCustomer } from './customer.ts'
 import { type BillingPorts, realPorts } from './ports.ts'
 import type { BillingInterval } from './projection.ts'
@@ -19,7 +19,7 @@ export interface CheckoutWish {
   quantity: number
   successUrl: string
   cancelUrl: string
-  /** The return addresses that the request names itself; an open session must lead there too. */
+  /** The return URLs that the request names. A reused session must have the same ones. */
   asked: { success_url?: string | undefined; cancel_url?: string | undefined }
 }
 
@@ -35,7 +35,7 @@ interface CheckoutRequest extends Pick<CheckoutWish, 'plan' | 'interval' | 'quan
 }
 
 /**
- * What a request asks for, return addresses filled in.
+ * The purchase that a request asks for, with default return URLs.
  *
  * @throws ProblemError `invalid_input`
  */
@@ -51,8 +51,8 @@ export function wishOf({ plan, interval, quantity, success_url, cancel_url }: Ch
   return { plan, interval, quantity, successUrl: urls.success_url, cancelUrl: urls.cancel_url, asked }
 }
 
-/** The session as the API serves it. */
-export const toCheckoutRecord = ({ session, url }: OpenCheckout, { plan, interval, quantity }: CheckoutWish) => ({
+/** The view of a session. */
+export const toCheckoutView = ({ session, url }: OpenCheckout, { plan, interval, quantity }: CheckoutWish) => ({
   session_id: session.id,
   url,
   expires_at: new Date(session.expires_at * 1000).toISOString(),
@@ -61,11 +61,11 @@ export const toCheckoutRecord = ({ session, url }: OpenCheckout, { plan, interva
   quantity,
 })
 
-/** No shorter than a function lives, so that no second one finds or makes a session beside it. */
+/** At least the lifetime of a function, so that no second one finds or creates a session meanwhile. */
 const leaseMs = 30_000
 const waitMs = 12_000
 
-/** Runs `work` while no other checkout of the org is being opened. */
+/** Runs `work` while no other checkout of the org is in progress. */
 export const whileNoOtherCheckout = <T>(
   orgId: string,
   work: () => Promise<T>,
@@ -73,28 +73,29 @@ export const whileNoOtherCheckout = <T>(
 ): Promise<T> =>
   withLease(
     { pk: orgPartition(orgId), sk: 'LOCK#CHECKOUT' },
-    { ttlMs: leaseMs, waitMs, busy: otherCheckout },
+    { ttlMs: leaseMs, waitMs, giveUp: () => Promise.reject(otherCheckout()) },
     timing,
     work,
   )
 
 const otherCheckout = () =>
-  new ProblemError('conflict', 'Another checkout of this organization is being opened; try again.', {
+  new ProblemError('conflict', 'Another checkout of this organization is in progress. Retry.', {
     headers: { 'retry-after': '2' },
     retryable: true,
   })
 
 /**
- * The session to send the buyer to: the open one for the same purchase, or a new one. Others are expired.
+ * The session for the buyer: the open one for the same purchase, or a new one. Expires other open sessions.
  *
- * @throws ProblemError `conflict` when the org has a live subscription, `service_unavailable` when there is no such price
+ * @throws ProblemError `conflict` when the org has a live subscription, `service_unavailable` when the price does not
+ * exist
  */
 export async function openCheckout(
   wish: CheckoutWish,
   binding: Binding,
   ports: BillingPorts = realPorts,
 ): Promise<OpenCheckout> {
-  const { orgId, requestId, now } = binding.circumstances
+  const { orgId, requestId, now } = binding.context
   const customerId = await ensureCustomer(binding, ports)
   return ports.callStripe(async (stripe) => {
     const [price, open] = await Promise.all([priceOf(stripe, wish), listOpen(stripe, customerId)])
@@ -108,24 +109,24 @@ export async function openCheckout(
   })
 }
 
-/** @throws ProblemError `service_unavailable`, saying which price to make */
+/** @throws ProblemError `service_unavailable`, naming the missing price */
 async function priceOf(stripe: Stripe, { plan, interval }: CheckoutWish): Promise<Stripe.Price> {
   const lookupKey = `octomil_${plan}_${interval}`
   const { data } = await stripe.prices.list({ lookup_keys: [lookupKey], active: true, limit: 1 })
   const [price] = data
   if (price) return price
-  const detail = `This plan is not on sale yet: Stripe has no active price with the lookup key ${lookupKey}. Create one.`
+  const detail = `This plan is not for sale yet: Stripe has no active price with the lookup key ${lookupKey}. Create one.`
   throw new ProblemError('service_unavailable', detail, { retryable: false })
 }
 
-/** Sessions of other kinds than subscriptions are none of our business. */
+/** Ignores sessions that are not for subscriptions. */
 async function listOpen(stripe: Stripe, customer: string): Promise<Stripe.Checkout.Session[]> {
   const { data } = await stripe.checkout.sessions.list({ customer, status: 'open', limit: 100 })
   return data.filter(({ mode }) => mode === 'subscription')
 }
 
-/** A session that is about to run out would end under the buyer's hands. */
-const leastLifeSeconds = 300
+/** A session with less time left could expire while the buyer pays. */
+const minLifeSeconds = 300
 
 function serves(session: Stripe.Checkout.Session, wish: CheckoutWish, price: Stripe.Price, now: Date): boolean {
   const { metadata, expires_at } = session
@@ -133,16 +134,16 @@ function serves(session: Stripe.Checkout.Session, wish: CheckoutWish, price: Str
   return (
     metadata?.price_id === price.id &&
     metadata.quantity === String(wish.quantity) &&
-    expires_at > now.getTime() / 1000 + leastLifeSeconds &&
+    expires_at > now.getTime() / 1000 + minLifeSeconds &&
     session.success_url === success_url &&
     session.cancel_url === cancel_url
   )
 }
 
-/** One that was completed a moment ago cannot be expired; the look at the subscriptions that follows finds it. */
+/** A just completed session cannot be expired. The following check of the subscriptions finds it. */
 async function expire(stripe: Stripe, sessionId: string): Promise<void> {
   try {
-    // Without an idempotency key: Stripe would replay a passing 500 for a day.
+    // No idempotency key: Stripe would replay a temporary 500 for a day.
     await stripe.checkout.sessions.expire(sessionId)
   } catch (error) {
     if (!isRefusal(error)) throw error
@@ -155,7 +156,7 @@ async function refuseSecond(stripe: Stripe, customerId: string, open: Stripe.Che
   if (open) await expire(stripe, open.id)
   throw new ProblemError(
     'conflict',
-    `This organization has a subscription already (${live.id}, ${live.status}); change it in the billing portal.`,
+    `This organization already has a subscription (${live.id}, ${live.status}). Change it in the billing portal.`,
   )
 }
 
@@ -182,12 +183,12 @@ function sessionParams(
 }
 
 function opened(session: Stripe.Checkout.Session, reused: boolean): OpenCheckout {
-  if (!session.url) throw new ProblemError('upstream_error', 'Stripe made a session without a page; try again.')
+  if (!session.url) throw new ProblemError('upstream_error', 'Stripe created a session without a page. Retry.')
   return { session, url: session.url, reused }
 }
 
 /**
- * A session of this org and of no other, as Stripe has it now.
+ * A session of this org, as Stripe has it now.
  *
  * @throws ProblemError `not_found`
  */
@@ -215,6 +216,6 @@ export async function findCheckout(
 const idOf = (customer: Stripe.Checkout.Session['customer']): string | undefined =>
   typeof customer === 'string' ? customer : customer?.id
 
-/** Whether it has led to a subscription; a trial needs no payment. */
+/** Whether the session led to a subscription. A trial needs no payment. */
 export const isPaid = ({ status, payment_status }: Stripe.Checkout.Session): boolean =>
   status === 'complete' && payment_status !== 'unpaid'

@@ -1,25 +1,26 @@
-/** The Stripe customer of an org: made once, bound once, replaced only when Stripe has deleted it. */
+/** The Stripe customer of an org: created once, bound once, and replaced only after Stripe deleted it. */
 import type Stripe from 'stripe'
-import type { Circumstances } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { findOrg } from '../orgs/record.ts'
 import { log } from '../runtime/log.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'
-import { customerBound, readBilling } from './entity.ts'
+import { customerBound } from './bind-customer.ts'
 import { isDeletedCustomer } from './known-customer.ts'
 import type { BillingPorts } from './ports.ts'
+import { readBilling } from './rows.ts'
 
-/** On whose behalf it is bound, and until when that may take. */
+/** The request that binds the customer, and the deadline for it. */
 export interface Binding {
-  circumstances: Circumstances
+  context: RequestContext
   deadline: Date
 }
 
-/** Whoever loses a race finds the winner's customer in the next round. */
+/** A caller that loses a race finds the winner's customer in the next round. */
 const maxRounds = 4
 
-/** The customer that the org is bound to, made and bound when there is none, or when Stripe has deleted it. */
-export async function ensureCustomer({ circumstances, deadline }: Binding, ports: BillingPorts): Promise<string> {
-  const { orgId } = circumstances
+/** The org's customer. Creates and binds one if there is none, or if Stripe has deleted it. */
+export async function ensureCustomer({ context, deadline }: Binding, ports: BillingPorts): Promise<string> {
+  const { orgId } = context
   for (let round = 1; ; round++) {
     const billing = await readBilling(orgId)
     if (billing.customerId !== undefined && !(await isDeleted(billing.customerId, ports))) {
@@ -27,7 +28,7 @@ export async function ensureCustomer({ circumstances, deadline }: Binding, ports
     }
     const customerId = await createCustomer(orgId, billing.customerId, ports)
     try {
-      await commit(customerBound(orgId, billing, customerId), circumstances, deadline, ports.timing)
+      await commit(customerBound(orgId, billing, customerId), context, deadline, ports.timing)
       await nameCustomer(orgId, customerId, ports)
       return customerId
     } catch (error) {
@@ -40,8 +41,8 @@ const isDeleted = (customerId: string, { callStripe }: BillingPorts): Promise<bo
   callStripe((stripe) => isDeletedCustomer(stripe, customerId))
 
 /**
- * One customer per org and binding, however often this runs: whoever comes with the same key is given the same customer.
- * So nothing may be sent that could differ the next time.
+ * Creates one customer per org and binding, even if this runs several times: Stripe returns the same customer for the
+ * same idempotency key. So the parameters must be the same every time.
  */
 function createCustomer(orgId: string, replaced: string | undefined, { callStripe }: BillingPorts): Promise<string> {
   const params: Stripe.CustomerCreateParams = {
@@ -52,7 +53,7 @@ function createCustomer(orgId: string, replaced: string | undefined, { callStrip
   return callStripe(async (stripe) => (await stripe.customers.create(params, { idempotencyKey })).id)
 }
 
-/** For people who look at the customer in Stripe; a checkout does not wait for it to succeed. */
+/** Names the customer for people who use Stripe's dashboard. A failure does not fail the checkout. */
 async function nameCustomer(orgId: string, customerId: string, { callStripe }: BillingPorts): Promise<void> {
   try {
     const org = await findOrg(orgId)
@@ -62,6 +63,6 @@ async function nameCustomer(orgId: string, customerId: string, { callStripe }: B
       stripe.customers.update(customerId, { name, email }, { idempotencyKey: `octomil:name:${customerId}` }),
     )
   } catch (error) {
-    log.warn('the customer could not be named', { org_id: orgId, error: error as Error })
+    log.warn('could not name a Stripe customer', { org_id: orgId, error: error as Error })
   }
 }

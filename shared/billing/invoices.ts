@@ -1,8 +1,8 @@
-/** Invoices as Stripe has them, by way of the cache. */
+/** Invoices from Stripe, through the cache. */
 import type Stripe from 'stripe'
 import { isMissing } from '../stripe/client.ts'
 import { type Copy, cached, expire } from './cached.ts'
-import { type Invoice, type InvoiceSummary, mostInvoices } from './invoice-record.ts'
+import { type Invoice, type InvoiceSummary, maxInvoices } from './invoice-view.ts'
 import { isDeletedCustomer } from './known-customer.ts'
 import { realPorts } from './ports.ts'
 
@@ -14,25 +14,25 @@ export interface Payer {
 /** The last 20 invoices, newest first, at most 90 seconds old. */
 export const recentInvoices = ({ orgId, customerId }: Payer): Promise<Copy<Invoice[]>> =>
   cached({ orgId, name: recentName(customerId), ttlSeconds: 90 }, async () =>
-    (await listInvoices(customerId, mostInvoices)).map(toInvoice),
+    (await listInvoices(customerId, maxInvoices)).map(toInvoice),
   )
 
 const recentName = (customerId: string): string => `INVOICES#${customerId}`
 const latestName = (customerId: string): string => `LATESTINVOICE#${customerId}`
 
-/** Makes the next reader ask Stripe: an event has said that an invoice changed. */
+/** Makes the next reader ask Stripe, after an event about an invoice. */
 export async function dropInvoices({ orgId, customerId }: Payer): Promise<void> {
   await Promise.all([recentName(customerId), latestName(customerId)].map((name) => expire({ orgId, name })))
 }
 
-/** The last invoice, at most 60 seconds old; null when there is none. */
+/** The latest invoice, at most 60 seconds old; null when there is none. */
 export const latestInvoice = ({ orgId, customerId }: Payer): Promise<Copy<InvoiceSummary | null>> =>
   cached({ orgId, name: latestName(customerId), ttlSeconds: 60 }, async () => {
     const [latest] = await listInvoices(customerId, 1)
     return latest ? toSummary(latest) : null
   })
 
-/** A person waits, and there is most likely a copy: not so patient as other calls. */
+/** Shorter than for other calls: a person waits, and the cache usually has a copy. */
 const impatient = { timeout: 4000, maxNetworkRetries: 1 }
 
 async function listInvoices(customer: string, limit: number): Promise<Stripe.Invoice[]> {

@@ -1,12 +1,12 @@
-/** Whether Stripe still has a customer. "Deleted" and "never heard of" are different answers. */
+/** Whether Stripe still has a customer. Deleted and unknown customers are different cases. */
 import type Stripe from 'stripe'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { isMissing } from '../stripe/client.ts'
 
 /**
- * Whether Stripe says that the customer was deleted. A customer that Stripe does not know belongs to another account or
- * mode: that is a fault of the configuration, and says nothing about the customer.
+ * Whether Stripe has deleted the customer. An unknown customer belongs to another account or mode: a configuration
+ * error, which says nothing about the customer.
  *
  * @throws ProblemError `service_unavailable` when Stripe does not know the customer
  */
@@ -16,12 +16,12 @@ export async function isDeletedCustomer(stripe: Stripe, customerId: string): Pro
     return deleted
   } catch (error) {
     if (!isMissing(error)) throw error
-    log.error('Stripe does not know a bound customer: the key is of another account or mode', {
+    log.error('Stripe does not know a bound customer: the key belongs to another account or mode', {
       customer_id: customerId,
     })
     throw new ProblemError(
       'service_unavailable',
-      `Stripe does not know the customer ${customerId}. The key of this deployment belongs to another account or mode: put the right key back.`,
+      `Stripe does not know the customer ${customerId}. The key of this deployment belongs to another account or mode. Restore the right key.`,
       { headers: { 'retry-after': '60' }, cause: error },
     )
   }

@@ -1,5 +1,5 @@
-/** The override of an org's plan, as a patch changes it. */
-import type { Circumstances } from '../audit/trail.ts'
+/** Patches of the override of an org's plan. */
+import type { RequestContext } from '../audit/request-context.ts'
 import { type InputFault, invalidInput, ProblemError } from '../problem.ts'
 import { environment } from '../runtime/environment.ts'
 import { storedOwner } from '../stripe/owner.ts'
@@ -7,7 +7,7 @@ import type { PlanOverride } from './current-plan.ts'
 import type { PlanCode } from './plans.ts'
 
 /**
- * Overrides give plans away. A stage must switch them on, and none does once live customers pay at Stripe.
+ * Overrides give plans away for free. A stage must enable them; stages with a live Stripe key cannot.
  *
  * @throws ProblemError `forbidden`
  */
@@ -15,7 +15,7 @@ export async function requireOverridesOn(): Promise<void> {
   if (environment('billingOverride') !== 'on') {
     throw new ProblemError(
       'forbidden',
-      'This stage does not allow plan overrides. Its operator can allow them with the option billing_override.',
+      'This stage does not allow plan overrides. Its operator can enable them with the option billing_override.',
     )
   }
   if ((await storedOwner())?.livemode === true) {
@@ -33,14 +33,14 @@ interface OverridePatch {
 }
 
 /**
- * The override after a patch; null when it is cleared.
+ * The override after a patch; null: cleared.
  *
  * @throws ProblemError `invalid_input`
  */
 export function patchedOverride(
   patch: OverridePatch,
   before: PlanOverride | undefined,
-  { actor, now }: Pick<Circumstances, 'actor' | 'now'>,
+  { actor, now }: Pick<RequestContext, 'actor' | 'now'>,
 ): PlanOverride | null {
   const faults = faultsOf(patch, before)
   if (faults.length > 0) throw invalidInput(faults)
@@ -57,11 +57,11 @@ export function patchedOverride(
 
 function faultsOf({ plan, reason, expires_at }: OverridePatch, before: PlanOverride | undefined): InputFault[] {
   if (plan === null) {
-    const message = 'is of no use when the override is cleared'
+    const message = 'must be absent when plan is null, which clears the override'
     return expires_at ? [{ path: 'expires_at', code: 'invalid_value', message }] : []
   }
   if (plan === undefined) {
-    const message = 'is required, since there is no override that the other fields could change'
+    const message = 'is required: there is no override yet'
     return before ? [] : [{ path: 'plan', code: 'missing_field', message }]
   }
   return reason === undefined ? [{ path: 'reason', code: 'missing_field', message: 'is required with a plan' }] : []

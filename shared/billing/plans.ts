@@ -1,4 +1,4 @@
-/** The plans: facts of the product. Prices are Stripe's; `null` is no limit. */
+/** The plans of the product. Stripe has the prices. `null`: no limit. */
 
 export const planCodes = ['free', 'team', 'enterprise'] as const
 export type PlanCode = (typeof planCodes)[number]
@@ -92,6 +92,6 @@ export const plans: Record<PlanCode, Plan> = {
   },
 }
 
-/** The cheapest plan that fulfils a wish, for errors that name it; undefined when none does. */
+/** The cheapest plan that meets a condition, for errors that name it; undefined if none does. */
 export const cheapestPlan = (fulfils: (plan: Plan) => boolean): Plan | undefined =>
   planCodes.map((code) => plans[code]).find(fulfils)

@@ -12,12 +12,12 @@ interface PortalWish {
 }
 
 /**
- * The URL of a new session of the portal.
+ * The URL of a new portal session.
  *
- * @throws ProblemError `conflict` when there is no customer to open it for
+ * @throws ProblemError `conflict` when the org has no customer
  */
 export async function openPortal({ orgId, customerId, returnUrl, requestId }: PortalWish): Promise<string> {
-  if (customerId === undefined) throw noCustomer('This organization has no customer at Stripe yet')
+  if (customerId === undefined) throw noCustomer('This organization has no Stripe customer yet')
   const params = { customer: customerId, return_url: returnUrl }
   const idempotencyKey = `octomil:portal:${orgId}:${requestId}`
   return realPorts.callStripe(async (stripe) => {
@@ -25,12 +25,12 @@ export async function openPortal({ orgId, customerId, returnUrl, requestId }: Po
       return (await stripe.billingPortal.sessions.create(params, { idempotencyKey })).url
     } catch (error) {
       if (!isMissing(error) || !(await isDeletedCustomer(stripe, customerId))) throw error
-      throw noCustomer('Stripe does not have the customer of this organization any more')
+      throw noCustomer('Stripe has deleted the customer of this organization')
     }
   })
 }
 
 const noCustomer = (why: string) =>
-  new ProblemError('conflict', `${why}; start a checkout, which makes one.`, {
+  new ProblemError('conflict', `${why}. Start a checkout to create one.`, {
     published: 'billing_customer_not_found',
   })

@@ -1,4 +1,4 @@
-/** All that billing does to the world beside the table, whose client is `table()`; a simulation has its own. */
+/** The side effects of billing outside the table (its client is `table()`). A simulation replaces them. */
 import type Stripe from 'stripe'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { requireSameAccount } from '../stripe/account.ts'

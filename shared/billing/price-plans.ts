@@ -1,5 +1,10 @@
-/** The plan that each Stripe price last gave. A lookup key can move to another price; who pays the old one keeps the plan. */
-import { getRow, type RowKey, updateRow } from '../table/table.ts'
+/**
+ * The last known plan of each Stripe price. A lookup key can move to another price; customers who pay the old price
+ * keep its plan.
+ */
+import { getRow } from '../table/read.ts'
+import type { RowKey } from '../table/rows.ts'
+import { updateRow } from '../table/update.ts'
 import { type PlanCode, planCodes } from './plans.ts'
 
 const priceKey = (priceId: string): RowKey => ({ pk: `STRIPEPRICE#${priceId}`, sk: 'STRIPEPRICE' })
@@ -10,7 +15,7 @@ export async function rememberedPlan(priceId: string): Promise<PlanCode | null> 
   return planCodes.find((code) => code === stored) ?? null
 }
 
-/** Stores the plan of a price, when it is not the stored one already. */
+/** Stores the plan of a price, unless it is stored already. */
 export async function rememberPlan(priceId: string, plan: PlanCode): Promise<void> {
   if ((await rememberedPlan(priceId)) === plan) return
   await updateRow(priceKey(priceId), {

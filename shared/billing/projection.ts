@@ -1,11 +1,11 @@
 /**
- * What Stripe says of an org's subscriptions, as one answer: which subscription counts, and the plan it gives. Whatever
- * order Stripe lists them in, the answer is the same.
+ * The billing state that follows from an org's subscriptions: which one counts, and the plan it gives. The result does
+ * not depend on the order in which Stripe lists them.
  */
 import { type AuditChange, changedFields } from '../audit/event.ts'
 import { type PlanCode, planCodes } from './plans.ts'
 
-/** Stripe's statuses; the order is that in which a subscription is preferred to another of the same customer. */
+/** Stripe's statuses, from most to least preferred among the subscriptions of one customer. */
 export const subscriptionStatuses = [
   'active',
   'trialing',
@@ -18,14 +18,14 @@ export const subscriptionStatuses = [
 ] as const
 export type SubscriptionStatus = (typeof subscriptionStatuses)[number]
 
-/** Those that go on by themselves or could be taken up again: whoever has one must not buy a second. */
+/** Statuses that continue or can resume. A customer with one must not buy a second subscription. */
 const liveStatuses: readonly SubscriptionStatus[] = ['active', 'trialing', 'past_due', 'unpaid', 'paused']
-/** Those in which a subscription gives its plan. */
+/** Statuses in which a subscription gives its plan. */
 const givingStatuses: readonly SubscriptionStatus[] = ['active', 'trialing', 'past_due']
 
 export type BillingInterval = 'monthly' | 'annual'
 
-/** A subscription as it is stored and shown. Times are ISO 8601. */
+/** A subscription as stored and served. Times are ISO 8601. */
 export interface Subscription {
   id: string
   status: SubscriptionStatus
@@ -43,27 +43,27 @@ export interface Subscription {
   created_at: string
 }
 
-/** A subscription as Stripe has it, with the plan of its price; null when the price belongs to no plan of ours. */
+/** A subscription as Stripe has it, with the plan of its price; null when no plan has the price. */
 export interface SubscriptionState extends Subscription {
   plan: PlanCode | null
 }
 
-/** What follows from a customer's subscriptions. */
+/** The billing state of a customer. */
 export interface BillingState {
-  /** The plan that the subscription gives now; null when none does. */
+  /** The plan that the subscription gives now; null: none. */
   plan: PlanCode | null
   subscription: Subscription | null
-  /** More than one is live; the one that counts is `subscription`. */
+  /** More than one subscription is live; `subscription` is the one that counts. */
   subscription_conflict: boolean
-  /** The price of the live subscription belongs to no plan, so that it gives none. */
+  /** The price of the live subscription belongs to no plan, so it gives none. */
   unknown_price: boolean
 }
 
-/** The state as it is stored, with when and why it was read. */
+/** The stored state, with the time and cause of the sync. */
 export interface BillingProjection extends BillingState {
   synced_at: string
   source: 'event' | 'reconcile' | 'sweep'
-  /** Taken before Stripe was read; a lower one never replaces a higher. */
+  /** Issued before Stripe is read. A lower number never replaces a higher one. */
   sync_seq: number
   event_id: string | null
 }
@@ -72,7 +72,7 @@ const nothing: BillingState = { plan: null, subscription: null, subscription_con
 
 export const isLive = ({ status }: Pick<Subscription, 'status'>): boolean => liveStatuses.includes(status)
 
-/** The state that a customer's subscriptions amount to. */
+/** The billing state of a customer with these subscriptions. */
 export function billingStateOf(subscriptions: readonly SubscriptionState[]): BillingState {
   const [first] = subscriptions.toSorted(preferred)
   if (!first) return nothing
@@ -86,13 +86,13 @@ export function billingStateOf(subscriptions: readonly SubscriptionState[]): Bil
   }
 }
 
-/** The order of plans; none is the lowest. */
+/** The order of plans; no plan is the lowest. */
 export const planRank = (plan: PlanCode | null): number => (plan === null ? -1 : planCodes.indexOf(plan))
 
-/** What it gives now: a subscription of no plan, such as an add-on, must not hide one that is paid for. */
+/** The rank of the plan given now. A subscription without a plan, such as an add-on, must not hide a paid plan. */
 const given = ({ status, plan }: SubscriptionState): number => (givingStatuses.includes(status) ? planRank(plan) : -1)
 
-/** The highest plan that is given now, then by status, then the newest, then by id. */
+/** Order: highest plan given now, then status, then newest, then id. */
 function preferred(a: SubscriptionState, b: SubscriptionState): number {
   const byPlan = given(b) - given(a)
   if (byPlan !== 0) return byPlan
@@ -102,7 +102,7 @@ function preferred(a: SubscriptionState, b: SubscriptionState): number {
   return a.id < b.id ? -1 : 1
 }
 
-/** What people can see of the difference between two states, field by field. */
+/** The visible differences between two states, field by field. */
 export function billingChanges(before: BillingState | undefined, after: BillingState): AuditChange[] {
   const [was, is] = [flat(before ?? nothing), flat(after)]
   const fields = [...new Set([...Object.keys(was), ...Object.keys(is)])]
@@ -111,7 +111,7 @@ export function billingChanges(before: BillingState | undefined, after: BillingS
   return changedFields(whole(was), whole(is), fields)
 }
 
-/** Nested fields by dotted path, so that a change names what has changed and not all that stands around it. */
+/** Nested fields by dotted path, so that a change names only the fields that differ. */
 function flat({ plan, subscription, subscription_conflict, unknown_price }: BillingState): Record<string, unknown> {
   const { price, ...fields } = subscription ?? {}
   return {

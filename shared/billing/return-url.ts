@@ -1,4 +1,4 @@
-/** Where Stripe's pages send people back to: a dashboard of this deployment and nowhere else. */
+/** The URLs to which Stripe's pages return. They must be on a dashboard of this deployment. */
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
 import { differentialFault } from '../outbound/written-url.ts'
@@ -18,9 +18,9 @@ const dashboardOrigins = (): string[] =>
     .filter((origin) => origin !== '')
 
 /**
- * The URLs to use: those of the request, and where it names none the given path of the first dashboard.
+ * The URLs of the request; for those it leaves out, a default path on the first dashboard.
  *
- * @throws ProblemError `invalid_input` naming each URL that leads elsewhere, `service_unavailable` without any dashboard
+ * @throws ProblemError `invalid_input` naming each URL on another origin, `service_unavailable` without any dashboard
  */
 export function returnUrls<Field extends string>(
   wanted: Record<Field, string | undefined>,
@@ -36,7 +36,7 @@ export function returnUrls<Field extends string>(
 
 function faultOf(field: string, url: string | undefined, origins: readonly string[]): InputFault[] {
   if (url === undefined || leadsTo(url, origins)) return []
-  const message = `must be a URL of one of the configured origins: ${origins.join(', ') || 'there is none yet'}`
+  const message = `must be on one of the configured origins: ${origins.join(', ') || 'none yet'}`
   return [{ path: field, code: 'origin_not_allowed', message }]
 }
 
@@ -48,7 +48,7 @@ function firstOf([first]: readonly string[]): string {
   if (first !== undefined) return first
   throw new ProblemError(
     'service_unavailable',
-    'This deployment has no dashboard to come back to. Name one: -c cors_origins=https://… (DASHBOARD_ORIGINS).',
+    'This deployment has no dashboard to return to. Configure one: -c cors_origins=https://… (DASHBOARD_ORIGINS).',
     { retryable: false },
   )
 }

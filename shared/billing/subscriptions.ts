@@ -1,4 +1,4 @@
-/** Reading a customer's subscriptions from Stripe, and the plan that each one's price belongs to. */
+/** Reads a customer's subscriptions from Stripe, and the plan of each one's price. */
 import type Stripe from 'stripe'
 import { log } from '../runtime/log.ts'
 import { isMissing } from '../stripe/client.ts'
@@ -15,13 +15,13 @@ import {
   subscriptionStatuses,
 } from './projection.ts'
 
-/** Nobody has so many; what is beyond, oldest first, is canceled and long gone. */
-const mostSubscriptions = 300
+/** More than any customer has. Older ones beyond it were canceled long ago. */
+const maxSubscriptions = 300
 /** Stripe allows 20 items in a subscription. */
-const mostItems = 100
+const maxItems = 100
 
 /**
- * Every subscription of a customer, whatever its status; none, when Stripe has deleted the customer.
+ * Every subscription of a customer, of any status; none if Stripe has deleted the customer.
  *
  * @throws ProblemError `service_unavailable` when Stripe does not know the customer
  */
@@ -37,15 +37,15 @@ export const readSubscriptions = (
 const listSubscriptions = (stripe: Stripe, customer: string): Promise<Stripe.Subscription[]> =>
   stripe.subscriptions
     .list({ customer, status: 'all', limit: 100 })
-    .autoPagingToArray({ limit: mostSubscriptions })
+    .autoPagingToArray({ limit: maxSubscriptions })
     .catch(async (error: unknown) => {
       if (isMissing(error) && (await isDeletedCustomer(stripe, customer))) return []
       throw error
     })
 
 /**
- * A live subscription of a plan, or of our own checkout; a second one would be paid twice. A subscription of anything
- * else, such as a support contract, gives no plan and does not prevent the purchase of one.
+ * A live subscription of a plan, or from our own checkout. A second one would be paid twice. Other subscriptions, such
+ * as a support contract, give no plan and do not prevent a purchase.
  */
 export async function livePlanSubscription(stripe: Stripe, customerId: string): Promise<SubscriptionState | undefined> {
   const found = (await listSubscriptions(stripe, customerId)).filter((each) => isLive({ status: statusOf(each) }))
@@ -77,7 +77,7 @@ async function toState(stripe: Stripe, subscription: Stripe.Subscription): Promi
   }
 }
 
-/** Of several items the one whose plan is the highest; add-ons belong to no plan. */
+/** The item with the highest plan. Add-ons have no plan. */
 async function countingItem(stripe: Stripe, subscription: Stripe.Subscription) {
   const items = await itemsOf(stripe, subscription)
   const judged = await Promise.all(
@@ -90,10 +90,10 @@ async function countingItem(stripe: Stripe, subscription: Stripe.Subscription) {
   return best ?? { item: undefined, price: undefined, plan: null }
 }
 
-/** Stripe puts the first items into the subscription; a long list has more. */
+/** A subscription contains its first items only; the rest need another request. */
 async function itemsOf(stripe: Stripe, { id, items }: Stripe.Subscription): Promise<Stripe.SubscriptionItem[]> {
   if (!items?.has_more) return items?.data ?? []
-  return stripe.subscriptionItems.list({ subscription: id, limit: 100 }).autoPagingToArray({ limit: mostItems })
+  return stripe.subscriptionItems.list({ subscription: id, limit: 100 }).autoPagingToArray({ limit: maxItems })
 }
 
 type PriceLike = Pick<
@@ -101,7 +101,7 @@ type PriceLike = Pick<
   'id' | 'lookup_key' | 'unit_amount' | 'currency' | 'recurring' | 'metadata' | 'product'
 >
 
-/** Items of older API versions have a `plan` instead of a price; an item with neither gives no plan. */
+/** Items of older API versions have a `plan` instead of a price. An item with neither gives no plan. */
 function priceOfItem({ price, plan }: Partial<Pick<Stripe.SubscriptionItem, 'price' | 'plan'>>): PriceLike | undefined {
   if (price) return price
   if (!plan) return undefined
@@ -118,8 +118,8 @@ function priceOfItem({ price, plan }: Partial<Pick<Stripe.SubscriptionItem, 'pri
 }
 
 /**
- * The plan of a price: by its lookup key, then by `octomil_plan` in its metadata or that of its product. A price that no
- * longer names a plan keeps the last one that it gave, or the one that our checkout sold.
+ * The plan of a price: by its lookup key, then by `octomil_plan` in its metadata or that of its product. A price that
+ * no longer names a plan keeps its last known plan, or the plan that our checkout sold.
  */
 async function planOfPrice(stripe: Stripe, price: PriceLike, subscription: Stripe.Subscription) {
   const ofLookupKey = /^octomil_([a-z]+)_(?:monthly|annual)$/.exec(price.lookup_key ?? '')?.[1]
@@ -134,8 +134,8 @@ async function planOfPrice(stripe: Stripe, price: PriceLike, subscription: Strip
 }
 
 /**
- * The plan that our checkout noted in the subscription, for the price that it sold and others of the same product. In the
- * portal a customer can change to a price that loses its lookup key before we have ever read it.
+ * The plan that our checkout stored in the subscription, for the sold price and others of the same product. In the
+ * portal, a customer can change to a price that loses its lookup key before our first sync.
  */
 async function planSold(stripe: Stripe, price: PriceLike, subscription: Stripe.Subscription): Promise<PlanCode | null> {
   const { octomil_plan, octomil_price: sold } = subscription.metadata ?? {}
@@ -158,7 +158,7 @@ const productOf = (stripe: Stripe, priceId: string): Promise<string | undefined>
 
 const idOf = (reference: string | { id: string }): string => (typeof reference === 'string' ? reference : reference.id)
 
-/** A subscription that is over gives no plan, so Stripe is not asked for its product. */
+/** An ended subscription gives no plan, so this does not read its product. */
 async function planOfProduct(stripe: Stripe, { product }: PriceLike, subscription: Stripe.Subscription) {
   if (!product || !isLive({ status: statusOf(subscription) })) return null
   const found = typeof product === 'string' ? await stripe.products.retrieve(product) : product
@@ -169,8 +169,8 @@ const planNamed = (name: string | undefined): PlanCode | null => planCodes.find(
 
 function statusOf({ id, status }: Stripe.Subscription): SubscriptionStatus {
   const known = subscriptionStatuses.find((candidate) => candidate === status)
-  if (!known) log.warn('Stripe has a status of subscriptions that this version does not know', { id, status })
-  // Live, so that no second subscription is sold, and without a plan, so that none is given away.
+  if (!known) log.warn('unknown status of a Stripe subscription', { id, status })
+  // `paused` is live, so we sell no second subscription, and gives no plan for free.
   return known ?? 'paused'
 }
 
@@ -180,6 +180,6 @@ const intervals: Record<string, BillingInterval> = { month: 'monthly', year: 'an
 const intervalOf = ({ recurring }: PriceLike): BillingInterval | null =>
   recurring?.interval_count === 1 ? (intervals[recurring.interval] ?? null) : null
 
-/** Stripe's epoch seconds as the time of this API. */
+/** Converts Stripe's epoch seconds to ISO 8601. */
 const instant = (epochSeconds: number | null | undefined): string | null =>
   typeof epochSeconds === 'number' ? new Date(epochSeconds * 1000).toISOString() : null

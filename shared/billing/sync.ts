@@ -1,18 +1,16 @@
 /**
- * Brings an org's billing projection up to what Stripe says now. Whoever has reason to (an event, a reconcile, the
- * sweep) comes this one way: a lease on (org, customer), a sync number taken before Stripe is read, and a write that only
- * a higher number than the stored one can make. The lease spares Stripe and the table useless work; the number alone keeps
- * the projection right, also when a holder is slower than its lease.
+ * Syncs an org's billing projection with Stripe. Events, reconciles and the sweep all use this path. It takes a lease
+ * on (org, customer) and a sync number, and then reads Stripe. The write requires a higher number than the stored one.
+ * The lease only saves work. The number alone keeps the projection correct, even if a holder outlives its lease.
  */
 import type { AuditAction, AuditChange } from '../audit/event.ts'
-import type { Circumstances } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { commit, StaleReadError } from '../storage/commit.ts'
 import { withLease } from '../storage/lease.ts'
-import { orgPartition, type RowKey } from '../table/table.ts'
-import { nextSyncSeq, projectionConfirmed, projectionWritten, readBilling } from './entity.ts'
+import { orgPartition, type RowKey } from '../table/rows.ts'
 import {
   type BillingProjection,
   type BillingState,
@@ -20,7 +18,9 @@ import {
   billingStateOf,
   type SubscriptionState,
 } from './projection.ts'
+import { readBilling } from './rows.ts'
 import { readSubscriptions } from './subscriptions.ts'
+import { nextSyncSeq, projectionConfirmed, projectionWritten } from './write-projection.ts'
 
 export type SyncSource = BillingProjection['source']
 
@@ -28,34 +28,34 @@ export interface SyncRequest {
   orgId: string
   customerId: string
   source: SyncSource
-  /** The Stripe event that gave reason to it. */
+  /** The Stripe event that caused the sync. */
   eventId?: string
-  /** In which request, and on whose behalf; without an actor it is the service itself. */
-  circumstances: Pick<Circumstances, 'requestId' | 'ip' | 'userAgent'> & Partial<Pick<Circumstances, 'actor'>>
-  /** When writing must be over; waiting for the lease ends well before. */
+  /** The request that causes the sync. Without an actor, the service itself is the actor. */
+  context: Pick<RequestContext, 'requestId' | 'ip' | 'userAgent'> & Partial<Pick<RequestContext, 'actor'>>
+  /** The deadline of the write. Waiting for the lease ends well before it. */
   deadline: Date
 }
 
 export interface SyncOutcome {
-  /** Whether something that people can see has changed. */
+  /** Whether a visible field changed. */
   changed: boolean
   changes: readonly AuditChange[]
-  /** What is stored now; undefined when the org is not bound to this customer, and nothing was done. */
+  /** The stored projection; undefined if the org is not bound to this customer. Then nothing was done. */
   projection: BillingProjection | undefined
 }
 
-/** All that a sync does to the world beside the table, whose client is `table()`; a simulation has its own. */
+/** The side effects of a sync outside the table (its client is `table()`). A simulation replaces them. */
 export interface SyncPorts {
   timing: Timing
-  /** Every subscription of a customer, whatever its status, as Stripe has it at this moment. */
+  /** Every subscription of a customer, of any status, as Stripe has it now. */
   readSubscriptions(customerId: string): Promise<readonly SubscriptionState[]>
 }
 
 const realPorts: SyncPorts = { timing: realTiming, readSubscriptions }
 
-/** Long enough to read Stripe with its retries and to write; whoever dies with it is waited for so long. */
+/** Long enough to read Stripe with retries and to write. After a holder dies, others wait this long. */
 const leaseMs = 20_000
-/** Whoever comes beside another waits for so long before it is told to come back. */
+/** How long a second sync waits before it answers `conflict`. */
 const waitMs = 6000
 
 const leaseKey = (orgId: string, customerId: string): RowKey => ({
@@ -68,13 +68,13 @@ const leaseKey = (orgId: string, customerId: string): RowKey => ({
  * @throws ProblemError `upstream_error`, `service_unavailable`, when Stripe fails or the org's chain is too busy
  */
 export function syncCustomer(request: SyncRequest, ports: SyncPorts = realPorts): Promise<SyncOutcome> {
-  const patience = { ttlMs: leaseMs, waitMs, busy }
+  const wait = { ttlMs: leaseMs, waitMs, giveUp: () => Promise.reject(busy()) }
   const key = leaseKey(request.orgId, request.customerId)
-  return withLease(key, patience, ports.timing, () => syncUnderLease(request, ports))
+  return withLease(key, wait, ports.timing, () => syncUnderLease(request, ports))
 }
 
 const busy = () =>
-  new ProblemError('conflict', 'The subscription is being brought up to date by another request; try again.', {
+  new ProblemError('conflict', 'Another request is syncing the subscription. Retry.', {
     headers: { 'retry-after': '2' },
     retryable: true,
   })
@@ -87,17 +87,17 @@ async function syncUnderLease(request: SyncRequest, ports: SyncPorts): Promise<S
     try {
       return await project(state, seq, request, ports.timing)
     } catch (error) {
-      // Another one has written since. Either its number is higher, which ends this, or it is lower and comes no more.
+      // Another sync has written since. A higher number ends this loop; a lower one will not write again.
       if (!(error instanceof StaleReadError)) throw error
     }
   }
 }
 
-/** Writes the state over the projection that is stored now, unless that was read from Stripe later than this. */
+/** Writes the state over the stored projection, unless that one has a higher sync number. */
 async function project(
   state: BillingState,
   seq: number,
-  { orgId, customerId, source, eventId, circumstances, deadline }: SyncRequest,
+  { orgId, customerId, source, eventId, context, deadline }: SyncRequest,
   timing: Timing,
 ): Promise<SyncOutcome> {
   const { customerId: bound, projection: before } = await readBilling(orgId)
@@ -116,14 +116,14 @@ async function project(
   if (changes.length === 0) {
     await projectionConfirmed(over, projection)
   } else {
-    const change = {
+    const mutation = {
       action: actionOf(source),
       resource: { type: 'billing', id: orgId },
       result: 'success',
-      changes,
+      diff: changes,
       writes: [projectionWritten(over, projection)],
     } as const
-    await commit(change, { orgId, now, actor: actorOf(source), ...circumstances }, deadline, timing)
+    await commit(mutation, { orgId, now, actor: actorOf(source), ...context }, deadline, timing)
   }
   return { changed: changes.length > 0, changes, projection }
 }
@@ -134,10 +134,10 @@ const actionOf = (source: SyncSource): AuditAction =>
 const actorOf = (source: SyncSource) =>
   ({ type: 'system', id: source === 'sweep' ? 'billing-sweep' : 'stripe' }) as const
 
-/** What a person at our end must look into. */
+/** Logs problems that an operator must resolve. */
 function warnOf({ subscription_conflict, unknown_price, subscription }: BillingState, { orgId }: SyncRequest): void {
   if (subscription_conflict) log.warn('a customer has more than one live subscription', { org_id: orgId })
   if (unknown_price) {
-    log.warn('a subscription is of a price that belongs to no plan', { org_id: orgId, price: subscription?.price?.id })
+    log.warn('the price of a subscription belongs to no plan', { org_id: orgId, price: subscription?.price?.id })
   }
 }

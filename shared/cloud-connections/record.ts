@@ -1,4 +1,4 @@
-/** Connections to cloud AI providers: what is kept and shown of one, and what an attempt to use its key changes. */
+/** Connections to cloud AI providers: the record, its view, and the effect of a test of its key. */
 import * as z from 'zod'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
@@ -19,10 +19,10 @@ export const verificationStatuses = [
   'provider_error',
 ] as const
 
-/** What inference chooses by, and what it may send. */
+/** The settings by which inference chooses, and its rate limits. */
 export const connectionFields = lazy(() => ({ ...choiceFields(), ...rateLimitFields() }))
 
-/** Of a connection that names none of it, and of one that is older than these fields. */
+/** For requests that leave these fields out, and for records older than them. */
 export const connectionDefaults = { ...choiceDefaults, ...rateLimitDefaults }
 
 export const connectionSchema = lazy(() =>
@@ -44,13 +44,13 @@ export const connectionSchema = lazy(() =>
       created_at: z.iso.datetime(),
       updated_at: z.iso.datetime(),
     })
-    .meta({ id: 'CloudConnection', description: 'A cloud AI provider and a key for it, which is never shown.' }),
+    .meta({ id: 'CloudConnection', description: 'A cloud AI provider and its key. The key is never shown.' }),
 )
 
-export type ShownConnection = z.infer<ReturnType<typeof connectionSchema>>
-export type Connection = ShownConnection & StoredRecord & { ciphertext: Uint8Array }
+export type ConnectionView = z.infer<ReturnType<typeof connectionSchema>>
+export type ConnectionRecord = ConnectionView & StoredRecord & { ciphertext: Uint8Array }
 type Verification = Pick<
-  Connection,
+  ConnectionRecord,
   | 'verification_status'
   | 'verification_error'
   | 'last_attempt_at'
@@ -59,7 +59,7 @@ type Verification = Pick<
   | 'error_count'
 >
 
-/** How a key begins, a replaced one too. */
+/** The state of a new key, also of one that replaces another. */
 export const unverified: Verification = {
   verification_status: 'unverified',
   verification_error: null,
@@ -69,7 +69,7 @@ export const unverified: Verification = {
   error_count: 0,
 }
 
-/** What an attempt changes: a key that worked is not called wrong because nothing answered. */
+/** The verification after an attempt. If the provider is unreachable, a verified key stays verified. */
 export function afterAttempt(before: Verification, { verdict, error, latencyMs }: Attempt, now: Date): Verification {
   const at = now.toISOString()
   const status = verdict === 'unreachable' && before.verification_status === 'verified' ? 'verified' : verdict
@@ -83,7 +83,7 @@ export function afterAttempt(before: Verification, { verdict, error, latencyMs }
   }
 }
 
-export const toConnectionRecord = (connection: Connection): ShownConnection => ({
+export const toConnectionView = (connection: ConnectionRecord): ConnectionView => ({
   id: connection.id,
   provider: connection.provider,
   name: connection.name,
@@ -105,8 +105,16 @@ export const toConnectionRecord = (connection: Connection): ShownConnection => (
   updated_at: connection.updated_at,
 })
 
-/** What an event shows. Latencies and attempts are no settings. */
-export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_version, ...rest }: Connection) => ({
+/** The fields that an event shows. Latencies and attempts are not settings. */
+export const toAuditFields = ({
+  provider,
+  name,
+  base_url,
+  enabled,
+  masked,
+  key_version,
+  ...rest
+}: ConnectionRecord) => ({
   provider,
   name,
   base_url,

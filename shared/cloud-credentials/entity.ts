@@ -1,9 +1,9 @@
 /** Credentials in the table. */
 import type { SecretBinding } from '../secrets/kms.ts'
 import type { RecordKind } from '../storage/record.ts'
-import { type Credential, toAuditFields, toCredentialRecord } from './record.ts'
+import { type CredentialRecord, type CredentialView, toAuditFields, toCredentialView } from './record.ts'
 
-export const credentials: RecordKind<Credential> = {
+export const credentials: RecordKind<CredentialRecord, CredentialView> = {
   prefix: 'CRED#',
   resource: 'cloud_credential',
   created: 'cloud_credential.created',
@@ -12,11 +12,11 @@ export const credentials: RecordKind<Credential> = {
   max: 100,
   plural: 'cloud credentials',
   defaults: { enabled: true },
-  shown: toCredentialRecord,
+  shown: toCredentialView,
   audited: toAuditFields,
 }
 
-/** The row that a credential's key belongs to. */
+/** Binds the key of a credential to its row. */
 export const keyOf = (orgId: string, id: string): SecretBinding => ({
   orgId,
   recordId: id,

@@ -1,4 +1,4 @@
-/** BYOK credentials: keys for cloud AI providers that inference may use. Nothing here calls the provider. */
+/** BYOK credentials: keys for cloud AI providers that inference can use. This code never calls the provider. */
 import * as z from 'zod'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
@@ -18,13 +18,13 @@ export const credentialSchema = lazy(() =>
       created_at: z.iso.datetime(),
       updated_at: z.iso.datetime(),
     })
-    .meta({ id: 'CloudCredential', description: 'A key for a cloud AI provider, which is never shown.' }),
+    .meta({ id: 'CloudCredential', description: 'A key for a cloud AI provider. The key is never shown.' }),
 )
 
-export type ShownCredential = z.infer<ReturnType<typeof credentialSchema>>
-export type Credential = ShownCredential & StoredRecord & { ciphertext: Uint8Array }
+export type CredentialView = z.infer<ReturnType<typeof credentialSchema>>
+export type CredentialRecord = CredentialView & StoredRecord & { ciphertext: Uint8Array }
 
-export const toCredentialRecord = (credential: Credential): ShownCredential => ({
+export const toCredentialView = (credential: CredentialRecord): CredentialView => ({
   id: credential.id,
   provider: credential.provider,
   name: credential.name,
@@ -36,8 +36,8 @@ export const toCredentialRecord = (credential: Credential): ShownCredential => (
   updated_at: credential.updated_at,
 })
 
-/** What an event shows. */
-export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_version }: Credential) => ({
+/** The fields that an event shows. */
+export const toAuditFields = ({ provider, name, base_url, enabled, masked, key_version }: CredentialRecord) => ({
   provider,
   name,
   base_url,

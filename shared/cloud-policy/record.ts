@@ -1,11 +1,11 @@
-/** When inference of an organization may fall back to the cloud, with which keys and to which providers. */
+/** When an organization's inference can fall back to the cloud, with which keys and providers. */
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
 import { type InputFault, invalidInput } from '../problem.ts'
 import { isModelId } from '../providers/model-id.ts'
 import { providerField, providerNames } from '../providers/providers.ts'
 
-/** Keys of credentials (`byok`), keys of connections, and the platform's own. */
+/** Keys of credentials (`byok`), keys of connections, and keys of the platform. */
 export const credentialSources = ['byok', 'connection', 'managed'] as const
 export type CredentialSource = (typeof credentialSources)[number]
 
@@ -14,7 +14,7 @@ const isProviderModel = (text: string): boolean => {
   return (providerNames as readonly string[]).includes(provider) && isModelId(rest.join('/'))
 }
 
-/** Each once, in the order in which the documentation names them: the same set is the same record. */
+/** A set in the documented order, so that equal sets are equal records. */
 const setOf = <T extends string>(entry: z.ZodType<T, T>, order: readonly T[]) =>
   z
     .array(entry)
@@ -24,7 +24,7 @@ const setOf = <T extends string>(entry: z.ZodType<T, T>, order: readonly T[]) =>
 export const cloudPolicyFields = lazy(() => ({
   cloud_enabled: z.boolean().meta({ description: 'Whether inference may use the cloud at all.' }),
   credential_sources: setOf(z.enum(credentialSources), credentialSources).meta({
-    description: 'Whose keys may be used: stored credentials, connections, the platform’s own.',
+    description: 'Sources of keys that inference may use: stored credentials, connections, the platform.',
   }),
   provider_allowlist: setOf(providerField(), providerNames)
     .nullable()
@@ -58,7 +58,7 @@ export const defaultCloudPolicy: CloudPolicy = {
 }
 
 /**
- * Refuses what contradicts itself. A policy that keeps everybody out of the cloud cannot.
+ * Refuses a contradictory policy. A policy that disables the cloud cannot contradict itself.
  *
  * @throws ProblemError `invalid_input`
  */
@@ -67,12 +67,12 @@ export function requireCoherent(policy: CloudPolicy): void {
   const { credential_sources, provider_allowlist, default_fallback_model } = policy
   const faults: InputFault[] = []
   const fault = (path: keyof CloudPolicy, message: string) => faults.push({ path, code: 'contradiction', message })
-  const remedy = 'or switch cloud_enabled off'
+  const remedy = 'or set cloud_enabled to false'
   if (credential_sources.length === 0) fault('credential_sources', `must name at least one, ${remedy}`)
   if (provider_allowlist?.length === 0)
     fault('provider_allowlist', `must name at least one provider or be null for all, ${remedy}`)
   const provider = default_fallback_model?.split('/', 1)[0]
   if (provider !== undefined && provider_allowlist && !(provider_allowlist as string[]).includes(provider))
-    fault('default_fallback_model', `is of ${provider}, which provider_allowlist does not name`)
+    fault('default_fallback_model', `is a model of ${provider}, which provider_allowlist does not name`)
   if (faults.length > 0) throw invalidInput(faults)
 }

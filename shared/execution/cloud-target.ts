@@ -1,7 +1,7 @@
-/** Connections and credentials as inference sees them: which of them the cloud policy lets it use. */
+/** Connections and credentials as inference sees them under the cloud policy. */
 import * as z from 'zod'
-import { type Connection, verificationStatuses } from '../cloud-connections/record.ts'
-import type { Credential } from '../cloud-credentials/record.ts'
+import { type ConnectionRecord, verificationStatuses } from '../cloud-connections/record.ts'
+import type { CredentialRecord } from '../cloud-credentials/record.ts'
 import type { CloudPolicy } from '../cloud-policy/record.ts'
 import { lazy } from '../lazy.ts'
 import { providerField } from '../providers/providers.ts'
@@ -36,7 +36,9 @@ export const cloudTargetSchema = lazy(() =>
 
 export type CloudTarget = z.infer<ReturnType<typeof cloudTargetSchema>>
 
-export type CloudRecord = { kind: 'connection'; record: Connection } | { kind: 'credential'; record: Credential }
+export type CloudRecord =
+  | { kind: 'connection'; record: ConnectionRecord }
+  | { kind: 'credential'; record: CredentialRecord }
 
 /** A connection or credential as inference sees it under a policy. */
 export function toCloudTarget(source: CloudRecord, policy: CloudPolicy): CloudTarget {
@@ -53,7 +55,7 @@ export function toCloudTarget(source: CloudRecord, policy: CloudPolicy): CloudTa
   }
 }
 
-/** Credentials have no such settings of their own. */
+/** Credentials have no such settings. */
 function choiceOf({ kind, record }: CloudRecord) {
   if (kind === 'credential') return { ...choiceDefaults, ...rateLimitDefaults }
   const { priority, weight, rpm_limit, tpm_limit } = record

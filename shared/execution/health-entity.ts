@@ -1,20 +1,16 @@
 /**
- * Live health in the table: a row a minute for each target that was reported on, and a row for the last cooldown of each.
- * They are a partition of their own, expire by themselves, and are no settings: nothing of them is in the audit trail.
+ * Live health in the table: a row per minute and reported target, and a row for the last cooldown of each target. The
+ * rows have their own partition and expire. They are not settings, so the audit trail does not record them.
  */
+import type { RequestContext } from '../audit/request-context.ts'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
-import { changeTogether } from '../storage/commit.ts'
-import {
-  change,
-  getRows,
-  orgPartition,
-  queryRange,
-  type Row,
-  type RowKey,
-  updateRowIf,
-  type Write,
-} from '../table/table.ts'
+import { writeTogether } from '../storage/commit.ts'
+import { queryRange } from '../table/query.ts'
+import { getRows } from '../table/read.ts'
+import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import { updateRowIf } from '../table/update.ts'
+import { updateIf, type Write } from '../table/writes.ts'
 import {
   type Bucket,
   type Cooldown,
@@ -36,10 +32,10 @@ const cooldownKey = (orgId: string, targetId: string): RowKey => ({
 })
 const gaugePrefix = 'g:'
 
-/** Rows are kept a little longer than anything looks at them; DynamoDB takes them away some time after. */
+/** Rows outlive the window a little. DynamoDB deletes them some time after they expire. */
 const bucketLifeSeconds = (windowMinutes + 10) * 60
 
-/** What one reporter says of one target. */
+/** The counts that one reporter sends for one target. */
 export interface Report {
   targetId: string
   started: number
@@ -53,38 +49,35 @@ export interface Report {
 
 export interface Reporter {
   id: string
-  /** It is taken in while the minute has fewer reporters than that, which bounds the size of a row. */
+  /** A row accepts the reporter while it has fewer reporters than this. This bounds the size of a row. */
   places: number
-  /** Whether its reports may open and close cooldowns. */
+  /** Whether its reports can open and close cooldowns. */
   trusted: boolean
 }
 
-interface Circumstances {
-  requestId: string
-  now: Date
-  deadline: Date
-}
+/** The part of the request context that a report needs. */
+export type ReportContext = Pick<RequestContext, 'requestId' | 'now'> & { deadline: Date }
 
 /** Counts reports of different targets, all or none. */
 export async function countReports(
   orgId: string,
   reporter: Reporter,
   reports: readonly Report[],
-  where: Circumstances,
+  context: ReportContext,
 ): Promise<void> {
-  const writes = reports.map((report) => counted(orgId, reporter, report, where))
-  await changeTogether(writes, where.deadline)
+  const writes = reports.map((report) => counted(orgId, reporter, report, context))
+  await writeTogether(writes, context.deadline)
 }
 
 function counted(
   orgId: string,
   { id: reporter, places, trusted }: Reporter,
   report: Report,
-  where: Circumstances,
+  context: ReportContext,
 ): Write {
-  const { requestId, now } = where
+  const { requestId, now } = context
   const gauge = gaugePrefix + reporter
-  const write = change(
+  const write = updateIf(
     { pk: healthPartition(orgId), sk: minuteKey(minuteOf(now.getTime())) + report.targetId },
     {
       UpdateExpression:
@@ -112,13 +105,13 @@ function counted(
         ':end': Math.floor(now.getTime() / 1000) + bucketLifeSeconds,
       },
     },
-    () => new ProblemError('conflict', `${report.targetId} has reports of ${places} reporters in this minute.`),
+    () => new ProblemError('conflict', `${report.targetId} already has reports of ${places} reporters in this minute.`),
   )
   const isDone = (row: Record<string, unknown>) => (row[gauge] as { rid?: string } | undefined)?.rid === requestId
   return { ...write, isDone }
 }
 
-/** The buckets of all targets in the window of the rates, by target. */
+/** The buckets of all targets in the rate window, by target. */
 export async function readBuckets(orgId: string, now: Date): Promise<Map<string, Bucket[]>> {
   const nowMs = now.getTime()
   const [from, to] = [windowStart(nowMs), minuteOf(nowMs) + 1 + clockMinutes]
@@ -131,7 +124,7 @@ const clockMinutes = 1
 const byTarget = (rows: readonly Row[]): Map<string, Bucket[]> =>
   Map.groupBy(rows.map(toBucket), ({ targetId }) => targetId)
 
-/** The buckets of these targets in the shorter window of the cooldowns; those of others are not read. */
+/** The buckets of the given targets in the shorter cooldown window. */
 export async function readBucketsOf(
   orgId: string,
   targetIds: readonly string[],
@@ -169,18 +162,20 @@ function toBucket(row: Row): Bucket {
   }
 }
 
-/** The last cooldown of each target that has had one of late. */
+type CooldownRecord = Pick<Cooldown, 'reason' | 'closed'> & { until_ms: number }
+
+/** The last cooldown of each target that had one recently. */
 export async function readCooldowns(orgId: string): Promise<Map<string, Cooldown>> {
   const rows = await queryRange(healthPartition(orgId), cooldownPrefix, `${cooldownPrefix}~`)
   return new Map(
-    rows.map(({ sk, until_ms, reason, closed }) => [
-      sk.slice(cooldownPrefix.length),
-      { untilMs: until_ms, reason, closed } as unknown as Cooldown,
-    ]),
+    rows.map((row) => {
+      const { until_ms: untilMs, reason, closed } = fromRow<CooldownRecord>(row)
+      return [row.sk.slice(cooldownPrefix.length), { untilMs, reason, closed }]
+    }),
   )
 }
 
-/** Takes a step; one that came too late, because another report moved the deadline first, is not taken. */
+/** Applies a step, unless another report has moved the deadline first. */
 export async function takeStep(
   orgId: string,
   targetId: string,
@@ -208,8 +203,9 @@ export async function takeStep(
 }
 
 /**
- * Ends the cooldown of a target that a test, a new key or a new endpoint has shown to be worth asking. What failed in the
- * running minute has had its consequence, so counting begins with the next one. Never rejects: the deadline ends it too.
+ * Ends the cooldown of a target after a successful test, a new key or a new endpoint. Failures of the current minute
+ * have already had their effect, so counting starts with the next minute. Never rejects: the cooldown also ends at its
+ * deadline.
  */
 export async function endCooldown(orgId: string, targetId: string, now: Date): Promise<void> {
   const nowMs = now.getTime()
@@ -221,5 +217,5 @@ export async function endCooldown(orgId: string, targetId: string, now: Date): P
       ':closed': { minute: minuteOf(nowMs) + 1, succeeded: 0, failed: 0 },
     },
   })
-  await ending.catch((error: Error) => log.warn('a cooldown could not be ended; its deadline ends it', { error }))
+  await ending.catch((error: Error) => log.warn('could not end a cooldown; it ends at its deadline', { error }))
 }

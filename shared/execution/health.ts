@@ -1,18 +1,18 @@
 /**
- * The arithmetic of live health, pure: rates over a window of minute buckets, the sum of reporters' gauges, and when a
- * target that fails is left alone. Times are epoch milliseconds, minutes are epoch minutes.
+ * The arithmetic of live health, as pure functions: rates over a window of minute buckets, the sum of reporters'
+ * gauges, and when a failing target gets a cooldown. Times are epoch milliseconds, minutes are epoch minutes.
  */
 
-/** Minutes that the rates look at, the current one among them: between four and five minutes of time. */
+/** Minutes in the rate window, including the current one: four to five minutes of time. */
 export const windowMinutes = 5
-/** How long a reporter's gauge counts after its last report; without any report for as long, a target is stale. */
+/** How long a gauge counts after its report. A target without any report in this time is stale. */
 export const gaugeLifeMs = 120_000
-/** The share of failures that opens a cooldown, among at least so many requests of the last two minutes. */
+/** The failure share that opens a cooldown, at a minimum volume of requests in the last two minutes. */
 export const openingFailureShare = 0.5
 export const openingVolume = 10
-/** Minutes that the share looks at, the current one among them. */
+/** Minutes in the failure window, including the current one. */
 export const cooldownWindowMinutes = 2
-/** How long after a cooldown its one trial is waited for; then it is forgotten. */
+/** How long the trial after a cooldown can take. Then the cooldown is forgotten. */
 export const trialLifeMs = 600_000
 
 const minuteMs = 60_000
@@ -28,19 +28,19 @@ export interface Gauge {
   atMs: number
 }
 
-/** What was reported of one target in one minute. */
+/** The reports about one target in one minute. */
 export interface Bucket extends Counts {
   targetId: string
   minute: number
   started: number
-  /** Tokens that were used. */
+  /** Tokens used. */
   tokens: number
-  /** Sum of the reported medians, each as often as requests ended, and how often that was. */
+  /** Sum of the reported medians, each weighted by its ended requests; and the sum of the weights. */
   latencySumMs: number
   latencyCount: number
   /** The part of the counts that publishable keys reported. */
   untrusted: Counts
-  /** By reporter, the last of the minute. */
+  /** The last gauge of the minute, by reporter. */
   gauges: ReadonlyMap<string, Gauge>
 }
 
@@ -50,7 +50,7 @@ export type CooldownReason = 'failure_rate' | 'retry_after' | 'trial_failed'
 export interface Cooldown {
   untilMs: number
   reason: CooldownReason
-  /** Set when the trial after it has succeeded: what is counted from there on, less what that minute had until then. */
+  /** Set when the trial has succeeded: counting starts at this minute, less the counts it had until then. */
   closed?: (Counts & { minute: number }) | undefined
 }
 
@@ -64,7 +64,7 @@ export function stateOf(cooldown: Cooldown | undefined, nowMs: number): Cooldown
 }
 
 export interface Reported extends Counts {
-  /** 0: the target did not ask to be left alone. */
+  /** 0: the target did not ask for a pause. */
   retryAfterSeconds: number
 }
 
@@ -74,8 +74,7 @@ export type CooldownStep =
   | { kind: 'close'; closed: Counts & { minute: number } }
 
 /**
- * What a report does to a cooldown. `buckets` are the target's, the report among them. A deadline is only ever moved to a
- * later one.
+ * The effect of a report on a cooldown. `buckets` are the target's, including the report. A deadline only moves later.
  */
 export function cooldownStep(
   reported: Reported,
@@ -109,7 +108,7 @@ export function cooldownStep(
   return { kind: 'close', closed: { minute, ...sum(buckets.filter((bucket) => bucket.minute === minute)) } }
 }
 
-/** What went wrong before a cooldown has had its consequence, and is not counted again after it. */
+/** Failures before a cooldown have already had their effect, so this does not count them again. */
 function failsTooOften(buckets: readonly Bucket[], cooldown: Cooldown | undefined, nowMs: number): boolean {
   const closed = cooldown?.closed
   const since = Math.max(minuteOf(nowMs) - cooldownWindowMinutes + 1, closed?.minute ?? 0)
@@ -171,7 +170,7 @@ export function healthOf(buckets: readonly Bucket[], cooldown: Cooldown | undefi
 const precision = 10_000
 const rounded = (value: number): number => Math.round(value * precision) / precision
 
-/** The last gauge of each reporter that is still heard of: who died holds nothing for long. */
+/** The last gauge of each reporter that still reports. A dead reporter's gauge soon stops counting. */
 function liveGauges(buckets: readonly Bucket[], nowMs: number): Gauge[] {
   const last = new Map<string, Gauge>()
   for (const { gauges } of buckets) {

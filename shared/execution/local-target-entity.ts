@@ -2,18 +2,19 @@
 import { notFound, ProblemError } from '../problem.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
 import { getRecord, type RecordKind, recordKey } from '../storage/record.ts'
-import { updateRowIf } from '../table/table.ts'
+import { updateRowIf } from '../table/update.ts'
 import {
   envTarget,
   envTargetId,
-  type LocalTarget,
+  type LocalTargetRecord,
+  type LocalTargetView,
   toAuditFields,
-  toLocalTargetRecord,
+  toLocalTargetView,
   untested,
 } from './local-target.ts'
 import type { Probe } from './probe.ts'
 
-export const localTargets: RecordKind<LocalTarget> = {
+export const localTargets: RecordKind<LocalTargetRecord, LocalTargetView> = {
   prefix: 'TGT#',
   resource: 'local_target',
   created: 'local_target.created',
@@ -22,37 +23,37 @@ export const localTargets: RecordKind<LocalTarget> = {
   max: 200,
   plural: 'local targets',
   defaults: untested,
-  shown: toLocalTargetRecord,
+  shown: toLocalTargetView,
   audited: toAuditFields,
 }
 
-/** The row that the key of a target belongs to. */
+/** Binds the key of a target to its row. */
 export const keyOf = (orgId: string, id: string): SecretBinding => ({ orgId, recordId: id, purpose: 'local_target' })
 
 /**
  * A target that can be changed.
  *
- * @throws ProblemError `not_found`; `conflict` for the one that the deployment names
+ * @throws ProblemError `not_found`; `conflict` for the target that the deployment configures
  */
-export function getChangeableTarget(orgId: string, id: string): Promise<LocalTarget> {
+export function getChangeableTarget(orgId: string, id: string): Promise<LocalTargetRecord> {
   if (id !== envTargetId) return getRecord(localTargets, orgId, id)
   if (!envTarget()) throw notFound()
-  throw new ProblemError('conflict', 'This target is named by the deployment (LOCAL_RUNTIME_URL); change it there.')
+  throw new ProblemError('conflict', 'The deployment configures this target (LOCAL_RUNTIME_URL). Change it there.')
 }
 
-/** A target that can be tested, the one that the deployment names too. */
+/** A target that can be tested, including the one that the deployment configures. */
 export async function getTestableTarget(orgId: string, id: string) {
   const named = id === envTargetId ? envTarget() : undefined
   return named ? { ...named, ciphertext: null } : getRecord(localTargets, orgId, id)
 }
 
 /**
- * Keeps what a test has found out, unless another endpoint or key took the place of the tested one meanwhile. It counts as
- * a write, so that a patch that is under way does not undo it.
+ * Stores the result of a test, unless the endpoint or key changed during the test. It increases the version, so that a
+ * concurrent patch does not undo it.
  */
 export async function stampTested(
   orgId: string,
-  { id, endpoint, runtime, ciphertext }: Pick<LocalTarget, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>,
+  { id, endpoint, runtime, ciphertext }: Pick<LocalTargetRecord, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>,
   { success, latency_ms, error }: Pick<Probe, 'success' | 'latency_ms' | 'error'>,
   now: Date,
 ): Promise<void> {

@@ -1,4 +1,4 @@
-/** Local targets: runtimes that an organization serves inference with itself; what is written, kept and shown of one. */
+/** Local targets: inference runtimes that an organization hosts. The request fields, the record and its view. */
 import * as z from 'zod'
 import { nameField } from '../fields.ts'
 import { idPattern } from '../ids.ts'
@@ -16,17 +16,17 @@ import { choiceDefaults, choiceFields } from '../target-fields.ts'
 export const runtimes = ['ollama', 'vllm', 'llamacpp', 'tgi', 'openai_compatible'] as const
 export type Runtime = (typeof runtimes)[number]
 
-/** The id of the target that the deployment itself names. */
+/** The id of the target that the deployment configures. */
 export const envTargetId = 'env'
 
 export const targetIdField = lazy(() =>
   z
     .string()
     .regex(new RegExp(`${idPattern('tgt').source}|^${envTargetId}$`), 'must be an id that starts with tgt_, or env')
-    .meta({ description: 'Id of the target; `env` is the one that the deployment names.' }),
+    .meta({ description: 'Id of the target; `env` is the target that the deployment configures.' }),
 )
 
-/** All targets of an organization are one answer, and Lambda sends 6 MB at most. */
+/** One answer lists all targets of an organization, and Lambda responses have at most 6 MB. */
 const maxModelBytes = 8192
 const fitTogether = (models: readonly string[]): boolean =>
   models.reduce((bytes, model) => bytes + Buffer.byteLength(model), 0) <= maxModelBytes
@@ -36,12 +36,12 @@ const modelField = lazy(() => z.string().regex(modelIdPattern, modelIdRule))
 export const localTargetFields = lazy(() => ({
   name: nameField(),
   endpoint: apiRootField().meta({ description: 'Root URL of the runtime, http or https.' }),
-  runtime: z.enum(runtimes).meta({ description: 'The software that serves, which decides how it is tested.' }),
+  runtime: z.enum(runtimes).meta({ description: 'The software that serves; it decides how the target is tested.' }),
   models: z
     .array(modelField())
     .max(50)
-    .refine(fitTogether, `must not be longer than ${maxModelBytes} bytes together`)
-    .meta({ description: `Models that it serves, at most ${maxModelBytes} bytes together; empty: not told.` }),
+    .refine(fitTogether, `must not exceed ${maxModelBytes} bytes in total`)
+    .meta({ description: `Models that it serves, at most ${maxModelBytes} bytes in total; empty: unknown.` }),
   ...choiceFields(),
   enabled: z.boolean().meta({ description: 'Whether inference may use the target.' }),
 }))
@@ -58,22 +58,22 @@ export const createLocalTargetBody = lazy(() => {
   })
 })
 
-/** Null clears the list of models, and drops the key. */
+/** Null clears the list of models and deletes the key. */
 export const patchLocalTargetFields = lazy(() => ({
   ...localTargetFields(),
   models: clearable(localTargetFields().models, []).meta({
-    description: 'Models that it serves; empty or null: not told.',
+    description: 'Models that it serves; empty or null: unknown.',
   }),
   api_key: headerSecretField()
     .nullable()
-    .meta({ description: 'Written, never read: answers show `masked`; null drops the stored key.' }),
+    .meta({ description: 'Write-only: answers show `masked`; null deletes the stored key.' }),
 }))
 
 export const localTargetSchema = lazy(() =>
   z
     .object({
       id: targetIdField(),
-      source: z.enum(['api', 'env']).meta({ description: '`env`: named by the deployment, read-only.' }),
+      source: z.enum(['api', 'env']).meta({ description: '`env`: configured by the deployment, read-only.' }),
       ...localTargetFields(),
       endpoint: z.string(),
       masked: z.string().nullable().meta({ description: 'The mask of its API key; null when it has none.' }),
@@ -84,14 +84,14 @@ export const localTargetSchema = lazy(() =>
       created_at: z.iso.datetime().nullable(),
       updated_at: z.iso.datetime().nullable(),
     })
-    .meta({ id: 'LocalTarget', description: 'A runtime that the organization serves inference with itself.' }),
+    .meta({ id: 'LocalTarget', description: 'An inference runtime that the organization hosts.' }),
 )
 
-export type ShownLocalTarget = z.infer<ReturnType<typeof localTargetSchema>>
-export type LocalTarget = Omit<ShownLocalTarget, 'source' | 'created_at' | 'updated_at'> &
+export type LocalTargetView = z.infer<ReturnType<typeof localTargetSchema>>
+export type LocalTargetRecord = Omit<LocalTargetView, 'source' | 'created_at' | 'updated_at'> &
   StoredRecord & { ciphertext: Uint8Array | null }
 
-export const toLocalTargetRecord = (target: LocalTarget): ShownLocalTarget => ({
+export const toLocalTargetView = (target: LocalTargetRecord): LocalTargetView => ({
   id: target.id,
   source: 'api',
   name: target.name,
@@ -110,27 +110,27 @@ export const toLocalTargetRecord = (target: LocalTarget): ShownLocalTarget => ({
   updated_at: target.updated_at,
 })
 
-/** What an event shows. Latencies are no settings. */
-export const toAuditFields = (target: LocalTarget) => {
-  const { id: _id, source: _source, created_at: _created, updated_at: _updated, ...shown } = toLocalTargetRecord(target)
+/** The fields that an event shows. Latencies are not settings. */
+export const toAuditFields = (target: LocalTargetRecord) => {
+  const { id: _id, source: _source, created_at: _created, updated_at: _updated, ...shown } = toLocalTargetView(target)
   const { verification_latency_ms: _latency, ...audited } = shown
   return audited
 }
 
 export type TargetVerification = Pick<
-  ShownLocalTarget,
+  LocalTargetView,
   'last_verified_at' | 'verification_latency_ms' | 'verification_error'
 >
 
-/** Of a target that was not tested. */
+/** The verification of an untested target. */
 export const untested: TargetVerification = {
   last_verified_at: null,
   verification_latency_ms: null,
   verification_error: null,
 }
 
-/** The target that the deployment names, the same for every org; undefined when it names none. */
-export function envTarget(): ShownLocalTarget | undefined {
+/** The target that the deployment configures, the same for every org; undefined if there is none. */
+export function envTarget(): LocalTargetView | undefined {
   const endpoint = environment('localRuntimeUrl')
   if (endpoint === undefined) return undefined
   const named = environment('localRuntime')
@@ -141,7 +141,7 @@ export function envTarget(): ShownLocalTarget | undefined {
     endpoint: endpoint.replace(/\/+$/, ''),
     runtime: runtimes.find((runtime) => runtime === named) ?? 'openai_compatible',
     models: [],
-    // After all that the organization has registered itself.
+    // After all targets that the organization has registered.
     priority: 1000,
     weight: 0,
     enabled: true,
@@ -153,24 +153,24 @@ export function envTarget(): ShownLocalTarget | undefined {
   }
 }
 
-/** Where a runtime answers without doing any work: the list of its models, or what it is. */
-export function probeUrl({ endpoint, runtime }: Pick<ShownLocalTarget, 'endpoint' | 'runtime'>): string {
+/** A URL that a runtime answers without doing work: its list of models, or its description. */
+export function probeUrl({ endpoint, runtime }: Pick<LocalTargetView, 'endpoint' | 'runtime'>): string {
   const root = endpoint.replace(/\/+$/, '')
   const { pathname } = new URL(root)
-  // Their own paths stand beside the OpenAI-like ones, which end in /v1.
+  // The native paths are beside the OpenAI-like ones, which end in /v1.
   if (runtime === 'tgi') return `${root.replace(/\/v1$/, '')}/info`
   if (runtime === 'ollama') return root.endsWith('/api') ? `${root}/tags` : `${root.replace(/\/v1$/, '')}/api/tags`
-  // A path of its own is the root of its API; a bare host has it under /v1.
+  // A URL with a path is the root of the API. A bare host has the API under /v1.
   return pathname === '/' ? `${root}/v1/models` : `${root}/models`
 }
 
 /**
- * Holds a patch against the endpoint that is stored; what a test has said of another endpoint, runtime or key is forgotten.
+ * The verification after a patch. A new endpoint, runtime or key resets it.
  *
- * @throws ProblemError `invalid_input` when a stored key would be sent to another place
+ * @throws ProblemError `invalid_input` when a stored key would be sent to a new endpoint
  */
 export function endpointKept(
-  before: LocalTarget,
+  before: LocalTargetRecord,
   {
     endpoint,
     runtime,

@@ -1,11 +1,11 @@
-/** Asking a local runtime whether it is there, as its address is reached from where this service runs. */
+/** Probes a local runtime from the network of this service. */
 import { call, type OutboundAnswer, OutboundError } from '../outbound/call.ts'
 import { diagnostic } from '../outbound/diagnostic.ts'
 import { openAiIds } from '../providers/providers.ts'
 import { parsed, textOf, wordsIn } from '../providers/verify.ts'
-import { open } from '../secrets/open.ts'
+import { decrypt } from '../secrets/decrypt.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { type LocalTarget, probeUrl, type Runtime } from './local-target.ts'
+import { type LocalTargetRecord, probeUrl, type Runtime } from './local-target.ts'
 import { keyOf } from './local-target-entity.ts'
 
 export interface Probe {
@@ -15,9 +15,9 @@ export interface Probe {
   error: string | null
 }
 
-type Probed = Pick<LocalTarget, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>
+type Probed = Pick<LocalTargetRecord, 'id' | 'endpoint' | 'runtime' | 'ciphertext'>
 
-/** What each runtime answers when it is there: llama.cpp, vLLM and others list models as OpenAI does. */
+/** The answer that each runtime gives: llama.cpp, vLLM and others list models as OpenAI does. */
 const isItsAnswer: Readonly<Record<Runtime, (answer: unknown) => boolean>> = {
   ollama: (answer) => Array.isArray((answer as { models?: unknown } | null)?.models),
   tgi: (answer) => typeof (answer as { model_id?: unknown } | null)?.model_id === 'string',
@@ -26,7 +26,7 @@ const isItsAnswer: Readonly<Record<Runtime, (answer: unknown) => boolean>> = {
   openai_compatible: (answer) => openAiIds(answer) !== undefined,
 }
 
-/** Why an answer is no sign of the runtime; null when it is one. */
+/** Why an answer is not from the runtime; null if it is. */
 function faultOf(runtime: Runtime, { status, body, contentType }: OutboundAnswer, key: Secret | undefined) {
   const text = textOf(body)
   const answer = parsed(text)
@@ -35,13 +35,13 @@ function faultOf(runtime: Runtime, { status, body, contentType }: OutboundAnswer
   const said = wordsIn(answer, text, contentType)
   const words = said === undefined ? '' : `: ${diagnostic(said, key ? [key] : [])}`
   return isSuccess
-    ? `What answered ${status} is not ${runtime}: its JSON was expected, ${contentType || 'nothing'} came${words}`
+    ? `The endpoint answered ${status}, but it is not ${runtime}: got ${contentType || 'no content type'} instead of its JSON${words}`
     : `The runtime answered ${status}${words || '.'}`
 }
 
-/** Whatever goes wrong is the answer; nothing is thrown for it. */
+/** Probes a target. A failure of the target is a result, not an error. */
 export async function probe(orgId: string, target: Probed): Promise<Probe> {
-  const key = target.ciphertext ? await open(target.ciphertext, keyOf(orgId, target.id)) : undefined
+  const key = target.ciphertext ? await decrypt(target.ciphertext, keyOf(orgId, target.id)) : undefined
   const started = performance.now()
   try {
     const answer = await call(probeUrl(target), key ? { authorization: `Bearer ${key.reveal()}` } : {})

@@ -1,4 +1,4 @@
-/** What reporters send of targets, and what is answered of their health. */
+/** The schemas of reports about targets, and of their health. */
 import * as z from 'zod'
 import { referenceField } from '../fields.ts'
 import { idPattern } from '../ids.ts'
@@ -16,13 +16,14 @@ const reportableId = lazy(() => {
     })
 })
 
-/** More in one report than any server does in the time between two. */
+/** More than any server handles between two reports. */
 const count = lazy(() => z.int().min(0).max(1_000_000))
 
 export const reportsBody = lazy(() =>
   z.strictObject({
     reporter_id: referenceField().optional().meta({
-      description: 'Tells servers apart that share a key: the last `inflight` of each counts. Default: the credential.',
+      description:
+        'Distinguishes servers that share a key: the last `inflight` of each counts. Default: the credential.',
     }),
     reports: z
       .array(
@@ -32,21 +33,16 @@ export const reportsBody = lazy(() =>
           succeeded: count().meta({ description: 'Requests that ended well since then.' }),
           failed: count().meta({ description: 'Requests that failed since then.' }),
           inflight: count().meta({ description: 'Requests under way now.' }),
-          tokens: z
-            .int()
-            .min(0)
-            .max(1_000_000_000)
-            .optional()
-            .meta({ description: 'Tokens that were used since then.' }),
+          tokens: z.int().min(0).max(1_000_000_000).optional().meta({ description: 'Tokens used since then.' }),
           latency_ms_p50: z.number().min(0).max(3_600_000).optional().meta({ description: 'Median since then.' }),
           retry_after_seconds: z.int().min(0).max(86_400).optional().meta({
-            description: 'How long the target asked to be left alone (Retry-After); opens a cooldown.',
+            description: 'The pause that the target asked for (Retry-After); opens a cooldown.',
           }),
         }),
       )
       .min(1)
       .max(100)
-      .meta({ description: 'One report for each target, all of which are counted, or none.' }),
+      .meta({ description: 'One report per target. Either all reports count, or none.' }),
   }),
 )
 
@@ -64,7 +60,7 @@ export const executionHealthSchema = lazy(() =>
           provider: z.string().meta({ description: 'The cloud AI provider; of a local target its runtime.' }),
           request_rate_per_minute: z.number(),
           token_rate_per_minute: z.number(),
-          inflight: z.int().meta({ description: 'Sum of the reporters’ last gauges, each of which counts for 120 s.' }),
+          inflight: z.int().meta({ description: 'Sum of the reporters’ last gauges. Each gauge counts for 120 s.' }),
           success_rate: share().meta({ description: 'Null without samples.' }),
           failure_rate: share().meta({ description: 'Null without samples.' }),
           succeeded: z.int().meta({ description: 'Requests that ended well in the window.' }),
@@ -73,7 +69,7 @@ export const executionHealthSchema = lazy(() =>
           latency_ms_p50: z
             .int()
             .nullable()
-            .meta({ description: 'Mean of the reported medians, each as often as requests ended.' }),
+            .meta({ description: 'Mean of the reported medians, weighted by ended requests.' }),
           stale: z.boolean().meta({ description: 'Nothing was reported in the last 120 s.' }),
           cooldown: z.object({
             active: z.boolean(),
@@ -81,7 +77,7 @@ export const executionHealthSchema = lazy(() =>
             reason: z.enum(['failure_rate', 'retry_after', 'trial_failed']).nullable(),
             trial: z
               .boolean()
-              .meta({ description: 'A cooldown is over; the next report decides whether it was enough.' }),
+              .meta({ description: 'A cooldown has ended; the next report decides whether it reopens.' }),
           }),
           last_verified_at: z.iso.datetime().nullable(),
           verification_latency_ms: z.int().nullable().meta({ description: 'Of the last test that succeeded.' }),

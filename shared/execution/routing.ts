@@ -8,7 +8,7 @@ export const routingFields = lazy(() => ({
     description: 'How a target is chosen among those that can serve a request.',
   }),
   cooldown_seconds: z.int().min(0).max(3600).meta({
-    description: 'How long a target that fails is left alone; 0: only as long as it asks for itself (Retry-After).',
+    description: 'Seconds without requests to a failing target; 0: only as long as the target asks for (Retry-After).',
   }),
 }))
 

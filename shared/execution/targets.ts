@@ -2,22 +2,22 @@
 import { connections } from '../cloud-connections/entity.ts'
 import { credentials } from '../cloud-credentials/entity.ts'
 import { allRecords, recordKey } from '../storage/record.ts'
-import { existingRows } from '../table/table.ts'
+import { existingRows } from '../table/read.ts'
 import type { CloudRecord } from './cloud-target.ts'
 import {
   envTarget,
   envTargetId,
-  type ShownLocalTarget,
+  type LocalTargetView,
   type TargetVerification,
-  toLocalTargetRecord,
+  toLocalTargetView,
   untested,
 } from './local-target.ts'
 import { localTargets } from './local-target-entity.ts'
 
-/** The local targets, newest first, after the one that the deployment names. */
-export async function readLocalTargets(orgId: string): Promise<ShownLocalTarget[]> {
+/** The local targets, newest first, after the target that the deployment configures. */
+export async function readLocalTargets(orgId: string): Promise<LocalTargetView[]> {
   const own = await allRecords(localTargets, orgId)
-  return [...[envTarget()].filter((target) => target !== undefined), ...own.map(toLocalTargetRecord)]
+  return [...[envTarget()].filter((target) => target !== undefined), ...own.map(toLocalTargetView)]
 }
 
 /** Connections, then credentials, each newest first. */
@@ -32,7 +32,7 @@ export async function readCloudRecords(orgId: string): Promise<CloudRecord[]> {
   ]
 }
 
-/** Every target, with what the last test found out: nothing, for what is not tested here. */
+/** Every target with the result of its last test. Credentials are never tested. */
 export async function readVerifications(orgId: string) {
   const [local, cloud] = await Promise.all([readLocalTargets(orgId), readCloudRecords(orgId)])
   return [
@@ -53,7 +53,7 @@ const verificationOf = (tested: TargetVerification): TargetVerification => ({
   verification_error: tested.verification_error,
 })
 
-/** Those of the ids that are no target of the org. At most 100. */
+/** The given ids, at most 100, that are not targets of the org. */
 export async function unknownTargets(orgId: string, ids: ReadonlySet<string>): Promise<Set<string>> {
   const stored = [...ids].filter((id) => id !== envTargetId)
   const keyOf = (id: string) => recordKey(kindOf(id), orgId, id)

@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import canonicalize from 'canonicalize'
+import type * as z from 'zod'
 
+/** An answer of any operation, as the pipeline handles it. */
 export interface Answer {
   status: number
   /** The JSON body; undefined for none. */
@@ -16,6 +18,45 @@ export interface Answer {
   raw?: { body: string; isBase64Encoded: boolean }
 }
 
+/** An answer with a JSON body. */
+export interface JsonAnswer<Body, Status extends number> extends Answer {
+  status: Status
+  body: Body
+}
+
+/** A body as handlers may build it: answers are only read from here on. */
+export type Immutable<Value> = AnyJson extends Value
+  ? Value
+  : { readonly [Name in keyof Value]: Immutable<Value[Name]> }
+
+/** An answer without a JSON body. */
+export interface EmptyAnswer<Status extends number> extends Answer {
+  status: Status
+  body?: undefined
+}
+
+/**
+ * `Answer` where every member of its body is declared in `Declared`, at any depth; an undeclared member has the type
+ * `never`. Assignability alone lets such members pass, and one of them could be a secret.
+ */
+export type Exact<Value, Declared> = AnyJson extends Declared
+  ? Value
+  : Value extends Scalar
+    ? Value
+    : Value extends readonly (infer Entry)[]
+      ? readonly Exact<Entry, EntryOf<Declared>>[]
+      : {
+          [Name in keyof Value]: Name extends NamesOf<Declared> ? Exact<Value[Name], MemberOf<Declared, Name>> : never
+        }
+
+/** Declared as any JSON: it has no members to compare. */
+type AnyJson = z.core.util.JSONType
+type Scalar = string | number | boolean | bigint | null | undefined
+/** The member names of a union: those of any of its parts. */
+type NamesOf<Union> = Union extends Scalar ? never : keyof Union
+type MemberOf<Union, Name> = Union extends Scalar ? never : Name extends keyof Union ? Union[Name] : never
+type EntryOf<Union> = Union extends readonly (infer Entry)[] ? Entry : never
+
 /**
  * A strong validator: the digest of the resource as served, and of what is `unseen` of it. A secret is shown by its mask,
  * which another can share; whoever replaces it must change the validator all the same.
@@ -27,30 +68,33 @@ export const etagOf = (resource: unknown, unseen?: string | number): string =>
     .slice(0, 27)}"`
 
 /** Any JSON that is not one resource: lists, verdicts, documents. */
-export const ok = (body: unknown): Answer => ({ status: 200, body })
+export const ok = <Body>(body: Body): JsonAnswer<Body, 200> => ({ status: 200, body })
 
 /** One resource, with its validator. */
-export const resource = (body: unknown, unseen?: string | number): Answer => ({
+export const resource = <Body>(body: Body, unseen?: string | number): JsonAnswer<Body, 200> => ({
   status: 200,
   body,
   headers: { etag: etagOf(body, unseen) },
 })
 
 /** A resource that has come to be, where to get it, and the secrets that are shown this once. */
-export const created = (
-  body: unknown,
+export const created = <Body>(
+  body: Body,
   location: string,
   once?: Readonly<Record<string, string>>,
   unseen?: string | number,
-): Answer => ({
+): JsonAnswer<Body, 201> => ({
   status: 201,
   body,
   headers: { etag: etagOf(body, unseen), location },
   ...(once ? { once } : {}),
 })
 
-/** Done, and nothing to say about it. */
-export const noContent: Answer = { status: 204 }
+/** The request was taken in; its effect may follow later. */
+export const accepted = <Body>(body: Body): JsonAnswer<Body, 202> => ({ status: 202, body })
+
+/** Done, without anything to return. */
+export const noContent: EmptyAnswer<204> = { status: 204 }
 
 /** The Lambda result of an answer. `headers` of the exchange are under those of the answer. */
 export function toGatewayResult(answer: Answer, headers: Record<string, string>): APIGatewayProxyStructuredResultV2 {

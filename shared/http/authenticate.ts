@@ -1,12 +1,13 @@
 /** From the request's credential to a caller, for API keys and JWTs alike. */
-import { findKey, type KeyOwner, lookUpKey, stampLastUsed } from '../api-keys/entity.ts'
-import { keyState, type StoredKey } from '../api-keys/record.ts'
+import { findKey, type KeyOwner, lookUpKey } from '../api-keys/find.ts'
+import { stampLastUsed } from '../api-keys/last-used.ts'
+import { type KeyRecord, keyState } from '../api-keys/record.ts'
 import { isIntactRawKey, looksLikeRawKey } from '../auth/api-key.ts'
 import { type Caller, defaultRateLimitPerMinute, principalOf } from '../auth/caller.ts'
 import { verifyJwt } from '../auth/jwt.ts'
+import { setBounded } from '../bounded-map.ts'
 import { rulesOf, sessionFault } from '../org-settings/access-rules.ts'
 import { ProblemError } from '../problem.ts'
-import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
 import type { Exchange } from './exchange.ts'
 import { countRequest } from './rate-limit.ts'
@@ -101,7 +102,7 @@ function countUse(exchange: Exchange, { orgId, keyId, rateLimitPerMinute }: KeyO
 const deadKeys = new Map<string, KeyLife>()
 const maxDeadKeys = 1000
 
-type KeyLife = Pick<StoredKey, 'id' | 'revoked_at' | 'retiring' | 'expires_at'>
+type KeyLife = Pick<KeyRecord, 'id' | 'revoked_at' | 'retiring' | 'expires_at'>
 
 function refuseRevoked(life: KeyLife, now: Date): void {
   if (keyState(life, now) === 'revoked') throw new ProblemError('invalid_api_key', 'The API key has been revoked.')
@@ -111,7 +112,7 @@ function refuseDead({ id, revoked_at, retiring, expires_at }: KeyLife, now: Date
   const life = { id, revoked_at, retiring, expires_at }
   const state = keyState(life, now)
   if (state === 'active' || state === 'retiring') return
-  remember(deadKeys, id, life, maxDeadKeys)
+  setBounded(deadKeys, id, life, maxDeadKeys)
   refuseRevoked(life, now)
   throw new ProblemError('token_expired', 'The API key has expired.')
 }

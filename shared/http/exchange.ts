@@ -4,7 +4,7 @@ import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
 import type { ProblemError } from '../problem.ts'
 import { deadlineOf, requestIdOf } from '../runtime/deadline.ts'
-import type { RowKey } from '../table/table.ts'
+import type { RowKey } from '../table/rows.ts'
 import type { Published } from './published.ts'
 
 /** How often a principal has called in the current window. */

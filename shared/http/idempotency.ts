@@ -13,7 +13,10 @@ import { type InputFault, isRetryable, type ProblemCode, ProblemError, type Publ
 import { answerMarginMs } from '../runtime/deadline.ts'
 import { log } from '../runtime/log.ts'
 import { Secret } from '../secrets/secret.ts'
-import { change, orgPartition, type RowKey, tableName, updateRow, type Write, writeRow } from '../table/table.ts'
+import { tableName } from '../table/client.ts'
+import { orgPartition, type RowKey } from '../table/rows.ts'
+import { updateRow, writeRow } from '../table/update.ts'
+import { updateIf, type Write } from '../table/writes.ts'
 import type { Answer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import type { Operation } from './operation.ts'
@@ -41,27 +44,27 @@ export interface IdempotencyLease {
   kept(): void
 }
 
-type Story = (lease: IdempotencyLease | undefined) => Promise<Answer>
+type Handler = (lease: IdempotencyLease | undefined) => Promise<Answer>
 
 /**
- * Runs `story` at most once per idempotency key.
+ * Runs `handler` at most once per idempotency key.
  *
- * @throws ProblemError `idempotency_mismatch`, `idempotency_in_progress`, and what the story throws
+ * @throws ProblemError `idempotency_mismatch`, `idempotency_in_progress`, and the errors of the handler
  */
 export async function onceOnly(
   operation: Operation,
   caller: Caller,
   exchange: Exchange,
-  story: Story,
+  handler: Handler,
 ): Promise<Answer> {
   const idempotencyKey = exchange.headers['idempotency-key']
-  if (operation.method !== 'POST' || idempotencyKey === undefined) return story(undefined)
+  if (operation.method !== 'POST' || idempotencyKey === undefined) return handler(undefined)
   const lease = new Lease(operation, caller, exchange, idempotencyKey)
   const kept = await lease.take()
   if (kept) return replay(kept)
   try {
     if (exchange.pastFault) throw exchange.pastFault
-    const answer = await story(lease)
+    const answer = await handler(lease)
     await lease.keep(toKept(answer))
     return answer
   } catch (error) {
@@ -188,7 +191,7 @@ class Lease implements IdempotencyLease {
   }
 
   keepWith(answer: Answer): Write {
-    return change(
+    return updateIf(
       this.#key,
       this.#keeping(toKept(answer)),
       () =>

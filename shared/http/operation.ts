@@ -8,6 +8,7 @@ import type { AuditAction, ResourceType } from '../audit/event.ts'
 import type { Scope } from '../auth/scopes.ts'
 import { lazy } from '../lazy.ts'
 import type { ProblemCode } from '../problem.ts'
+import type { Answer, EmptyAnswer, Exact, Immutable, JsonAnswer } from './answer.ts'
 import type { Published } from './published.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -21,7 +22,7 @@ interface RequestSchemas<Params extends z.ZodObject, Query extends z.ZodObject, 
 }
 
 /** Schemas of the answers by status; null where an answer has no JSON body. */
-type AnswerSchemas = Readonly<Record<number, z.ZodType | null>>
+export type AnswerSchemas = Readonly<Record<number, z.ZodType | null>>
 
 interface Description {
   /** The OpenAPI `operationId`. */
@@ -37,8 +38,6 @@ interface Description {
   rawBody?: string
   /** Whether the body may be left out; it is then read as `{}`. */
   bodyMayBeAbsent?: boolean
-  /** The published operations that the same function serves. */
-  published?: readonly Published[]
   /** Problems beyond those that every operation of its kind can answer. */
   refusals?: readonly ProblemCode[]
   access: Access
@@ -50,18 +49,28 @@ interface Description {
   mediaTypes?: readonly string[]
 }
 
-interface Definition<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType>
-  extends Description {
+interface Definition<
+  Params extends z.ZodObject,
+  Query extends z.ZodObject,
+  Body extends z.ZodType,
+  Answers extends AnswerSchemas,
+  Publishing extends readonly Published[],
+> extends Description {
+  published?: Publishing
   /** What is left out is empty. Built on first use, as the answers are: a function needs its own request only. */
   request?: () => RequestSchemas<Params, Query, Body>
-  answers: () => AnswerSchemas
+  answers: () => Answers
 }
 
 export interface Operation<
   Params extends z.ZodObject = z.ZodObject,
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodType,
+  Answers extends AnswerSchemas = AnswerSchemas,
+  Publishing extends readonly Published[] = readonly Published[],
 > extends Description {
+  /** The published operations that the same function serves. */
+  published?: Publishing
   method: Method
   path: string
   /** Every route that leads to the function: its own first, then the published ones; HEAD wherever GET is. */
@@ -69,7 +78,26 @@ export interface Operation<
   readonly params: Params
   readonly query: Query
   readonly body: Body | undefined
-  readonly answers: AnswerSchemas
+  readonly answers: Answers
+}
+
+/** The answers that the contract of `Op` declares, each with its status and body; any answer where it declares none. */
+export type AnswerOf<Op extends Operation> = DeclaredAnswer<Op['answers']>
+type DeclaredAnswer<Answers> = keyof Answers extends never
+  ? Answer
+  : number extends keyof Answers
+    ? Answer
+    : { [Status in keyof Answers & number]: AnswerWith<Answers[Status], Status> }[keyof Answers & number]
+type AnswerWith<Schema, Status extends number> =
+  Schema extends z.ZodType<infer Body> ? JsonAnswer<Immutable<Body>, Status> : EmptyAnswer<Status>
+
+/** The body of the answer with a status, as the contract of `Op` declares it. */
+export type BodyOf<Op extends Operation, Status extends number> =
+  Op['answers'][Status] extends z.ZodType<infer Body extends object> ? Immutable<Body> : never
+
+/** An answer `Given` to `Op` whose body has declared members only. */
+export type ExactAnswer<Op extends Operation, Given extends Answer> = Given & {
+  body?: Exact<Given['body'], AnswerOf<Op>['body']>
 }
 
 export interface Route {
@@ -88,7 +116,7 @@ const split = (route: string) => {
 
 const withHead = (route: Route): Route[] => (route.method === 'GET' ? [route, { ...route, method: 'HEAD' }] : [route])
 
-function routesOf({ route, published = [] }: Description): Route[] {
+function routesOf(route: Description['route'], published: readonly Published[] = []): Route[] {
   if (route === '$default') return []
   const shared = published.map(
     (entry): Route => ({ ...split(entry.route ?? route.replace('/api/v2/', '/api/v1/')), published: entry }),
@@ -101,7 +129,13 @@ export function operation<
   Params extends z.ZodObject = Nothing,
   Query extends z.ZodObject = Nothing,
   Body extends z.ZodType = z.ZodUndefined,
->({ request, answers, ...description }: Definition<Params, Query, Body>): Operation<Params, Query, Body> {
+  Answers extends AnswerSchemas = AnswerSchemas,
+  const Publishing extends readonly Published[] = readonly [],
+>({
+  request,
+  answers,
+  ...description
+}: Definition<Params, Query, Body, Answers, Publishing>): Operation<Params, Query, Body, Answers, Publishing> {
   const { method, path } = split(description.route)
   const answerSchemas = lazy(answers)
   const requestSchemas = lazy(() => {
@@ -113,7 +147,7 @@ export function operation<
     ...description,
     method,
     path,
-    routes: routesOf(description),
+    routes: routesOf(description.route, description.published),
     get params() {
       return requestSchemas().params
     },

@@ -7,7 +7,7 @@ import { countQuery } from '../fields.ts'
 import { lazy } from '../lazy.ts'
 import { invalidCursor } from '../problem.ts'
 import type { PageSpec } from '../table/page-spec.ts'
-import { type Answer, ok } from './answer.ts'
+import { type JsonAnswer, ok } from './answer.ts'
 
 export const pageQuery = lazy(() => ({
   limit: countQuery(1, 100, 50).meta({ description: 'Entries a page.' }),
@@ -20,11 +20,17 @@ export const pageQuery = lazy(() => ({
 }))
 
 /** The answer of a list. A filtered page may hold fewer entries than `limit`; only a null cursor is the end. */
-export const pageOf = (entry: z.ZodType) =>
+export const pageOf = <Entry extends z.ZodType>(entry: Entry) =>
   z.object({
     data: z.array(entry),
     next_cursor: z.string().nullable().meta({ description: 'Pass as `cursor` for the next page; null at the end.' }),
   })
+
+/** One page of a list, as `pageOf` declares it. */
+export interface Page<Entry> {
+  data: Entry[]
+  next_cursor: string | null
+}
 
 interface ListCall<Filter> {
   caller: Caller
@@ -33,10 +39,10 @@ interface ListCall<Filter> {
 }
 
 /** Answers one page of a list, read by `read` under the request's filters. */
-export async function listPage<Filter extends object>(
+export async function listPage<Filter extends object, Entry>(
   { caller, query, now }: ListCall<Filter>,
-  read: (filter: Filter, page: PageSpec) => Promise<{ data: unknown[]; next: string | undefined }>,
-): Promise<Answer> {
+  read: (filter: Filter, page: PageSpec) => Promise<{ data: Entry[]; next: string | undefined }>,
+): Promise<JsonAnswer<Page<Entry>, 200>> {
   const { limit, cursor, ...filter } = query
   const cursors = cursorsFor(caller.orgId, filter)
   // What is left of the query once the paging is taken out is the filter.

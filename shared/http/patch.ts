@@ -1,7 +1,7 @@
 /** Merge-patch bodies (RFC 7396) and the precondition that guards them. */
 import * as z from 'zod'
 import { ProblemError } from '../problem.ts'
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import { type Answer, etagOf } from './answer.ts'
 
 /**
@@ -19,12 +19,15 @@ export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawSh
     })
     .meta({ minProperties: 1 })
 
+/** Writes a change with its audit event, and hands back the answer. */
+export type Commit<Given extends Answer> = (mutation: Mutation, answer: Given) => Promise<Given>
+
 /** Commits a change; one that changes nothing is answered and leaves no event. */
-export const commitIfChanged = async (
-  commit: (change: Change, answer: Answer) => Promise<Answer>,
-  change: Change,
-  answer: Answer,
-): Promise<Answer> => (change.changes.length === 0 ? answer : commit(change, answer))
+export const commitIfChanged = async <Given extends Answer>(
+  commit: Commit<Given>,
+  mutation: Mutation,
+  answer: Given,
+): Promise<Given> => (mutation.diff.length === 0 ? answer : commit(mutation, answer))
 
 /**
  * Holds `If-Match` against the resource as it would be served now, and what is unseen of it.

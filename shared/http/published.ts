@@ -19,20 +19,20 @@ export interface AnswerContext {
   unchanged: boolean
 }
 
-export interface RequestContext {
+export interface InputContext {
   orgId: string
   query: Readonly<Record<string, string>>
   now: Date
 }
 
 /** How one operation is translated. Built on first use. */
-export interface Wire {
+export interface Wire<Translated = unknown> {
   /** Query parameters besides `org_id`. Default: those of our own face, without `limit`. */
   query?: z.ZodObject
   /** The published record of the request, closed. */
   body?: z.ZodType
   /** The request in our names; the operation's own schema checks it next. */
-  toInput?(body: never, context: RequestContext): object
+  toInput?(body: never, context: InputContext): object
   /** Replaces the operation's own schema, where the published face leaves out what ours requires. */
   input?: z.ZodType
   /** Field names of ours, each with its published name, for the paths of faults. */
@@ -42,7 +42,7 @@ export interface Wire {
   /** Entries of a page; 100 unless the list adds one of its own. */
   pageSize?: number
   /** The published record of an answer, or of one entry of a list. */
-  toAnswer?(body: never, context: AnswerContext): unknown
+  toAnswer?(body: never, context: AnswerContext): Translated
 }
 
 /** One published operation that a function serves beside our own. */
@@ -61,13 +61,13 @@ export interface Published {
 }
 
 /** Declares a translation; the compiler checks that both directions fit their records. */
-export const wire = <Body extends z.ZodType, Ours>(
+export const wire = <Body extends z.ZodType, Ours, Translated>(
   definition: Omit<Wire, 'body' | 'toInput' | 'toAnswer'> & {
     body?: Body
-    toInput?(body: z.output<Body>, context: RequestContext): object
-    toAnswer?(body: Ours, context: AnswerContext): unknown
+    toInput?(body: z.output<Body>, context: InputContext): object
+    toAnswer?(body: Ours, context: AnswerContext): Translated
   },
-): Wire => definition
+): Wire<Translated> => definition
 
 /** Names have up to 255 characters in the published contract, 100 in ours. */
 export const publishedName = () => nameField(255)

@@ -4,10 +4,11 @@
  * weakest part.
  */
 
+import { setBounded } from '../bounded-map.ts'
 import { ProblemError } from '../problem.ts'
-import { remember } from '../remember.ts'
 import { log } from '../runtime/log.ts'
-import { orgPartition, updateRow } from '../table/table.ts'
+import { orgPartition } from '../table/rows.ts'
+import { updateRow } from '../table/update.ts'
 import type { Exchange, RateCount } from './exchange.ts'
 
 const windowSeconds = 60
@@ -58,7 +59,7 @@ const reached = new Map<string, { sk: string; count: number }>()
 const maxReached = 1000
 
 function noteReached({ key, count }: RateCount): void {
-  remember(reached, key.pk, { sk: key.sk, count }, maxReached)
+  setBounded(reached, key.pk, { sk: key.sk, count }, maxReached)
 }
 
 /** Compares the request's count with the caller's limit, and sets the headers that tell where it stands. */

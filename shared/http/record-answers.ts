@@ -2,18 +2,20 @@
  * How a record of an org's many is answered. Its version is part of its `ETag`: what is shown of a record can stay the same
  * while a secret of it is replaced.
  */
-import type { Change } from '../storage/commit.ts'
 import { type RecordKind, recordUpdated, type StoredRecord } from '../storage/record.ts'
-import { type Answer, created, resource } from './answer.ts'
-import { commitIfChanged, requireMatch } from './patch.ts'
+import { created, type JsonAnswer, resource } from './answer.ts'
+import { type Commit, commitIfChanged, requireMatch } from './patch.ts'
 
 /** A record as it may be seen. */
-export const recordAnswer = <T extends StoredRecord>(kind: RecordKind<T>, record: T): Answer =>
+export const recordAnswer = <T extends StoredRecord, View extends object>(kind: RecordKind<T, View>, record: T) =>
   resource(kind.shown(record), record.version)
 
 /** A record that has come to be. */
-export const recordCreatedAnswer = <T extends StoredRecord>(kind: RecordKind<T>, record: T, location: string): Answer =>
-  created(kind.shown(record), location, undefined, record.version)
+export const recordCreatedAnswer = <T extends StoredRecord, View extends object>(
+  kind: RecordKind<T, View>,
+  record: T,
+  location: string,
+) => created(kind.shown(record), location, undefined, record.version)
 
 /** @throws ProblemError `precondition_failed` when `If-Match` names another state of the record */
 export const requireRecordMatch = <T extends StoredRecord>(
@@ -23,14 +25,13 @@ export const requireRecordMatch = <T extends StoredRecord>(
 ): void => requireMatch(headers, kind.shown(record), record.version)
 
 /** Commits the change from `before` to `after` and answers what is then; what changes nothing leaves all as it was. */
-export function commitUpdate<T extends StoredRecord>(
-  { caller, commit }: { caller: { orgId: string }; commit(change: Change, answer: Answer): Promise<Answer> },
-  kind: RecordKind<T>,
+export function commitUpdate<T extends StoredRecord, View extends object>(
+  { caller, commit }: { caller: { orgId: string }; commit: Commit<JsonAnswer<View, 200>> },
+  kind: RecordKind<T, View>,
   before: T,
   after: T,
-  answerOf: (record: T) => Answer = (record) => recordAnswer(kind, record),
-): Promise<Answer> {
-  const change = recordUpdated(kind, caller.orgId, before, after)
-  const record = change.changes.length === 0 ? before : { ...after, version: before.version + 1 }
-  return commitIfChanged(commit, change, answerOf(record))
+): Promise<JsonAnswer<View, 200>> {
+  const mutation = recordUpdated(kind, caller.orgId, before, after)
+  const record = mutation.diff.length === 0 ? before : { ...after, version: before.version + 1 }
+  return commitIfChanged(commit, mutation, recordAnswer(kind, record))
 }

@@ -1,5 +1,5 @@
 /** The page of the API reference. Its policy lets the browser run one script and call this host only. */
-import type { Answer } from './answer.ts'
+import type { EmptyAnswer } from './answer.ts'
 
 /** The script that draws the reference, built by `lib/web-site.ts`. */
 export interface ReferenceScript {
@@ -17,7 +17,7 @@ interface ReferencePage {
 }
 
 /** The page. It needs no inline script: the settings are an attribute that the script reads. */
-export function referencePage({ script, settings }: ReferencePage = {}): Answer {
+export function referencePage({ script, settings }: ReferencePage = {}): EmptyAnswer<200> {
   return {
     status: 200,
     raw: { body: html(script, settings), isBase64Encoded: false },

@@ -2,32 +2,36 @@
 
 import { presentFields } from '../patch-fields.ts'
 import { type DocumentKind, documentChanged, readDocument } from '../storage/document.ts'
-import { resource } from './answer.ts'
-import type { Operation } from './operation.ts'
+import { type Answer, resource } from './answer.ts'
+import type { BodyOf, Operation } from './operation.ts'
 import { commitIfChanged, requireMatch } from './patch.ts'
 import { serve } from './serve.ts'
 
-/** Answers the settings, or their defaults, as `shown` shows them. */
-export const serveDocument = <T extends object>(
-  operation: Operation,
-  kind: DocumentKind<T>,
-  { shown = (value) => value }: { shown?: (value: T) => object } = {},
-) => serve(operation, async ({ caller }) => resource(shown((await readDocument(kind, caller.orgId)).value)))
+/** The view of settings that are served as they are stored. */
+export const asStored = <T>(value: T): T => value
 
-/** Applies a merge patch; `requireCoherent` refuses what must not be together. */
-export const serveDocumentPatch = <T extends object>(
-  operation: Operation,
+/** Serves the settings, or their defaults, as `view` makes them. */
+export const serveDocument = <Op extends Operation, T extends object>(
+  operation: Op,
   kind: DocumentKind<T>,
-  {
-    requireCoherent,
-    shown = (value) => value,
-  }: { requireCoherent?: (value: T) => void; shown?: (value: T) => object } = {},
+  view: (value: T) => BodyOf<Op, 200>,
 ) =>
-  serve(operation, async ({ caller, body, headers, commit }) => {
+  serve<Operation, Answer>(operation, async ({ caller }) =>
+    resource(view((await readDocument(kind, caller.orgId)).value)),
+  )
+
+/** Applies a merge patch. `requireCoherent` refuses a combination of fields that is not allowed. */
+export const serveDocumentPatch = <Op extends Operation, T extends object>(
+  operation: Op,
+  kind: DocumentKind<T>,
+  view: (value: T) => BodyOf<Op, 200>,
+  requireCoherent?: (value: T) => void,
+) =>
+  serve<Operation, Answer>(operation, async ({ caller, body, headers, commit }) => {
     const before = await readDocument(kind, caller.orgId)
     // The operation's body is the patch of this document; the compiler cannot see that the two go together.
     const after = { ...before.value, ...presentFields(body as Partial<T>) }
     requireCoherent?.(after)
-    requireMatch(headers, shown(before.value))
-    return commitIfChanged(commit, documentChanged(kind, caller.orgId, before, after), resource(shown(after)))
+    requireMatch(headers, view(before.value))
+    return commitIfChanged(commit, documentChanged(kind, caller.orgId, before, after), resource(view(after)))
   })

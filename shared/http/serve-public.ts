@@ -1,10 +1,9 @@
 /** Operations that anybody may call: no credential, no limit of their own, and nothing of the AWS SDK to load. */
-import type { Answer } from './answer.ts'
-import type { Operation } from './operation.ts'
+import type { AnswerOf, ExactAnswer, Operation } from './operation.ts'
 import { pipeline, type RequestOf, requestOf } from './pipeline.ts'
 
 /** The Lambda handler of a public operation. */
-export const servePublic = <Op extends Operation>(
+export const servePublic = <Op extends Operation, Given extends AnswerOf<Op>>(
   operation: Op,
-  story: (request: RequestOf<Op>) => Promise<Answer> | Answer,
-) => pipeline(operation, [], async (exchange) => story(requestOf<Op>(exchange)))
+  handler: (request: RequestOf<Op>) => Promise<ExactAnswer<Op, Given>> | ExactAnswer<Op, Given>,
+) => pipeline(operation, [], async (exchange) => handler(requestOf<Op>(exchange)))

@@ -1,8 +1,8 @@
 /** The operations that read and delete one of an org's many things are the same for every kind of thing. */
 import { getRecord, listRecords, type RecordKind, recordDeleted, type StoredRecord } from '../storage/record.ts'
-import { equalsFilter } from '../table/table.ts'
-import { noContent } from './answer.ts'
-import type { Operation } from './operation.ts'
+import { equalsFilter } from '../table/query.ts'
+import { type Answer, noContent } from './answer.ts'
+import type { BodyOf, Operation } from './operation.ts'
 import { listPage } from './page.ts'
 import { recordAnswer, requireRecordMatch } from './record-answers.ts'
 import { serve } from './serve.ts'
@@ -11,8 +11,13 @@ import { serve } from './serve.ts'
 const idIn = (params: unknown): string => Object.values(params as Record<string, string>)[0] ?? ''
 
 /** Answers one record as it may be seen. */
-export const serveRecord = <T extends StoredRecord>(operation: Operation, kind: RecordKind<T>) =>
-  serve(operation, async ({ caller, params }) => recordAnswer(kind, await getRecord(kind, caller.orgId, idIn(params))))
+export const serveRecord = <Op extends Operation, T extends StoredRecord>(
+  operation: Op,
+  kind: RecordKind<T, BodyOf<Op, 200>>,
+) =>
+  serve<Operation, Answer>(operation, async ({ caller, params }) =>
+    recordAnswer(kind, await getRecord(kind, caller.orgId, idIn(params))),
+  )
 
 /** Deletes a record with its secrets; a second time there is nothing to delete. */
 export const serveDeletion = <T extends StoredRecord>(operation: Operation, kind: RecordKind<T>) =>
@@ -23,17 +28,20 @@ export const serveDeletion = <T extends StoredRecord>(operation: Operation, kind
   })
 
 /** Lists records, newest first; what the query holds beside the paging are attributes and the values they must have. */
-export const serveList = <T extends StoredRecord>(
-  operation: Operation,
-  kind: RecordKind<T>,
-  shown: (record: T) => object = kind.shown,
+export const serveList = <Op extends Operation, T extends StoredRecord>(
+  operation: Op,
+  kind: RecordKind<T, EntryOf<Op>>,
 ) =>
-  serve(operation, (call) =>
+  serve<Operation, Answer>(operation, (call) =>
     listPage({ ...call, query: call.query as ListQuery }, async (filter, page) => {
       const { data, next } = await listRecords(kind, call.caller.orgId, page, equalsFilter(filter))
-      return { data: data.map(shown), next }
+      return { data: data.map(kind.shown), next }
     }),
   )
+
+/** The view of an entry, as the contract of a list declares it. */
+type EntryOf<Op extends Operation> =
+  BodyOf<Op, 200> extends { readonly data: readonly (infer Entry extends object)[] } ? Entry : never
 
 /** Every list's query is `pageQuery` and filters, which are texts. */
 type ListQuery = { limit: number; cursor?: string | undefined } & Partial<Record<string, never>>

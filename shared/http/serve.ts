@@ -1,43 +1,45 @@
 /** Operations that know their caller: admission, recording of denied attempts, idempotency, and the way to write. */
 
-import type { Circumstances } from '../audit/trail.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
 import { keyTypeScopes, missingScopes } from '../auth/scopes.ts'
 import { isId } from '../ids.ts'
 import { ProblemError, requestTimeout } from '../problem.ts'
 import { log } from '../runtime/log.ts'
-import { type Change, commit, pauseBeforeNext, StaleReadError } from '../storage/commit.ts'
+import { commit, type Mutation, pauseBeforeNext, StaleReadError } from '../storage/commit.ts'
 import type { Answer } from './answer.ts'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { recordDenied } from './denied-attempts.ts'
 import type { Exchange } from './exchange.ts'
 import { type IdempotencyLease, isReplay, onceOnly } from './idempotency.ts'
-import type { Operation } from './operation.ts'
+import type { AnswerOf, ExactAnswer, Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
 import { enforceRateLimit } from './rate-limit.ts'
 
 /** What a handler is given: the validated request, who asks, and the way to write. */
 export interface Call<Op extends Operation> extends RequestOf<Op> {
   caller: Caller
-  /** Who asks, from where and in which request, for what is committed beside the answer. */
-  circumstances: Circumstances
+  /** Who asks, from where and in which request: recorded with what this request commits. */
+  context: RequestContext
   /** When work must be over. */
   deadline: Date
   /** Writes a change with its audit event, and hands back the answer. Its `once` is not kept for replays. */
-  commit(change: Change, answer: Answer): Promise<Answer>
-  /** Does work that must not be done again when the story is, by what it depends on: a call of a provider, a seal. */
+  commit<Given extends Answer>(mutation: Mutation, answer: Given): Promise<Given>
+  /** Does work that a second run of the handler must not repeat, such as a call of a provider. Keyed by its inputs. */
   once<T>(dependsOn: readonly unknown[], work: () => Promise<T>): Promise<T>
 }
 
-/** The story of an operation: typed request in, domain calls, typed answer out. Run again when what it read was stale. */
-type Story<Op extends Operation> = (call: Call<Op>) => Promise<Answer> | Answer
+/** Serves one request of an operation: typed request in, typed answer out. `run` calls it again after a stale read. */
+type Handler<Op extends Operation, Given extends Answer> = (
+  call: Call<Op>,
+) => Promise<ExactAnswer<Op, Given>> | ExactAnswer<Op, Given>
 
 /** The Lambda handler of an operation that needs a credential. */
-export const serve = <Op extends Operation>(operation: Op, story: Story<Op>) =>
+export const serve = <Op extends Operation, Given extends AnswerOf<Op>>(operation: Op, handler: Handler<Op, Given>) =>
   pipeline(operation, [admission(operation), deniedAttempts(operation)], (exchange) => {
     const caller = callerOf(exchange)
-    return onceOnly(operation, caller, exchange, (lease) => tell(story, exchange, caller, lease))
+    return onceOnly(operation, caller, exchange, (lease) => run(handler, exchange, caller, lease))
   })
 
 /** A `public` operation served here would have no caller; it belongs to `servePublic`. */
@@ -82,15 +84,15 @@ function deniedAttempts(operation: Operation): Hook {
       return
     }
     const id = audit.param ? exchange.pathParameters[audit.param] : settingsOf(operation, caller)
-    const denied: Change = {
+    const denied: Mutation = {
       action: audit.action,
       resource: { type: audit.resource, ...(id !== undefined && isId(id) ? { id } : {}) },
       result: 'denied',
-      changes: [],
+      diff: [],
       writes: [],
     }
     try {
-      await recordDenied(denied, circumstancesOf(exchange, caller), principalOf(caller), exchange.deadline)
+      await recordDenied(denied, requestContextOf(exchange, caller), principalOf(caller), exchange.deadline)
     } catch (failure) {
       log.error('a denied attempt was not recorded', { request_id: exchange.requestId, error: failure as Error })
     }
@@ -109,7 +111,7 @@ const neverHolds = ({ scope }: Operation, caller: Caller): boolean =>
 const settingsOf = ({ method }: Operation, { orgId }: Caller): string | undefined =>
   method === 'POST' ? undefined : orgId
 
-const circumstancesOf = (exchange: Exchange, caller: Caller): Circumstances => ({
+const requestContextOf = (exchange: Exchange, caller: Caller): RequestContext => ({
   orgId: caller.orgId,
   actor: actorOf(caller),
   now: exchange.now,
@@ -118,20 +120,20 @@ const circumstancesOf = (exchange: Exchange, caller: Caller): Circumstances => (
   userAgent: exchange.userAgent,
 })
 
-/** Runs the story, again with a fresh read whenever another request was quicker, until the time is up. */
-async function tell<Op extends Operation>(
-  story: Story<Op>,
+/** Runs the handler, and again with a fresh read after each stale one, until the deadline. */
+async function run<Op extends Operation, Given extends Answer>(
+  handler: Handler<Op, Given>,
   exchange: Exchange,
   caller: Caller,
   lease: IdempotencyLease | undefined,
 ): Promise<Answer> {
-  const circumstances = circumstancesOf(exchange, caller)
+  const context = requestContextOf(exchange, caller)
   const { deadline } = exchange
   const done = new Map<string, Promise<unknown>>()
   const call: Call<Op> = {
     ...requestOf<Op>(exchange),
     caller,
-    circumstances,
+    context,
     deadline,
     once: <T>(dependsOn: readonly unknown[], work: () => Promise<T>) => {
       const key = JSON.stringify(dependsOn)
@@ -139,16 +141,16 @@ async function tell<Op extends Operation>(
       done.set(key, result)
       return result
     },
-    commit: async (change, answer) => {
-      const writes = lease ? [...change.writes, lease.keepWith(answer)] : change.writes
-      await commit({ ...change, writes }, circumstances, deadline)
+    commit: async (mutation, answer) => {
+      const writes = lease ? [...mutation.writes, lease.keepWith(answer)] : mutation.writes
+      await commit({ ...mutation, writes }, context, deadline)
       lease?.kept()
       return answer
     },
   }
   for (let attempt = 0; ; attempt++) {
     try {
-      return await story(call)
+      return await handler(call)
     } catch (error) {
       if (!(error instanceof StaleReadError)) throw error
       await pauseBeforeNext(attempt, deadline, error)

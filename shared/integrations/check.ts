@@ -1,7 +1,10 @@
-/** The local check of an integration: what is missing, what looks like a stand-in, and how to mend it. No network. */
+/**
+ * Checks the configuration of an integration without network access: missing fields, placeholders, and hints for fixing
+ * them.
+ */
 
 import { looksLikePlaceholder } from './placeholder.ts'
-import { type Integration, type KeptSecret, type KeptValue, shownField } from './record.ts'
+import { type IntegrationRecord, type KeptSecret, type KeptValue, shownField } from './record.ts'
 import { type FieldSpec, specOf } from './types.ts'
 
 export interface Check {
@@ -11,8 +14,8 @@ export interface Check {
   message: string
 }
 
-/** One check or more for every field of the type, and for the integration as a whole. */
-export function checkIntegration(integration: Integration): { valid: boolean; checks: Check[] } {
+/** At least one check for every field of the type, and for the integration as a whole. */
+export function checkIntegration(integration: IntegrationRecord): { valid: boolean; checks: Check[] } {
   const fields = Object.entries(specOf(integration.type).fields)
   const checks = fields.flatMap(([name, spec]) => checkField(`config.${name}`, spec, integration.config[name]))
   if (!integration.enabled) {
@@ -20,7 +23,7 @@ export function checkIntegration(integration: Integration): { valid: boolean; ch
       field: 'enabled',
       level: 'warning',
       code: 'disabled',
-      message: 'Nothing is sent while it is disabled; set enabled to true.',
+      message: 'A disabled integration sends nothing. Set enabled to true.',
     })
   }
   return { valid: checks.every(({ level }) => level !== 'error'), checks }
@@ -34,26 +37,27 @@ function checkField(field: string, spec: FieldSpec, value: KeptValue): Check[] {
         field,
         level: 'warning',
         code: 'placeholder',
-        message: `This looks like a stand-in for the real value; ${spec.hint}.`,
+        message: `This looks like a placeholder. To fix it: ${spec.hint}.`,
       },
     ]
   }
   const shown = shownField(spec, value)
   if (typeof shown === 'string' && /^http:/i.test(shown)) {
-    const message = 'Data and headers travel unencrypted; use https unless the receiver is on a network of your own.'
+    const message = 'Data and headers travel unencrypted. Use https unless the receiver is in your private network.'
     return [{ field, level: 'warning', code: 'insecure_transport', message }]
   }
-  return [{ field, level: 'ok', code: 'ok', message: 'Has the right shape.' }]
+  return [{ field, level: 'ok', code: 'ok', message: 'The format is valid.' }]
 }
 
 function missing(field: string, { need, hint }: FieldSpec): Check[] {
-  if (need === 'required') return [{ field, level: 'error', code: 'missing_field', message: `It is needed: ${hint}.` }]
+  if (need === 'required')
+    return [{ field, level: 'error', code: 'missing_field', message: `This field is required: ${hint}.` }]
   if (need === 'recommended')
-    return [{ field, level: 'warning', code: 'missing_recommended', message: `It is better set: ${hint}.` }]
+    return [{ field, level: 'warning', code: 'missing_recommended', message: `This field is recommended: ${hint}.` }]
   return []
 }
 
-/** Secrets cannot be read here; how they looked was noted when they were written. */
+/** This code cannot decrypt secrets. Whether they look like placeholders was stored when they were written. */
 function isPlaceholder({ keeping }: FieldSpec, value: KeptValue): boolean {
   if (keeping === 'plain') return [value].flat().some((part) => looksLikePlaceholder(String(part)))
   if (typeof value === 'string') return looksLikePlaceholder(value)

@@ -1,9 +1,9 @@
-/** Merging what a request says of a configuration into what is kept, sealing what is secret. */
+/** Merges the configuration in a request into the stored one, and encrypts its secrets. */
 import { faultsOf, parseOptions } from '../faults.ts'
 import { invalidInput } from '../problem.ts'
 import { secretNeeded } from '../secrets/destination.ts'
+import { encrypt } from '../secrets/encrypt.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
-import { seal } from '../secrets/seal.ts'
 import { maskedEndpoint, maskedUrl, maskOf, Secret } from '../secrets/secret.ts'
 import { looksLikePlaceholder } from './placeholder.ts'
 import { configInput, type KeptSecret, type KeptValue, shownField } from './record.ts'
@@ -11,7 +11,7 @@ import { type FieldSpec, type IntegrationType, maxHeaders, specOf } from './type
 
 type Config = Record<string, KeptValue>
 
-/** Parts what a patch says of a configuration into fields of the type and the rest, which is only named. */
+/** Splits the configuration of a patch into known fields and the names of unknown ones. */
 export function splitKnown(type: IntegrationType, config: Record<string, unknown>) {
   const { fields } = specOf(type)
   const known = Object.entries(config).filter(([name]) => Object.hasOwn(fields, name))
@@ -27,7 +27,7 @@ export function parseConfig(type: IntegrationType, config: Record<string, unknow
 }
 
 /**
- * Refuses a new destination while secrets are stored, unless the request names each of them (null drops one).
+ * Refuses a new destination while secrets are stored, unless the request sends each secret again or deletes it (null).
  *
  * @throws ProblemError `invalid_input`
  */
@@ -46,13 +46,13 @@ export function requireSecretsAgain(type: IntegrationType, current: Config, chan
   if (missing.length > 0) throw invalidInput(missing.map((name) => secretNeeded(`config.${name}`, moved)))
 }
 
-/** A sealed URL cannot be compared; one that is shown whole can. */
+/** An encrypted URL cannot be compared; a URL shown in full can. */
 function isMoved(spec: FieldSpec, stored: KeptValue, wanted: unknown): boolean {
   if (wanted === undefined || wanted === null) return false
   return stored === undefined || shownField(spec, stored) !== wanted
 }
 
-/** The configuration with the fields of a request: absent keeps, null drops, the rest is kept or sealed. */
+/** Merges the fields of a request: absent keeps, null deletes, other values are stored or encrypted. */
 export async function mergeConfig(
   type: IntegrationType,
   current: Config,
@@ -84,12 +84,12 @@ async function keep(
   if (spec.keeping !== 'secret_map') return sealText(String(value), spec.keeping, binding)
   const names = { ...(current as Record<string, KeptSecret> | undefined) }
   for (const [name, text] of Object.entries(value as Record<string, string | null>)) {
-    // HTTP knows no case in the name of a header.
+    // Header names are case-insensitive.
     for (const stored of Object.keys(names)) if (stored.toLowerCase() === name.toLowerCase()) delete names[stored]
     if (text !== null) names[name] = await sealText(text, 'secret', binding)
   }
   if (Object.keys(names).length > maxHeaders) {
-    const message = `must not hold more than ${maxHeaders} names, those that are stored among them`
+    const message = `must not hold more than ${maxHeaders} names, including the stored ones`
     throw invalidInput([{ path, code: 'too_big', message }])
   }
   return names
@@ -100,6 +100,6 @@ const maskFor = (keeping: FieldSpec['keeping']) =>
 
 async function sealText(text: string, keeping: FieldSpec['keeping'], binding: SecretBinding): Promise<KeptSecret> {
   const secret = new Secret(text)
-  const sealed = await seal(secret, binding, maskFor(keeping)(secret))
+  const sealed = await encrypt(secret, binding, maskFor(keeping)(secret))
   return { ...sealed, placeholder: looksLikePlaceholder(text) }
 }

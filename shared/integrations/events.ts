@@ -1,4 +1,4 @@
-/** Which events of the platform an integration is for. */
+/** The events that an integration receives. */
 import * as z from 'zod'
 import { auditActions } from '../audit/event.ts'
 import { lazy } from '../lazy.ts'
@@ -10,7 +10,7 @@ const known: readonly string[] = ['*', ...auditActions, ...[...resources].map((r
 const everything: readonly IntegrationType[] = ['webhook', 'datadog', 'opentelemetry', 'siem']
 const forPeople = ['billing.*', 'usage_limits.*', 'api_key.*']
 
-/** What an integration is for that names nothing: all events for machines, what people act on for people. */
+/** The default events of a type: all events for machines, actionable events for people. */
 export const defaultEventTypes = (type: IntegrationType): readonly string[] =>
   everything.includes(type) ? ['*'] : forPeople
 
@@ -27,7 +27,10 @@ export const eventTypesField = lazy(() =>
   listOf(z.string().max(100).refine(isKnown, 'must be an action of the audit trail, <resource>.* or *')),
 )
 
-/** Published clients name events of other parts of the platform as well; those are kept, and never come from here. */
+/**
+ * Published clients also name events of other parts of the platform. They are stored, but this service never sends
+ * them.
+ */
 export const anyEventTypesField = lazy(() =>
   listOf(z.string().regex(/^[A-Za-z0-9_.:*-]{1,100}$/, 'must be a name of letters, digits and . _ : * -')),
 )

@@ -1,4 +1,4 @@
-/** What a patch of an integration may hold: known members are applied, all others only named. */
+/** Patches of integrations: applies known members and only names the others. */
 import * as z from 'zod'
 import { faultsOf, parseOptions } from '../faults.ts'
 import { presentFields } from '../patch-fields.ts'
@@ -9,15 +9,15 @@ import { FlatFields, fromFlat } from './published.ts'
 import { furtherInput, type patchIntegrationBody } from './record.ts'
 import type { IntegrationType } from './types.ts'
 
-/** Of the name of a field that is only named. */
-const longestName = 200
+/** Maximum length of the name of an ignored field. */
+const maxNameLength = 200
 
 type Body = z.infer<ReturnType<typeof patchIntegrationBody>>
 
 /**
- * Parts a patch into what is applied and the names of what is not.
+ * Splits a patch into the fields to apply and the names of the others.
  *
- * @throws ProblemError `invalid_input` when a field of the configuration is of the wrong shape
+ * @throws ProblemError `invalid_input` when a field of the configuration has the wrong format
  */
 export function readPatch(type: IntegrationType, body: NameAndSwitch & { config?: unknown }) {
   const {
@@ -34,11 +34,11 @@ export function readPatch(type: IntegrationType, body: NameAndSwitch & { config?
   return {
     fields: {
       ...presentFields({ name, enabled, notify_on_deploy, notify_on_incident, notify_on_approval }),
-      // Null is what the type has by itself.
+      // Null restores the default of the type.
       ...(event_types === undefined ? {} : { event_types: event_types ?? undefined }),
     },
     config: parseConfig(type, known),
-    ignored_fields: [...Object.keys(rest), ...ignored].map((field) => field.slice(0, longestName)),
+    ignored_fields: [...Object.keys(rest), ...ignored].map((field) => field.slice(0, maxNameLength)),
   }
 }
 
@@ -53,6 +53,6 @@ function flatBody(type: IntegrationType, { name, enabled }: NameAndSwitch, flat:
     .object({ ...furtherInput(), event_types: anyEventTypesField().optional() })
     .safeParse(members, parseOptions)
   if (!further.success) throw invalidInput(faultsOf(further.error))
-  // A configuration of flat fields is made of this type's own.
+  // The flat fields of a type make a configuration of that type.
   return { name, enabled, ...further.data, ...(config ? { config: config as Record<string, unknown> } : {}) }
 }

@@ -1,14 +1,14 @@
-/** Values that stand for the real one in examples, which people paste and forget. */
+/** Placeholder values from examples, which people paste and forget to replace. */
 
 const words =
   /your[-_ ]?(?:api|key|token|secret|url|webhook)|change[-_ ]?me|placeholder|replace[-_ ]?(?:me|this)|\btodo\b|dummy|lorem/i
 const domains = /(?:^|[/@.])(?:example\.(?:com|org|net)|test\.invalid|localhost)(?:[/:]|$)/i
 
-/** Whether a value looks like one that was meant to be replaced. */
+/** Whether a value looks like a placeholder. */
 export const looksLikePlaceholder = (value: string): boolean =>
   isPlaceholder(value.replace(/%3C|%3E|%7B|%7D/gi, decoded))
 
-/** A URL is kept with its brackets percent-encoded. */
+/** Stored URLs have their brackets percent-encoded. */
 const decoded = (encoded: string): string => decodeURIComponent(encoded)
 
 const isPlaceholder = (value: string): boolean =>

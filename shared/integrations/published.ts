@@ -1,11 +1,11 @@
 /**
- * The flat fields of the published contract. Which field of a configuration one stands for depends on the type, which only
- * the stored integration says: a patch carries them as they came, and they are translated when it is known.
+ * The flat fields of the published contract. Their meaning depends on the type, which only the stored integration has.
+ * So a patch carries them unchanged until the type is known.
  */
 import { type InputFault, invalidInput } from '../problem.ts'
 import type { IntegrationType } from './types.ts'
 
-/** Flat fields as a published client sent them; our own face cannot make one. */
+/** Flat fields as a published client sent them. Requests in our own format cannot contain them. */
 export class FlatFields {
   readonly values: Readonly<Record<string, unknown>>
 
@@ -14,10 +14,10 @@ export class FlatFields {
   }
 }
 
-/** Members of an integration that each published type has. */
+/** Members that each published type has. */
 export const notices = ['notify_on_deploy', 'notify_on_incident', 'notify_on_approval'] as const
 
-/** By type, what each flat field is called in its configuration. */
+/** The name of each flat field in the configuration, by type. */
 export const flatNames: Partial<Record<IntegrationType, Readonly<Record<string, string>>>> = {
   slack: { webhook_url: 'webhook_url', slack_workspace_id: 'workspace_id', slack_channel_id: 'channel' },
   email: { email_recipients: 'recipients', email_from: 'reply_to' },
@@ -31,11 +31,11 @@ const listOf = (text: string): string[] =>
     .map((part) => part.trim())
     .filter((part) => part !== '')
 
-/** Flat fields whose text stands for a list. */
+/** Flat fields with a list as comma-separated text. */
 const lists: readonly string[] = ['email_recipients']
 
 /**
- * Flat fields as members of our own request.
+ * Translates flat fields into members of our own request format.
  *
  * @throws ProblemError `invalid_input` for a field that the type does not have
  */

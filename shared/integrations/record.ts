@@ -1,23 +1,23 @@
-/** Integrations: what is written, kept and shown of one, by the document of its type. */
+/** Integrations: the request fields, the record and its view, derived from the spec of the type. */
 import * as z from 'zod'
 import { nameField } from '../fields.ts'
 import { idSchema } from '../ids.ts'
 import { lazy } from '../lazy.ts'
-import type { SealedSecret } from '../secrets/kms.ts'
+import type { EncryptedSecret } from '../secrets/kms.ts'
 import { maskedEndpoint, Secret } from '../secrets/secret.ts'
 import type { StoredRecord } from '../storage/record.ts'
 import { defaultEventTypes, eventTypesField } from './events.ts'
 import { type FieldSpec, type IntegrationType, integrationTypeNames, specOf } from './types.ts'
 
-/** A sealed value, and whether it looked like a stand-in for a real one when it was written. */
-export type KeptSecret = SealedSecret & { placeholder: boolean }
+/** An encrypted value, and whether it looked like a placeholder when it was written. */
+export type KeptSecret = EncryptedSecret & { placeholder: boolean }
 export type KeptValue = unknown | KeptSecret | Record<string, KeptSecret>
 
-export interface Integration extends StoredRecord {
+export interface IntegrationRecord extends StoredRecord {
   type: IntegrationType
   enabled: boolean
   config: Record<string, KeptValue>
-  /** Absent: those of the type. */
+  /** Absent: the default of the type. */
   event_types?: readonly string[] | undefined
   notify_on_deploy?: boolean | null | undefined
   notify_on_incident?: boolean | null | undefined
@@ -25,10 +25,7 @@ export interface Integration extends StoredRecord {
 }
 
 const noticeField = lazy(() =>
-  z
-    .boolean()
-    .nullable()
-    .meta({ description: 'Kept for other services of the platform; does not filter what is sent.' }),
+  z.boolean().nullable().meta({ description: 'Stored for other services of the platform; does not filter events.' }),
 )
 const noticeFields = lazy(() => ({
   notify_on_deploy: noticeField(),
@@ -37,10 +34,10 @@ const noticeFields = lazy(() => ({
 }))
 const eventTypes = lazy(() =>
   eventTypesField().meta({
-    description: 'Which events it is for: actions of the audit trail, `<resource>.*` or `*`. Default: by type.',
+    description: 'Events that it receives: actions of the audit trail, `<resource>.*` or `*`. Default: by type.',
   }),
 )
-/** Members beside name, switch and configuration. */
+/** Members other than name, switch and configuration. */
 const furtherFields = lazy(() => ({
   event_types: eventTypes().nullable(),
   ...noticeFields(),
@@ -55,7 +52,7 @@ const mapFields = (type: IntegrationType, schemaOf: (spec: FieldSpec) => z.ZodTy
     ]),
   )
 
-/** The configuration of a type as written: any of its fields; null clears one. */
+/** The configuration of a type in a request: any of its fields; null clears one. */
 export const configInput = (type: IntegrationType) => z.strictObject(mapFields(type, ({ value }) => value()))
 
 const shownValue = ({ keeping, value }: FieldSpec): z.ZodType =>
@@ -65,16 +62,16 @@ const variants = <T extends z.ZodObject>(of: (type: IntegrationType) => T): [T, 
   // There is at least one type.
   integrationTypeNames.map(of) as [T, ...T[]]
 
-/** The body of a create: the type decides what `config` may hold. */
+/** The body of a create. `type` decides the fields of `config`. */
 export const createIntegrationBody = lazy(() =>
   z.discriminatedUnion(
     'type',
     variants((type) =>
       z
         .strictObject({
-          type: z.literal(type).meta({ description: 'What it integrates with, which decides what `config` may hold.' }),
+          type: z.literal(type).meta({ description: 'The type of integration; it decides the fields of `config`.' }),
           name: nameField(),
-          config: configInput(type).optional().meta({ description: 'Its configuration, which may be filled later.' }),
+          config: configInput(type).optional().meta({ description: 'The configuration; it can be completed later.' }),
           ...furtherInput(),
         })
         .meta({ id: `New${pascal(type)}` }),
@@ -83,7 +80,7 @@ export const createIntegrationBody = lazy(() =>
 )
 
 const applied = ['name', 'enabled', 'config', 'event_types', 'notify_on_*'] as const
-/** More unknown fields are no client's mistake. */
+/** A client with more unknown fields is not making a mistake. */
 const maxFields = 50
 const tooMany = `must not have more than ${maxFields} fields`
 const fits = (object: object) => Object.keys(object).length <= maxFields
@@ -110,9 +107,7 @@ const summaryFields = lazy(() => ({
   category: z.enum(['notification', 'data']),
   name: z.string(),
   enabled: z.boolean(),
-  config_valid: z
-    .boolean()
-    .meta({ description: 'Whether nothing is missing that the integration cannot work without.' }),
+  config_valid: z.boolean().meta({ description: 'Whether all required fields of the configuration are set.' }),
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),
 }))
@@ -156,28 +151,28 @@ export const patchedIntegrationSchema = lazy(() =>
   }),
 )
 
-/** A field of the configuration as shown: plain, or masked. */
+/** The view of a configuration field: plain or masked. */
 export function shownField(spec: FieldSpec, value: KeptValue): unknown {
   if (spec.keeping === 'plain') return value
-  // Rows of earlier versions hold an endpoint in plain.
+  // Rows of earlier versions hold endpoints as plain text.
   if (typeof value === 'string') return maskedEndpoint(new Secret(value))
   if (spec.keeping !== 'secret_map') return (value as KeptSecret).masked
   const names = Object.entries(value as Record<string, KeptSecret>).sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(names.map(([name, kept]) => [name, kept.masked]))
 }
 
-const shownConfig = ({ type, config }: Integration): Record<string, unknown> =>
+const shownConfig = ({ type, config }: IntegrationRecord): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(specOf(type).fields)
       .filter(([name]) => config[name] !== undefined)
       .map(([name, spec]) => [name, shownField(spec, config[name])]),
   )
 
-/** Whether nothing is missing that the integration cannot work without. */
-export const isComplete = ({ type, config }: Pick<Integration, 'type' | 'config'>): boolean =>
+/** Whether all required fields are set. */
+export const isComplete = ({ type, config }: Pick<IntegrationRecord, 'type' | 'config'>): boolean =>
   Object.entries(specOf(type).fields).every(([name, { need }]) => need !== 'required' || config[name] !== undefined)
 
-export const toSummary = (integration: Integration) => ({
+export const toSummary = (integration: IntegrationRecord) => ({
   id: integration.id,
   type: integration.type,
   category: specOf(integration.type).category,
@@ -188,22 +183,25 @@ export const toSummary = (integration: Integration) => ({
   updated_at: integration.updated_at,
 })
 
-/** Rows of earlier versions have none of these. */
-const furtherOf = (integration: Integration) => ({
+/** Rows of earlier versions lack these fields. */
+const furtherOf = (integration: IntegrationRecord) => ({
   event_types: [...(integration.event_types ?? defaultEventTypes(integration.type))],
   notify_on_deploy: integration.notify_on_deploy ?? null,
   notify_on_incident: integration.notify_on_incident ?? null,
   notify_on_approval: integration.notify_on_approval ?? null,
 })
 
-export const toIntegrationRecord = (integration: Integration) => ({
+/** An integration as it is served: secrets by their masks. */
+export type IntegrationView = ReturnType<typeof toIntegrationView>
+
+export const toIntegrationView = (integration: IntegrationRecord) => ({
   ...toSummary(integration),
   config: shownConfig(integration),
   ...furtherOf(integration),
 })
 
-/** What an event shows, by dotted field. */
-export const toAuditFields = (integration: Integration): Record<string, unknown> => ({
+/** The fields that an event shows, by dotted path. */
+export const toAuditFields = (integration: IntegrationRecord): Record<string, unknown> => ({
   type: integration.type,
   name: integration.name,
   enabled: integration.enabled,

@@ -1,6 +1,6 @@
 /**
- * The types of integrations, each as one document of its fields. Validation, the whitelist of a patch, masking, the
- * OpenAPI `oneOf` and the local check of a configuration all derive from it.
+ * The types of integrations, each as one spec of its fields. Validation, the allowed fields of a patch, masking, the
+ * OpenAPI `oneOf` and the configuration check all derive from it.
  */
 import * as z from 'zod'
 import { emailField } from '../email.ts'
@@ -10,21 +10,22 @@ import { isMask, maskMessage } from '../secrets/secret.ts'
 import * as vendors from './vendors.ts'
 
 /**
- * How a field is kept. `plain`: as it is. `secret`: sealed, read as its mask. `secret_url`: sealed, read as scheme, host
- * and mask. `endpoint`: the same, but shown whole where it has no room for a token. `secret_map`: names in plain, each value sealed.
+ * How a field is stored. `plain`: as it is. `secret`: encrypted, shown as its mask. `secret_url`: encrypted, shown as
+ * scheme, host and mask. `endpoint`: the same, but shown in full when it cannot contain a token. `secret_map`: plain
+ * names, each value encrypted.
  */
 type Keeping = 'plain' | 'secret' | 'secret_url' | 'endpoint' | 'secret_map'
 
 export interface FieldSpec {
   keeping: Keeping
-  /** The shape of a value as written. */
+  /** The schema of a value in a request. */
   value: () => z.ZodType
-  /** What the integration cannot work without, or works worse without. */
+  /** Whether the integration needs the field, or works better with it. */
   need?: 'required' | 'recommended'
   description: string
-  /** It names where the secrets of the integration go. */
+  /** The field is the destination of the integration's secrets. */
   destination?: true
-  /** Where to find the value, for a person whose value is missing. */
+  /** How to get the value, for a person who has not set it. */
   hint: string
 }
 
@@ -33,10 +34,10 @@ export interface IntegrationSpec {
   fields: Readonly<Record<string, FieldSpec>>
 }
 
-/** A secret as written, which is never the mask of a read; that is told before anything about its shape. */
+/** A secret in a request. The check for a mask comes before any other check. */
 const secretText = () => z.string().refine((text) => !isMask(text), { error: maskMessage, abort: true })
 
-/** KMS seals no more in one piece. */
+/** KMS encrypts at most this much in one call. */
 const maxSecretBytes = 4096
 
 const url = (rule: (url: URL) => boolean, message: string, schemes: readonly ('https' | 'http')[] = ['https']) =>
@@ -47,12 +48,12 @@ const url = (rule: (url: URL) => boolean, message: string, schemes: readonly ('h
 const isUnder = (host: string, domains: readonly string[]): boolean =>
   domains.some((domain) => host === domain || host.endsWith(`.${domain}`))
 
-/** RFC 9110 field names; those that the sender itself must set are not for an integration to choose. */
+/** RFC 9110 field names, except those that the sender sets itself. */
 const headerName = lazy(() =>
   z
     .string()
     .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, 'must be a header name: letters, digits and - without spaces')
-    .refine((name) => !reservedHeaders.has(name.toLowerCase()), 'is set by the sender and cannot be chosen'),
+    .refine((name) => !reservedHeaders.has(name.toLowerCase()), 'is set by the sender; choose another name'),
 )
 const reservedHeaders = new Set([
   ...['connection', 'content-encoding', 'content-length', 'content-type', 'expect', 'host', 'keep-alive'],
@@ -71,10 +72,10 @@ const headers: FieldSpec = {
       .refine((map) => Object.keys(map).length <= maxHeaders, `must not hold more than ${maxHeaders} headers`)
       .refine(
         (map) => new Set(Object.keys(map).map((name) => name.toLowerCase())).size === Object.keys(map).length,
-        'must not name a header twice, whatever the case',
+        'must not name a header twice (names are case-insensitive)',
       )
       .meta({ maxProperties: maxHeaders }),
-  description: `At most ${maxHeaders} headers sent along; their values are secret. A null value takes a header away.`,
+  description: `At most ${maxHeaders} extra headers; their values are secret. A null value removes a header.`,
   hint: 'add the headers that the receiver asks for',
 }
 
@@ -103,7 +104,7 @@ export const integrationTypes = {
       workspace_id: {
         keeping: 'plain',
         value: () => z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be the id of a workspace, like T0123456789'),
-        description: 'Id of the Slack workspace, for people; kept, and not used in delivery.',
+        description: 'Id of the Slack workspace, for people; stored, but not used in delivery.',
         hint: 'copy the id of the workspace, which begins with T',
       },
     },
@@ -208,7 +209,7 @@ export const integrationTypes = {
         keeping: 'secret',
         value: () => secretText().min(16).max(1024).meta({ pattern: '^[^…]+$' }),
         need: 'recommended',
-        description: 'At least 16 characters; signs each delivery so that the receiver can tell it from a forgery.',
+        description: 'At least 16 characters; signs each delivery, so that the receiver can detect forgeries.',
         hint: 'set at least 16 random characters, and verify the signature in the receiver',
       },
       headers,

@@ -1,6 +1,6 @@
 /**
- * What vendors publish about where their accounts live. Each list names its source; checked 2026-11. To renew one, read
- * the source and change the list here.
+ * Regions and hosts that vendors publish. Each list names its source; checked 2026-11. To update a list, read its
+ * source.
  */
 
 /** https://docs.datadoghq.com/getting_started/site/ */

@@ -1,15 +1,16 @@
 /**
- * What the audit trail of an org tells of what an operator does to people in the user pool. Who they are, the pool knows; a row
- * says only that the trail has told of them, so that it tells once that somebody was added, however often it is tried.
+ * Audit events of operator commands on people in the user pool. The pool stores the people. A row only marks that the
+ * trail has recorded a member, so that repeated commands record the addition once.
  */
 import { createdFields } from '../audit/event.ts'
 import type { Role } from '../auth/scopes.ts'
-import { type Change, commit } from '../storage/commit.ts'
-import { insert, orgPartition } from '../table/table.ts'
-import { circumstances, type Maker } from './orgs.ts'
+import { commit, type Mutation } from '../storage/commit.ts'
+import { orgPartition } from '../table/rows.ts'
+import { insert } from '../table/writes.ts'
+import { type Maker, requestContext } from './orgs.ts'
 
 export interface Member {
-  /** The `sub` of their tokens, by which the trail names them as an actor too. */
+  /** The `sub` of their tokens; the trail also uses it as the actor id. */
   sub: string
   email: string
   role: Role
@@ -17,41 +18,41 @@ export interface Member {
 
 class AlreadyTold extends Error {}
 
-/**
- * Tells that a member was given a first password: that they were added, or, of somebody whom the trail has told of, that
- * the password was made anew.
- */
+/** Records that a member got a first password. For a member whom the trail already has, records a renewed password. */
 export async function tellFirstPassword(orgId: string, member: Member, maker: Maker): Promise<void> {
   const now = new Date()
-  const where = circumstances(orgId, maker, now)
+  const context = requestContext(orgId, maker, now)
   try {
-    await commit(memberAdded(orgId, member, now), where, maker.deadline)
+    await commit(memberAdded(orgId, member, now), context, maker.deadline)
   } catch (error) {
     if (!(error instanceof AlreadyTold)) throw error
-    await commit(withoutChanges('member.password_renewed', member), where, maker.deadline)
+    await commit(withoutChanges('member.password_renewed', member), context, maker.deadline)
   }
 }
 
-/** Records that an operator removed a member's authenticator, so that a password alone signs in until the next enrolment. */
+/**
+ * Records that an operator removed a member's authenticator. The member then signs in with a password alone until the
+ * next enrolment.
+ */
 export async function tellAuthenticatorRemoved(orgId: string, member: Member, maker: Maker): Promise<void> {
   await commit(
     withoutChanges('member.authenticator_removed', member),
-    circumstances(orgId, maker, new Date()),
+    requestContext(orgId, maker, new Date()),
     maker.deadline,
   )
 }
 
-const resourceOf = ({ sub, email }: Member): Change['resource'] => ({ type: 'member', id: sub, name: email })
+const resourceOf = ({ sub, email }: Member): Mutation['resource'] => ({ type: 'member', id: sub, name: email })
 
-const memberAdded = (orgId: string, member: Member, now: Date): Change => ({
+const memberAdded = (orgId: string, member: Member, now: Date): Mutation => ({
   action: 'member.added',
   resource: resourceOf(member),
   result: 'success',
-  changes: createdFields(member, ['email', 'role']),
+  diff: createdFields(member, ['email', 'role']),
   writes: [
     insert(
       { pk: orgPartition(orgId), sk: `MEMBER#${member.sub}`, added_at: now.toISOString() },
-      () => new AlreadyTold('the trail has told that this member was added'),
+      () => new AlreadyTold('the trail has already recorded this member'),
     ),
   ],
 })
@@ -59,10 +60,10 @@ const memberAdded = (orgId: string, member: Member, now: Date): Change => ({
 const withoutChanges = (
   action: 'member.password_renewed' | 'member.authenticator_removed',
   member: Member,
-): Change => ({
+): Mutation => ({
   action,
   resource: resourceOf(member),
   result: 'success',
-  changes: [],
+  diff: [],
   writes: [],
 })

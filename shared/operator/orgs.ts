@@ -1,77 +1,80 @@
 /** Creates organizations and their first keys, for the operator of a stage. */
-import { issueKey, keyCreated } from '../api-keys/entity.ts'
+import { issueKey, keyCreated } from '../api-keys/issue.ts'
 import { countIssued } from '../api-keys/limit.ts'
 import { type Actor, createdFields } from '../audit/event.ts'
 import { templateScopes } from '../auth/scopes.ts'
-import { overrideChanged, readBilling } from '../billing/entity.ts'
 import type { PlanCode } from '../billing/plans.ts'
+import { readBilling } from '../billing/rows.ts'
+import { overrideChanged } from '../billing/set-override.ts'
 import { newId } from '../ids.ts'
 import type { Org } from '../orgs/record.ts'
 import { ProblemError } from '../problem.ts'
-import { type Change, commit } from '../storage/commit.ts'
-import { getRow, insert, orgPartition } from '../table/table.ts'
+import { commit, type Mutation } from '../storage/commit.ts'
+import { getRow } from '../table/read.ts'
+import { fromRow, orgPartition } from '../table/rows.ts'
+import { insert } from '../table/writes.ts'
 
 const systemActor = (id: string): Actor => ({ type: 'system', id })
 
-/** Who makes an org or a key that no caller asked for, and how long it may take. */
+/** The operator command that creates an org or a key, and its deadline. */
 export interface Maker {
-  /** What made it, as the audit trail names it: `bootstrap`. */
+  /** The command, as the audit trail names it: `bootstrap`. */
   name: string
   requestId: string
   deadline: Date
 }
 
-/** The row that claims a name, so that making the same org twice is noticed. */
+/** The row that reserves a name, so that a second org with the name is refused. */
 const nameKey = (name: string) => ({ pk: `ORGNAME#${name.toLowerCase()}`, sk: 'ORGNAME' })
 
-/** The org that has this name, whatever its case. */
+/** The org with this name; case-insensitive. */
 export const findOrgIdByName = async (name: string): Promise<string | undefined> =>
-  (await getRow(nameKey(name)))?.org_id as string | undefined
+  fromRow<{ org_id: string }>(await getRow(nameKey(name)))?.org_id
 
 /**
- * Writes a new org.
+ * Creates an org.
  *
- * @throws ProblemError `conflict` when there is one of that name
+ * @throws ProblemError `conflict` when the name is taken
  */
 export async function createOrg(named: Pick<Org, 'name' | 'owner_email'>, maker: Maker): Promise<Org> {
   const now = new Date()
   const org: Org = { id: newId('org'), ...named, created_at: now.toISOString() }
-  const change: Change = {
+  const mutation: Mutation = {
     action: 'organization.created',
     resource: { type: 'organization', id: org.id, name: org.name },
     result: 'success',
-    changes: createdFields(org, ['name', 'owner_email']),
+    diff: createdFields(org, ['name', 'owner_email']),
     writes: [
       insert({ pk: orgPartition(org.id), sk: 'ORG', ...org }),
       insert({ ...nameKey(org.name), org_id: org.id }, () => nameTaken(org.name)),
     ],
   }
-  await commit(change, circumstances(org.id, maker, now), maker.deadline)
+  await commit(mutation, requestContext(org.id, maker, now), maker.deadline)
   return org
 }
 
-const nameTaken = (name: string) => new ProblemError('conflict', `An organization named ${name} exists already.`)
+const nameTaken = (name: string) => new ProblemError('conflict', `An organization named ${name} already exists.`)
 
-/** Issues an org key with the scopes of a template, and hands back its raw value. */
+/** Issues an org key with the scopes of a template, and returns its raw value. */
 export async function createOrgKey(orgId: string, name: string, template: string, maker: Maker): Promise<string> {
   const now = new Date()
   const definition = { name, key_type: 'org', environment: 'live', scopes: templateScopes(template) } as const
   const issued = issueKey(definition, systemActor(maker.name), now)
   const count = await countIssued(orgId, now)
-  await commit(keyCreated(orgId, issued, count), circumstances(orgId, maker, now), maker.deadline)
+  await commit(keyCreated(orgId, issued, count), requestContext(orgId, maker, now), maker.deadline)
   return issued.rawKey
 }
 
-/** Puts an org on a plan until further notice, whatever it pays: for plans that are sold by contract, and for trying. */
+/** Overrides the plan of an org without an end. For plans sold by contract, and for trials. */
 export async function setPlan(orgId: string, plan: PlanCode, maker: Maker, reason = maker.name): Promise<void> {
   const now = new Date()
   const override = { plan, reason, expires_at: null, set_at: now.toISOString(), set_by: maker.name }
-  const change = overrideChanged(orgId, await readBilling(orgId), override, now)
-  if (change.changes.length > 0) await commit(change, circumstances(orgId, maker, now), maker.deadline)
+  const mutation = overrideChanged(orgId, await readBilling(orgId), override, now)
+  if (mutation.diff.length > 0) await commit(mutation, requestContext(orgId, maker, now), maker.deadline)
 }
 
-/** The circumstances of a change that no caller asked for. */
-export const circumstances = (orgId: string, { name, requestId }: Maker, now: Date) => ({
+/** The request context of a change that an operator command makes, not a caller. */
+export const requestContext = (orgId: string, { name, requestId }: Maker, now: Date) => ({
   orgId,
   actor: systemActor(name),
   now,

@@ -1,7 +1,7 @@
-/** The sign-in settings of an org in the table, and which providers the server itself has. */
+/** The sign-in settings of an org in the table, and the providers that the server has. */
 import { environment } from '../runtime/environment.ts'
 import type { SecretBinding } from '../secrets/kms.ts'
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import { type DocumentKind, documentChanged, readDocument, type Versioned } from '../storage/document.ts'
 import { defaultOrgAuth, type OrgAuth, type SignInProvider, signInProviders } from './record.ts'
 
@@ -14,8 +14,8 @@ const kind: DocumentKind<OrgAuth> = {
 
 export const readOrgAuth = (orgId: string): Promise<Versioned<OrgAuth>> => readDocument(kind, orgId)
 
-/** What an event shows of a secret: its mask, and a new one even where the mask is the same. */
-export const orgAuthUpdated = (orgId: string, before: Versioned<OrgAuth>, after: OrgAuth): Change =>
+/** Shows the secret as its mask. A new secret is a change even if its mask is the same. */
+export const orgAuthUpdated = (orgId: string, before: Versioned<OrgAuth>, after: OrgAuth): Mutation =>
   documentChanged(kind, orgId, before, after, (auth) => ({
     ...auth,
     sso_client_secret: auth.sso_client_secret?.masked ?? null,

@@ -1,8 +1,8 @@
-/** The mode of sign-in where it is changed together with the settings of the organization. */
+/** Changes of the sign-in mode that come with a change of the organization's settings. */
 import type { Caller } from '../auth/caller.ts'
 import { missingScopes } from '../auth/scopes.ts'
 import { invalidInput, ProblemError } from '../problem.ts'
-import type { Change } from '../storage/commit.ts'
+import type { Mutation } from '../storage/commit.ts'
 import type { Versioned } from '../storage/document.ts'
 import { configuredProviders, orgAuthUpdated } from './entity.ts'
 import { incoherences, type OrgAuth, requireWayIn } from './record.ts'
@@ -10,23 +10,23 @@ import { incoherences, type OrgAuth, requireWayIn } from './record.ts'
 export type Identity = Partial<Pick<OrgAuth, 'primary_identity_mode' | 'passkeys_enabled'>>
 
 /**
- * The sign-in settings with another mode, by their own rules and with their own scope.
+ * The sign-in settings with another mode, under their own rules and scope.
  *
- * @throws ProblemError `forbidden` without `auth:write`, `invalid_input` for what does not hold together
+ * @throws ProblemError `forbidden` without `auth:write`, `invalid_input` for inconsistent settings
  */
 export function identityChanged(
   { orgId, scopes }: Caller,
   before: Versioned<OrgAuth>,
   identity: Identity | undefined,
-): { change: Change | undefined; after: OrgAuth } {
-  if (identity === undefined) return { change: undefined, after: before.value }
+): { mutation: Mutation | undefined; after: OrgAuth } {
+  if (identity === undefined) return { mutation: undefined, after: before.value }
   if (missingScopes(['auth:write'], scopes).length > 0)
-    throw new ProblemError('forbidden', 'Changing how people sign in needs the scope auth:write.', {
+    throw new ProblemError('forbidden', 'You need the scope auth:write to change how people sign in.', {
       published: 'insufficient_scope',
     })
   const after = { ...before.value, ...identity }
   requireWayIn(after)
   const faults = incoherences(after, configuredProviders())
   if (faults.length > 0) throw invalidInput(faults)
-  return { change: orgAuthUpdated(orgId, before, after), after }
+  return { mutation: orgAuthUpdated(orgId, before, after), after }
 }

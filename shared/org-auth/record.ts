@@ -1,18 +1,18 @@
-/** How people of an org sign in: SSO, SCIM, the primary mode; and what must hold together. */
+/** The sign-in settings of an org (SSO, SCIM, primary mode) and their consistency rules. */
 import * as z from 'zod'
 import { nameField } from '../fields.ts'
 import { lazy } from '../lazy.ts'
 import { writtenUrlField } from '../outbound/written-url.ts'
 import { type InputFault, invalidInput, ProblemError } from '../problem.ts'
 import { secretNeeded } from '../secrets/destination.ts'
-import type { SealedSecret } from '../secrets/kms.ts'
+import type { EncryptedSecret } from '../secrets/kms.ts'
 import { secretField } from '../secrets/secret.ts'
 
-/** The providers that a server can be configured with; an org cannot. */
+/** Providers that only the server can be configured with, not an org. */
 export const signInProviders = ['google', 'apple', 'github'] as const
 export type SignInProvider = (typeof signInProviders)[number]
 
-/** VSCHAR of RFC 6749, appendix A.1, which client ids and secrets consist of. */
+/** VSCHAR of RFC 6749, appendix A.1: the characters of client ids and secrets. */
 const vschar = /^[\x20-\x7e]+$/
 const notVschar = 'must be printable ASCII (RFC 6749, appendix A)'
 
@@ -23,7 +23,7 @@ const labelField = lazy(() => nameField(255).nullable())
 
 const settingFields = lazy(() => ({
   sso_enabled: z.boolean().meta({ description: 'People can sign in through SSO; needs plan team.' }),
-  sso_protocol: z.enum(['saml', 'oidc']).nullable().meta({ description: 'What SSO speaks; null: not chosen.' }),
+  sso_protocol: z.enum(['saml', 'oidc']).nullable().meta({ description: 'The protocol of SSO; null: not chosen.' }),
   sso_metadata_url: writtenUrlField().nullable().meta({ description: 'https; the identity provider’s SAML metadata.' }),
   sso_issuer: writtenUrlField()
     .refine((url) => !/[?#]/.test(url), 'must not hold a query or a fragment (OIDC Discovery, section 3)')
@@ -37,20 +37,20 @@ const settingFields = lazy(() => ({
     .nullable()
     .meta({ description: 'Id of this platform at the OIDC issuer; null: none.' }),
   sso_enforced: z.boolean().meta({ description: 'People can sign in through SSO only.' }),
-  sso_default_role: z.enum(['admin', 'member']).meta({ description: 'Role of people who come through SSO first.' }),
+  sso_default_role: z.enum(['admin', 'member']).meta({ description: 'Role of people who first sign in through SSO.' }),
   scim_enabled: z.boolean().meta({ description: 'People are provisioned through SCIM; needs plan enterprise.' }),
   primary_identity_mode: identityModeField().meta({
-    description: 'How people sign in first of all; `sso` needs `sso_enabled`, and so each other its own switch.',
+    description: 'Primary way to sign in; each mode needs its own switch, for example `sso` needs `sso_enabled`.',
   }),
   email_password_enabled: z.boolean().meta({ description: 'People can sign in with e-mail and password.' }),
   passkeys_enabled: z.boolean().meta({ description: 'People can sign in with a passkey.' }),
-  sso_provider: labelField().meta({ description: 'What the identity provider is called, for people; null: not told.' }),
+  sso_provider: labelField().meta({ description: 'Name of the identity provider, for people; null: not set.' }),
   sso_domain: labelField().meta({
-    description: 'Domain whose people come through SSO; kept, not checked; null: none.',
+    description: 'Domain of the people who use SSO; stored, not checked; null: none.',
   }),
 }))
 
-/** The fields that a patch may hold. */
+/** The fields of a patch. */
 export const orgAuthPatchFields = lazy(() => ({
   ...settingFields(),
   sso_client_secret: secretField(
@@ -61,7 +61,7 @@ export const orgAuthPatchFields = lazy(() => ({
       .regex(/^[\x20-\x7e\u2026]+$/, notVschar),
   )
     .nullable()
-    .meta({ description: 'Written, never read back.' }),
+    .meta({ description: 'Write-only.' }),
 }))
 
 export const orgAuthSchema = lazy(() =>
@@ -81,8 +81,8 @@ export const orgAuthSchema = lazy(() =>
 
 type Settings = z.infer<z.ZodObject<ReturnType<typeof settingFields>>>
 
-/** As stored: the client secret is sealed. */
-export type OrgAuth = Settings & { sso_client_secret: SealedSecret | null }
+/** As stored: the client secret is encrypted. */
+export type OrgAuth = Settings & { sso_client_secret: EncryptedSecret | null }
 
 export const defaultOrgAuth: OrgAuth = {
   sso_enabled: false,
@@ -101,8 +101,8 @@ export const defaultOrgAuth: OrgAuth = {
   sso_domain: null,
 }
 
-/** What is shown: everything, the secret as its mask, and which providers the server has. */
-export const toAuthRecord = (auth: OrgAuth, providers: readonly SignInProvider[]) => ({
+/** The view: all settings, the secret as its mask, and the providers of the server. */
+export const toOrgAuthView = (auth: OrgAuth, providers: readonly SignInProvider[]) => ({
   google_enabled: providers.includes('google'),
   apple_enabled: providers.includes('apple'),
   github_enabled: providers.includes('github'),
@@ -110,14 +110,14 @@ export const toAuthRecord = (auth: OrgAuth, providers: readonly SignInProvider[]
   sso_client_secret: auth.sso_client_secret?.masked ?? null,
 })
 
-/** Which secret is stored: its mask, all that is shown of it, can be that of another. */
+/** Identifies the stored secret for the ETag: two secrets can have the same mask. */
 export const unseenOf = ({ sso_client_secret: sealed }: OrgAuth): string | undefined =>
   sealed ? Buffer.from(sealed.ciphertext).toString('base64') : undefined
 
-/** As it would be stored, its client secret maybe not sealed yet. */
+/** The settings after a patch. The client secret may not be encrypted yet. */
 type WantedAuth = Settings & { sso_client_secret: object | null }
 
-/** Where the whole does not hold together; each fault names the field that would mend it. */
+/** The inconsistencies of the settings. Each fault names a field that can fix it. */
 export function incoherences(auth: WantedAuth, providers: readonly SignInProvider[]): InputFault[] {
   const faults: InputFault[] = []
   const need = (field: keyof WantedAuth, unless: boolean, message: string) => {
@@ -150,7 +150,7 @@ export function incoherences(auth: WantedAuth, providers: readonly SignInProvide
   need(
     'primary_identity_mode',
     mode !== 'oauth' || providers.length > 0,
-    'cannot be oauth: this server has no such provider',
+    'cannot be oauth: this server has no OAuth provider',
   )
   return faults
 }
@@ -163,7 +163,7 @@ export function incoherences(auth: WantedAuth, providers: readonly SignInProvide
  */
 export function requireWayIn(auth: Settings): void {
   if (auth.email_password_enabled || auth.passkeys_enabled || auth.sso_enabled) return
-  const message = 'is the last way to sign in; switch passkeys_enabled or sso_enabled on first'
+  const message = 'is the last way to sign in; enable passkeys_enabled or sso_enabled first'
   const errors = [{ path: 'email_password_enabled', code: 'last_auth_method', message }]
   throw new ProblemError('invalid_input', `email_password_enabled ${message}`, {
     errors,
@@ -172,7 +172,7 @@ export function requireWayIn(auth: Settings): void {
 }
 
 /**
- * A patch that names another identity provider brings the client secret again.
+ * A patch that names another identity provider must send the client secret again.
  *
  * @throws ProblemError `invalid_input`
  */
@@ -184,10 +184,10 @@ export function requireSecretAgain(before: OrgAuth, wanted: Settings, secret: un
   if (moved) throw invalidInput([secretNeeded('sso_client_secret', moved)])
 }
 
-/** What a change switches on that not every plan has, by field. What is on already stays on after a downgrade. */
+/** The features of higher plans that a change enables, by field. Enabled features stay on after a downgrade. */
 export const featuresSwitchedOn = (before: Settings, after: Settings): Record<string, 'sso' | 'scim'> => ({
   ...(after.sso_enabled && !before.sso_enabled ? { sso_enabled: 'sso' } : {}),
   ...(after.scim_enabled && !before.scim_enabled ? { scim_enabled: 'scim' } : {}),
 })
 
-export type ShownAuth = z.infer<ReturnType<typeof orgAuthSchema>>
+export type OrgAuthView = z.infer<ReturnType<typeof orgAuthSchema>>

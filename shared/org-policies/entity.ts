@@ -1,8 +1,8 @@
 /** The policies of an org in the table. */
 import type { DocumentKind } from '../storage/document.ts'
-import { defaultOrgPolicies, type StoredOrgPolicies } from './record.ts'
+import { defaultOrgPolicies, type OrgPoliciesRecord } from './record.ts'
 
-export const orgPolicies: DocumentKind<StoredOrgPolicies> = {
+export const orgPolicies: DocumentKind<OrgPoliciesRecord> = {
   sortKey: 'POLICIES',
   resource: 'org_policies',
   updated: 'org_policies.updated',

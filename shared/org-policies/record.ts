@@ -15,14 +15,14 @@ export const privacyModes = ['standard', 'strict', 'zero_retention'] as const
 
 const servingPolicyField = lazy(() =>
   z.enum(servingPolicies).meta({
-    description: 'Where inference is served: on the organization’s own runtimes, in the cloud, or in which order.',
+    description: 'Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.',
   }),
 )
 
 const maxOptionsBytes = 8 * 1024
 const maxOptionsDepth = 16
 
-/** Checked level by level: a body can nest deeper than a stack is high. */
+/** Checks level by level, without recursion: a body can nest deeper than the stack. */
 function isNestedDeeperThan(root: object, maxDepth: number): boolean {
   let level: unknown[] = [root]
   for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
@@ -31,7 +31,7 @@ function isNestedDeeperThan(root: object, maxDepth: number): boolean {
   return level.some((value) => typeof value === 'object' && value !== null)
 }
 
-/** The text is canonical JSON, so that the same options are the same text. */
+/** Canonical JSON: equal options have equal texts. */
 const toText = (options: object): string => canonicalize(options) ?? '{}'
 
 const optionsField = lazy(() =>
@@ -39,7 +39,7 @@ const optionsField = lazy(() =>
     .record(z.string(), z.unknown())
     .superRefine((options, { addIssue }) => {
       const refuse = (message: string, path: string[] = []) => addIssue({ code: 'custom', message, path })
-      if (Object.hasOwn(options, 'policy')) refuse('is serving_policy itself, and no option of it', ['policy'])
+      if (Object.hasOwn(options, 'policy')) refuse('is not an option; set serving_policy instead', ['policy'])
       if (isNestedDeeperThan(options, maxOptionsDepth)) return refuse(`must nest at most ${maxOptionsDepth} deep`)
       if (Buffer.byteLength(toText(options)) > maxOptionsBytes) refuse(`must have at most ${maxOptionsBytes} bytes`)
     })
@@ -49,7 +49,7 @@ const optionsField = lazy(() =>
     }),
 )
 
-/** The fields of a patch. They parse to what is stored. */
+/** The fields of a patch. They parse to the stored form. */
 export const orgPoliciesFields = lazy(() => ({
   serving_policy: servingPolicyField(),
   serving_policy_options: optionsField(),
@@ -63,19 +63,22 @@ export const orgPoliciesSchema = lazy(() =>
     .meta({ id: 'OrgPolicies', description: 'Serving and data-handling policies of an organization.' }),
 )
 
-export type OrgPolicies = z.infer<ReturnType<typeof orgPoliciesSchema>>
+export type OrgPoliciesView = z.infer<ReturnType<typeof orgPoliciesSchema>>
 
-/** The options lie as JSON text: DynamoDB has other bounds of numbers than JSON, and no order of members. */
-export type StoredOrgPolicies = Omit<OrgPolicies, 'serving_policy_options'> & { serving_policy_options: string }
+/** Options are stored as JSON text: DynamoDB has other number limits and does not keep the order of members. */
+export type OrgPoliciesRecord = Omit<OrgPoliciesView, 'serving_policy_options'> & { serving_policy_options: string }
 
-export const defaultOrgPolicies: StoredOrgPolicies = {
+export const defaultOrgPolicies: OrgPoliciesRecord = {
   serving_policy: 'auto',
   serving_policy_options: '{}',
   telemetry_enabled: true,
   privacy_mode: 'standard',
 }
 
-export const toOrgPolicies = ({ serving_policy_options: text, ...policies }: StoredOrgPolicies): OrgPolicies => ({
+export const toOrgPoliciesView = ({
+  serving_policy_options: text,
+  ...policies
+}: OrgPoliciesRecord): OrgPoliciesView => ({
   serving_policy: policies.serving_policy,
   serving_policy_options: JSON.parse(text),
   telemetry_enabled: policies.telemetry_enabled,

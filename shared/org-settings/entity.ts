@@ -1,17 +1,19 @@
-/** The settings row of an org: made with its defaults on the first read, changed by version. */
+/** The settings row of an org: created with defaults on the first read, changed by version. */
 import { bornAt } from '../ids.ts'
 import type { OrgAuth } from '../org-auth/record.ts'
-import { type Change, StaleReadError } from '../storage/commit.ts'
+import { type Mutation, StaleReadError } from '../storage/commit.ts'
 import {
   type DocumentKind,
   documentChanged,
   documentKey,
-  fromRow,
+  documentOf,
   type Versioned,
   writeDocument,
 } from '../storage/document.ts'
-import { getRow, insert } from '../table/table.ts'
-import { defaultOrgSettings, type OrgSettings, type ShownOrgSettings } from './record.ts'
+import { getRow } from '../table/read.ts'
+import { fromRow } from '../table/rows.ts'
+import { insert } from '../table/writes.ts'
+import { defaultOrgSettings, type OrgSettings, type OrgSettingsView } from './record.ts'
 
 const kind: DocumentKind<OrgSettings> = {
   sortKey: 'SETTINGS',
@@ -25,41 +27,43 @@ interface Times {
   updated_at: string
 }
 
-/** The settings with their times of creation and change; undefined before the first read writes the defaults. */
-export type StoredOrgSettings = Versioned<OrgSettings> & { times: Times | undefined }
+/** The settings with their times; undefined until the first read writes the defaults. */
+export type OrgSettingsRecord = Versioned<OrgSettings> & { times: Times | undefined }
 
-export async function readOrgSettings(orgId: string): Promise<StoredOrgSettings> {
+export async function readOrgSettings(orgId: string): Promise<OrgSettingsRecord> {
   const row = await getRow(documentKey(kind, orgId))
-  const stored = fromRow(kind, row)
+  const stored = documentOf(kind, row)
   if (!row) return { ...stored, times: undefined }
-  // Rows of earlier versions have no times: their organization is as old as its id.
-  const { created_at = bornAt(orgId), updated_at = created_at } = row as Partial<Times>
+  // Rows of earlier versions have no times. The id gives the time at which the organization was created.
+  const { created_at = bornAt(orgId), updated_at = created_at } = fromRow<Partial<Times>>(row)
   return { ...stored, times: { created_at, updated_at } }
 }
 
-const timesFrom = ({ times }: StoredOrgSettings, now: Date): Times => ({
+const timesFrom = ({ times }: OrgSettingsRecord, now: Date): Times => ({
   created_at: times?.created_at ?? now.toISOString(),
   updated_at: now.toISOString(),
 })
 
-/** The settings as they are shown, with the mode of sign-in, which is changed elsewhere. */
-export const toShown = (
-  settings: StoredOrgSettings,
+/** The view of the settings. It includes the sign-in mode, which the sign-in settings store. */
+export const toOrgSettingsView = (
+  settings: OrgSettingsRecord,
   { primary_identity_mode }: Pick<OrgAuth, 'primary_identity_mode'>,
   now: Date,
-): ShownOrgSettings => ({
+): OrgSettingsView => ({
   ...settings.value,
   primary_identity_mode,
   ...(settings.times ?? timesFrom(settings, now)),
 })
 
-/** The change that writes the defaults of an org that has no settings yet; of two, the second reads again. */
-export const orgSettingsInitialized = (orgId: string, now: Date): Change => ({
+/**
+ * The change that writes the defaults of an org without settings. Of two concurrent changes, the second reads again.
+ */
+export const orgSettingsInitialized = (orgId: string, now: Date): Mutation => ({
   action: 'org_settings.initialized',
   actor: { type: 'system', id: 'settings' },
   resource: { type: 'org_settings', id: orgId },
   result: 'success',
-  changes: [],
+  diff: [],
   writes: [
     insert(
       {
@@ -71,14 +75,14 @@ export const orgSettingsInitialized = (orgId: string, now: Date): Change => ({
   ],
 })
 
-/** The change from `before` to `after`, and what is stored then. Events from it on are kept as long as `after` says. */
-export function orgSettingsUpdated(orgId: string, before: StoredOrgSettings, value: OrgSettings, now: Date) {
+/** The change from `before` to `after`, and the stored result. `after` sets the retention of this and later events. */
+export function orgSettingsUpdated(orgId: string, before: OrgSettingsRecord, value: OrgSettings, now: Date) {
   const times = timesFrom(before, now)
-  const change: Change = {
+  const mutation: Mutation = {
     ...documentChanged(kind, orgId, before, value),
     writes: [writeDocument(kind, orgId, value, before.version, { ...times })],
     auditRetentionDays: value.audit_retention_days,
   }
-  const after: StoredOrgSettings = change.changes.length === 0 ? before : { value, version: before.version + 1, times }
-  return { change, after }
+  const after: OrgSettingsRecord = mutation.diff.length === 0 ? before : { value, version: before.version + 1, times }
+  return { mutation, after }
 }

@@ -1,4 +1,4 @@
-/** The governance settings of an org: fields, defaults, and the floor that HIPAA mode puts under them. */
+/** The governance settings of an org: fields, defaults, and the minimum that HIPAA mode requires. */
 import { isIP } from 'node:net'
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
@@ -7,53 +7,51 @@ import { type InputFault, invalidInput } from '../problem.ts'
 
 const cidrField = lazy(() => z.union([z.cidrv4(), z.cidrv6()], { error: ({ input }) => cidrFault(input) }))
 
-/** An address alone is a range of one, which its prefix says. */
+/** A single address needs a prefix too. */
 function cidrFault(input: unknown): string {
   const version = typeof input === 'string' ? isIP(input) : 0
-  const mend = version === 0 ? '' : `; for this one address write ${input}/${version === 4 ? 32 : 128}`
-  return `must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32${mend}`
+  const hint = version === 0 ? '' : `; for this one address write ${input}/${version === 4 ? 32 : 128}`
+  return `must be a range of addresses in CIDR notation, like 203.0.113.0/24 or 2001:db8::/32${hint}`
 }
 
-/** The fields as they are written; a read has all of them. */
+/** The fields of a request. A view has all of them. */
 export const orgSettingsFields = lazy(() => ({
   audit_retention_days: z.int().min(30).max(3650).meta({ description: 'Days that audit events are kept.' }),
-  require_mfa_for_admin: z
-    .boolean()
-    .meta({ description: 'Owners and admins must have signed in with a second factor.' }),
-  mfa_required: z.boolean().meta({ description: 'Everybody must have signed in with a second factor.' }),
-  require_admin_approval: z
-    .boolean()
-    .meta({ description: 'Changes on the platform need the approval of an admin; kept for its other services.' }),
+  require_mfa_for_admin: z.boolean().meta({ description: 'Owners and admins must sign in with a second factor.' }),
+  mfa_required: z.boolean().meta({ description: 'All people must sign in with a second factor.' }),
+  require_admin_approval: z.boolean().meta({
+    description: 'Changes on the platform need the approval of an admin; stored for other services of the platform.',
+  }),
   require_model_approval: z
     .boolean()
-    .meta({ description: 'A model needs approval before it is served; kept for other services of the platform.' }),
+    .meta({ description: 'A model needs approval before it is served; stored for other services of the platform.' }),
   auto_rollback_enabled: z
     .boolean()
-    .meta({ description: 'A rollout that fails is rolled back by itself; kept for other services of the platform.' }),
-  session_duration_hours: z.int().min(1).max(720).meta({ description: 'Hours after which one must sign in again.' }),
+    .meta({ description: 'A failed rollout is rolled back automatically; stored for other services of the platform.' }),
+  session_duration_hours: z.int().min(1).max(720).meta({ description: 'Hours after which people must sign in again.' }),
   reauth_interval_minutes: z.int().min(5).max(1440).meta({
     description:
-      'Minutes after which what is sensitive asks to sign in again; kept for other services of the platform.',
+      'Minutes after which sensitive actions require a new sign-in; stored for other services of the platform.',
   }),
   hipaa_mode: z.boolean().meta({
     description:
-      'Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin; switching it on raises what is below.',
+      'Needs plan enterprise. Implies audit_retention_days ≥ 2190, session_duration_hours ≤ 8, reauth_interval_minutes ≤ 30 and require_mfa_for_admin. Enabling it adjusts settings that do not comply.',
   }),
   ip_allowlist: z.array(cidrField()).max(100).meta({
     description: 'Address ranges that people and org keys may call from; empty: any.',
   }),
   default_region: z
     .enum(['us', 'eu', 'ap'])
-    .meta({ description: 'Region where what names none is kept; kept for other services of the platform.' }),
+    .meta({ description: 'Default region for storage; stored for other services of the platform.' }),
   protect_production: z
     .boolean()
-    .meta({ description: 'Production is changed only with approval; kept for other services of the platform.' }),
+    .meta({ description: 'Production changes need approval; stored for other services of the platform.' }),
   device_battery_threshold: z.int().min(0).max(100).meta({
-    description: 'Percent of battery below which devices do no work; kept for other services of the platform.',
+    description: 'Battery percentage below which devices do not work; stored for other services of the platform.',
   }),
   device_network_policy: z
     .enum(deviceNetworkPolicies)
-    .meta({ description: 'Networks over which devices load models; kept for other services of the platform.' }),
+    .meta({ description: 'Networks that devices use to load models; stored for other services of the platform.' }),
 }))
 
 export const deviceNetworkPolicies = ['any', 'wifi_only', 'cellular_allowed'] as const
@@ -63,7 +61,7 @@ export const orgSettingsSchema = lazy(() =>
     .object({
       ...orgSettingsFields(),
       primary_identity_mode: identityModeField().meta({
-        description: 'As in the sign-in settings, where it is changed.',
+        description: 'From the sign-in settings; change it there.',
       }),
       created_at: z.iso.datetime(),
       updated_at: z.iso.datetime(),
@@ -72,7 +70,7 @@ export const orgSettingsSchema = lazy(() =>
 )
 
 export type OrgSettings = z.infer<z.ZodObject<ReturnType<typeof orgSettingsFields>>>
-export type ShownOrgSettings = z.infer<ReturnType<typeof orgSettingsSchema>>
+export type OrgSettingsView = z.infer<ReturnType<typeof orgSettingsSchema>>
 
 export const defaultOrgSettings: OrgSettings = {
   audit_retention_days: 365,
@@ -91,7 +89,7 @@ export const defaultOrgSettings: OrgSettings = {
   device_network_policy: 'any',
 }
 
-/** The floor of HIPAA mode, field by field: what holds, and the value that makes it hold. */
+/** The minimum of HIPAA mode by field: the condition, and a value that meets it. */
 const hipaaFloor = {
   audit_retention_days: { holds: (days: number) => days >= 2190, value: 2190, rule: 'at least 2190' },
   session_duration_hours: { holds: (hours: number) => hours <= 8, value: 8, rule: 'at most 8' },
@@ -100,11 +98,11 @@ const hipaaFloor = {
 } as const
 
 const floorFields = Object.keys(hipaaFloor) as (keyof typeof hipaaFloor)[]
-// Each field's rule takes that field's own type; the compiler cannot follow the pair through the index.
+// Each rule takes the type of its field. The compiler cannot follow this through the index.
 const holds = (settings: OrgSettings, field: keyof typeof hipaaFloor): boolean =>
   (hipaaFloor[field].holds as (value: unknown) => boolean)(settings[field])
 
-/** Fields of `patch` that break the floor, when HIPAA mode is on after it. */
+/** The fields of `patch` below the minimum, if HIPAA mode is on afterwards. */
 export const floorFaults = (patch: Partial<OrgSettings>, after: OrgSettings): InputFault[] =>
   after.hipaa_mode
     ? floorFields
@@ -112,14 +110,14 @@ export const floorFaults = (patch: Partial<OrgSettings>, after: OrgSettings): In
         .map((field) => ({
           path: field,
           code: 'hipaa_floor',
-          message: `must be ${hipaaFloor[field].rule} while hipaa_mode is on; switch that off first, or keep the floor`,
+          message: `must be ${hipaaFloor[field].rule} while hipaa_mode is on; disable hipaa_mode first, or keep this minimum`,
         }))
     : []
 
 /**
- * The settings with a patch, under the floor of HIPAA mode.
+ * The settings after a patch, with the minimum of HIPAA mode.
  *
- * @throws ProblemError `invalid_input` for each field of the patch that breaks the floor
+ * @throws ProblemError `invalid_input` for each field of the patch below the minimum
  */
 export function patchedSettings(before: OrgSettings, patch: Partial<OrgSettings>): OrgSettings {
   const after = { ...before, ...patch }
@@ -128,7 +126,7 @@ export function patchedSettings(before: OrgSettings, patch: Partial<OrgSettings>
   return raisedToFloor(after)
 }
 
-/** The settings with everything that HIPAA mode implies, when it is on. */
+/** Raises the settings to the minimum, if HIPAA mode is on. */
 export function raisedToFloor(settings: OrgSettings): OrgSettings {
   if (!settings.hipaa_mode) return settings
   const below = floorFields.filter((field) => !holds(settings, field))

@@ -1,5 +1,6 @@
 /** The row that names an organization. */
-import { getRow, orgPartition } from '../table/table.ts'
+import { getRow } from '../table/read.ts'
+import { fromRow, orgPartition } from '../table/rows.ts'
 
 export interface Org {
   id: string
@@ -9,8 +10,5 @@ export interface Org {
 }
 
 export async function findOrg(orgId: string): Promise<Org | undefined> {
-  const row = await getRow({ pk: orgPartition(orgId), sk: 'ORG' })
-  if (!row) return undefined
-  const { pk: _pk, sk: _sk, ...org } = row
-  return org as unknown as Org
+  return fromRow<Org>(await getRow({ pk: orgPartition(orgId), sk: 'ORG' }))
 }

@@ -1,6 +1,6 @@
 /**
- * Which addresses of the Internet this service may be pointed at: public ones, and ranges that a stage names. The ranges
- * are those of IANA's special-purpose address registries (IPv4 and IPv6) that are not globally reachable, and multicast.
+ * The IP addresses that this service may call: public ones, and ranges that a stage allows. The refused ranges are the
+ * non-global ones of IANA's special-purpose registries (IPv4 and IPv6), and multicast.
  */
 import { BlockList, isIP, SocketAddress } from 'node:net'
 import { lazy } from '../lazy.ts'
@@ -12,16 +12,16 @@ const specialRanges = [
   // Within 2000::/3: protocol assignments with Teredo and ORCHID, documentation, 6to4, AS112.
   ...['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20'],
 ]
-/** All of IPv6 that is routed to the public; what is outside of it is special or not assigned. */
+/** The only publicly routed part of IPv6. The rest is special or unassigned. */
 const publicIpv6 = ['2000::/3']
 
-/** An address as text, and ranges in CIDR notation that are allowed although they are not public. */
+/** Whether an address is public or within `allowedCidrs` (CIDR notation). */
 export function isAllowedAddress(text: string, allowedCidrs: readonly string[]): boolean {
   if (isIP(text) === 0) return false
-  // An IPv4 address that is mapped into IPv6 is judged as what it is: what counts is where the packets go.
+  // Judge an IPv4-mapped IPv6 address as IPv4, since its packets go to the IPv4 address.
   const address = unmapped(text)
   const family = familyOf(address)
-  // Of the same family only: to a BlockList, ::/0 holds every IPv4 address too.
+  // The same family only: a BlockList counts IPv4 addresses as part of ::/0.
   const allowed = listOf(allowedCidrs.filter((cidr) => familyOf(cidr.split('/')[0] ?? '') === family))
   return isPublic(address) || allowed.check(address, family)
 }
@@ -46,6 +46,6 @@ function listOf(cidrs: readonly string[]): BlockList {
 
 const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
 
-/** In canonical form a mapped address ends in the dotted IPv4 address, however it was written. */
+/** The canonical form of a mapped address always ends in the dotted IPv4 address. */
 const unmapped = (address: string): string =>
   new SocketAddress({ address, family: familyOf(address) }).address.replace(/^::ffff:(?=\d+\.)/, '')

@@ -1,7 +1,7 @@
 /**
- * The live part of the outbound guard: one GET of a URL that a customer or provider gave. Every address that its name
- * has is judged in the socket's own look-up, so that a name cannot change between the check and the connect. No proxy, no
- * redirect, no connection kept; one deadline over all of it, and a cap on what is read.
+ * The runtime part of the outbound guard: one GET of a URL from a customer or provider. The socket's own lookup checks
+ * every address of the name, so the name cannot change between check and connect. No proxy, no redirect, no kept
+ * connection; one deadline for everything, and a size limit on the response.
  */
 import type { LookupAddress } from 'node:dns'
 import type { ClientRequest, IncomingMessage } from 'node:http'
@@ -22,14 +22,14 @@ export interface OutboundAnswer {
   latencyMs: number
 }
 
-/** Why there is no answer, or none that could be read. */
+/** Why a call failed, or its response could not be read. */
 export type OutboundFault = 'blocked' | 'name' | 'connection' | 'tls' | 'timeout' | 'protocol' | 'too_large'
 
-/** A call that came to no answer. The message is for the customer: it names the host and never an address or a header. */
+/** A failed call. The message is for the customer: it names the host, but never an address or a header. */
 export class OutboundError extends Error {
   override readonly name = 'OutboundError'
   readonly fault: OutboundFault
-  /** Of an answer that could not be read whole. */
+  /** The status of a response that could not be read completely. */
   readonly status: number | null
 
   constructor(fault: OutboundFault, message: string, cause?: unknown, status: number | null = null) {
@@ -39,7 +39,7 @@ export class OutboundError extends Error {
   }
 }
 
-/** What speaks to the network. Loaded by the first call: TLS alone is a third of a cold start. */
+/** The network modules. The first call loads them, since TLS alone is a third of a cold start. */
 async function network() {
   const [dns, net, tls, http, https] = await Promise.all([
     import('node:dns'),
@@ -53,7 +53,7 @@ async function network() {
 
 type Network = Awaited<ReturnType<typeof network>>
 
-/** @throws OutboundError when nothing answered, or what answered could not be read whole */
+/** @throws OutboundError when the host did not respond, or the response could not be read completely */
 export async function call(url: string, headers: Readonly<Record<string, string>>): Promise<OutboundAnswer> {
   const writtenFault = writtenUrlFault(url, callableUrlRules())
   if (writtenFault) throw new OutboundError('blocked', `The URL is not allowed: it ${writtenFault}.`)
@@ -68,7 +68,7 @@ export async function call(url: string, headers: Readonly<Record<string, string>
   try {
     const answer = new Promise<IncomingMessage>((resolve, reject) => {
       request = send(through, target, headers)
-      // Of a protocol that nobody asked for (101), Node would only close the socket.
+      // For an unexpected protocol switch (101), Node would only close the socket.
       const upgraded = () => reject(new OutboundError('protocol', `${target.host} did not answer with HTTP.`))
       request.on('response', resolve).on('upgrade', upgraded).on('error', reject).end()
     }).then(readAnswer)
@@ -88,9 +88,9 @@ function send(through: Network, target: URL, headers: Readonly<Record<string, st
   const port = Number(target.port) || (secure ? 443 : 80)
   const options = {
     method: 'GET',
-    // What an agent would know: the port that the Host header does not name.
+    // Without an agent: the port that the Host header leaves out.
     defaultPort: secure ? 443 : 80,
-    // Firewalls before some providers refuse callers that do not say who they are.
+    // Firewalls of some providers refuse clients without a user agent.
     headers: {
       accept: 'application/json',
       'accept-encoding': 'identity',
@@ -98,7 +98,7 @@ function send(through: Network, target: URL, headers: Readonly<Record<string, st
       'user-agent': `octomil-settings/${environment('serviceVersion') ?? 'local'}`,
       ...headers,
     },
-    // An agent could keep sockets that were judged for another call, or speak to a proxy of the environment.
+    // An agent could reuse sockets that were checked for another call, or use a proxy of the environment.
     createConnection: () => connect(through, { hostname, port, secure }),
   }
   return (secure ? through.https : through.http).request(target, options)
@@ -113,7 +113,7 @@ interface Peer {
 function connect({ dns, net, tls }: Network, { hostname, port, secure }: Peer): Socket {
   const options = { host: hostname, port, lookup: guardedLookup(dns), autoSelectFamily: true }
   if (!secure) return net.connect(options)
-  // Server names are names; an address has none (RFC 6066, section 3).
+  // SNI takes names only, not addresses (RFC 6066, section 3).
   return tls.connect({
     ...options,
     ALPNProtocols: ['http/1.1'],
@@ -121,7 +121,7 @@ function connect({ dns, net, tls }: Network, { hostname, port, secure }: Peer): 
   })
 }
 
-/** Resolves as the system does, and lets nothing through unless all of it is allowed. */
+/** Resolves like the system. Refuses the name if any of its addresses is not allowed. */
 const guardedLookup =
   (dns: Network['dns']): LookupFunction =>
   (hostname, options, callback) => {
@@ -137,7 +137,7 @@ function refusalOf(hostname: string, addresses: readonly LookupAddress[]): Outbo
   if (addresses.length === 0) return new OutboundError('name', `The name ${hostname} has no address.`)
   const cidrs = allowedCidrs()
   if (addresses.every(({ address }) => isAllowedAddress(address, cidrs))) return undefined
-  return new OutboundError('blocked', `The name ${hostname} leads to a private, local or reserved address.`)
+  return new OutboundError('blocked', `The name ${hostname} resolves to a private, local or reserved address.`)
 }
 
 async function readAnswer(response: IncomingMessage): Promise<Omit<OutboundAnswer, 'latencyMs'>> {
@@ -157,9 +157,9 @@ async function readAnswer(response: IncomingMessage): Promise<Omit<OutboundAnswe
 
 const connectionFaults: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refused the connection',
-  ECONNRESET: 'closed the connection before it had answered',
-  EPIPE: 'closed the connection before it had answered',
-  ETIMEDOUT: 'could not be connected to in time',
+  ECONNRESET: 'closed the connection before it answered',
+  EPIPE: 'closed the connection before it answered',
+  ETIMEDOUT: 'did not accept the connection in time',
   EHOSTUNREACH: 'cannot be reached',
   ENETUNREACH: 'cannot be reached',
 }
@@ -176,6 +176,6 @@ function explained(error: unknown, { host, hostname }: URL): OutboundError {
   return new OutboundError('connection', `${host} could not be called${code === '' ? '' : `: ${code}`}.`, error)
 }
 
-/** Trying several addresses fails with all of their errors; the first tells enough. */
+/** With several addresses, the error holds all attempts. The first code is enough. */
 const codeOf = (error: unknown): { code?: string } =>
   error instanceof AggregateError && error.errors[0] ? codeOf(error.errors[0]) : (error as { code?: string })

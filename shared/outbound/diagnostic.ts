@@ -1,33 +1,36 @@
-/** What a caller is told of another's own words: short, printable, and without anything of a secret in it. */
+/** Diagnostics for callers from the text of a third party: short, printable, and without parts of a secret. */
 import type { Secret } from '../secrets/secret.ts'
 import { repeatsSecret } from './echo.ts'
 
-const longestDiagnostic = 500
-/** What is said before the words of a provider has its place. */
-const longestWords = 450
-/** Providers repeat keys, whole, cut or starred out. A word that shares this many characters in a row with one goes. */
+const maxDiagnosticLength = 500
+/** Leaves room for the text before the words of a provider. */
+const maxWordsLength = 450
+/**
+ * Providers repeat keys in full, cut or masked. A word that shares this many consecutive characters with a key is
+ * replaced.
+ */
 const tellingLength = 6
 
-/** A text of at most 500 characters. */
-export const shortened = (text: string, longest = longestDiagnostic): string =>
-  text.length <= longest ? text : `${text.slice(0, longest - 1).toWellFormed()}…`
+/** Cuts a text to 500 characters. */
+export const shortened = (text: string, maxLength = maxDiagnosticLength): string =>
+  text.length <= maxLength ? text : `${text.slice(0, maxLength - 1).toWellFormed()}…`
 
-/** The text in one line, cut to 450 characters, each word that tells of a secret replaced. */
+/** The text in one line, cut to 450 characters. Replaces each word that reveals part of a secret. */
 export function diagnostic(text: string, secrets: readonly Secret[]): string {
   const forms = secrets.flatMap((secret) => formsOf(secret.reveal().toLowerCase()))
   const windows = new Set(forms.flatMap(windowsOf))
   const short = forms.filter((form) => form.length < tellingLength)
   const words = text
-    // Longer texts are of no use, and each word costs a look at every part of it.
-    .slice(0, 8 * longestWords)
+    // A limit on the work: each word costs a check of all its parts.
+    .slice(0, 8 * maxWordsLength)
     .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    // Up to the next space, whatever marks are between: a secret may hold any of them.
+    // A word ends at a space only: a secret can contain any other character.
     .replaceAll(/\S+/g, (word) => (tells(word.toLowerCase(), windows, short) ? '[secret]' : word))
     .replaceAll(/\s+/g, ' ')
     .trim()
     .toWellFormed()
   const spelled = secrets.some((secret) => repeatsSecret(words, secret))
-  return spelled ? 'a text that repeats the key' : shortened(words, longestWords)
+  return spelled ? 'a text that repeats the key' : shortened(words, maxWordsLength)
 }
 
 const tells = (word: string, windows: ReadonlySet<string>, short: readonly string[]): boolean =>
@@ -35,7 +38,7 @@ const tells = (word: string, windows: ReadonlySet<string>, short: readonly strin
   windowsOf(word).some((window) => windows.has(window)) ||
   short.some((form) => word.includes(form))
 
-/** A secret as it may be repeated: as it is, and in a URL. */
+/** The forms in which a text can repeat a secret: unchanged, and in a URL. */
 const formsOf = (secret: string): string[] => [secret, encodeURIComponent(secret).toLowerCase()]
 
 const windowsOf = (text: string): string[] =>

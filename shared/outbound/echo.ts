@@ -1,25 +1,27 @@
-/** Whether another's text repeats a secret, in an encoding or spelling that a reader could undo. */
+/** Detects secrets in a third party's text, also in encodings and spellings that a reader could undo. */
 import type { Secret } from '../secrets/secret.ts'
 
-/** Parts of keys that are shorter occur in other words; a common prefix of keys is not much longer. */
+/** Shorter parts of keys also occur in other words. A common prefix of keys is not much longer. */
 const tellingLength = 12
 
 const squeezed = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
 
-/** A secret as it may be repeated: as it is, backwards, in hex, and in base64 wherever it begins in a longer text. */
+/**
+ * The forms in which a text can repeat a secret: unchanged, reversed, hex, and base64 at any offset in a longer text.
+ */
 function spellings(secret: string): string[] {
   const bytes = Buffer.from(secret)
   const base64 = [0, 1, 2].map((shift) => {
     const text = Buffer.concat([Buffer.alloc(shift), bytes])
       .toString('base64')
       .replace(/=+$/, '')
-    // The first and last characters depend on what stands around the secret.
+    // The first and last characters depend on the bytes around the secret.
     return text.slice(shift === 0 ? 0 : shift + 1, text.length - 1)
   })
   return [secret, [...secret].reverse().join(''), bytes.toString('hex'), ...base64].map(squeezed)
 }
 
-/** Whether a text holds a telling part of a secret, whatever separators stand in it. */
+/** Whether a text contains a revealing part of a secret, with any separators inside. */
 export function repeatsSecret(text: string, secret: Secret): boolean {
   const within = squeezed(text)
   const unquoted = squeezed(text.replaceAll(/%([0-9a-f]{2})/gi, (_all, hex) => String.fromCharCode(Number(`0x${hex}`))))

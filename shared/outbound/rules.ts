@@ -1,4 +1,4 @@
-/** What this stage lets outbound calls reach: both parts of the guard, the written one and the live one, ask here. */
+/** The rules of this stage for outbound calls. Both parts of the guard use them. */
 import { environmentList } from '../runtime/environment.ts'
 import { type WrittenUrlRules, writtenUrlField } from './written-url.ts'
 
@@ -7,8 +7,8 @@ export const allowedCidrs = (): string[] => environmentList('outboundAllowedCidr
 
 export const callableUrlRules = (): WrittenUrlRules => ({ schemes: ['https', 'http'], allowedCidrs: allowedCidrs() })
 
-/** The root of an API that this service calls: paths are appended to it. Kept without a slash at its end. */
+/** The root URL of an API; the service appends paths to it. Stored without a trailing slash. */
 export const apiRootField = () =>
   writtenUrlField(callableUrlRules())
-    .refine((text) => !/[?#]/.test(text), 'must not hold a query or a fragment: paths are appended to it')
+    .refine((text) => !/[?#]/.test(text), 'must not hold a query or a fragment: the service appends paths to it')
     .transform((text) => text.replace(/\/+$/, ''))

@@ -1,19 +1,19 @@
 /**
- * The part of the outbound guard that works on a URL as it is written: scheme, userinfo, port, literal address. Names are
- * resolved when a URL is called, not before.
+ * The static part of the outbound guard checks the text of a URL: scheme, userinfo, port, literal address. Names are
+ * resolved only when the URL is called.
  */
 import { domainToUnicode } from 'node:url'
 import * as z from 'zod'
 import { isAllowedAddress } from './address.ts'
 
 export interface WrittenUrlRules {
-  /** Schemes that are allowed, without the colon. */
+  /** Allowed schemes, without the colon. */
   schemes?: readonly ('https' | 'http')[]
   /** Literal addresses that are allowed although they are not public. */
   allowedCidrs?: readonly string[]
 }
 
-/** Ports of other protocols, which no browser calls either (Fetch standard, "bad port"). */
+/** Ports of other protocols. Browsers block them too (Fetch standard, "bad port"). */
 const badPorts = new Set([
   1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
   111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
@@ -21,12 +21,12 @@ const badPorts = new Set([
   6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ])
 
-/** Scheme and authority as RFC 3986 reads them: everything up to the first `/`, `?` or `#` after `://`. */
+/** Scheme and authority by RFC 3986: everything up to the first `/`, `?` or `#` after `://`. */
 const literalAuthority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]+)/i
 
 /**
- * Why a URL could be read differently by another parser; undefined when every parser finds the same host. Ours (WHATWG)
- * repairs what RFC 3986 does not: backslashes, missing slashes, percent-encoded or numeric hosts.
+ * Why other parsers could read a URL differently; undefined when every parser finds the same host. Our parser (WHATWG)
+ * repairs text that RFC 3986 does not: backslashes, missing slashes, percent-encoded or numeric hosts.
  */
 export function differentialFault(text: string): string | undefined {
   return shapeFault(text) ?? userInfoFault(text) ?? spellingFault(text)
@@ -46,7 +46,7 @@ const authorityOf = (text: string): string => literalAuthority.exec(text)?.[1] ?
 const userInfoFault = (text: string): string | undefined =>
   authorityOf(text).includes('@') ? 'must not hold a user name or password before the host' : undefined
 
-/** Parsers shorten an IPv6 address without reading another one, and agree on the ASCII form of a plain name. */
+/** Parsers agree on shortened IPv6 addresses and on the ASCII form of a plain name. */
 function spellingFault(text: string): string | undefined {
   const written = authorityOf(text).replace(/:\d*$/, '').toLowerCase()
   const { hostname } = new URL(text)
@@ -54,13 +54,16 @@ function spellingFault(text: string): string | undefined {
   return isPlain ? undefined : `must name its host as ${hostname}`
 }
 
-/** A URL in the one form that is stored. A URL without a path stays without one: an issuer is compared as text. */
+/**
+ * The normalized form of a URL, for storage. A URL without a path stays without one, since issuers are compared as
+ * text.
+ */
 export function normalizedUrl(text: string): string {
   const { href } = new URL(text)
   return literalAuthority.exec(text)?.[0] === text ? href.replace(/\/$/, '') : href
 }
 
-/** What is wrong with a URL as written; undefined when nothing is. */
+/** The fault of a URL's text; undefined if there is none. */
 export function writtenUrlFault(
   text: string,
   { schemes = ['https'], allowedCidrs = [] }: WrittenUrlRules = {},
@@ -75,9 +78,11 @@ export function writtenUrlFault(
   return hostFault(url.hostname, allowedCidrs) ?? spellingFault(text)
 }
 
-/** The URL parser has brought every form of an IPv4 address (octal, hex, a single number) to four decimal numbers. */
+/**
+ * The URL parser has already converted every form of an IPv4 address (octal, hex, one number) to four decimal numbers.
+ */
 function hostFault(host: string, allowedCidrs: readonly string[]): string | undefined {
-  // A name may end in the dot of the root.
+  // A name can end with the dot of the DNS root.
   const hostname = host.replace(/\.$/, '')
   const literal = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
   const isLiteral = hostname.startsWith('[') || /^\d+(?:\.\d+){3}$/.test(hostname)
@@ -89,7 +94,7 @@ function hostFault(host: string, allowedCidrs: readonly string[]): string | unde
   return undefined
 }
 
-/** A URL field that is held to the rules and kept in its normalized form. */
+/** A URL field that must meet the rules and is stored in its normalized form. */
 export const writtenUrlField = (rules: WrittenUrlRules = {}, text: z.ZodString = z.string()) =>
   text
     .max(2048)

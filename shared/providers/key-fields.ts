@@ -1,4 +1,4 @@
-/** What is written of a provider's key, by connections and credentials alike. */
+/** Request fields for a provider's key, shared by connections and credentials. */
 import * as z from 'zod'
 import { nameField } from '../fields.ts'
 import { lazy } from '../lazy.ts'
@@ -8,31 +8,32 @@ import { secretNeeded } from '../secrets/destination.ts'
 import { type Secret, secretField } from '../secrets/secret.ts'
 import { type ProviderName, providerField, providersWithoutRoot } from './providers.ts'
 
-/** A secret that travels in a header: printable ASCII without spaces, at most 4096 bytes. */
+/** A secret for an HTTP header: printable ASCII without spaces, at most 4096 bytes. */
 export const headerSecretField = lazy(() =>
   secretField(
     z
       .string()
       .min(1)
       .max(4096)
-      // Escaped, for esbuild leaves patterns as they are: one such character, and all of a bundle's text takes twice the memory.
+      // Escaped, since esbuild does not escape patterns. One such character doubles the memory of the bundle's whole
+      // text.
       .refine(
         (text) => !/^(?:bearer\s|authorization:)/i.test(text),
         'must be the key alone, without `Bearer` before it',
       )
-      .refine((text) => !/^(["'`]).*\1$/.test(text), 'must not stand in quotation marks: paste the key without them')
+      .refine((text) => !/^(["'`]).*\1$/.test(text), 'must not be in quotation marks: paste the key without them')
       .regex(/^[\x21-\x7e\u2026]*$/, 'must be printable ASCII without spaces or line breaks'),
-  ).meta({ description: 'Written, never read: answers show `masked`.' }),
+  ).meta({ description: 'Write-only: answers show `masked`.' }),
 )
 
 const baseUrlField = lazy(() =>
   apiRootField().meta({
     description:
-      'Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. These two must have one, and no other provider may.',
+      'Root of the API: https://host/v1 of openai_compatible, https://my-resource.openai.azure.com of azure_openai. Required for these two providers and forbidden for all others.',
   }),
 )
 
-/** The fields of a create. Whether `base_url` fits the provider is for `baseUrlFor` to say. */
+/** The fields of a create. `baseUrlFor` checks whether `base_url` fits the provider. */
 export const createKeyFields = lazy(() => ({
   provider: providerField(),
   name: nameField(),
@@ -49,7 +50,7 @@ export const patchKeyFields = lazy(() => ({
 const fault = (code: string, message: string): InputFault => ({ path: 'base_url', code, message })
 
 /**
- * The base URL that a new record keeps.
+ * The base URL of a new record.
  *
  * @throws ProblemError `invalid_input` when it does not fit the provider
  */
@@ -60,13 +61,13 @@ export function baseUrlFor(provider: ProviderName, baseUrl: string | undefined):
   }
   if (baseUrl !== undefined)
     throw invalidInput([
-      fault('not_allowed', `is only for ${providersWithoutRoot.join(' and ')}; ${provider} has its own`),
+      fault('not_allowed', `is only for ${providersWithoutRoot.join(' and ')}; ${provider} has a fixed one`),
     ])
   return null
 }
 
 /**
- * The base URL that a record keeps under a patch: whoever names a new one must know the key that is sent there.
+ * The base URL of a record after a patch. A new URL requires the key again, to prevent exfiltration.
  *
  * @throws ProblemError `invalid_input`
  */
@@ -81,8 +82,8 @@ export function patchedBaseUrl(
   return wanted
 }
 
-/** What is kept and shown of a key, beside its ciphertext. */
+/** The stored and visible fields of a key, besides its ciphertext. */
 export const shownKeyFields = lazy(() => ({
   masked: z.string().meta({ description: '`…` and the last 4 characters of the key.' }),
-  key_version: z.int().min(1).meta({ description: 'Counts the keys that this record has had.' }),
+  key_version: z.int().min(1).meta({ description: 'The number of keys that this record has had.' }),
 }))

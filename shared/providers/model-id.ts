@@ -1,6 +1,11 @@
-/** Ids of models, which are file paths, repository names or texts with spaces: one rule wherever one is read or written. */
+/**
+ * Model ids can be file paths, repository names or texts with spaces. This rule applies wherever one is read or
+ * written.
+ */
 
-/** No request could name an id that is longer, has a control or direction character, or begins or ends with a space. */
+/**
+ * Refuses ids that requests cannot name: too long, with control or direction characters, or with spaces at the ends.
+ */
 export const modelIdPattern =
   /^[^\s\p{Cc}\p{Bidi_Control}](?:[^\p{Cc}\p{Bidi_Control}]{0,298}[^\s\p{Cc}\p{Bidi_Control}])?$/u
 

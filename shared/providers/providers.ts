@@ -1,6 +1,6 @@
 /**
- * The cloud AI providers that an organization can bring its own key for: one row each, from the public reference that the
- * row names. Checked 2026-11; to renew a row, read its reference and change it here.
+ * Cloud AI providers for which an organization can bring its own key, one row each. Each row follows the public
+ * reference that it names; checked 2026-11. To update a row, read its reference.
  */
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
@@ -27,7 +27,7 @@ export type ProviderName = (typeof providerNames)[number]
 
 export const providerField = lazy(() => z.enum(providerNames).meta({ description: 'The cloud AI provider.' }))
 
-/** What an answer of a provider says of the key. */
+/** The provider's verdict on a key. */
 export type Verdict =
   | 'verified'
   | 'invalid_credential'
@@ -37,21 +37,21 @@ export type Verdict =
   | 'provider_error'
 
 export interface Provider {
-  /** For people. */
+  /** The name for people. */
   label: string
-  /** The document that the row was taken from. */
+  /** The source of the row. */
   reference: string
-  /** The root of its API; null where each organization names its own. */
+  /** The root of its API; null: each organization names one. */
   baseUrl: string | null
-  /** What clients of its own put behind the root, where an organization copies it from one. */
+  /** A path that the provider's own clients append to the root, where users copy the root from a client. */
   rootSuffix?: RegExp
-  /** Lists models, costs nothing, and needs a key that works. */
+  /** A free endpoint that lists models and needs a valid key. */
   modelsPath: string
-  /** The header that the key travels in, and those that must go with it. */
+  /** The headers that carry the key, and the ones that must accompany it. */
   headers(key: string): Record<string, string>
-  /** The ids in the parsed answer; undefined when it is not the answer that is expected. */
+  /** The model ids in the parsed response; undefined for an unexpected response. */
   modelIds(answer: unknown): unknown[] | undefined
-  /** Where the provider's statuses mean other than what they say (RFC 9110). `text` is the body. */
+  /** For providers with statuses that differ from RFC 9110. `text` is the body. */
   verdictOf?(status: number, text: string): Verdict | undefined
 }
 
@@ -63,7 +63,7 @@ const member = (value: unknown, name: string): unknown =>
 const idsIn = (list: unknown, name: string): unknown[] | undefined =>
   Array.isArray(list) ? list.map((entry) => member(entry, name)) : undefined
 
-/** `{ data: [{ id }] }` as OpenAI documents it, or the bare list, as some that call themselves compatible answer. */
+/** `{ data: [{ id }] }` as OpenAI documents it, or the bare list that some compatible providers return. */
 export const openAiIds = (answer: unknown): unknown[] | undefined =>
   idsIn(Array.isArray(answer) ? answer : member(answer, 'data'), 'id')
 
@@ -73,7 +73,7 @@ interface Source {
   reference: string
 }
 
-/** Those that speak OpenAI's protocol: `GET /models`. */
+/** Providers with OpenAI's protocol: `GET /models`. */
 const openAiLike = (label: string, baseUrl: string | null, differing: Source & Partial<Provider>): Provider => ({
   label,
   baseUrl,
@@ -83,7 +83,7 @@ const openAiLike = (label: string, baseUrl: string | null, differing: Source & P
   ...differing,
 })
 
-/** MiniMax answers 200 whatever happened; what did is in `base_resp.status_code`. */
+/** MiniMax always answers 200; `base_resp.status_code` has the result. */
 const minimaxVerdicts: Readonly<Record<string, Verdict>> = {
   '1002': 'rate_limited',
   '1004': 'invalid_credential',
@@ -133,12 +133,12 @@ export const providers: Readonly<Record<ProviderName, Provider>> = {
     reference: 'https://docs.x.ai/docs/api-reference#list-models',
     verdictOf: (status, text) => (status === 400 && /incorrect api key/i.test(text) ? 'invalid_credential' : undefined),
   }),
-  // Its list of all models answers without a key, so that it says nothing of one.
+  // Its list of all models needs no key, so it cannot verify one.
   openrouter: openAiLike('OpenRouter', 'https://openrouter.ai/api/v1', {
     reference: 'https://openrouter.ai/docs/api/api-reference/models/list-models-user',
     modelsPath: '/models/user',
   }),
-  // Its OpenAI-like list is not documented and answers 500 to accounts without deployments.
+  // Its OpenAI-like list is undocumented and answers 500 to accounts without deployments.
   fireworks: openAiLike('Fireworks AI', 'https://api.fireworks.ai', {
     reference: 'https://docs.fireworks.ai/api-reference/list-models',
     modelsPath: '/v1/accounts/fireworks/models?pageSize=200',
@@ -147,7 +147,7 @@ export const providers: Readonly<Record<ProviderName, Provider>> = {
   cerebras: openAiLike('Cerebras', 'https://api.cerebras.ai/v1', {
     reference: 'https://inference-docs.cerebras.ai/api-reference/models/list-models',
   }),
-  // Its keys are those of one resource, whose host is the root; an API version is not needed since v1.
+  // A key belongs to one resource; the host of the resource is the root. Since v1 no API version is needed.
   azure_openai: openAiLike('Azure OpenAI', null, {
     reference: 'https://learn.microsoft.com/en-us/rest/api/microsoft-foundry/azureopenai/models',
     modelsPath: '/openai/v1/models',
@@ -159,14 +159,14 @@ export const providers: Readonly<Record<ProviderName, Provider>> = {
   }),
 }
 
-/** Providers that have no root of their own: each organization names it. */
+/** Providers without a fixed root: each organization names one. */
 export const providersWithoutRoot: readonly ProviderName[] = providerNames.filter(
   (name) => providers[name].baseUrl === null,
 )
 
 /**
- * The root of a provider's API: the organization's own, else the one that the stage names (an egress gateway, a regional
- * endpoint: `openai=https://eu.api.openai.com/v1`), else the provider's.
+ * The root of a provider's API: the organization's, else the stage's (an egress gateway or a regional endpoint:
+ * `openai=https://eu.api.openai.com/v1`), else the provider's.
  */
 export function apiRootOf(name: ProviderName, ownBaseUrl: string | null): string {
   const named = environmentList('providerBaseUrls').find((entry) => entry.startsWith(`${name}=`))

@@ -1,4 +1,4 @@
-/** Asking a provider for its models with a customer's key: what comes of it, and how that reads to a person. */
+/** Tests a customer's key by listing the provider's models, and words the result for people. */
 
 import { call, type OutboundAnswer, OutboundError } from '../outbound/call.ts'
 import { diagnostic } from '../outbound/diagnostic.ts'
@@ -8,25 +8,25 @@ import type { Secret } from '../secrets/secret.ts'
 import { isModelId } from './model-id.ts'
 import { apiRootOf, type Provider, type ProviderName, providers, type Verdict } from './providers.ts'
 
-/** What one attempt came to. `unreachable`: nothing that answered for the provider. */
+/** The result of one attempt. `unreachable`: no response from the provider. */
 export interface Attempt {
   verdict: Verdict | 'unreachable'
-  /** Null when it was verified. */
+  /** Null if verified. */
   error: string | null
   latencyMs: number
-  /** Of the provider's answer; null without one. */
+  /** Status of the provider's response; null without one. */
   status: number | null
-  /** Sorted, each once; null unless it was verified. */
+  /** Sorted and unique; null unless verified. */
   models: string[] | null
 }
 
-/** What a key is for. */
+/** The provider and endpoint that a key is for. */
 export interface KeyedProvider {
   provider: ProviderName
   base_url: string | null
 }
 
-/** Lists the models. Whatever goes wrong is the answer; nothing is thrown for it. */
+/** Lists the models. A failure of the provider is a result, not an error. */
 export async function attempt({ provider, base_url }: KeyedProvider, key: Secret): Promise<Attempt> {
   const row = providers[provider]
   const started = performance.now()
@@ -49,8 +49,8 @@ function judged(row: Provider, { status, body, contentType, latencyMs }: Outboun
   if (said === 'verified' && models) return { verdict: 'verified', error: null, latencyMs, status, models }
   const reason =
     said === 'verified'
-      ? `what is no list of models (${contentType || 'no content type'})`
-      : (wordsIn(answer, text, contentType) ?? 'no reason that could be read')
+      ? `a response that is not a list of models (${contentType || 'no content type'})`
+      : (wordsIn(answer, text, contentType) ?? 'no readable reason')
   const error = `${row.label} answered ${status}: ${diagnostic(reason, [key])}`
   return { verdict: said === 'verified' ? 'provider_error' : said, error, latencyMs, status, models: null }
 }
@@ -62,7 +62,7 @@ const statusVerdicts: Readonly<Record<number, Verdict>> = {
   403: 'insufficient_permission',
 }
 
-/** How providers say that there is nothing left to spend, apart from going too fast. */
+/** How providers report a used-up quota, as opposed to a rate limit. */
 const usedUp =
   /exceeded[_ ](?:your[_ ])?current[_ ]quota|insufficient[_ ](?:quota|balance|funds|credits?)|billing_hard_limit|billing_not_active|credit balance is too low|(?:out of|no remaining|used all available) credits/i
 
@@ -72,14 +72,14 @@ function verdictOf(status: number, text: string): Verdict {
   return statusVerdicts[status] ?? 'provider_error'
 }
 
-/** The text of an answer; some servers put a byte order mark before their JSON. */
+/** The text of a response. Some servers put a byte order mark before their JSON. */
 export const textOf = (body: Buffer): string => body.toString('utf8').replace(/^\ufeff/, '')
 
-/** What an answer says of a failure, whatever its medium. */
+/** The error message in a response of any media type. */
 export const wordsIn = (answer: unknown, text: string, contentType: string): string | undefined =>
   answer === undefined ? plainWords(text, contentType) : wordsOf(answer)
 
-/** What an answer that is no JSON says: the title of a page, or the text. */
+/** The message in a response that is not JSON: the title of a page, or the text. */
 function plainWords(text: string, contentType: string): string | undefined {
   const isPage = /html/i.test(contentType) || /^\s*<(?:!doctype|html)/i.test(text)
   const words = isPage ? /<title[^>]*>([^<]{1,300})<\/title>/i.exec(text)?.[1] : text
@@ -94,7 +94,7 @@ export function parsed(text: string): unknown {
   }
 }
 
-/** The ids that a request could name; an entry without one says nothing of the key, and one that repeats the key is none. */
+/** The valid model ids. Invalid entries say nothing about the key; ids that repeat the key are dropped. */
 function modelIds(row: Provider, answer: unknown, key: Secret): string[] | undefined {
   const listed = row.modelIds(answer)
   const ids = listed?.filter(isModelId)
@@ -102,12 +102,12 @@ function modelIds(row: Provider, answer: unknown, key: Secret): string[] | undef
   return [...new Set(ids.filter((id) => !repeatsSecret(id, key)))].sort()
 }
 
-/** A hostile answer nests as deep as it is long. */
-const deepestWords = 5
+/** A limit, since a hostile response can nest as deep as it is long. */
+const maxDepth = 5
 
-/** The words of an error in the shapes that providers have: `{ error: { message } }`, `{ error }`, `{ message }`, … */
+/** The error message in the formats of providers: `{ error: { message } }`, `{ error }`, `{ message }`, … */
 function wordsOf(answer: unknown, depth = 0): string | undefined {
-  if (typeof answer !== 'object' || answer === null || depth > deepestWords) return undefined
+  if (typeof answer !== 'object' || answer === null || depth > maxDepth) return undefined
   if (Array.isArray(answer)) return wordsOf(answer[0], depth + 1)
   for (const name of ['error', 'message', 'detail', 'status_msg', 'base_resp', 'title']) {
     const value = (answer as Record<string, unknown>)[name]
@@ -118,7 +118,7 @@ function wordsOf(answer: unknown, depth = 0): string | undefined {
   return undefined
 }
 
-/** A failed attempt as an error, where there is no other answer to give. */
+/** A failed attempt as an error, for operations that cannot answer otherwise. */
 export const upstreamProblem = ({ verdict, status, error }: Attempt): ProblemError =>
   new ProblemError('upstream_error', error ?? 'The provider failed.', {
     retryable: verdict === 'unreachable' || verdict === 'rate_limited' || (status !== null && status >= 500),

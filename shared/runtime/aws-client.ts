@@ -1,6 +1,5 @@
 /**
- * How every client of the AWS SDK waits: a request that hangs is given up and tried again while there is time for it, since
- * a Lambda has 28 s in all.
+ * Timeouts of all AWS SDK clients: they retry a hanging request while there is time, since a Lambda has 28 s in total.
  */
 export const awsClientSettings = {
   maxAttempts: 3,

@@ -1,14 +1,14 @@
-/** Functions that are no operation: what a rule, a schedule or the user pool starts. */
+/** Functions that are not operations: a rule, a schedule or the user pool starts them. */
 import { randomUUID } from 'node:crypto'
 import type { Access } from '../access.ts'
 import { deadlineOf, requestIdOf } from './deadline.ts'
 import { log } from './log.ts'
 
-/** A background function as plain data, as operations are: its role, its trigger and the bundle come from it. */
+/** A background function as plain data. Its role, trigger and bundle follow from it. */
 export interface BackgroundFunction {
   id: string
   summary: string
-  /** What starts it: Stripe's events on the bus, the clock, or the user pool before it issues tokens. */
+  /** Its trigger: Stripe's events on the bus, a schedule, or the user pool before it issues tokens. */
   trigger: { events: 'stripe' } | { everyMinutes: number } | { userPool: 'tokens' }
   timeoutSeconds: number
   access: Access & {
@@ -17,19 +17,19 @@ export interface BackgroundFunction {
   }
 }
 
-/** One run, and when its work must be over. */
+/** One run and its deadline. */
 export interface Run {
   requestId: string
   deadline: Date
 }
 
-/** The Lambda handler of a background function that nothing waits for: Lambda retries when it throws. */
+/** The Lambda handler of an asynchronous background function. Lambda retries when it throws. */
 export const inBackground =
-  ({ id }: BackgroundFunction, story: (event: unknown, run: Run) => Promise<unknown>) =>
+  ({ id }: BackgroundFunction, handler: (event: unknown, run: Run) => Promise<unknown>) =>
   async (event: unknown, context: unknown): Promise<void> => {
     const run = { requestId: requestIdOf(context) ?? randomUUID(), deadline: deadlineOf(context, new Date()) }
     try {
-      await story(event, run)
+      await handler(event, run)
     } catch (error) {
       log.error('a background function failed', { operation: id, request_id: run.requestId, error: error as Error })
       throw error

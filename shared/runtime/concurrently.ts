@@ -1,4 +1,7 @@
-/** Runs `work` on every item, at most `limit` at a time. The first failure is thrown once all that was begun has ended. */
+/**
+ * Runs `work` on every item, at most `limit` at a time. After a failure, waits for the running items and throws the
+ * first error.
+ */
 export async function concurrently<T>(
   limit: number,
   items: Iterable<T>,

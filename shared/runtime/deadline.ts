@@ -1,11 +1,11 @@
-/** What the context of a Lambda says of a run: when its work must be over, and its id. */
+/** The deadline and the id of a run, from the context of its Lambda. */
 
-/** The time that is kept to answer when the Lambda's own time runs out. */
+/** Time reserved for the answer before the Lambda times out. */
 export const answerMarginMs = 1000
-/** HTTP APIs give up on an integration after 30 s; where no Lambda says how long it has, this is taken. */
+/** For callers without a Lambda context. HTTP APIs time out after 30 s. */
 const defaultBudgetMs = 25_000
 
-/** When work must be over, as Lambda's context tells: some time before the end, so that the end is ours. */
+/** The deadline of the work: before the Lambda's timeout, so that this code answers and not API Gateway. */
 export const deadlineOf = (context: unknown, now: Date): Date =>
   new Date(now.getTime() + remainingMs(context) - answerMarginMs)
 
@@ -17,7 +17,7 @@ function remainingMs(context: unknown): number {
 
 export const requestIdOf = (context: unknown): string | undefined => text(object(context).awsRequestId)
 
-/** Text as UTF-8 can hold it: it may end in an audit event, whose hash must hold after it was stored. */
+/** Replaces lone surrogates, which UTF-8 cannot store: an audit event's hash must be the same after storage. */
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value.toWellFormed() : undefined
 

@@ -1,8 +1,8 @@
 /**
- * Stands in for `@aws-sdk/credential-provider-node` in the bundles (`lib/bundle.ts`). Lambda hands a function its role's
- * credentials in the environment and replaces the environment before they expire, so that the first link of the SDK's
- * chain is all that a function ever uses. The others (SSO, profiles, STS, web identity, IMDS, containers) bring four
- * more AWS clients, 132 KiB and 26 ms of cold import. Outside of a bundle the SDK's own chain is used.
+ * Replaces `@aws-sdk/credential-provider-node` in the bundles (`lib/bundle.ts`). Lambda puts the role's credentials
+ * into the environment and renews them before they expire. So functions need only the first provider of the SDK's
+ * chain. The others (SSO, profiles, STS, web identity, IMDS, containers) cost four AWS clients, 132 KiB and 26 ms.
+ * Outside bundles, the SDK's chain is used.
  */
 import { fromEnv } from '@aws-sdk/credential-provider-env'
 

@@ -1,4 +1,4 @@
-/** Structured logs, one line per request at info. What is logged is named field by field; bodies and headers never are. */
+/** Structured logs, one line per request at info. Each logged field is named; bodies and headers are never logged. */
 import { Logger } from '@aws-lambda-powertools/logger'
 
 export const log = new Logger({ serviceName: 'octomil-settings' })

@@ -1,6 +1,6 @@
 /**
- * Metrics in CloudWatch's embedded format: a log line that says which of its members are metrics, so that counting costs
- * no call. Dimensions are the stage and, where there is one, a reason from a closed list; never an org.
+ * Metrics in CloudWatch's embedded metric format: a log line names which of its members are metrics, so a metric costs
+ * no API call. Dimensions are the stage and, for some, a reason from a closed list; never an org.
  */
 import { environment } from './environment.ts'
 import { log } from './log.ts'
@@ -23,8 +23,12 @@ const units = {
 export type MetricName = keyof typeof units
 type Metrics = Partial<Record<MetricName, number>>
 
-/** Logs a line at info whose members `metrics` are counted, by stage and, where there is one, by reason. */
-export function measure(message: string, metrics: Metrics, told: Record<string, unknown> & { reason?: string }): void {
+/** Emits metrics as one log line at info, by stage and, if given, by reason. */
+export function emitMetrics(
+  message: string,
+  metrics: Metrics,
+  fields: Record<string, unknown> & { reason?: string },
+): void {
   const names = Object.keys(metrics) as MetricName[]
   log.info(message, {
     _aws: {
@@ -32,13 +36,13 @@ export function measure(message: string, metrics: Metrics, told: Record<string, 
       CloudWatchMetrics: [
         {
           Namespace: metricNamespace,
-          Dimensions: told.reason === undefined ? [['stage']] : [['stage'], ['stage', 'reason']],
+          Dimensions: fields.reason === undefined ? [['stage']] : [['stage'], ['stage', 'reason']],
           Metrics: names.map((Name) => ({ Name, Unit: units[Name] })),
         },
       ],
     },
     stage: environment('stage') ?? 'unknown',
     ...metrics,
-    ...told,
+    ...fields,
   })
 }

@@ -1,8 +1,8 @@
-/** Time and chance, for what waits and tries again: a simulation puts its own in their place. */
+/** Clock, pauses and random numbers, for code that waits and retries. A simulation replaces them. */
 export interface Timing {
   now(): Date
   sleep(ms: number): Promise<void>
-  /** From 0 up to, but not including, 1. */
+  /** In the range [0, 1). */
   random(): number
 }
 

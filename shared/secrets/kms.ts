@@ -1,6 +1,6 @@
 /**
- * What sealing and opening have in common. A secret is bound to the row it belongs to by its encryption context, which is
- * taken from the row that is being written or read: a ciphertext that was copied elsewhere does not open.
+ * The KMS client, and what encryption and decryption share. The encryption context binds a secret to its row: KMS
+ * cannot decrypt a ciphertext that was copied to another row.
  */
 import { KMSClient } from '@aws-sdk/client-kms'
 import type { SecretPurpose } from '../access.ts'
@@ -15,25 +15,25 @@ export interface SecretBinding {
   purpose: SecretPurpose
 }
 
-/** A secret as stored: the ciphertext, and what may be shown of it. */
-export interface SealedSecret {
+/** A secret as stored: the ciphertext and the mask. */
+export interface EncryptedSecret {
   ciphertext: Uint8Array
   masked: string
 }
 
-/** Faults of the key itself, which pass only when an operator mends it. */
+/** Faults of the KMS key that only an operator can fix. */
 const keyFaults = new Set([
   ...['NotFoundException', 'DisabledException', 'KMSInvalidStateException', 'InvalidKeyUsageException'],
   ...['AccessDeniedException'],
 ])
 
-/** A fault of the key as a problem that no repetition mends; any other error as it is. */
+/** Turns a fault of the KMS key into a problem that is not retryable; returns other errors unchanged. */
 export function keyProblem(error: unknown): unknown {
   if (!(error instanceof Error) || !keyFaults.has(error.name)) return error
-  log.error('the KMS key of this deployment cannot be used', { error })
+  log.error('cannot use the KMS key of this deployment', { error })
   return new ProblemError(
     'service_unavailable',
-    'The key that protects stored secrets cannot be used. An operator must enable it or its grants.',
+    'The service cannot use the KMS key of its stored secrets. An operator must enable the key or its grants.',
     { retryable: false, cause: error },
   )
 }

@@ -1,4 +1,4 @@
-/** A secret in memory: whatever prints it prints `[secret]`, and only `reveal` hands it out. */
+/** A secret in memory. Printing it gives `[secret]`; only `reveal` returns the value. */
 import { inspect } from 'node:util'
 import * as z from 'zod'
 
@@ -11,7 +11,7 @@ export class Secret {
     this.#value = value
   }
 
-  /** The value itself, for sealing it or for the one call that needs it. */
+  /** The value itself, for encryption or for the one call that needs it. */
   reveal(): string {
     return this.#value
   }
@@ -30,36 +30,34 @@ export class Secret {
 }
 
 const shownCharacters = 4
-/** A shorter secret would be given away by its last characters. */
-const shortestShown = 12
+/** The last characters would reveal too much of a shorter secret. */
+const minMaskedLength = 12
 
-/** What may be shown of a secret: `…` and its last 4 characters, or `…` alone when it is short. */
+/** The mask of a secret: `…` and its last 4 characters, or only `…` for a short one. */
 export const maskOf = (secret: Secret): string => {
   const value = secret.reveal()
-  // Half of a surrogate pair cannot be stored.
+  // Half a surrogate pair cannot be stored.
   const end = value.slice(-shownCharacters).replace(/^[\udc00-\udfff]/, '')
-  return value.length < shortestShown ? '…' : `…${end}`
+  return value.length < minMaskedLength ? '…' : `…${end}`
 }
 
-/** Paths that every OTLP receiver has, so that they hold no token. */
+/** Paths that every OTLP receiver has, so they contain no token. */
 const openPath = /^\/(?:v1\/(?:traces|metrics|logs))?$/
 
-/** What may be shown of a URL that holds a token: scheme, host and the mask. */
+/** The mask of a URL that contains a token: scheme, host and the mask of the token. */
 export const maskedUrl = (secret: Secret): string => `${new URL(secret.reveal()).origin}/${maskOf(secret)}`
 
-/** What may be shown of a URL that can hold a token: all of it where there is no room for one. */
+/** The mask of a URL that can contain a token: the full URL if it has no room for one. */
 export function maskedEndpoint(secret: Secret): string {
   const { pathname, search, hash } = new URL(secret.reveal())
   return openPath.test(pathname) && search === '' && hash === '' ? secret.reveal() : maskedUrl(secret)
 }
 
-/** Whether a text is what a read shows in the place of a secret; written back, it would replace what it stands for. */
+/** Whether a text is a mask from a read. Storing it would overwrite the secret with the mask. */
 export const isMask = (text: string): boolean => text.includes('…')
 export const maskMessage = 'is the mask of a stored secret; send the secret itself or leave the field out'
 
-/**
- * A field of a request that is secret: the text is checked by `text`, then wrapped.
- */
+/** A secret field of a request: `text` checks the text, then it is wrapped in `Secret`. */
 export const secretField = (
   text: z.ZodType<string, string> = z.string().min(1).max(4096).meta({ pattern: '^[^…]+$' }),
 ) =>

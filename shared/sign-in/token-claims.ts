@@ -1,10 +1,11 @@
 /**
- * The user pool's trigger before it issues tokens: it adds to the ID token that a second factor took part in the sign-in.
+ * The user pool's trigger before it issues tokens. It adds a claim to the ID token when the sign-in used a second
+ * factor.
  *
- * Cognito does not tell the trigger which challenges were answered. The trigger infers it: while an authenticator is active,
- * Cognito asks for its code at every sign-in (API reference, SoftwareTokenMfaSettingsType), and the pool remembers no devices.
- * So the claim is added to the tokens of a sign-in only. Refreshed tokens do not get it: their session may be older than the
- * authenticator.
+ * Cognito does not pass the answered challenges to the trigger, so the trigger infers them. While an authenticator is
+ * active, Cognito asks for its code at every sign-in (API reference, SoftwareTokenMfaSettingsType). The pool remembers
+ * no devices. So only the tokens of a sign-in get the claim. Refreshed tokens do not: their session can be older than
+ * the authenticator.
  */
 import { AdminGetUserCommand, CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider'
 import type { PreTokenGenerationTriggerEvent } from 'aws-lambda'
@@ -20,14 +21,14 @@ const authenticator = 'SOFTWARE_TOKEN_MFA'
 
 const cognito = lazy(() => new CognitoIdentityProviderClient(awsClientSettings))
 
-/** The event, with the claim in its response where a second factor took part. */
+/** The event. Its response contains the claim if the sign-in used a second factor. */
 export async function addSecondFactor(event: PreTokenGenerationTriggerEvent): Promise<PreTokenGenerationTriggerEvent> {
   if (event.triggerSource !== signInSource || !(await hasAuthenticator(event))) return event
   const claimsToAddOrOverride = { [secondFactorClaim]: totpFactor }
   return { ...event, response: { claimsOverrideDetails: { claimsToAddOrOverride } } }
 }
 
-/** A failure proves no factor. It must not throw: Cognito would refuse everyone's sign-in. */
+/** A failure proves no factor. It must not throw, since Cognito would refuse every sign-in. */
 async function hasAuthenticator({ userPoolId, userName }: PreTokenGenerationTriggerEvent): Promise<boolean> {
   try {
     const user = await cognito().send(new AdminGetUserCommand({ UserPoolId: userPoolId, Username: userName }), {
@@ -35,7 +36,7 @@ async function hasAuthenticator({ userPoolId, userName }: PreTokenGenerationTrig
     })
     return user.UserMFASettingList?.includes(authenticator) ?? false
   } catch (error) {
-    log.error('the second factor of a sign-in could not be looked up', { error: error as Error })
+    log.error('could not look up the second factor of a sign-in', { error: error as Error })
     return false
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The one way to write an org's rows: the changes, their audit event and the move of the chain's head, in one
- * transaction, so that there is no change without its record and no record of what did not happen.
+ * The only way to write an org's rows: one transaction holds the changes, their audit event and the move of the chain's
+ * head. So there is no change without an event, and no event without a change.
  */
 import {
   ConditionalCheckFailedException,
@@ -9,112 +9,124 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { TransactWriteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
+import { append } from '../audit/append.ts'
 import type { Actor, AuditDraft, AuditEvent } from '../audit/event.ts'
-import { append, type Circumstances, readHead } from '../audit/trail.ts'
+import { readHead } from '../audit/head.ts'
+import type { RequestContext } from '../audit/request-context.ts'
 import { ProblemError } from '../problem.ts'
-import { measure } from '../runtime/metrics.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
-import { table, type Write } from '../table/table.ts'
+import { table } from '../table/client.ts'
+import type { Write } from '../table/writes.ts'
 
-/** What an operation wants done: its writes, and the event that tells of them. */
-export interface Change extends AuditDraft {
+/** The change that an operation makes: its writes, and its audit event. */
+export interface Mutation extends Omit<AuditDraft, 'changes'> {
+  /** The changed fields, for the event. */
+  diff: AuditDraft['changes']
   writes: readonly Write[]
-  /** Who did it, where that is not the caller. */
+  /** The actor, if it is not the caller. */
   actor?: Actor
-  /** How long events are kept from this change on, in days. */
+  /** Retention of events from this change on, in days. */
   auditRetentionDays?: number
 }
 
-/** A change and what else changes with it, as one: the event is of the first that changes anything. */
-export function together(first: Change, second: Change | undefined): Change {
-  if (!second || second.changes.length === 0) return first
-  if (first.changes.length === 0) return second
-  return { ...first, changes: [...first.changes, ...second.changes], writes: [...first.writes, ...second.writes] }
+/** Combines two changes into one. The event is that of the first one that changes a field. */
+export function together(first: Mutation, second: Mutation | undefined): Mutation {
+  if (!second || second.diff.length === 0) return first
+  if (first.diff.length === 0) return second
+  return { ...first, diff: [...first.diff, ...second.diff], writes: [...first.writes, ...second.writes] }
 }
 
-/** What an operation had read has changed before it wrote; the pipeline runs the operation again, on a fresh read. */
+/**
+ * The data that an operation read has changed before its write. The pipeline runs the operation again with a fresh
+ * read.
+ */
 export class StaleReadError extends Error {
   override readonly name = 'StaleReadError'
 }
 
-/** A lost race is followed by a pause between 0 and this, doubled each time up to the cap: full jitter. */
+/**
+ * A random pause up to this limit follows each lost race (full jitter). The limit doubles each time, up to
+ * `maxPauseMs`.
+ */
 const firstPauseMs = 50
-const longestPauseMs = 2000
+const maxPauseMs = 2000
 
 /**
- * Writes a change. Lost races for the head of the chain are run again, from a fresh read, until `deadline`.
+ * Writes a change. Retries lost races for the head of the chain with a fresh read, until `deadline`.
  *
- * @throws what the failed write's `refuse` makes, when a condition of the change itself does not hold
- * @throws ProblemError `service_unavailable` when the races are still being lost at the deadline
+ * @throws the error of `refuse`, when a condition of the change itself fails
+ * @throws ProblemError `service_unavailable` when the deadline ends the retries
  */
 export async function commit(
-  change: Change,
-  where: Circumstances,
+  mutation: Mutation,
+  context: RequestContext,
   deadline: Date,
   timing: Timing = realTiming,
 ): Promise<AuditEvent> {
-  const { writes, actor, auditRetentionDays, ...draft } = change
+  const { writes, actor, auditRetentionDays, diff, ...event } = mutation
+  const draft = { ...event, changes: diff }
   for (let attempt = 0; ; attempt++) {
-    const head = await readHead(where.orgId)
+    const head = await readHead(context.orgId)
     const retentionDays = auditRetentionDays ?? head.retentionDays
-    const appended = append({ ...head, retentionDays }, draft, actor ? { ...where, actor } : where)
+    const appended = append({ ...head, retentionDays }, draft, actor ? { ...context, actor } : context)
     const all = [...writes, ...appended.writes]
     try {
       await table().send(new TransactWriteCommand({ TransactItems: all.map(({ item }) => item) }))
-      if (attempt > 0) countConflicts(attempt, where)
+      if (attempt > 0) countConflicts(attempt, context)
       return appended.event
     } catch (error) {
       if (!(error instanceof TransactionCanceledException)) throw error
       refuseFailedConditions(error, all)
       await pauseBeforeNext(attempt, deadline, error, timing).catch((tooLate: unknown) => {
-        countConflicts(attempt + 1, where)
+        countConflicts(attempt + 1, context)
         throw tooLate
       })
     }
   }
 }
 
-/** One line for all the races that a change has lost; a change that loses none costs nothing. */
-const countConflicts = (AuditConflicts: number, { orgId, requestId }: Circumstances): void =>
-  measure('lost races for the audit chain', { AuditConflicts }, { org_id: orgId, request_id: requestId })
+/** One log line for all lost races of a change. */
+const countConflicts = (AuditConflicts: number, { orgId, requestId }: RequestContext): void =>
+  emitMetrics('lost races for the audit chain', { AuditConflicts }, { org_id: orgId, request_id: requestId })
 
 /**
- * Changes rows that are no state of an org (counters, gauges), all or none and without an event. Lost races are run again
+ * Writes rows that are not settings of an org (counters, gauges): all or none, without an event. Retries lost races
  * until `deadline`.
  *
- * @throws what the failed change's `refuse` makes
- * @throws ProblemError `service_unavailable` when the races are still being lost at the deadline
+ * @throws the error of `refuse`, when a condition fails
+ * @throws ProblemError `service_unavailable` when the deadline ends the retries
  */
-export async function changeTogether(changes: readonly Write[], deadline: Date): Promise<void> {
-  const [first, ...others] = changes
+export async function writeTogether(writes: readonly Write[], deadline: Date): Promise<void> {
+  const [first, ...others] = writes
   for (let attempt = 0; ; attempt++) {
     try {
-      // Changes of one row wait for each other; transactions on one row cancel each other.
+      // Concurrent updates of one row queue up; concurrent transactions on it cancel each other.
       if (first?.item.Update && others.length === 0) await table().send(new UpdateCommand(first.item.Update))
-      else await table().send(new TransactWriteCommand({ TransactItems: changes.map(({ item }) => item) }))
+      else await table().send(new TransactWriteCommand({ TransactItems: writes.map(({ item }) => item) }))
       return
     } catch (error) {
       if (error instanceof ConditionalCheckFailedException && first) return refuseUnlessDone(error, first)
-      if (error instanceof TransactionCanceledException) refuseFailedConditions(error, changes)
+      if (error instanceof TransactionCanceledException) refuseFailedConditions(error, writes)
       else if (!(error instanceof TransactionConflictException)) throw error
       await pauseBeforeNext(attempt, deadline, error)
     }
   }
 }
 
-/** Transactions carry a token by which the table knows a repeated one; a single change must show it itself. */
+/** DynamoDB recognizes a repeated transaction by its token. A repeated single update must be recognized by the row. */
 function refuseUnlessDone(error: ConditionalCheckFailedException, { refuse, isDone }: Write): void {
   const existing = error.Item && unmarshall(error.Item)
   if (existing && isDone?.(existing)) return
   throw refuse?.(existing) ?? error
 }
 
-/** Throws when the cancellation is more than a lost race: a condition of the change, or a fault of ours. */
+/** Throws unless the cancellation is only a lost race: for a failed condition of the change, or a fault of ours. */
 function refuseFailedConditions(error: TransactionCanceledException, writes: readonly Write[]): void {
   const reasons = error.CancellationReasons ?? []
   for (const [index, reason] of reasons.entries()) {
     const refuse = writes[index]?.refuse
-    // The document client leaves the item of a failed condition as DynamoDB sent it.
+    // The document client does not unmarshall the item of a failed condition.
     if (reason.Code === 'ConditionalCheckFailed' && refuse) throw refuse(reason.Item && unmarshall(reason.Item))
   }
   const headIndex = writes.length - 1
@@ -129,9 +141,9 @@ function refuseFailedConditions(error: TransactionCanceledException, writes: rea
 }
 
 /**
- * Waits before the next attempt of what lost a race.
+ * Waits before the next attempt after a lost race.
  *
- * @throws ProblemError `service_unavailable` when the wait would end past the deadline
+ * @throws ProblemError `service_unavailable` when the pause would pass the deadline
  */
 export async function pauseBeforeNext(
   attempt: number,
@@ -139,9 +151,9 @@ export async function pauseBeforeNext(
   cause: Error,
   timing: Timing = realTiming,
 ): Promise<void> {
-  const pauseMs = timing.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt)
+  const pauseMs = timing.random() * Math.min(maxPauseMs, firstPauseMs * 2 ** attempt)
   if (timing.now().getTime() + pauseMs >= deadline.getTime()) {
-    throw new ProblemError('service_unavailable', 'Too many changes of this organization at once; try again.', {
+    throw new ProblemError('service_unavailable', 'Too many concurrent changes in this organization. Retry.', {
       headers: { 'retry-after': '1' },
       cause,
     })

@@ -1,10 +1,12 @@
 /**
- * Settings of which an org has exactly one: a row with a version, defaults where it is not written yet, and one way to
- * change it that cannot lose another's change.
+ * Settings that exist once per org: a row with a version, defaults until the first write, and updates that cannot
+ * overwrite concurrent ones.
  */
 import { type AuditAction, type AuditChange, changedFields, type ResourceType } from '../audit/event.ts'
-import { getRow, orgPartition, putIf, type Row, type RowKey } from '../table/table.ts'
-import { type Change, StaleReadError } from './commit.ts'
+import { getRow } from '../table/read.ts'
+import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import { putIf } from '../table/writes.ts'
+import { type Mutation, StaleReadError } from './commit.ts'
 
 export interface DocumentKind<T extends object> {
   sortKey: string
@@ -13,7 +15,7 @@ export interface DocumentKind<T extends object> {
   defaults: T
 }
 
-/** A document as read. Version 0: not written yet. */
+/** A document as read. Version 0: not stored yet. */
 export interface Versioned<T> {
   value: T
   version: number
@@ -24,19 +26,20 @@ export const documentKey = <T extends object>(kind: DocumentKind<T>, orgId: stri
   sk: kind.sortKey,
 })
 
-/** The settings as they are stored, or their defaults. */
+/** The stored settings, or their defaults. */
 export const readDocument = async <T extends object>(kind: DocumentKind<T>, orgId: string): Promise<Versioned<T>> =>
-  fromRow(kind, await getRow(documentKey(kind, orgId)))
+  documentOf(kind, await getRow(documentKey(kind, orgId)))
 
-/** The document of a row. Fields that were added since it was written have their defaults. */
-export function fromRow<T extends object>(kind: DocumentKind<T>, row: Row | undefined): Versioned<T> {
-  if (!row) return { value: kind.defaults, version: 0 }
-  return { value: { ...kind.defaults, ...(row.value as Partial<T>) }, version: row.version as number }
+/** The document of a row. Fields added after the row was written have their defaults. */
+export function documentOf<T extends object>(kind: DocumentKind<T>, row: Row | undefined): Versioned<T> {
+  const stored = fromRow<{ value: Partial<T>; version: number }>(row)
+  if (!stored) return { value: kind.defaults, version: 0 }
+  return { value: { ...kind.defaults, ...stored.value }, version: stored.version }
 }
 
 /**
- * The change from `before` to `after`; its event tells each field that differs, as `shown` shows it: a secret is told by
- * its mask, and is told even when the mask of the new one is that of the old.
+ * The change from `before` to `after`. Its event records each field that differs, as `shown` shows it. A secret appears
+ * as its mask, and counts as changed even if the new mask is the same.
  */
 export function documentChanged<T extends object>(
   kind: DocumentKind<T>,
@@ -44,19 +47,21 @@ export function documentChanged<T extends object>(
   before: Versioned<T>,
   after: T,
   shown: (value: T) => object = (value) => value,
-): Change {
+): Mutation {
   const differing = changedFields(before.value, after, Object.keys(after) as (keyof T & string)[])
   const [was, is] = [shown(before.value), shown(after)] as Record<string, AuditChange['before']>[]
   return {
     action: kind.updated,
     resource: { type: kind.resource, id: orgId },
     result: 'success',
-    changes: differing.map(({ field }) => ({ field, before: was?.[field], after: is?.[field] })),
+    diff: differing.map(({ field }) => ({ field, before: was?.[field], after: is?.[field] })),
     writes: [writeDocument(kind, orgId, after, before.version)],
   }
 }
 
-/** The write of a document, over the version that was read and no other; `beside` is kept beside its value. */
+/**
+ * The write of a document, on the condition that the read version is still stored. `beside` is stored beside the value.
+ */
 export const writeDocument = <T extends object>(
   kind: DocumentKind<T>,
   orgId: string,
@@ -69,5 +74,5 @@ export const writeDocument = <T extends object>(
     readVersion === 0
       ? { ConditionExpression: 'attribute_not_exists(pk)' }
       : { ConditionExpression: 'version = :read', ExpressionAttributeValues: { ':read': readVersion } },
-    () => new StaleReadError('the settings were changed since they were read'),
+    () => new StaleReadError('another request changed the settings since they were read'),
   )

@@ -1,41 +1,32 @@
 /**
- * Things of which an org has many: a row each with a version, a count that bounds them, and changes that cannot lose
- * another's.
+ * Resources that an org has many of: one versioned row each, a count that limits them, and updates that cannot
+ * overwrite concurrent ones.
  */
 import { type AuditAction, type AuditChange, changedFields, createdFields, type ResourceType } from '../audit/event.ts'
 import { notFound, ProblemError } from '../problem.ts'
 import type { PageSpec } from '../table/page-spec.ts'
-import {
-  change,
-  type Filter,
-  getRow,
-  insert,
-  orgPartition,
-  putIf,
-  queryPage,
-  queryRange,
-  type Row,
-  type RowKey,
-  removeIf,
-} from '../table/table.ts'
-import { type Change, StaleReadError } from './commit.ts'
+import { type Filter, queryPage, queryRange } from '../table/query.ts'
+import { getRow } from '../table/read.ts'
+import { fromRow, orgPartition, type Row, type RowKey } from '../table/rows.ts'
+import { insert, putIf, removeIf, updateIf } from '../table/writes.ts'
+import { type Mutation, StaleReadError } from './commit.ts'
 
-export interface RecordKind<T extends StoredRecord> {
-  /** Sort keys start so; the record's id follows. */
+export interface RecordKind<T extends StoredRecord, View extends object = object> {
+  /** Prefix of the sort keys; the record's id follows. */
   prefix: string
   resource: ResourceType
   created: AuditAction
   updated: AuditAction
   deleted: AuditAction
-  /** How many an org may have. */
+  /** Maximum per org. */
   max: number
-  /** What they are called, in the plural. */
+  /** The name of the resources, in the plural. */
   plural: string
-  /** Values of fields that rows written before those fields do not have. */
+  /** Values for fields that older rows lack. */
   defaults?: Partial<T>
-  /** The record as a caller may see it. */
-  shown(record: T): object
-  /** What an event, which never holds a secret, shows of it. */
+  /** The view of a record. */
+  shown(record: T): View
+  /** The fields that an event shows; never a secret. */
   audited(record: T): Record<string, unknown>
 }
 
@@ -44,7 +35,7 @@ export interface StoredRecord {
   name: string
   created_at: string
   updated_at: string
-  /** Counts the writes; a change is written over the version that was read and no other. */
+  /** Counts the writes. An update succeeds only over the version that was read. */
   version: number
 }
 
@@ -57,9 +48,10 @@ export const countKey = ({ prefix }: Pick<RecordKind<never>, 'prefix'>, orgId: s
   sk: `COUNT#${prefix}`,
 })
 
-// The kind's own functions write its rows; what comes back is what they wrote.
-const toRecord = <T extends StoredRecord>({ defaults }: RecordKind<T>, { pk: _pk, sk: _sk, ...record }: Row): T =>
-  ({ ...defaults, ...record }) as unknown as T
+const toRecord = <T extends StoredRecord>({ defaults }: RecordKind<T>, row: Row): T => ({
+  ...defaults,
+  ...fromRow<T>(row),
+})
 
 /** @throws ProblemError `not_found` */
 export async function getRecord<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, id: string): Promise<T> {
@@ -80,36 +72,36 @@ export async function listRecords<T extends StoredRecord>(
   return { data: rows.map((row) => toRecord(kind, row)), next }
 }
 
-/** All records of an org, newest first: at most as many as it may have. */
+/** All records of an org, newest first. `max` limits their number. */
 export async function allRecords<T extends StoredRecord>(kind: RecordKind<T>, orgId: string): Promise<T[]> {
   const rows = await queryRange(orgPartition(orgId), kind.prefix, `${kind.prefix}~`)
   return rows.map((row) => toRecord(kind, row)).reverse()
 }
 
 const full = ({ max, plural }: Pick<RecordKind<never>, 'max' | 'plural'>) =>
-  new ProblemError('conflict', `An organization has at most ${max} ${plural}; delete one first.`)
+  new ProblemError('conflict', `An organization can have ${max} ${plural}. Delete one first.`)
 
 /**
- * For checks that must come after this one; the create's own condition holds against whoever is quicker.
+ * Checks the limit before other checks. The condition of the create itself holds against concurrent creates.
  *
- * @throws ProblemError `conflict` when the org has as many as it may
+ * @throws ProblemError `conflict` at the limit
  */
 export async function requireRoom<T extends StoredRecord>(kind: RecordKind<T>, orgId: string): Promise<void> {
-  const row = await getRow(countKey(kind, orgId))
-  if (((row?.count as number | undefined) ?? 0) >= kind.max) throw full(kind)
+  const counter = fromRow<{ count: number }>(await getRow(countKey(kind, orgId)))
+  if ((counter?.count ?? 0) >= kind.max) throw full(kind)
 }
 
-/** The change that adds a record, unless the org has as many as it may. */
-export function recordCreated<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Change {
+/** The change that creates a record, unless the org is at the limit. */
+export function recordCreated<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Mutation {
   const visible = kind.audited(record)
   return {
     action: kind.created,
     resource: { type: kind.resource, id: record.id, name: record.name },
     result: 'success',
-    changes: createdFields(visible, Object.keys(visible)),
+    diff: createdFields(visible, Object.keys(visible)),
     writes: [
       insert({ ...recordKey(kind, orgId, record.id), ...record }),
-      change(
+      updateIf(
         countKey(kind, orgId),
         {
           UpdateExpression: 'ADD #count :one',
@@ -123,8 +115,13 @@ export function recordCreated<T extends StoredRecord>(kind: RecordKind<T>, orgId
   }
 }
 
-/** The change from `before` to `after`; a secret that is replaced is told even when its mask stays the same. */
-export function recordUpdated<T extends StoredRecord>(kind: RecordKind<T>, orgId: string, before: T, after: T): Change {
+/** The change from `before` to `after`. A replaced secret counts as changed even if its mask is the same. */
+export function recordUpdated<T extends StoredRecord>(
+  kind: RecordKind<T>,
+  orgId: string,
+  before: T,
+  after: T,
+): Mutation {
   const [was, is] = [kind.audited(before), kind.audited(after)] as Record<string, AuditChange['before']>[]
   const [old, fresh] = [flat(before), flat(after)]
   const differing = changedFields(old, fresh, Object.keys({ ...old, ...fresh }))
@@ -132,7 +129,7 @@ export function recordUpdated<T extends StoredRecord>(kind: RecordKind<T>, orgId
     action: kind.updated,
     resource: { type: kind.resource, id: before.id, name: after.name },
     result: 'success',
-    changes: differing
+    diff: differing
       .filter(({ field }) => was?.[field] !== undefined || is?.[field] !== undefined)
       .map(({ field }) => ({ field, before: was?.[field] ?? null, after: is?.[field] ?? null })),
     writes: [
@@ -145,19 +142,19 @@ export function recordUpdated<T extends StoredRecord>(kind: RecordKind<T>, orgId
   }
 }
 
-/** The change that takes a record away. */
-export const recordDeleted = <T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Change => ({
+/** The change that deletes a record. */
+export const recordDeleted = <T extends StoredRecord>(kind: RecordKind<T>, orgId: string, record: T): Mutation => ({
   action: kind.deleted,
   resource: { type: kind.resource, id: record.id, name: record.name },
   result: 'success',
-  changes: [],
+  diff: [],
   writes: [
     removeIf(
       recordKey(kind, orgId, record.id),
       { ConditionExpression: 'version = :read', ExpressionAttributeValues: { ':read': record.version } },
       stale,
     ),
-    change(countKey(kind, orgId), {
+    updateIf(countKey(kind, orgId), {
       UpdateExpression: 'ADD #count :minusOne',
       ConditionExpression: 'attribute_exists(pk)',
       ExpressionAttributeNames: { '#count': 'count' },
@@ -166,9 +163,9 @@ export const recordDeleted = <T extends StoredRecord>(kind: RecordKind<T>, orgId
   ],
 })
 
-const stale = () => new StaleReadError('the record was changed since it was read')
+const stale = () => new StaleReadError('another request changed the record since it was read')
 
-/** Nested settings by dotted path, without what moves with every write. */
+/** Nested settings by dotted path, without the fields that change with every write. */
 function flat(record: StoredRecord): Record<string, unknown> {
   const { version: _version, updated_at: _updatedAt, ...rest } = record
   return Object.fromEntries(

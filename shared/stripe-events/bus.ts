@@ -1,4 +1,4 @@
-/** The service's event bus, on which Stripe's events wait for the projector. */
+/** The service's event bus, where Stripe's events wait for the projector. */
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge'
 import { ProblemError } from '../problem.ts'
 import { awsClientSettings } from '../runtime/aws-client.ts'
@@ -7,13 +7,13 @@ import { log } from '../runtime/log.ts'
 import { realTiming } from '../runtime/timing.ts'
 import { type StripeEvent, slimmed, webhookSource } from './event.ts'
 
-/** What the bus takes of one entry: the bytes of its source, its detail type and its detail together. */
+/** The limit of one entry: the bytes of source, detail type and detail together. */
 const entryLimitBytes = 256 * 1024
-/** The projector is handed the envelope too, and Lambda takes no more than the bus does. */
+/** The projector receives the envelope too, and Lambda's limit is the same as the bus's. */
 const envelopeBytes = 2048
-/** The bus can refuse an entry of a call that succeeds; it is put again, so often and after pauses of up to so long. */
+/** The bus can refuse an entry of a successful call. This many attempts follow, with pauses up to `maxPauseMs`. */
 const maxAttempts = 3
-const longestPauseMs = 400
+const maxPauseMs = 400
 
 let shared: EventBridgeClient | undefined
 
@@ -24,9 +24,9 @@ export function eventBridge(): EventBridgeClient {
 }
 
 /**
- * Puts an event on the bus, as it came, or slimmed to what is read of it where it is too large.
+ * Puts an event on the bus, unchanged, or slimmed if it is too large.
  *
- * @throws ProblemError `service_unavailable` when the bus does not take it; whoever sent it is to send it again
+ * @throws ProblemError `service_unavailable` when the bus refuses it; the sender must send it again
  */
 export async function putStripeEvent(event: StripeEvent, asReceived: string): Promise<void> {
   const entry = entryOf(event, asReceived)
@@ -36,12 +36,12 @@ export async function putStripeEvent(event: StripeEvent, asReceived: string): Pr
     const code = Entries[0]?.ErrorCode
     log.warn('the bus refused a Stripe event', { event_id: event.id, error_code: code, attempt })
     if (attempt === maxAttempts) throw notTaken()
-    await realTiming.sleep(realTiming.random() * longestPauseMs)
+    await realTiming.sleep(realTiming.random() * maxPauseMs)
   }
 }
 
 const notTaken = () =>
-  new ProblemError('service_unavailable', 'The event could not be put on the bus; send it again.', {
+  new ProblemError('service_unavailable', 'The service could not put the event on its bus. Send it again.', {
     headers: { 'retry-after': '5' },
   })
 

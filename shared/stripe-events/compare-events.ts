@@ -1,23 +1,23 @@
-/** Finds lost events: those that Stripe lists and nobody has marked done. */
+/** Finds lost events: Stripe lists them, but they are not marked as processed. */
 import { concurrently } from '../runtime/concurrently.ts'
-import { measure } from '../runtime/metrics.ts'
-import { isDone, markDone } from './done.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
 import { stripeEventSchema } from './event.ts'
-import type { EventQuery } from './list.ts'
-import { whoseEvent } from './project.ts'
+import type { EventQuery } from './list-events.ts'
+import { isProcessed, markProcessed } from './processed-events.ts'
+import { ownerOf } from './project.ts'
 import type { Customer, SweepRun } from './sweep-run.ts'
 import { type Comparison, type SweepState, saveSweepState } from './sweep-state.ts'
 
-/** Events that are compared again although the run before has: Stripe may list one late, and a sync may have failed. */
+/** The time range that is compared again: Stripe can list an event late, and a sync can fail. */
 const overlapSeconds = 2 * 60 * 60
-/** A comparison that was begun longer ago is begun anew, lest its place in Stripe's list be gone. */
+/** An older unfinished comparison starts again, since Stripe may have dropped its cursor. */
 const comparisonMaxAgeSeconds = 24 * 60 * 60
 const pageSize = 100
 const readsAtOnce = 8
-/** The other half of the time is for those of whom Stripe has no event. */
+/** The rest of the time is for customers without events. */
 const shareOfTime = 0.5
 
-/** Goes through the events that Stripe has had since the last comparison, newest first, page by page. */
+/** Compares Stripe's events since the last comparison, newest first, page by page. */
 export async function compareEvents(sweep: SweepRun, before: SweepState): Promise<SweepState> {
   const { comparison: _before, ...state } = before
   let comparison: Comparison | undefined = comparisonOf(before, sweep)
@@ -32,7 +32,7 @@ export async function compareEvents(sweep: SweepRun, before: SweepState): Promis
   return { ...state, ...(comparison?.after ? { comparison } : {}) }
 }
 
-/** The comparison that a run before has begun, or one from where the last has ended. */
+/** The unfinished comparison of an earlier run, or one that starts where the last one ended. */
 function comparisonOf({ comparedUntil, comparison }: SweepState, { startedAt, patience }: SweepRun): Comparison {
   const now = Math.floor(startedAt.getTime() / 1000)
   if (comparison && comparison.until > now - comparisonMaxAgeSeconds) return comparison
@@ -40,26 +40,26 @@ function comparisonOf({ comparedUntil, comparison }: SweepState, { startedAt, pa
   return { from, until: now - patience.settledSeconds }
 }
 
-/** Brings up to date the customers of a page's lost events; false when not all had their turn. */
+/** Syncs the customers of a page's lost events; false if the time was too short for all. */
 async function recoverLost(sweep: SweepRun, page: readonly unknown[]): Promise<boolean> {
   const { summary, ports } = sweep
   return sweep.syncAll(await lostEvents(sweep, page), shareOfTime, async ({ eventIds }) => {
     summary.eventsLost += eventIds.length
-    measure('Stripe events were lost', { StripeEventsLost: eventIds.length }, { event_ids: eventIds })
-    for (const eventId of eventIds) await markDone(eventId, ports.timing.now())
+    emitMetrics('Stripe events were lost', { StripeEventsLost: eventIds.length }, { event_ids: eventIds })
+    for (const eventId of eventIds) await markProcessed(eventId, ports.timing.now())
   })
 }
 
-/** Those of a page, by customer: one sync brings in all of them. */
+/** The lost events of a page by customer, since one sync covers all events of a customer. */
 async function lostEvents({ summary }: SweepRun, page: readonly unknown[]) {
   const lost = new Map<string, Customer & { eventIds: string[] }>()
   const events = page.flatMap((event) => stripeEventSchema().safeParse(event).data ?? [])
   summary.eventsCompared += events.length
   await concurrently(readsAtOnce, events, async (event) => {
-    const whose = await whoseEvent(event)
-    if (!whose || (await isDone(event.id))) return
-    const known = lost.get(whose.customerId)
-    lost.set(whose.customerId, { ...whose, eventIds: [...(known?.eventIds ?? []), event.id] })
+    const owner = await ownerOf(event)
+    if (!owner || (await isProcessed(event.id))) return
+    const known = lost.get(owner.customerId)
+    lost.set(owner.customerId, { ...owner, eventIds: [...(known?.eventIds ?? []), event.id] })
   })
   return lost.values()
 }

@@ -1,13 +1,13 @@
 /**
- * Stripe's events, as far as they are believed: which one, of what kind, and whose customer. What else they say is never
- * read; whoever is told of a change asks Stripe.
+ * The trusted part of Stripe's events: id, type and customer. The service reads nothing else from them; it asks Stripe
+ * instead.
  */
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
 
 /**
- * The types of events that can change what a customer pays for. Stripe lists at most 20 types at once, so there are no
- * more. A webhook endpoint or an event destination needs these and no others.
+ * Event types that can change what a customer pays for. At most 20, the limit of Stripe's list call. A webhook endpoint
+ * or event destination needs exactly these.
  */
 export const stripeEventTypes = [
   'checkout.session.completed',
@@ -36,13 +36,13 @@ export const isKnownType = (type: string): boolean => (stripeEventTypes as reado
 
 /** The source of our own webhook's events on the bus. */
 export const webhookSource = 'octomil.stripe'
-/** What an operator puts on the bus, and the one thing that can be asked for so: a run of the sweep. */
+/** The only event that an operator can put on the bus: a request to run the sweep. */
 export const operatorSource = 'octomil.operator'
 export const sweepRequested = 'Sweep requested'
-/** Sources of Stripe's own on a partner bus start so; nobody but AWS's partners can put events with one. */
+/** The prefix of Stripe's sources on a partner bus. Only AWS partners can put events with it. */
 export const partnerSourcePrefix = 'aws.partner/stripe.com/'
 
-/** An id, or an object that has one; anything else is as good as nothing. */
+/** An id, or an object with an id; any other value counts as absent. */
 const reference = () =>
   z
     .union([z.string(), z.object({ id: z.string() }).transform(({ id }) => id)])
@@ -55,12 +55,12 @@ export const stripeEventSchema = lazy(() =>
   z.object({
     id: z.string().regex(/^evt_\w{1,200}$/),
     object: z.literal('event'),
-    // EventBridge has room for 128 characters in its detail type.
+    // EventBridge limits its detail type to 128 characters.
     type: z.string().regex(/^[\w.]{1,128}$/),
     /** Epoch seconds. */
     created: z.int().min(0),
     livemode: z.boolean(),
-    /** Of events of connected accounts, which account that is. */
+    /** The account of an event of a connected account. */
     account: z.string().nullish(),
     data: z.object({
       object: z.object({
@@ -75,12 +75,12 @@ export const stripeEventSchema = lazy(() =>
 
 export type StripeEvent = z.infer<ReturnType<typeof stripeEventSchema>>
 
-/** The customer that an event is about: its object, or what its object belongs to. */
+/** The customer of an event: its object, or the customer of its object. */
 export function customerOf({ data: { object } }: StripeEvent): string | undefined {
   return object.object === 'customer' ? object.id : (object.customer ?? undefined)
 }
 
-/** What is left of an event that is too large for the bus: all that is ever read of it. */
+/** The part of an event that this service reads, for events too large for the bus. */
 export function slimmed({ id, type, created, livemode, account, data: { object } }: StripeEvent): StripeEvent {
   const { id: objectId, object: kind, customer, client_reference_id } = object
   return {

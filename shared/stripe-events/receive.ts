@@ -1,7 +1,10 @@
-/** What our webhook is sent: believed only when Stripe has signed it, just now, for the mode that this stage works in. */
+/**
+ * Receives deliveries of our webhook. It accepts only a recent, valid signature of Stripe, and events in the mode of
+ * this stage.
+ */
 import { invalidInput, ProblemError } from '../problem.ts'
 import { environment, environmentNames } from '../runtime/environment.ts'
-import { measure } from '../runtime/metrics.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
 import { isLivemode, renewedStripeSecrets, type StripeSecrets, stripeSecrets } from '../stripe/secrets.ts'
 import { putStripeEvent } from './bus.ts'
 import { type StripeEvent, stripeEventSchema } from './event.ts'
@@ -17,14 +20,14 @@ interface Delivery {
   requestId: string
 }
 
-/** Why a delivery was refused, as it is counted. */
+/** Why a delivery was refused; a dimension of its metric. */
 type Reason = 'size' | 'signature' | 'timestamp' | 'malformed' | 'livemode'
 
 /**
- * Takes a delivery and puts its event on the bus.
+ * Checks a delivery and puts its event on the bus.
  *
- * @throws ProblemError `invalid_input`, `payload_too_large` for what is not to be believed; nothing is kept of it
- * @throws ProblemError `service_unavailable` when Stripe's secrets are not set, or the bus does not take the event
+ * @throws ProblemError `invalid_input`, `payload_too_large` for an untrusted delivery, which is not stored
+ * @throws ProblemError `service_unavailable` when Stripe's secrets are not set, or the bus refuses the event
  */
 export async function receive(delivery: Delivery): Promise<void> {
   const { body, requestId } = delivery
@@ -35,25 +38,29 @@ export async function receive(delivery: Delivery): Promise<void> {
   const { event, text } = parse(delivery)
   if (event.livemode !== isLivemode(secretKey)) {
     const mode = event.livemode ? 'live' : 'test'
-    throw refused('livemode', requestId, fault('livemode', 'wrong_mode', `is ${mode} mode, and this deployment is not`))
+    throw refused(
+      'livemode',
+      requestId,
+      fault('livemode', 'wrong_mode', `is of ${mode} mode, but this deployment is not`),
+    )
   }
   await putStripeEvent(event, text)
   const { id, type } = event
-  measure(
+  emitMetrics(
     'Stripe event received',
     { StripeEventsReceived: 1 },
     { event_id: id, event_type: type, request_id: requestId },
   )
 }
 
-/** One refusal for all that can be wrong with a signature: who cannot sign is not told what is missing. */
+/** One error for every fault of a signature: it must not help an attacker to forge one. */
 async function requireSignature({ body, signature, now, requestId }: Delivery): Promise<ConfiguredSecrets> {
   const judge = ({ webhookSecrets: secrets }: StripeSecrets) =>
     judgeSignature({ body, header: signature, secrets, now })
   let secrets = await stripeSecrets()
   let verdict = judge(secrets)
   if (verdict === 'not_signed') {
-    // It may be signed with a secret that was added since.
+    // A new webhook secret may have been added since the last read.
     secrets = await renewedStripeSecrets()
     verdict = judge(secrets)
   }
@@ -72,7 +79,7 @@ function requireConfigured({ secretKey, webhookSecrets }: StripeSecrets): Config
   return { secretKey, webhookSecrets }
 }
 
-/** A 503, so that Stripe sends the event again once it is configured. */
+/** A 503, so that Stripe sends the event again once the secrets are set. */
 function notConfigured(field: string, variable: 'stripeWebhookSecret' | 'stripeSecretKey'): ProblemError {
   const place = environment('stripeSecretArn')
     ? `the field ${field} of the Secrets Manager secret that ${environmentNames.stripeSecretArn} names`
@@ -85,13 +92,17 @@ function parse({ body, requestId }: Delivery): { event: StripeEvent; text: strin
     const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
     return { event: stripeEventSchema().parse(JSON.parse(text)), text }
   } catch {
-    throw refused('malformed', requestId, fault('', 'not_an_event', 'is signed, but not a snapshot event of Stripe'))
+    throw refused(
+      'malformed',
+      requestId,
+      fault('', 'not_an_event', 'has a valid signature, but is not a snapshot event of Stripe'),
+    )
   }
 }
 
 const fault = (path: string, code: string, message: string) => invalidInput([{ path, code, message }])
 
 function refused(reason: Reason, requestId: string, problem: ProblemError): ProblemError {
-  measure('Stripe event refused', { StripeEventsRefused: 1 }, { reason, request_id: requestId })
+  emitMetrics('Stripe event refused', { StripeEventsRefused: 1 }, { reason, request_id: requestId })
   return problem
 }

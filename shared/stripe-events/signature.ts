@@ -1,12 +1,13 @@
 /**
- * Stripe's webhook signatures: an HMAC-SHA-256 of the time and the body's bytes under the endpoint's secret, in the header
- * `Stripe-Signature: t=<epoch seconds>,v1=<hex>,…`. A secret that is being rolled signs beside the one that follows it.
- * The `stripe` package can check them too, but for it a cold start loads 240 KiB and takes two thirds longer, and it takes any
- * time in the future and a body that is not UTF-8 for what it would be when mended.
+ * Stripe's webhook signatures: an HMAC-SHA-256 of the time and the body's bytes with the endpoint's secret, in the
+ * header `Stripe-Signature: t=<epoch seconds>,v1=<hex>,…`. During a roll, the old and the new secret both sign.
+ *
+ * The `stripe` package can check signatures too, but loading it adds 240 KiB and two thirds to a cold start. It also
+ * accepts any future time, and repairs bodies that are not UTF-8 before it checks them.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
-/** How far a signature's time may be from ours, either way. */
+/** Tolerance between the signature's time and ours, in both directions. */
 const toleranceSeconds = 300
 
 export type SignatureVerdict = 'valid' | 'too_old_or_early' | 'not_signed'
@@ -14,12 +15,12 @@ export type SignatureVerdict = 'valid' | 'too_old_or_early' | 'not_signed'
 interface Signed {
   body: Uint8Array
   header: string | undefined
-  /** Any of them may have signed. */
+  /** One of these must have signed. */
   secrets: readonly string[]
   now: Date
 }
 
-/** Judges a signature. Its time counts only once it is known that Stripe wrote it. */
+/** Judges a signature. Its time counts only after the signature is valid. */
 export function judgeSignature({ body, header, secrets, now }: Signed): SignatureVerdict {
   const { time, signatures } = parse(header ?? '')
   if (time === undefined || signatures.length === 0) return 'not_signed'

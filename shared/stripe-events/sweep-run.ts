@@ -1,21 +1,21 @@
-/** One run of the sweep: its time, what it has done so far, and how its parts fail without taking the others along. */
+/** One run of the sweep: its time budget, its summary, and the isolation of failures. */
 import type { SyncOutcome, SyncRequest } from '../billing/sync.ts'
 import { ProblemError } from '../problem.ts'
 import type { Run } from '../runtime/background.ts'
 import { concurrently } from '../runtime/concurrently.ts'
 import { log } from '../runtime/log.ts'
-import { measure } from '../runtime/metrics.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
 import type { Timing } from '../runtime/timing.ts'
-import type { EventPage, EventQuery } from './list.ts'
+import type { EventPage, EventQuery } from './list-events.ts'
 
-/** All that a sweep does to the world beside the table; a simulation has its own. */
+/** The side effects of a sweep outside the table. A simulation replaces them. */
 export interface SweepPorts {
   timing: Timing
   sync(request: SyncRequest): Promise<SyncOutcome>
   listEvents(query: EventQuery): Promise<EventPage>
 }
 
-/** What a run has done, for its log line. */
+/** The summary of a run, for its log line. */
 export interface SweepSummary {
   eventsCompared: number
   eventsLost: number
@@ -25,16 +25,16 @@ export interface SweepSummary {
   failed: number
 }
 
-/** What a run leaves alone because others are likely to be at it. */
+/** Limits that keep a run away from recent work of others. */
 export interface Patience {
-  /** Events that are younger are on their way through the bus. */
+  /** Younger events are still on their way through the bus. */
   settledSeconds: number
-  /** Customers that were asked about since then need not be asked about again. */
+  /** Customers with a sync within this time need no other one. */
   restMs: number
 }
 
 export const asUsual: Patience = { settledSeconds: 5 * 60, restMs: 30 * 60 * 1000 }
-/** For after an accident, and for trying: whatever Stripe says now. */
+/** For recovery after an incident, and for trials: no limits. */
 export const atOnce: Patience = { settledSeconds: 0, restMs: 0 }
 
 export interface Customer {
@@ -42,10 +42,10 @@ export interface Customer {
   customerId: string
 }
 
-/** Stripe allows 25 requests a second in test mode; a sync is one or a few, and others want some too. */
+/** Stripe allows 25 requests per second in test mode. A sync needs a few, and other callers need some too. */
 const syncsAtOnce = 4
-/** So many failures in a row are not the customers' fault: the run ends instead of hammering. */
-const mostFailuresInARow = 10
+/** After this many consecutive failures, the cause is not the customers. The run ends instead of overloading Stripe. */
+const maxFailuresInARow = 10
 
 export class SweepRun {
   readonly summary: SweepSummary = {
@@ -69,20 +69,20 @@ export class SweepRun {
     this.startedAt = ports.timing.now()
   }
 
-  /** Whether everything fails, so that going on makes no sense. */
+  /** Whether everything fails, so that the run should end. */
   get isHopeless(): boolean {
-    return this.#failuresInARow >= mostFailuresInARow
+    return this.#failuresInARow >= maxFailuresInARow
   }
 
-  /** Whether this share of the run's time is over, or going on makes no sense. */
+  /** Whether the run has used this share of its time, or should end. */
   mustStop(share: number): boolean {
     const budgetMs = this.#run.deadline.getTime() - this.startedAt.getTime()
     return this.isHopeless || this.ports.timing.now().getTime() - this.startedAt.getTime() >= share * budgetMs
   }
 
   /**
-   * Brings customers up to date until this share of the time is over, and does `then` for each that was; false when not all
-   * had their turn.
+   * Syncs customers until this share of the time is used, and calls `then` for each synced one. False if some had no
+   * turn.
    */
   async syncAll<T extends Customer>(
     customers: Iterable<T>,
@@ -97,12 +97,12 @@ export class SweepRun {
     return isComplete
   }
 
-  /** Brings one customer up to date; false when that did not go well. */
+  /** Syncs one customer; false after a failure. */
   async #sync({ orgId, customerId }: Customer): Promise<boolean> {
     const { deadline, requestId } = this.#run
-    const circumstances = { requestId }
+    const context = { requestId }
     const outcome = await this.attempt(
-      () => this.ports.sync({ orgId, customerId, source: 'sweep', circumstances, deadline }),
+      () => this.ports.sync({ orgId, customerId, source: 'sweep', context, deadline }),
       { org_id: orgId },
     )
     if (!outcome) return false
@@ -110,12 +110,18 @@ export class SweepRun {
     if (!outcome.changed) return true
     this.summary.corrected += 1
     const fields = outcome.changes.map(({ field }) => field)
-    measure('billing drift corrected', { BillingDriftCorrected: 1 }, { org_id: orgId, fields, request_id: requestId })
+    emitMetrics(
+      'billing drift corrected',
+      { BillingDriftCorrected: 1 },
+      { org_id: orgId, fields, request_id: requestId },
+    )
     return true
   }
 
-  /** Runs a part; its failure is counted and does not stop the others. What another sync is at work on is left to it. */
-  async attempt<T>(part: () => Promise<T>, told: Record<string, unknown> = {}): Promise<T | undefined> {
+  /**
+   * Runs a part. Its failure is counted and does not stop the others. Skips customers that another sync is working on.
+   */
+  async attempt<T>(part: () => Promise<T>, subject: Record<string, unknown> = {}): Promise<T | undefined> {
     try {
       const result = await part()
       this.#failuresInARow = 0
@@ -124,9 +130,9 @@ export class SweepRun {
       if (error instanceof ProblemError && error.code === 'conflict') return undefined
       this.summary.failed += 1
       this.#failuresInARow += 1
-      const about = { request_id: this.#run.requestId, ...told }
+      const about = { request_id: this.#run.requestId, ...subject }
       log.error('a part of the sweep failed', { ...about, error: error as Error })
-      measure('sweep failure', { SweepFailures: 1 }, about)
+      emitMetrics('sweep failure', { SweepFailures: 1 }, about)
       return undefined
     }
   }

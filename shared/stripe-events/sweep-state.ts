@@ -1,16 +1,18 @@
-/** How far the sweep has come: kept as it goes, so that a run that dies or runs out of time is taken up by the next. */
-import { getRow, type RowKey, updateRow } from '../table/table.ts'
+/** The progress of the sweep. It is saved during the run, so the next run continues after a crash or timeout. */
+import { getRow } from '../table/read.ts'
+import { fromRow, type RowKey } from '../table/rows.ts'
+import { updateRow } from '../table/update.ts'
 
 export interface SweepState {
-  /** Events created up to then, in epoch seconds, have been compared with what is marked done. */
+  /** Events up to this time, in epoch seconds, were compared with the processed ones. */
   comparedUntil?: number
-  /** The comparison that was begun and not ended. */
+  /** The unfinished comparison. */
   comparison?: Comparison
-  /** Where the walk through the customers goes on. */
+  /** The position of the walk through the customers. */
   position: Position
 }
 
-/** Which events are compared, and the id of the last one of the page before. */
+/** The time range of a comparison, and the id of the last event of the previous page. */
 export interface Comparison {
   from: number
   until: number
@@ -19,16 +21,15 @@ export interface Comparison {
 
 export interface Position {
   shard: number
-  /** The customer after which it goes on; absent at the beginning of a shard. */
+  /** The walk continues after this customer; absent at the start of a shard. */
   after?: string
 }
 
 const stateKey: RowKey = { pk: 'STRIPESWEEP', sk: 'STATE' }
 
 export async function readSweepState(): Promise<SweepState> {
-  const row = await getRow(stateKey)
-  // Only the function below writes it.
-  return (row?.sweep as SweepState | undefined) ?? { position: { shard: 0 } }
+  const row = fromRow<{ sweep: SweepState }>(await getRow(stateKey))
+  return row?.sweep ?? { position: { shard: 0 } }
 }
 
 export async function saveSweepState(state: SweepState): Promise<void> {

@@ -1,4 +1,4 @@
-/** The sweep: what events have not brought is found by asking, first for lost events, then customer by customer. */
+/** The sweep finds changes that events did not bring: first lost events, then customer by customer. */
 import * as z from 'zod'
 import { syncCustomer } from '../billing/sync.ts'
 import { lazy } from '../lazy.ts'
@@ -6,7 +6,7 @@ import type { Run } from '../runtime/background.ts'
 import { log } from '../runtime/log.ts'
 import { realTiming } from '../runtime/timing.ts'
 import { compareEvents } from './compare-events.ts'
-import { listStripeEvents } from './list.ts'
+import { listStripeEvents } from './list-events.ts'
 import { asUsual, atOnce, type SweepPorts, SweepRun, type SweepSummary } from './sweep-run.ts'
 import { readSweepState } from './sweep-state.ts'
 import { walkCustomers } from './walk-customers.ts'
@@ -17,10 +17,10 @@ const realPorts: SweepPorts = {
   listEvents: listStripeEvents,
 }
 
-/** What somebody who starts a sweep by hand may ask for; the schedule asks for nothing. */
+/** The options of a manual run; a scheduled run has none. */
 const requestSchema = lazy(() => z.object({ thorough: z.boolean() }).catch({ thorough: false }))
 
-/** A run that was started by the schedule, or by hand with `{"thorough": true}`. */
+/** Runs the sweep for the schedule, or manually with `{"thorough": true}`. */
 export const sweepAsAsked = (event: unknown, run: Run): Promise<SweepSummary> => {
   const { thorough } = requestSchema().parse(event)
   return sweep(run, realPorts, thorough ? atOnce : asUsual)
@@ -29,7 +29,7 @@ export const sweepAsAsked = (event: unknown, run: Run): Promise<SweepSummary> =>
 /**
  * One run of the sweep.
  *
- * @throws Error at the end, when a part has failed; the others were done
+ * @throws Error at the end if a part failed; the other parts were done
  */
 export async function sweep(run: Run, ports: SweepPorts = realPorts, patience = asUsual): Promise<SweepSummary> {
   const sweeping = new SweepRun(run, ports, patience)

@@ -1,19 +1,19 @@
 /**
- * Walks through all customers, from where the last run stopped. Those whose time has come (a period or a trial has ended,
- * or nothing was ever read) are asked about at once; of the others, at the end, those that nobody has asked about for
- * the longest.
+ * Walks through all customers, from the position where the last run stopped. Due customers (a period or trial has
+ * ended, or there was no sync yet) are synced immediately. At the end, the walk syncs the others with the oldest syncs.
  */
-import { listCustomers, readBilling, sweepShards } from '../billing/entity.ts'
+import { listCustomers, sweepShards } from '../billing/customer-shards.ts'
 import { type BillingProjection, isLive } from '../billing/projection.ts'
+import { readBilling } from '../billing/rows.ts'
 import { concurrently } from '../runtime/concurrently.ts'
 import type { Customer, SweepRun } from './sweep-run.ts'
 import { type Position, type SweepState, saveSweepState } from './sweep-state.ts'
 
-/** How many of the longest unasked are asked about in one run. */
-export const mostStale = 200
+/** How many of the customers with the oldest syncs one run syncs. */
+export const maxStale = 200
 const pageSize = 100
 const readsAtOnce = 8
-/** How much of the time may be over when the walk ends, and when the last one is asked about. */
+/** The shares of the time at which the walk ends, and at which the last sync starts. */
 const walkShare = 0.8
 const endShare = 0.95
 
@@ -21,14 +21,14 @@ interface Stale extends Customer {
   syncedAt: string
 }
 
-/** Goes once round all customers, or as far as the time allows. */
+/** Visits every customer once, or as many as the time allows. */
 export async function walkCustomers(sweep: SweepRun, before: SweepState): Promise<void> {
   if (sweep.mustStop(walkShare)) return
   let stale: Stale[] = []
   for await (const { customers, next } of pagesFrom(before.position)) {
     const judged = await judge(sweep, customers)
     const isComplete = await sweep.syncAll(judged.due, walkShare)
-    // A page for which the time was too short is the next run's first. One whose customers all fail must not block the way.
+    // A page that ran out of time comes first in the next run. A page of failing customers must not block the walk.
     if (!isComplete && !sweep.isHopeless) break
     stale = longestUnasked([...stale, ...judged.stale])
     await saveSweepState({ ...before, position: next })
@@ -38,15 +38,15 @@ export async function walkCustomers(sweep: SweepRun, before: SweepState): Promis
 }
 
 const longestUnasked = (stale: readonly Stale[]): Stale[] =>
-  stale.toSorted((a, b) => (a.syncedAt < b.syncedAt ? -1 : 1)).slice(0, mostStale)
+  stale.toSorted((a, b) => (a.syncedAt < b.syncedAt ? -1 : 1)).slice(0, maxStale)
 
 interface CustomerPage {
   customers: readonly Customer[]
-  /** Where the walk goes on after this page. */
+  /** The position after this page. */
   next: Position
 }
 
-/** All shards, beginning with the rest of the one that the walk stopped in and ending with its beginning. */
+/** All shards: first the rest of the current shard, last its beginning. */
 async function* pagesFrom({ shard, after }: Position): AsyncGenerator<CustomerPage> {
   yield* pagesOf(shard, { after })
   for (let step = 1; step < sweepShards; step++) yield* pagesOf((shard + step) % sweepShards, {})
@@ -73,7 +73,7 @@ async function* pagesOf(
 const afterShard = (shard: number, upTo: string | undefined): Position =>
   upTo === undefined ? { shard: (shard + 1) % sweepShards } : { shard, after: upTo }
 
-/** Reads what is stored of each, and says who is due, and who could be asked about. */
+/** Reads the stored projections. Returns the customers that are due, and those that can be synced. */
 async function judge({ ports, patience, summary }: SweepRun, customers: readonly Customer[]) {
   const now = ports.timing.now()
   const [due, stale]: [Customer[], Stale[]] = [[], []]
@@ -89,7 +89,7 @@ async function judge({ ports, patience, summary }: SweepRun, customers: readonly
   return { due, stale }
 }
 
-/** Whether something that the projection announces has come since it was read. */
+/** Whether an announced change of the subscription has come since the sync. */
 function isDue({ subscription, synced_at }: BillingProjection, now: Date): boolean {
   if (!subscription || !isLive(subscription)) return false
   const { current_period_end, trial_end, cancel_at } = subscription

@@ -1,19 +1,19 @@
 /**
- * The Stripe account and mode that this table's customers belong to. The first key that is used decides; a key of another
- * account or mode is refused, so that it can neither bind customers nor change a plan.
+ * The Stripe account and mode of this table's customers. The first key decides. Keys of another account or mode are
+ * refused, so they can neither bind customers nor change a plan.
  */
 import type Stripe from 'stripe'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
-import { updateRowIf } from '../table/table.ts'
+import { updateRowIf } from '../table/update.ts'
 import { type Owner, ownerKey, storedOwner } from './owner.ts'
 import { isLivemode, stripeSecrets } from './secrets.ts'
 
-/** By client: a new key has a new client. */
+/** One check per client: a new key has a new client. */
 const checks = new WeakMap<Stripe, Promise<void>>()
 
 /**
- * Checks a key once per process; a failed check is made again by the next call.
+ * Checks a key once per process. The next call repeats a failed check.
  *
  * @throws ProblemError `service_unavailable` when the table belongs to another account or mode
  */
@@ -41,7 +41,7 @@ async function compare(stripe: Stripe): Promise<void> {
   })
   throw new ProblemError(
     'service_unavailable',
-    `The customers of this deployment belong to ${named(owner)}, and its Stripe key to ${named({ account, livemode })}. Put the right key back.`,
+    `The customers of this deployment belong to ${named(owner)}, but its Stripe key belongs to ${named({ account, livemode })}. Restore the right key.`,
     { headers: { 'retry-after': '60' } },
   )
 }
@@ -49,7 +49,7 @@ async function compare(stripe: Stripe): Promise<void> {
 const named = ({ account, livemode }: Partial<Owner>): string =>
   `the ${livemode ? 'live' : 'test'} mode of ${account ? `account ${account}` : 'a Stripe account'}`
 
-/** A restricted key may not read its account. */
+/** Null if a restricted key cannot read its account. */
 async function accountOf(stripe: Stripe): Promise<string | null> {
   try {
     return (await stripe.accounts.retrieveCurrent()).id
@@ -59,7 +59,7 @@ async function accountOf(stripe: Stripe): Promise<string | null> {
   }
 }
 
-/** The first of several processes decides; the others read what it wrote. */
+/** The first process decides; the others read its row. */
 async function claim(owner: Owner): Promise<Partial<Owner>> {
   const claimed = await updateRowIf(ownerKey, {
     UpdateExpression: 'SET #account = :account, livemode = :livemode',

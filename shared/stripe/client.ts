@@ -1,6 +1,6 @@
 /**
- * Stripe's client, and what becomes of its errors. The API version is the package's own: its types say what comes back.
- * The package is loaded by the first call: it is half of a cold start, and a request that is refused never needs it.
+ * Stripe's client and the mapping of its errors. The API version is that of the package, so its types match the
+ * responses. The first call loads the package: it is half of a cold start, and refused requests never need it.
  */
 import type Stripe from 'stripe'
 import { ProblemError } from '../problem.ts'
@@ -8,23 +8,24 @@ import { environment } from '../runtime/environment.ts'
 import { log } from '../runtime/log.ts'
 import { renewedStripeSecrets, type StripeSecrets, stripeSecrets } from './secrets.ts'
 
-/** A call that hangs is given up and tried twice more before a Lambda's 28 s are over. */
+/** A hanging call times out and is retried twice within a Lambda's 28 s. */
 const timeoutMs = 8000
 const maxNetworkRetries = 2
 
 let connected: { secretKey: string; apiUrl: string; client: Promise<Stripe> } | undefined
 
 /**
- * The client, made anew when the key has changed.
+ * The client; a new one when the key has changed.
  *
- * @throws ProblemError `service_unavailable`, saying what to set, when there is no key
+ * @throws ProblemError `service_unavailable`, naming the missing setting, when there is no key
  */
 export const stripe = async (): Promise<Stripe> => clientWith(await currentSecrets())
 
-/** One that has no key yet may have been filled in since. */
+/** Reads again if there is no key: an operator may have set one since. */
 async function currentSecrets(): Promise<StripeSecrets> {
   const reading = stripeSecrets()
-  // The first call waits for Secrets Manager: time to load the package in. If that fails, so it does for who awaits it.
+  // Load the package while the first call waits for Secrets Manager. Ignore a failure here: the later `await` rejects
+  // too.
   loadPackage().catch(() => undefined)
   const secrets = await reading
   return secrets.secretKey === undefined ? renewedStripeSecrets() : secrets
@@ -48,7 +49,7 @@ export async function connect(secretKey: string, apiUrl: string): Promise<Stripe
     apiVersion: Stripe.API_VERSION,
     timeout: timeoutMs,
     maxNetworkRetries,
-    // It would write an id of the machine to the disk and send latencies along.
+    // Telemetry would write a machine id to disk and send latencies.
     telemetry: false,
     ...(apiUrl === '' ? {} : addressOf(new URL(apiUrl))),
   })
@@ -60,8 +61,8 @@ const addressOf = ({ protocol, hostname, port }: URL) => {
 }
 
 /**
- * Runs calls of Stripe. A key that Stripe refuses is read again once: it may have been rotated. What `calls` does not
- * catch itself becomes the answer that such a failure has.
+ * Runs Stripe calls. If Stripe refuses the key, reads it again once: it may have been rotated. Maps errors that `calls`
+ * does not catch to problems.
  *
  * @throws ProblemError `upstream_error`, `service_unavailable`
  */
@@ -80,8 +81,8 @@ export async function callStripe<T>(calls: (stripe: Stripe) => Promise<T>): Prom
 }
 
 /**
- * Stripe's errors are known by what all of them have, and told apart by their `type`, the name of their class, as Stripe's
- * reference does: asking for the classes themselves would load the package.
+ * Recognizes Stripe's errors by their fields and distinguishes them by `type`, the name of their class. Importing the
+ * classes would load the package.
  */
 const isStripeError = (error: unknown): error is Stripe.errors.StripeError =>
   error instanceof Error && 'type' in error && 'rawType' in error
@@ -89,23 +90,23 @@ const isStripeError = (error: unknown): error is Stripe.errors.StripeError =>
 const isOfType = (error: unknown, ...types: readonly `Stripe${string}Error`[]): boolean =>
   isStripeError(error) && (types as readonly string[]).includes(error.type)
 
-/** Whether Stripe understood a request and will not have it, as when a session to expire is complete already. */
+/** Whether Stripe refused a valid request, for example to expire a completed session. */
 export const isRefusal = (error: unknown): error is Stripe.errors.StripeInvalidRequestError =>
   isOfType(error, 'StripeInvalidRequestError')
 
-/** Whether Stripe says that what was asked for does not exist. */
+/** Whether Stripe reports that the resource does not exist. */
 export const isMissing = (error: unknown): boolean => isRefusal(error) && error.code === 'resource_missing'
 
-/** What becomes of a failure of Stripe: the problem that callers are told. Other errors pass as they are. */
+/** Maps an error of Stripe to the problem for the caller. Returns other errors unchanged. */
 export function toProblem(error: unknown): unknown {
   if (!isStripeError(error)) return error
   const { type, code, statusCode, requestId } = error
-  log.warn('Stripe failed', {
+  log.warn('Stripe returned an error', {
     stripe_error: type,
     stripe_code: code,
     stripe_status: statusCode,
     stripe_request_id: requestId,
-    // What it says of a wrong request tells the operator what to mend.
+    // The message about an invalid request helps the operator to fix it.
     ...(isRefusal(error) ? { stripe_message: withoutSecrets(error.message) } : {}),
   })
   return problemOf(error)
@@ -113,20 +114,20 @@ export function toProblem(error: unknown): unknown {
 
 const withoutSecrets = (text: string): string => text.replaceAll(/\b(sk|rk|whsec)_\w+/g, '$1_…')
 
-/** Stripe's own message stays inside: it is for us and not for our callers. */
+/** Hides Stripe's own message: it is for operators, not for callers. */
 function problemOf(cause: Stripe.errors.StripeError): ProblemError {
   if (isOfType(cause, 'StripeAuthenticationError', 'StripePermissionError')) {
-    const detail = `Stripe refuses the key of this deployment. Put one that may do this into ${placeOfKey()}.`
+    const detail = `Stripe refuses the key of this deployment. Put a key with this permission into ${placeOfKey()}.`
     return new ProblemError('service_unavailable', detail, { cause })
   }
   if (isOfType(cause, 'StripeConnectionError', 'StripeRateLimitError')) {
     const headers = { 'retry-after': '5' }
-    return new ProblemError('service_unavailable', 'Stripe does not answer at the moment; try again.', {
+    return new ProblemError('service_unavailable', 'Stripe does not answer. Retry later.', {
       headers,
       cause,
     })
   }
-  return new ProblemError('upstream_error', 'Stripe failed to do its part; try again.', { cause })
+  return new ProblemError('upstream_error', 'Stripe returned an error. Retry later.', { cause })
 }
 
 const notConfigured = () =>

@@ -1,6 +1,6 @@
 /**
- * Stripe's secrets: from the environment, else from the Secrets Manager secret of the stage, whose value is
- * `{"secret_key":"sk_…","webhook_secrets":["whsec_…"]}`. Several webhook secrets hold at once while one is rolled.
+ * Stripe's secrets: from the environment, else from the stage's Secrets Manager secret. Its value is
+ * `{"secret_key":"sk_…","webhook_secrets":["whsec_…"]}`. During a roll, several webhook secrets are valid.
  */
 import { GetSecretValueCommand, ResourceNotFoundException, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import * as z from 'zod'
@@ -14,9 +14,9 @@ export interface StripeSecrets {
   webhookSecrets: string[]
 }
 
-/** How long a secret that was read is taken for the current one. */
+/** Maximum age of cached secrets. */
 const cacheMs = 5 * 60_000
-/** Whoever sends wrong signatures must not make us ask Secrets Manager for each. */
+/** A sender of wrong signatures must not cause a call of Secrets Manager per request. */
 const renewalPauseMs = 30_000
 
 interface Read {
@@ -26,14 +26,13 @@ interface Read {
 }
 let last: Read | undefined
 
-/** The secrets, at most 5 minutes old. What is not set is absent; that is for the caller to tell. */
+/** The secrets, at most 5 minutes old. Secrets that are not set are absent; the caller reports that. */
 export async function stripeSecrets(): Promise<StripeSecrets> {
   return current(cacheMs)
 }
 
 /**
- * The secrets once more from where they are kept, for when one of them was refused: it may have been rotated since. What
- * was read in the last 30 seconds is not read again.
+ * Reads the secrets again after one was refused, since it may have been rotated. Reuses a read of the last 30 seconds.
  */
 export async function renewedStripeSecrets(): Promise<StripeSecrets> {
   return current(renewalPauseMs)
@@ -52,22 +51,22 @@ function current(maxAgeMs: number): Promise<StripeSecrets> | StripeSecrets {
     secrets: before ? fromSecretsManager(arn).catch(keep(before)) : fromSecretsManager(arn),
   }
   last = read
-  // What could not be read is asked for again by the next request.
+  // The next request retries a failed read.
   read.secrets.catch(() => {
     if (last === read) last = undefined
   })
   return read.secrets
 }
 
-/** Those of before go on being good when Secrets Manager fails. */
+/** Keeps the previous secrets when Secrets Manager fails. */
 const keep =
   ({ secrets }: Read) =>
   (error: unknown) => {
-    log.warn('the Stripe secret could not be read again; the last one goes on being used', { error: error as Error })
+    log.warn('could not read the Stripe secret again; the previous one stays in use', { error: error as Error })
     return secrets
   }
 
-/** Whether the key is one of live mode; events of the other mode are not ours. */
+/** Whether the key is of live mode. Events of the other mode are not for this deployment. */
 export const isLivemode = (secretKey: string): boolean => /^(sk|rk)_live_/.test(secretKey)
 
 const fromEnvironment = (): StripeSecrets =>
@@ -99,7 +98,7 @@ async function fromSecretsManager(arn: string): Promise<StripeSecrets> {
   return secretsOf(secret_key, webhook_secrets)
 }
 
-/** A secret that was made and never filled has no value. */
+/** A secret that was created and never filled has no value. */
 async function textOf(arn: string): Promise<string> {
   try {
     const { SecretString } = await secretsManager().send(new GetSecretValueCommand({ SecretId: arn }))
@@ -114,7 +113,7 @@ function parse(text: string): z.infer<ReturnType<typeof storedSecrets>> {
   try {
     return storedSecrets().parse(text === '' ? {} : JSON.parse(text))
   } catch {
-    // Neither the text nor the error, which quotes it, may be logged.
+    // Do not log the text, nor the error, which quotes it.
     log.error('the Stripe secret is not JSON of the shape {"secret_key":"sk_…","webhook_secrets":["whsec_…"]}')
     return { secret_key: '', webhook_secrets: [] }
   }

@@ -1,4 +1,4 @@
-/** One page of a list, as it is read from the table. */
+/** One page of a list to read from the table. */
 export interface PageSpec {
   limit: number
   /** The sort key after which the page starts. */

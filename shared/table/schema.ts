@@ -1,4 +1,4 @@
-/** The table's shape, for the stack that declares it and the engine that stands in for it on one machine. */
+/** The table's schema, for the stack that declares it and for the local engine. */
 export const tableSchema = {
   partitionKey: 'pk',
   sortKey: 'sk',

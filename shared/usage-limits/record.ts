@@ -1,9 +1,9 @@
-/** Usage limits: the metrics, what a plan allows of each at most, and what an org has set below that. */
+/** Usage limits: the metrics, the ceilings of the plans, and the lower limits that an org has set. */
 import * as z from 'zod'
 import { cheapestPlan, type Plan } from '../billing/plans.ts'
 import { lazy } from '../lazy.ts'
 
-/** What the plan ceils each metric with; null: no plan does. */
+/** The plan's ceiling for each metric; null: no plan limits it. */
 const ceilings = {
   hosted_requests_monthly: (plan: Plan) => plan.limits.requests_monthly,
   api_requests_monthly: (plan: Plan) => plan.limits.requests_monthly,
@@ -24,7 +24,7 @@ const limitField = lazy(() => z.int().min(0).nullable())
 const modeField = lazy(() =>
   z
     .enum(['enforce', 'alert_only'])
-    .meta({ description: 'What becomes of use above the limit: it is refused, or only told of.' }),
+    .meta({ description: 'Effect of use above the limit: it is refused, or causes an alert only.' }),
 )
 const setLimit = lazy(() =>
   z
@@ -32,35 +32,35 @@ const setLimit = lazy(() =>
       limit: limitField().meta({ description: 'null: no limit below the plan’s.' }),
       mode: modeField().default('enforce'),
     })
-    .meta({ id: 'UsageLimitInput', description: 'A limit of one metric, to be set.' }),
+    .meta({ id: 'UsageLimitInput', description: 'The limit to set for one metric.' }),
 )
 
 const known = `known metrics: ${metrics.join(', ')}`
 
-/** The body of a PUT: any of the metrics, at least one. An unknown one is answered with those that there are. */
+/** The body of a PUT: at least one metric. The error for an unknown metric lists the known ones. */
 export const usageLimitsBody = lazy(() => {
   const byMetric = Object.fromEntries(
     metrics.map((metric) => [
       metric,
       setLimit()
         .exactOptional()
-        .meta({ description: `What to set ${metric} to.` }),
+        .meta({ description: `The limit to set for ${metric}.` }),
     ]),
   )
   return z.strictObject({
     limits: z
-      // The list of names is that of the type.
+      // The names are those of the type.
       .strictObject(byMetric as Record<Metric, z.ZodExactOptional<ReturnType<typeof setLimit>>>, {
         error: ({ code }) => (code === 'unrecognized_keys' ? `is not a metric; ${known}` : undefined),
       })
       .refine((limits) => Object.keys(limits).length > 0, `must name at least one metric; ${known}`)
-      .meta({ description: `What to set, by metric; ${known}.`, minProperties: 1 }),
+      .meta({ description: `The limits to set, by metric; ${known}.`, minProperties: 1 }),
   })
 })
 
 const shownLimit = lazy(() =>
   z.object({
-    limit: limitField().meta({ description: 'What holds; null: no limit.' }),
+    limit: limitField().meta({ description: 'The effective limit; null: no limit.' }),
     mode: modeField(),
     plan_ceiling: limitField(),
     source: z.enum(['plan', 'org']),
@@ -71,18 +71,18 @@ const shownLimit = lazy(() =>
 export const usageLimitsSchema = lazy(() =>
   z
     .object({ limits: z.record(z.enum(metrics), shownLimit()) })
-    .meta({ id: 'UsageLimits', description: 'The limit of every metric, and where it comes from.' }),
+    .meta({ id: 'UsageLimits', description: 'The limit of every metric, and its source.' }),
 )
 
-export type ShownLimits = z.infer<ReturnType<typeof usageLimitsSchema>>
+export type UsageLimitsView = z.infer<ReturnType<typeof usageLimitsSchema>>
 
-/** What an org has set, by metric. */
-export type StoredLimits = Partial<
+/** The limits that an org has set, by metric. */
+export type LimitsRecord = Partial<
   Record<Metric, { limit: number | null; mode: 'enforce' | 'alert_only'; updated_at: string }>
 >
 
-/** What holds: the org's own limit where it is below the plan's, the plan's otherwise. */
-export function toUsageLimits(stored: StoredLimits, plan: Plan): z.infer<ReturnType<typeof usageLimitsSchema>> {
+/** The effective limits: the org's limit if it is below the plan's, else the plan's. */
+export function toUsageLimitsView(stored: LimitsRecord, plan: Plan): z.infer<ReturnType<typeof usageLimitsSchema>> {
   const shown = metrics.map((metric) => {
     const plan_ceiling = ceilings[metric](plan)
     const own = stored[metric]
@@ -98,17 +98,17 @@ export function toUsageLimits(stored: StoredLimits, plan: Plan): z.infer<ReturnT
       },
     ] as const
   })
-  // Every metric is there: the list is that of the type.
+  // Every metric of the type is in the list.
   return { limits: Object.fromEntries(shown) as z.infer<ReturnType<typeof usageLimitsSchema>>['limits'] }
 }
 
 const neverSet = { limit: null, mode: 'enforce' } as const
 
-/** A limit to be set; without a mode, the mode stays as it is. */
+/** A limit to set. Without a mode, the mode stays the same. */
 type WantedLimits = Partial<Record<Metric, { limit: number | null; mode?: 'enforce' | 'alert_only' }>>
 
-/** The limits with what a request sets; a metric that stays as it was keeps its time. */
-export function withLimits(stored: StoredLimits, wanted: WantedLimits, now: Date): StoredLimits {
+/** The limits after a request. An unchanged metric keeps its time. */
+export function withLimits(stored: LimitsRecord, wanted: WantedLimits, now: Date): LimitsRecord {
   const beforeOf = (name: string) => stored[name as Metric] ?? neverSet
   const changed = Object.entries(wanted)
     .map(([name, { limit, mode = beforeOf(name).mode }]) => [name, { limit, mode }] as const)
@@ -119,7 +119,7 @@ export function withLimits(stored: StoredLimits, wanted: WantedLimits, now: Date
   }
 }
 
-/** The wishes that are above the plan's ceiling, each with the plan that would allow it. */
+/** The requested limits above the plan's ceiling, each with the plan that allows it. */
 export function aboveCeiling(
   wanted: z.infer<ReturnType<typeof usageLimitsBody>>['limits'],
   plan: Plan,
@@ -129,7 +129,9 @@ export function aboveCeiling(
     const ceiling = ceilingOf(plan)
     if (limit === null || ceiling === null || limit <= ceiling) return []
     const needed = cheapestPlan((candidate) => (ceilingOf(candidate) ?? limit) >= limit)
-    const mend = needed ? `the plan ${needed.code} allows it` : 'no plan allows more than enterprise does'
-    return [{ path: `limits.${name}.limit`, message: `is above the ${ceiling} of the plan ${plan.code}; ${mend}` }]
+    const fix = needed ? `the plan ${needed.code} allows it` : 'no plan has a higher limit'
+    return [
+      { path: `limits.${name}.limit`, message: `exceeds the limit of ${ceiling} of the plan ${plan.code}; ${fix}` },
+    ]
   })
 }

@@ -1,4 +1,4 @@
-/** The commands tell people what to do in a sentence, whatever is missing or misspelled: never a stack trace. */
+/** Commands answer missing and misspelled input with one sentence and the fix, never with a stack trace. */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ interface Ended {
   stderr: string
 }
 
-/** Runs a command as somebody who has set up nothing. */
+/** Runs a command without any AWS configuration. */
 const run = (file: string, args: readonly string[] = [], more: Record<string, string> = {}): Promise<Ended> =>
   new Promise((resolve) => {
     const env = { PATH: process.env.PATH, AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull, ...more }
@@ -27,7 +27,7 @@ const run = (file: string, args: readonly string[] = [], more: Record<string, st
     )
   })
 
-test('without a region, what works on a deployed stage says which variable to set', async () => {
+test('without a region, a command for a deployed stage names the variable to set', async () => {
   expect(await run('bin/redrive.ts')).toEqual({
     code: 1,
     stdout: '',
@@ -36,7 +36,7 @@ test('without a region, what works on a deployed stage says which variable to se
 })
 
 test.each(['', ' ', '\u3164', 'Ac\u202eme', 'a\nb', 'x'.repeat(101)])(
-  'an organization is not made under the name %j',
+  'an organization cannot be created with the name %j',
   async (org) => {
     const { code, stderr } = await run('bin/bootstrap.ts', [
       '--stage',
@@ -50,7 +50,7 @@ test.each(['', ' ', '\u3164', 'Ac\u202eme', 'a\nb', 'x'.repeat(101)])(
   },
 )
 
-/** Wrong options, each with what its error must say. */
+/** Wrong options, each with the expected error. */
 const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
   ['local/dev.ts', '--port=', /^--port must be a whole number from 0 to 65535, not empty/],
   ['local/dev.ts', '--port=0x50', /^--port must be a whole number from 0 to 65535, not 0x50/],
@@ -92,9 +92,16 @@ const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
   ['bin/preflight.ts', '-c alarm_email=oncall', /^-c alarm_email=oncall: must be one e-mail address/],
   ['bin/deploy.ts', '--stage=Prod', /^--stage must be .*not Prod/],
   ['bin/deploy.ts', '--stage=prod', /^-c stage=prod is a protected stage and has no file: copy stages/],
-  ['bin/deploy.ts', '-c stage=prod', /^-c stage=prod: must be an option with its value/],
-  ['bin/deploy.ts', '-c alarm_email', /^-c alarm_email: must be an option with its value/],
-  ['bin/deploy.ts', '-c oidc_isuer=x', /^-c oidc_isuer: .*did you mean -c oidc_issuer/],
+  ['bin/deploy.ts', '--stage=', /^--stage must be .*not empty/],
+  ['bin/deploy.ts', '--stage=dev -c stage=prod', /^Name the stage with --stage, not with -c/],
+  ['bin/deploy.ts', '--stage=dev -c domain=api.example.com', /^-c domain: there is no such option; docs/],
+  [
+    'bin/deploy.ts',
+    '--stage=dev -c stripe_secret_arn=sk_live_4eC39HqLyjWDarj',
+    /^-c stripe_secret_arn=sk_…: must be the whole ARN/,
+  ],
+  ['bin/deploy.ts', '--stage=dev -c alarm_email', /^-c alarm_email: must be an option with its value/],
+  ['bin/deploy.ts', '--stage=dev -c oidc_isuer=x', /^-c oidc_isuer: .*did you mean -c oidc_issuer/],
   ['bin/deploy.ts', '--yes=1 --drop-options=1', /^Option '--yes' does not take an argument/],
   ['bin/deploy.ts', '--no-preflight=1', /^Option '--no-preflight' does not take an argument/],
   ['bin/deploy.ts', '--connect=foo', /^--connect must be an address/],
@@ -111,6 +118,26 @@ const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
   ['test/simulation/run.ts', '--seed=', /^--seed must be a whole number/],
 ]
 const commands = [...new Set(wrongOptions.map(([file]) => file))]
+
+test('an option that npm took for itself is noticed: no other stage is deployed or destroyed', async () => {
+  for (const file of ['bin/deploy.ts', 'bin/destroy.ts', 'bin/smoke.ts', 'bin/preflight.ts']) {
+    const { code, stderr } = await run(file, [], { npm_config_stage: 'dev-anna', AWS_REGION: 'us-east-1' })
+    expect([file, code, stderr]).toEqual([file, 1, expect.stringMatching(/^npm took --stage for itself\. Write --/)])
+  }
+})
+
+test('AWS that does not answer is one sentence', async () => {
+  const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' }
+  const { code, stderr } = await run('bin/destroy.ts', ['--stage', 'dev'], {
+    ...credentials,
+    AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
+    AWS_MAX_ATTEMPTS: '1',
+  })
+  expect([code, stderr]).toEqual([
+    1,
+    'AWS does not answer (ECONNREFUSED). Check the network, AWS_REGION and AWS_ENDPOINT_URL.\n',
+  ])
+})
 
 test.concurrent.each(wrongOptions)(
   '%s %s is refused with the option, the fix and the usage',
@@ -140,7 +167,7 @@ describe.each(commands)('%s', (file) => {
 
 const closed = 'http://127.0.0.1:9'
 const key = 'sk_test_0'
-/** Wrong environment variables, each with what its error must say. */
+/** Wrong environment variables, each with the expected error. */
 const wrongVariables: readonly [file: string, variables: Record<string, string>, error: RegExp][] = [
   ['local/dev.ts', { DYNAMODB_ENDPOINT: 'foo' }, /^DYNAMODB_ENDPOINT must be the URL .*not foo/],
   ['local/dev.ts', { DYNAMODB_ENDPOINT: closed }, /^DYNAMODB_ENDPOINT is .*start it, or unset DYNAMODB_ENDPOINT/],
@@ -169,7 +196,7 @@ test.concurrent.each(wrongVariables)(
   '%s with %j is refused with the variable and the fix',
   async (command, variables, error) => {
     const [file = '', ...args] = command.split(' ')
-    // In use elsewhere is no error of the variable's: any free port will do.
+    // A port in use is not an error of the variable: use any free port.
     const { code, stderr } = await run(file, file === 'local/dev.ts' ? ['--port', '0'] : args, variables)
     expect([code, stderr]).toEqual([1, expect.stringMatching(error)])
     expect(stderr).not.toMatch(/^ {4}at /m)
@@ -186,7 +213,7 @@ test('a wrong value of each variable that README lists for npm run dev is tested
   expect(listed.filter((name) => !tested.includes(name) && name !== 'CHROMIUM')).toEqual([])
 })
 
-test('an organization is chosen by its printed name or its id, and any other is refused with those that exist', () => {
+test('an organization is chosen by its printed name or id; any other value is refused with the list', () => {
   const org = (org_id: string, name: string) => ({
     ...{ org_id, name, api_keys: { full_admin: '', read_only: '' } },
     tokens: { owner: '', admin: '', member: '' },
@@ -214,7 +241,7 @@ test('variables of a deployed stage in the shell do not reach the local service'
   expect(env).toEqual({ PATH: '/bin', STRIPE_SECRET_KEY: key })
 })
 
-test('a taken port is told by its number, with the next one to try', async () => {
+test('a port in use is named, with the next one to try', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
@@ -222,6 +249,6 @@ test('a taken port is told by its number, with the next one to try', async () =>
   taken.close()
   expect([code, stderr]).toEqual([
     1,
-    `Port ${port} is taken: stop what listens there, or serve elsewhere: npm run dev -- --port ${port + 1}\n`,
+    `Port ${port} is in use: stop its process, or use another port: npm run dev -- --port ${port + 1}\n`,
   ])
 })

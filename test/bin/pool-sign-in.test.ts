@@ -23,7 +23,7 @@ const password = 'correct horse battery'
 const fault = { message: 'a fault of the test', $metadata: {} }
 const cognito = mockClient(CognitoIdentityProviderClient)
 
-/** The pool as the person finds it. */
+/** State of the pool at the start. */
 let pool: {
   mustChangePassword: boolean
   requiresFactor: boolean
@@ -39,7 +39,7 @@ const tokens = (withCode: boolean) => ({
   AuthenticationResult: { IdToken: withCode ? 'id token of two factors' : 'id token of one', AccessToken: 'access' },
 })
 
-/** As Cognito has it: a window of 30 seconds on either side, and each code once. */
+/** As in Cognito: a window of 30 seconds on either side, and each code once. */
 function takeCode(of: string | undefined, code: string): boolean {
   const shown = [-30_000, 0, 30_000].map((drift) => totpCode(of ?? '', Date.now() + drift))
   if (!of || !shown.includes(code)) return false
@@ -123,7 +123,7 @@ beforeEach(() => {
   })
 })
 
-/** A person who answers in this order, and what they were asked and shown. */
+/** A person with prepared answers, and the recorded questions and messages. */
 function personWith(...answers: (string | (() => string))[]) {
   const asked: string[] = []
   const shown: string[] = []
@@ -140,11 +140,11 @@ function personWith(...answers: (string | (() => string))[]) {
 }
 
 const now = () => totpCode(secret)
-/** The code of the next half minute, which Cognito takes already. */
+/** The code of the next half minute, which Cognito already accepts. */
 const next = () => totpCode(secret, Date.now() + 30_000)
 
 describe('enrolling an authenticator', () => {
-  test('shows the secret twice over, takes a code of it, and signs in again with another', async () => {
+  test('shows the secret in two forms, verifies a code, and signs in again with another', async () => {
     const { person, asked, shown } = personWith(password, now, next)
     const { idToken } = await person.enroll(await person.signIn())
     expect(idToken).toBe('id token of two factors')
@@ -169,7 +169,7 @@ describe('enrolling an authenticator', () => {
     expect(pool.preferred).toBe(false)
   })
 
-  test('replaces an authenticator, and asks for the code of the one that is set up first', async () => {
+  test('replaces an authenticator, and first asks for a code of the existing one', async () => {
     Object.assign(pool, { verified: secret, preferred: true })
     const { person, asked } = personWith(password, next, now, () => totpCode(secret, Date.now() - 30_000))
     await person.enroll(await person.signIn())
@@ -197,18 +197,18 @@ describe('a challenge of the pool', () => {
     await expect(personWith(password).person.signIn()).rejects.toThrow(/takes \["SMS_MFA","EMAIL_OTP"\]/)
   })
 
-  test('that has no answer here is named', async () => {
+  test('that is unsupported is named', async () => {
     cognito.on(AdminInitiateAuthCommand).resolves({ ChallengeName: 'SMS_MFA', Session: 'x' })
     await expect(personWith(password).person.signIn()).rejects.toThrow(/asks for SMS_MFA/)
   })
 })
 
-test('a wrong code signs nobody in', async () => {
+test('a wrong code does not sign in', async () => {
   Object.assign(pool, { verified: secret, preferred: true })
   await expect(personWith(password, '000000').person.signIn()).rejects.toThrow(CodeMismatchException)
 })
 
-test('the address is one that authenticator apps read', () => {
+test('the address has the format of authenticator apps', () => {
   const uri = new URL(otpauthUri('Octomil dev', 'a+b@acme.example', secret))
   expect([uri.protocol, uri.host]).toEqual(['otpauth:', 'totp'])
   expect(decodeURIComponent(uri.pathname)).toBe('/Octomil dev:a+b@acme.example')

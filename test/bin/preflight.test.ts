@@ -1,4 +1,4 @@
-/** The preflight passes for an account that is ready, and names each thing that is not, with the command that fixes it. */
+/** The preflight passes for a ready account, and names each missing part with the command that fixes it. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -38,7 +38,7 @@ const secrets = mockClient(SecretsManagerClient)
 const kms = mockClient(KMSClient)
 const clients = [sts, ssm, lambda, cloudFormation, acm, route53, secrets, kms]
 
-/** What Stripe answers for a path, before the local Stripe is asked. */
+/** Stubbed answers of Stripe by path, before the local Stripe. */
 let stripeAnswers: Record<string, { status?: number; body: object }>
 const stripe = createServer((request, response) => void answerAsStripe(request, response))
 let settings: PreflightSettings
@@ -116,7 +116,7 @@ async function preflight() {
   return { ...tally, lines, lineOf: (name: string) => lines.find((line) => line.split(/[ :]+/)[1] === name) ?? '' }
 }
 
-/** A price of the local Stripe as it is, changed for one test. */
+/** A price of the local Stripe, changed for one test. */
 async function changedPrice(lookupKey: string, change: object): Promise<void> {
   const { engine } = await localStripe()
   const prices = engine.store.all('price').filter(({ lookup_key }) => lookup_key !== null)
@@ -186,7 +186,7 @@ const failures: readonly Case[] = [
     'concurrency',
     'the alarm counts with more than the account runs',
     () => lambda.on(GetAccountSettingsCommand).resolves({ AccountLimit: { ConcurrentExecutions: 500 } }),
-    /^warn concurrency: the account runs 500 .*alarm counts with 1000, fix: set lambda_concurrency to 500/,
+    /^warn concurrency: the account limit is 500, and lambda_concurrency is 1000, fix: set lambda_concurrency to 500/,
   ],
   [
     'concurrency',
@@ -236,7 +236,7 @@ const failures: readonly Case[] = [
     'certificate',
     'the certificate waits for its validation',
     () => certificateIs({ Status: 'PENDING_VALIDATION' }),
-    /^FAIL certificate: expected status ISSUED, got PENDING_VALIDATION, fix: make the DNS record of: aws acm describe/,
+    /^FAIL certificate: expected status ISSUED, got PENDING_VALIDATION, fix: create the DNS record shown by: aws acm describe/,
   ],
   [
     'certificate',
@@ -308,7 +308,7 @@ const failures: readonly Case[] = [
     'stripe-secret',
     'a key is named for a secret without one',
     () => secrets.on(DescribeSecretCommand).resolves({}),
-    /^FAIL stripe-secret: expected no stripe_secret_key_arn, got arn.*fix: leave it out/,
+    /^FAIL stripe-secret: expected no stripe_secret_key_arn, got arn.*fix: remove it/,
   ],
   [
     'stripe-secret',
@@ -366,7 +366,7 @@ const failures: readonly Case[] = [
     () => {
       settings = { ...settings, retainData: true }
     },
-    /^warn stripe-account: test mode of acct_\w+, in a stage that keeps its data, fix: put a key of live mode/,
+    /^warn stripe-account: test mode of acct_\w+, in a stage that keeps its data, fix: store a live key/,
   ],
   [
     'stripe-account',
@@ -375,7 +375,7 @@ const failures: readonly Case[] = [
       secretIs(secretValue({ secret_key: 'sk_live_local' }))
       stripeAnswers['/v1/account'] = { body: { id: 'acct_live', object: 'account' } }
     },
-    /^warn stripe-account: live mode of acct_live, in a stage whose data can be deleted, fix: put a key of test mode/,
+    /^warn stripe-account: live mode of acct_live, in a stage whose data can be deleted, fix: store a test key/,
   ],
   [
     'stripe-prices',
@@ -503,7 +503,7 @@ describe('an account that is ready', () => {
     expect(await preflight()).toMatchObject({ failed: 0, warned: 0 })
   })
 
-  test('is not kept from a deploy by the stacks of other stages', async () => {
+  test('is ready although stacks of other stages are not', async () => {
     stacksAre(
       stack('OctomilSettings-dev-a-Api', 'UPDATE_ROLLBACK_FAILED'),
       stack('OctomilSettings-dev-Api', 'UPDATE_ROLLBACK_COMPLETE'),
@@ -525,7 +525,7 @@ describe('an account that is ready', () => {
     ])
   })
 
-  test('is warned of the empty secret that an earlier deploy has made', async () => {
+  test('gets a warning about the empty secret of an earlier deploy', async () => {
     settings = settingsOf('dev')
     const Outputs = [{ OutputKey: 'StripeSecretArn', OutputValue: secretArn }]
     stacksAre({ ...stack('OctomilSettings-dev-Storage', 'CREATE_COMPLETE'), Outputs } as ReturnType<typeof stack>)
@@ -536,12 +536,12 @@ describe('an account that is ready', () => {
     )
   })
 
-  test('may be checked with a double of Stripe, which has no endpoints', async () => {
+  test('can be checked with a Stripe double, which has no endpoints', async () => {
     stripeAnswers = {}
     expect((await preflight()).lineOf('stripe-webhook')).toMatch(/^skip .*the double of Stripe at stripe_api_url/)
   })
 
-  test('may have its events come from a partner source, without an endpoint', async () => {
+  test('can receive events from a partner source, without an endpoint', async () => {
     settings.stripe.partnerSource = 'aws.partner/stripe.com/ed_1'
     stripeAnswers['/v1/webhook_endpoints'] = { body: list() }
     expect((await preflight()).lineOf('stripe-webhook')).toMatch(/^ok .*events come from aws\.partner/)
@@ -558,13 +558,13 @@ describe('an account that is not ready', () => {
     expect([...new Set(failures.map(([check]) => check))].sort()).toEqual([...preflightCheckNames].sort())
   })
 
-  test('has every fix of a live account asked for in live mode', async () => {
+  test('shows every fix of a live account with --live', async () => {
     secretIs(secretValue({ secret_key: 'sk_live_local' }))
     stripeAnswers['/v1/prices'] = { body: list() }
     expect((await preflight()).lineOf('stripe-prices')).toMatch(/fix: stripe prices create .* --live \(\d+ ms\)$/)
   })
 
-  test('is asked for nothing without credentials', async () => {
+  test('gets no call without credentials', async () => {
     sts.on(GetCallerIdentityCommand).rejects(awsError('CredentialsProviderError'))
     const { failed, lines } = await preflight()
     expect([failed, lines.filter((line) => line.endsWith(': no credentials')).length]).toEqual([
@@ -576,17 +576,17 @@ describe('an account that is not ready', () => {
 })
 
 test.each(denials)(
-  'without the permission for it, %s is a warning that names the permission',
+  'without its permission, %s is a warning that names the permission',
   async (check, _, arrange, needs) => {
     arrange()
     const { failed, lineOf } = await preflight()
-    expect(lineOf(check)).toMatch(/^warn .*, fix: allow it/)
+    expect(lineOf(check)).toMatch(/^warn .*, fix: grant this action/)
     expect(lineOf(check)).toMatch(needs)
     expect(failed).toBe(0)
   },
 )
 
-test('another error of AWS fails its check and no other', async () => {
+test('another error of AWS fails only its check', async () => {
   lambda.on(GetAccountSettingsCommand).rejects(awsError('ServiceException'))
   const { failed, lineOf } = await preflight()
   expect([failed, lineOf('concurrency')]).toEqual([
@@ -595,7 +595,7 @@ test('another error of AWS fails its check and no other', async () => {
   ])
 })
 
-test('the bootstrap version is the one that our aws-cdk-lib demands', () => {
+test('the bootstrap version is the one that our aws-cdk-lib requires', () => {
   const outdir = mkdtempSync(join(tmpdir(), 'octomil-preflight-'))
   const app = new App({ outdir })
   const stack = new Stack(app, 'Any')

@@ -1,4 +1,4 @@
-/** Dead letters go back on the bus, out of the queue only once they are taken, and are done once however often they come. */
+/** A dead letter is replayed to the bus, and deleted only after the bus accepts it. Repetitions have one effect. */
 import {
   ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
@@ -20,7 +20,7 @@ import { deliver, stripeEvent } from '../support/stripe-events.ts'
 
 const queueUrl = 'https://sqs.invalid/queue'
 const sqs = mockClient(SQSClient)
-/** What is in the queue, and whether nobody holds it. */
+/** Messages in the queue, visible and in flight. */
 let queue: { message: Message; visible: boolean }[]
 let customer: string
 
@@ -59,7 +59,7 @@ function bury(body: object | string, attributes: Record<string, string> = {}): v
   queue.push({ message, visible: true })
 }
 
-/** An event as a rule hands it to the projector. */
+/** An event in the envelope of a rule. */
 const envelope = (detail: object, source = 'octomil.stripe') => ({
   'detail-type': 'customer.subscription.updated',
   source,
@@ -76,7 +76,7 @@ async function redrive(name: QueueName = 'project', busName = localBusName): Pro
 }
 
 describe('an event that could not be projected', () => {
-  test('is projected once, although both its rule and its function have buried it and it is replayed twice', async () => {
+  test('is projected once, although its rule and its function both failed it and it is replayed twice', async () => {
     const event = stripeEvent({}, { customer })
     await withStripeFault({ kind: 'error', status: 500 }, async () => {
       expect((await deliver(event)).status).toBe(200)
@@ -95,7 +95,7 @@ describe('an event that could not be projected', () => {
     expect(counts(metrics, 'StripeEventsDuplicate')).toEqual([': 1', ': 1'])
   })
 
-  test('of a partner source goes back as the webhook’s own, since nobody else can put one in its name', async () => {
+  test('of a partner source is replayed as a webhook event, because only Stripe can put partner events', async () => {
     const event = stripeEvent({}, { customer })
     bury(envelope(event, 'aws.partner/stripe.com/ed_1'))
     const metrics = await metricsDuring(redrive)
@@ -103,7 +103,7 @@ describe('an event that could not be projected', () => {
     expect(busEvents.at(-1)).toMatchObject({ source: 'octomil.stripe', detail: event })
   })
 
-  test('is told with what it was, how often it was tried and why it failed, in either form', async () => {
+  test('is listed with its type, attempts and error, in either form', async () => {
     bury(envelope(stripeEvent({ id: 'evt_a' })), ruleSays)
     bury({
       requestContext: { condition: 'RetriesExhausted', approximateInvokeCount: 3 },
@@ -118,20 +118,20 @@ describe('an event that could not be projected', () => {
   })
 })
 
-describe('what stays in the queue, for everybody to see', () => {
-  test('is what was only looked at', async () => {
+describe('a letter stays visible in the queue', () => {
+  test('if it was only listed', async () => {
     bury(envelope(stripeEvent()))
     await giveBack(queueUrl, await takeDeadLetters(queueUrl))
     expect(queue.map(({ visible }) => visible)).toEqual([true])
   })
 
-  test('is what cannot be read, or is no event of Stripe; the others go', async () => {
+  test('if it is unreadable or not a Stripe event; the others are replayed', async () => {
     for (const body of ['{', {}, envelope({}, 'aws.s3'), envelope(stripeEvent({}, { customer }))]) bury(body)
     expect(await redrive()).toBe(3)
     expect(queue.map(({ visible }) => visible)).toEqual([true, true, true])
   })
 
-  test('is what the bus does not take', async () => {
+  test('if the bus refuses it', async () => {
     bury(envelope('none' as unknown as object))
     bury({ ...envelope(stripeEvent()), 'detail-type': '' })
     expect(await redrive()).toBe(2)
@@ -139,13 +139,13 @@ describe('what stays in the queue, for everybody to see', () => {
   })
 })
 
-test('more than one page of dead letters is taken in one run', async () => {
+test('one run replays more than one page of dead letters', async () => {
   for (let count = 0; count < 25; count++) bury(envelope(stripeEvent()))
   expect(await redrive()).toBe(0)
   expect(queue).toEqual([])
 })
 
-test('however many sweeps have failed, one is asked for, with all their dead letters', async () => {
+test('all failed sweeps are replayed by one sweep, with all their dead letters', async () => {
   for (let count = 0; count < 3; count++) bury({ source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} })
   const before = busEvents.length
   expect(await redrive('sweep')).toBe(0)

@@ -1,4 +1,4 @@
-/** The smoke checks pass against a healthy service, and each fails against a service that is broken in that one point. */
+/** The smoke checks pass for a healthy service. Each check fails for a service with that fault. */
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ const webhookPath = '/api/v1/webhooks/stripe'
 let service: Service
 let proxy: SmokeProxy
 let apiKey: string
-/** Every line that any run has printed. */
+/** Every line of every run. */
 const printed: string[] = []
 
 beforeAll(async () => {
@@ -34,7 +34,7 @@ afterAll(async () => {
   expect(printed.filter((line) => /oct_[a-z]+_[a-z]+_[0-9A-Za-z]/.test(line) || line.includes('whsec_'))).toEqual([])
 })
 
-/** A run with all that the checks may need, through the proxy. */
+/** A run with all optional settings, through the proxy. */
 async function smoke(options: Partial<SmokeOptions> = {}) {
   const lines: string[] = []
   const print = (line: string) => {
@@ -52,7 +52,7 @@ const allBut = (name: string): string[] => smokeCheckNames.filter((other) => oth
 const smokeOnly = (name: string, options: Partial<SmokeOptions> = {}) => smoke({ skip: allBut(name), ...options })
 const lineOf = (lines: readonly string[], name: string) => lines.find((line) => line.split(/[ :]+/)[1] === name)
 
-/** Breaks the answers to one method and path; a query does not count. */
+/** Breaks the answers to one method and path, ignoring the query. */
 const at =
   (method: string, path: string, change: Partial<Answer> | ((answer: Answer, passing: Passing) => Partial<Answer>)) =>
   (passing: Passing, answer: Answer): Partial<Answer> | undefined => {
@@ -72,7 +72,7 @@ const json = { 'content-type': 'application/json' }
 const awsFailure = { status: 500, headers: json, body: '{"message":"Internal Server Error"}' }
 
 const isOwnKey = ({ headers }: Passing) => headers.authorization !== `Bearer ${apiKey}`
-/** The last request with the key that was made is answered as if the key still worked. */
+/** Answers the last request with the new key as if the key still worked. */
 const revokedKeyAccepted: Break = at('GET', scopesPath, (answer, passing) =>
   answer.status === 401 && isOwnKey(passing) ? { status: 200, body: '{}' } : {},
 )
@@ -101,7 +101,7 @@ const breaks: readonly [check: string, what: string, how: Break, found: RegExp][
     'misspelled-path',
     'no path is suggested',
     at('GET', '/api/v2/settings/api-kyes', ({ body }) => ({ body: body.replaceAll('did you mean', 'not') })),
-    /expected a detail that names \/api\/v2\/settings\/api-keys/,
+    /expected a detail that contains \/api\/v2\/settings\/api-keys/,
   ],
   ['wrong-method', 'a wrong method has no Allow', at('DELETE', keysPath, without('allow')), /got Allow: absent/],
   [
@@ -217,24 +217,24 @@ describe('a healthy service', () => {
     }
   })
 
-  test('passes without an API key and a webhook secret, and says what to set', async () => {
+  test('passes without an API key and a webhook secret, and names the missing variables', async () => {
     const { failed, lines } = await smoke({ apiKey: undefined, webhookSecret: undefined })
     expect(failed).toBe(0)
     expect(lines.filter((line) => line.startsWith('skip'))).toEqual([
-      'skip key-life: set OCTOMIL_API_KEY to an org key that holds keys:write',
+      'skip key-life: set OCTOMIL_API_KEY to an org key with keys:write',
       'skip webhook-signed: set STRIPE_WEBHOOK_SECRET to the signing secret of the endpoint',
       'skip webhook-forged: set STRIPE_WEBHOOK_SECRET to the signing secret of the endpoint',
     ])
     expect(proxy.passed.filter(({ method, path }) => method === 'POST' && path !== webhookPath)).toEqual([])
   })
 
-  test('may have no script on its reference page, which is a warning', async () => {
+  test('gets a warning for a reference page without a script', async () => {
     proxy.break = at('GET', '/api/v1/docs', ({ body }) => ({ body: body.replace('src="', 'data-src="') }))
     const { failed, lines } = await smoke()
     expect([failed, lineOf(lines, 'docs-script')]).toEqual([0, expect.stringMatching(/^warn .*option web to on/)])
   })
 
-  test('may send its pages elsewhere, and may have the challenge renamed, which is reported', async () => {
+  test('passes with redirected pages and a renamed challenge, and reports the renaming', async () => {
     proxy.break = (passing, answer) => {
       if (passing.path === '/api/v1/docs')
         return { status: 302, headers: { location: `${service.url}/api/v1/docs` }, body: '' }
@@ -256,16 +256,16 @@ describe('a broken service', () => {
     expect(failed).toBe(1)
   })
 
-  test('is known for every check', () => {
+  test('exists for every check', () => {
     expect([...new Set(breaks.map(([check]) => check))].sort()).toEqual([...smokeCheckNames].sort())
   })
 
-  test('that is busy is asked once more, after the wait that it asks for, and fails when it stays busy', async () => {
+  test('that is busy gets one retry after its Retry-After, then fails', async () => {
     let left = 1
     const busy = { status: 503, headers: { 'retry-after': '0.01' }, body: '' }
     proxy.break = () => (left-- > 0 ? busy : undefined)
     expect((await smokeOnly('health')).lines).toEqual(
-      expect.arrayContaining(['wait 503: asking again in 0.01 s', expect.stringMatching(/^ok {3}health/)]),
+      expect.arrayContaining(['wait 503: retrying in 0.01 s', expect.stringMatching(/^ok {3}health/)]),
     )
     left = 2
     const { failed, lines } = await smokeOnly('health')
@@ -283,14 +283,14 @@ describe('a broken service', () => {
     expect(lines.slice(1)).toEqual(allBut('health').map((name) => `skip ${name}: ${url} does not answer`))
   })
 
-  test('that is slow fails the checks for which no time is left', async () => {
+  test('that is slow fails the checks that have no time left', async () => {
     proxy.break = () => new Promise<undefined>((resolve) => setTimeout(resolve, 100, undefined))
     const { failed, lines } = await smoke({ budgetMs: 400 })
     expect(failed).toBeGreaterThan(1)
     expect(lines.at(-1)).toMatch(/^FAIL webhook-forged: expected all checks within 0\.4 s, got no time left/)
   })
 
-  test('that nothing listens for fails once, and the other checks are skipped', async () => {
+  test('that is unreachable fails the first check, and the others are skipped', async () => {
     const { failed, lines } = await smoke({ url: 'http://127.0.0.1:9' })
     expect([failed, lines[0]]).toEqual([
       1,
@@ -300,7 +300,7 @@ describe('a broken service', () => {
   })
 })
 
-describe('the key that is made', () => {
+describe('the key of the check', () => {
   const usable = async (): Promise<{ id: string; name: string; expires_at: string }[]> =>
     (await httpTo(service, 'GET', `${keysPath}?state=active&limit=100`, { token: apiKey })).body.data
 
@@ -317,27 +317,27 @@ describe('the key that is made', () => {
     (passing) =>
       passing.path.endsWith(path) ? 'reset' : undefined
 
-  test('is revoked when it does not work, works for too long, or its use gets no answer', async () => {
+  test('is revoked if it does not work, works after revocation, or its use gets no answer', async () => {
     const doesNotWork: Break = at('GET', scopesPath, { status: 401 })
     for (const how of [doesNotWork, revokedKeyAccepted, resetAt('/scopes')]) {
       expect((await runWith(how)).left).toEqual([])
     }
   })
 
-  test('expires within ten minutes when even the answer with its id is lost', async () => {
+  test('expires within ten minutes if the answer with its id is lost', async () => {
     const { line, left } = await runWith(resetAt('/api-keys'))
     expect(line).toMatch(/got no answer: ECONNRESET/)
     expect(left).toEqual([expect.objectContaining({ name: expect.stringMatching(/^smoke 20/) })])
     expect(Date.parse(left[0]?.expires_at ?? '') - Date.now()).toBeLessThan(10 * 60_000)
   })
 
-  test('is named, with the fix, when nothing confirms its revocation', async () => {
+  test('is named, with the fix, if its revocation is not confirmed', async () => {
     const { line } = await runWith((passing) => (passing.path.endsWith('/revoke') ? awsFailure : undefined))
     expect(line).toMatch(/got key_\w+, usable until 20.*, fix: revoke it by hand: POST .*\/key_\w+\/revoke/)
   })
 })
 
-test('the event is sent again as one of live mode where the stage has a live key', async () => {
+test('the event is sent again in live mode if the stage has a live key', async () => {
   const served: number[] = []
   proxy.break = at('POST', webhookPath, (answer) => {
     served.push(answer.status)
@@ -351,7 +351,7 @@ test('the event is sent again as one of live mode where the stage has a live key
   expect(served).toEqual([200, 400])
 })
 
-test('requests go to the address that is given, with the host of the API', async () => {
+test('requests go to the --connect address, with the host of the API', async () => {
   const { failed } = await smoke({ url: 'http://abc.execute-api.localhost:4566', connect: proxy.url })
   expect(failed).toBe(0)
   expect(new Set(proxy.passed.map(({ headers }) => headers.host))).toEqual(new Set(['abc.execute-api.localhost:4566']))
@@ -367,13 +367,13 @@ describe('npm run smoke', () => {
       })
     })
 
-  test('ends with 0 when all is well, with what the environment has', async () => {
+  test('exits with 0 if all checks pass, with the variables of the environment', async () => {
     const env = { OCTOMIL_API_KEY: apiKey, STRIPE_WEBHOOK_SECRET: `${stripeWebhookSecret},whsec_next` }
     const { code, stdout } = await command(proxy.url, env)
     expect([code, stdout]).toEqual([0, expect.stringMatching(/ok {3}key-life[\s\S]*\nAll checks passed\.\n$/)])
   })
 
-  test('ends with 1 and the count when a check fails', async () => {
+  test('exits with 1 and the count if a check fails', async () => {
     proxy.break = at('GET', keysPath, without('www-authenticate'))
     const { code, stdout } = await command(proxy.url)
     expect([code, stdout]).toEqual([1, expect.stringMatching(/\n1 failed, 0 with a warning\.\n$/)])

@@ -1,4 +1,4 @@
-/** Whoever is added to the user pool is in the audit trail of their organization, before anybody has their password. */
+/** A person added to the user pool is in the organization's audit trail before the password is returned. */
 
 import { randomUUID } from 'node:crypto'
 import {
@@ -38,7 +38,7 @@ let org: TestOrg
 
 const fault = { message: 'a fault of the test', $metadata: {} }
 
-/** The user of that name, as the pool has it. */
+/** The pool's user with that name. */
 function userOf(name: string | undefined): User {
   const user = users.get(name ?? '')
   if (!user) throw new UserNotFoundException(fault)
@@ -85,7 +85,7 @@ const told = async (): Promise<string[]> => {
 const ofEvent = ({ command, rows }: TableCall) =>
   command === 'TransactWriteItemsCommand' && rows.some((row) => row.includes('AUDITHEAD'))
 
-/** Runs while no event can be written. */
+/** Runs while events cannot be written. */
 const withBrokenTrail = <T>(run: () => Promise<T>) =>
   interceptTable((call, send) => {
     if (ofEvent(call)) throw new Error('a fault of the test')
@@ -93,7 +93,7 @@ const withBrokenTrail = <T>(run: () => Promise<T>) =>
   }, run)
 
 describe('a person who is added', () => {
-  test.each(['member', 'owner'] as const)('as %s is told of in a chain that holds', async (role) => {
+  test.each(['member', 'owner'] as const)('as %s is recorded in a valid chain', async (role) => {
     const password = await add({ role })
     expect(password).toBe(userOf(email).password)
     expect(await eventsOf(org, 'member.added')).toEqual([
@@ -110,7 +110,7 @@ describe('a person who is added', () => {
     await expectWholeChain(org)
   })
 
-  test('is found in the trail by the sub that their tokens have', async () => {
+  test('is found in the trail by the sub of the tokens', async () => {
     await add()
     await add({ email: 'grace@acme.example' })
     const query = { resource_id: subOf('grace@acme.example') ?? '' }
@@ -120,7 +120,7 @@ describe('a person who is added', () => {
     ])
   })
 
-  test('is told of with each first password that is made anew, and as added once', async () => {
+  test('is recorded with each renewed first password, and as added once', async () => {
     const passwords = [await add(), await add(), await add()]
     expect(new Set(passwords).size).toBe(3)
     expect(await told()).toEqual(['member.added', 'member.password_renewed', 'member.password_renewed'])
@@ -131,7 +131,7 @@ describe('a person who is added', () => {
     for (const password of passwords) expect(rows).not.toContain(password)
   })
 
-  test('by two at once is told of as added once', async () => {
+  test('by two concurrent calls is recorded as added once', async () => {
     const passwords = await Promise.all([add(), add()])
     expect((await told()).sort()).toEqual(['member.added', 'member.password_renewed'])
     expect(passwords).toContain(userOf(email).password)
@@ -139,7 +139,7 @@ describe('a person who is added', () => {
 })
 
 describe('when one of the two systems fails', () => {
-  test('the trail: nobody is given the password, and doing it again tells that the person was added', async () => {
+  test('the trail: the password is not returned, and a repetition records the person', async () => {
     await expect(withBrokenTrail(add)).rejects.toThrow('a fault of the test')
     expect(await told()).toEqual([])
     const unknownToAll = userOf(email).password
@@ -150,7 +150,7 @@ describe('when one of the two systems fails', () => {
     expect(await rowsOf(org.orgId, 'MEMBER#')).toHaveLength(1)
   })
 
-  test('the trail, while a password is made anew: the old one is gone, and doing it again makes and tells another', async () => {
+  test('the trail, during a password renewal: the old password is invalid, and a repetition records a new one', async () => {
     const first = await add()
     await expect(withBrokenTrail(add)).rejects.toThrow('a fault of the test')
     expect(userOf(email).password).not.toBe(first)
@@ -158,7 +158,7 @@ describe('when one of the two systems fails', () => {
     expect(await told()).toEqual(['member.added', 'member.password_renewed'])
   })
 
-  test('the pool: nothing is told', async () => {
+  test('the pool: no event is recorded', async () => {
     const end = await trailEnd(org)
     cognito.on(AdminCreateUserCommand).rejects(new Error('a fault of the test'))
     await expect(add()).rejects.toThrow('a fault of the test')
@@ -166,7 +166,7 @@ describe('when one of the two systems fails', () => {
   })
 })
 
-test('of who has signed in, or belongs elsewhere, nothing is changed and nothing told', async () => {
+test('does not touch members who have signed in or belong to another org', async () => {
   await add()
   const end = await trailEnd(org)
   await expect(add({ role: 'owner' })).rejects.toThrow(UsageError)
@@ -183,7 +183,7 @@ describe('removing a lost authenticator', () => {
   })
   const remove = () => removeAuthenticator(pool, email, maker())
 
-  test('lets the password alone sign in, ends every session, and is in a chain that holds', async () => {
+  test('allows sign-in with the password only, ends every session, and is recorded in a valid chain', async () => {
     expect(await remove()).toEqual({ email, orgId: org.orgId, role: 'owner' })
     expect(userOf(email)).toMatchObject({ authenticator: false, signedOut: true })
     expect(await eventsOf(org, 'member.authenticator_removed')).toEqual([
@@ -196,20 +196,20 @@ describe('removing a lost authenticator', () => {
     await expectWholeChain(org)
   })
 
-  test('is made up for by the same command where the trail fails', async () => {
+  test('is completed by the same command if the trail fails', async () => {
     await expect(withBrokenTrail(remove)).rejects.toThrow('a fault of the test')
     expect(await told()).toEqual(['member.added'])
     await remove()
     expect(await told()).toEqual(['member.added', 'member.authenticator_removed'])
   })
 
-  test('is not recorded where the pool refuses it', async () => {
+  test('is not recorded if the pool refuses it', async () => {
     cognito.on(AdminSetUserMFAPreferenceCommand).rejects(new Error('a fault of the test'))
     await expect(remove()).rejects.toThrow('a fault of the test')
     expect(await told()).toEqual(['member.added'])
   })
 
-  test('of an address that is not in the pool is refused', async () => {
+  test('for an unknown address is refused', async () => {
     await expect(removeAuthenticator(pool, 'ada@elsewhere.example', maker())).rejects.toThrow(/is not in this stage's/)
   })
 })

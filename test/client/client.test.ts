@@ -155,7 +155,7 @@ describe('cursors', () => {
     const read = async () => {
       for await (const _key of endless.entries(apiKeys)) throw new Error('there are no entries')
     }
-    await expect(read()).rejects.toThrow('names its own cursor')
+    await expect(read()).rejects.toThrow('returns its cursor')
   })
 })
 

@@ -8,7 +8,7 @@ import { billedMs, billOf, healthWriteUnits, maxWithin, type Sample, times, usag
 import { priceList } from '../../cost/cost-page.ts'
 import { rowBytes } from '../../cost/rows.ts'
 import { steps } from '../../cost/steps.ts'
-import { table, tableName } from '../../shared/table/table.ts'
+import { table, tableName } from '../../shared/table/client.ts'
 
 const nothing: Sample = {
   ...{ apiRequests: 0, invocations: 0, readUnits: 0, writeUnits: 0, kmsCalls: 0, cpuMs: 0, waitMs: 0 },

@@ -40,9 +40,9 @@ const withoutLeases = async (calls: readonly TableCall[]): Promise<void> => {
 }
 
 /** Fails each call of an operation in turn, each time for an organization of its own, and judges the try after it. */
-async function failEachCall(
-  prepare: (org: TestOrg) => Promise<() => Promise<Response>>,
-  judge: (org: TestOrg, again: Response) => Promise<void>,
+async function failEachCall<Body extends Response['body']>(
+  prepare: (org: TestOrg) => Promise<() => Promise<Response<Body>>>,
+  judge: (org: TestOrg, again: Response<Body>) => Promise<void>,
 ): Promise<number> {
   const calls = await callsDuring(await prepare(await makeBusyOrg()))
   for (const when of ['before', 'after'] as const) {

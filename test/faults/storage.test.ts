@@ -10,7 +10,7 @@ import { type OperationName, operations } from '../../functions/operations.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { realTiming } from '../../shared/runtime/timing.ts'
 import { tryLease } from '../../shared/storage/lease.ts'
-import { table } from '../../shared/table/table.ts'
+import { table } from '../../shared/table/client.ts'
 import { divertTable, faultServer, interceptTable, type TableCall } from '../support/faults.ts'
 import { eventFor, invoke, invokeEvent, type Request, type Response } from '../support/invoke.ts'
 import { logLines } from '../support/logs.ts'
@@ -257,7 +257,7 @@ describe('when something goes wrong that nobody thought of', () => {
   test.each(where)('%s, the answer is a 500 with the request id and nothing of the inside', async (_where, chosen) => {
     const logged = logLines.length
     const response = await interceptTable((call, send) => {
-      if (chosen(call)) throw new Error('a fault of the test at /var/task/shared/table/table.ts')
+      if (chosen(call)) throw new Error('a fault of the test at /var/task/shared/table/client.ts')
       return send()
     }, create)
     expectProblem(response, 'server_error')
@@ -308,7 +308,7 @@ describe('when a transaction holds the row of a single write', () => {
   const conflict = () => new TransactionConflictException({ message: 'a fault of the test', $metadata: {} })
 
   /** Runs `run` while the first writes that `chosen` picks meet a conflict; says how often they were tried. */
-  async function withConflicts(chosen: (call: TableCall) => boolean, conflicts: number, run: () => Promise<Response>) {
+  async function withConflicts<R>(chosen: (call: TableCall) => boolean, conflicts: number, run: () => Promise<R>) {
     vi.spyOn(Math, 'random').mockReturnValue(0.01)
     let attempts = 0
     const response = await interceptTable((call, send) => {

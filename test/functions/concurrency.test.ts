@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { operations } from '../../functions/operations.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { awsClientSettings } from '../../shared/runtime/aws-client.ts'
-import { table } from '../../shared/table/table.ts'
+import { table } from '../../shared/table/client.ts'
 import { eventFor, invoke, invokeEvent } from '../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../support/orgs.ts'
 

@@ -12,9 +12,10 @@ beforeEach(async () => {
   org = await makeOrg()
 })
 
-const published = (name: OperationName, body?: object) =>
+const published = <Name extends OperationName>(name: Name, body?: object) =>
   invokePublished(name, { token: org.adminKey, ...(body ? { body } : {}) })
-const ours = (name: OperationName, body?: object) => invoke(name, { token: org.adminKey, ...(body ? { body } : {}) })
+const ours = <Name extends OperationName>(name: Name, body?: object) =>
+  invoke(name, { token: org.adminKey, ...(body ? { body } : {}) })
 
 describe('the cloud policy', () => {
   test.each([

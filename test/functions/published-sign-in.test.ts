@@ -10,9 +10,10 @@ beforeEach(async () => {
   org = await makeOrg()
 })
 
-const call = (name: OperationName, request: Request = {}, index = 0) =>
+const call = <Name extends OperationName>(name: Name, request: Request = {}, index = 0) =>
   invokePublished(name, { token: org.adminKey, ...request }, index)
-const ours = (name: OperationName, request: Request = {}) => invoke(name, { token: org.adminKey, ...request })
+const ours = <Name extends OperationName>(name: Name, request: Request = {}) =>
+  invoke(name, { token: org.adminKey, ...request })
 
 describe('organization settings', () => {
   test('are shown with their times, and changed field by field', async () => {

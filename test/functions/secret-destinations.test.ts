@@ -6,8 +6,8 @@ import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { OperationName } from '../../functions/operations.ts'
 import type { SecretPurpose } from '../../shared/access.ts'
+import { decrypt } from '../../shared/secrets/decrypt.ts'
 import type { SecretBinding } from '../../shared/secrets/kms.ts'
-import { open } from '../../shared/secrets/open.ts'
 import { putOnPlan } from '../support/governance.ts'
 import { invoke } from '../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../support/orgs.ts'
@@ -149,7 +149,7 @@ async function stored(kind: Kind, id: string): Promise<{ destinations: Destinati
   const opened = async (value: unknown): Promise<string | null> => {
     if (typeof value === 'string') return value
     const ciphertext = (value as { ciphertext?: Uint8Array } | null | undefined)?.ciphertext
-    return ciphertext ? (await open(ciphertext, binding)).reveal() : null
+    return ciphertext ? (await decrypt(ciphertext, binding)).reveal() : null
   }
   const [row] = await rowsOf(org.orgId, `${kind.prefix}${kind.create ? id : ''}`)
   const fields = row ? kind.fieldsOf(row) : {}

@@ -24,7 +24,7 @@ function watchFor(secret: string): void {
 }
 
 /** Sends a request and keeps its answer; a raw key that comes with it is a canary from then on. */
-async function send(name: OperationName, request: Request): Promise<Response> {
+async function send(name: OperationName, request: Request) {
   const response = await invoke(name, { token: org.adminKey, ...request })
   const rawKey: string | undefined = response.body?.api_key
   if (rawKey) {

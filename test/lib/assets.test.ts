@@ -1,4 +1,4 @@
-/** What a change costs at the next deploy: a function's asset moves with what is bundled into it, and with nothing else. */
+/** Effect of a change on the next deploy: a function's asset changes only with its bundled code. */
 import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
@@ -64,7 +64,7 @@ test('changing one handler changes one function’s asset only', () => {
   expect(changed()).toEqual([])
 })
 
-test('what all functions share moves all of those that have it', () => {
+test('changing shared code changes the assets of all functions that bundle it', () => {
   appendFileSync(join(copy, 'shared/http/serve.ts'), '\nconsole.info("changed")\n')
   expect(changed().length).toBeGreaterThan(operationList.length / 2)
 })

@@ -1,4 +1,4 @@
-/** What billing needs of a stage: Stripe's secret, dashboards to come back to, the switch of the override; and what it weighs. */
+/** Billing in a stage: Stripe's secret, dashboard origins, the plan override, and bundle sizes. */
 import type { Template } from 'aws-cdk-lib/assertions'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { backgroundList } from '../../functions/background.ts'
@@ -33,8 +33,8 @@ const all = [...operationList, ...backgroundList]
 const withStripe = all.filter(([, { access }]) => access.stripe).map(([name, { id }]) => ({ name: name as string, id }))
 const without = all.filter(([, { access }]) => !access.stripe).map(([name]) => name as string)
 
-describe('the secret that holds Stripe’s', () => {
-  test('is made empty where none is named, kept in prod, and the output says how to fill it', () => {
+describe('Stripe’s secret', () => {
+  test('is created empty by default, retained in prod, and its output explains how to fill it', () => {
     const template = storage(prod, 'prod')
     const [secret] = ofType(resourcesOf([template]), 'AWS::SecretsManager::Secret')
     expect(secret).toMatchObject({ DeletionPolicy: 'RetainExceptOnCreate' })
@@ -46,7 +46,7 @@ describe('the secret that holds Stripe’s', () => {
     )
   })
 
-  test('is the one that is named, in the environment and in the roles of those that call Stripe alone', () => {
+  test('is the configured one, for the variables and roles of functions that call Stripe only', () => {
     const reading = JSON.stringify(
       resourcesOf(dev.values()).filter(({ Properties }) =>
         JSON.stringify(Properties ?? {}).includes('secretsmanager:GetSecretValue'),
@@ -57,14 +57,14 @@ describe('the secret that holds Stripe’s', () => {
     for (const { id } of withStripe) expect(variablesOf(dev, id), id).toMatchObject({ STRIPE_SECRET_ARN: secretArn })
   })
 
-  test('no template holds a key of Stripe', () => {
+  test('no template contains a Stripe key', () => {
     for (const template of [...dev.values(), ...prod.values()]) {
       expect(JSON.stringify(template.toJSON())).not.toMatch(/(sk|rk)_(test|live)_\w|whsec_\w/)
     }
   })
 })
 
-test('the dashboards that browsers may call from are those that Stripe’s pages lead back to', () => {
+test('cors_origins are also the origins to which Stripe’s pages return', () => {
   for (const id of ['settings.create-checkout-session', 'settings.create-portal-session']) {
     expect(variablesOf(dev, id).DASHBOARD_ORIGINS).toBe('https://a.example,https://b.example')
     expect(variablesOf(prod, id)).not.toHaveProperty('DASHBOARD_ORIGINS')
@@ -74,7 +74,7 @@ test('the dashboards that browsers may call from are those that Stripe’s pages
 describe('the override of plans', () => {
   const switchOf = (context: Record<string, string>) => readStageSettings((name) => context[name]).billingOverride
 
-  test('is off in prod unless it is switched on, and on elsewhere unless it is switched off', () => {
+  test('is off by default in prod, and on by default elsewhere', () => {
     expect([switchOf({ stage: 'prod' }), switchOf({ stage: 'prod', billing_override: 'on' })]).toEqual([false, true])
     expect([switchOf({}), switchOf({ stage: 'mine', billing_override: 'off' })]).toEqual([true, false])
     expect(variablesOf(prod, 'settings.update-billing').BILLING_OVERRIDE).toBe('off')

@@ -1,4 +1,4 @@
-/** What is deployed of each function: a folder that needs nothing beside itself, and starts with as little as it can. */
+/** The deployed folder of each function: self-contained, with a minimal start. */
 import { execFileSync } from 'node:child_process'
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'

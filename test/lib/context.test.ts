@@ -1,10 +1,10 @@
-/** What may be said with `-c`: the API's own name, who is told of alarms, and names that are nearly right. */
+/** Options after `-c`: the custom domain, the alarm address, and misspelled names. */
 import { App, Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { describe, expect, test } from 'vitest'
 import cdkJson from '../../cdk.json' with { type: 'json' }
-import { tellByEmail } from '../../lib/alarm-email.ts'
+import { subscribeByEmail } from '../../lib/alarm-email.ts'
 import { ApiStack } from '../../lib/api-stack.ts'
 import { meantName } from '../../lib/meant-name.ts'
 import { readStageSettings } from '../../lib/stage.ts'
@@ -20,7 +20,7 @@ const domain = { domain_name: 'api.example.com', certificate_arn: fullStage.cert
 describe('a custom domain', () => {
   const apiStack = (context: Record<string, string>) => Template.fromStack(new ApiStack(new App(), read(context)))
 
-  test('is mapped to the API, takes TLS 1.2 only, has its record, and is what the outputs name', () => {
+  test('is mapped to the API with TLS 1.2, has its DNS record, and is in the outputs', () => {
     const template = apiStack(fullStage)
     const resources = resourcesOf([template])
     const [made] = ofType(resources, 'AWS::ApiGatewayV2::DomainName') as [Resource]
@@ -37,13 +37,13 @@ describe('a custom domain', () => {
     expect([ApiUrl.Value, DocsUrl.Value]).toEqual(['https://api.example.com', 'https://api.example.com/api/v1/docs'])
   })
 
-  test('whose zone is not named has no record, and an output that says where to point one', () => {
+  test('without a zone has no DNS record, and an output with the target', () => {
     const template = apiStack({ ...bareStage, ...domain }).toJSON()
     expect(JSON.stringify(template.Resources)).not.toContain('AWS::Route53')
     expect(template.Outputs.DomainTarget.Description).toContain('CNAME record of api.example.com')
   })
 
-  test('that is not named is not made', () => {
+  test('is not created without the option', () => {
     expect(JSON.stringify(apiStack(bareStage).toJSON())).not.toContain('AWS::ApiGatewayV2::DomainName')
   })
 })
@@ -69,10 +69,10 @@ test.each<[Record<string, string>, RegExp]>([
   expect(() => read(context)).toThrow(message)
 })
 
-test('alarms go to the address that the stage names, and to nobody otherwise', () => {
+test('alarms go to the stage’s address, if it has one', () => {
   const subscriptions = (alarmEmail: string | undefined) => {
     const stack = new Stack(new App(), 'Alarms')
-    tellByEmail(new Topic(stack, 'Topic'), { alarmEmail })
+    subscribeByEmail(new Topic(stack, 'Topic'), { alarmEmail })
     return ofType(resourcesOf([Template.fromStack(stack)]), 'AWS::SNS::Subscription')
   }
   expect(subscriptions('oncall@example.com')).toMatchObject([
@@ -103,7 +103,7 @@ describe('names of context', () => {
     expect(() => refuseMisspelled([...contextNames, ...others])).not.toThrow()
   })
 
-  test('none of ours is so near to another that it would be refused for it', () => {
+  test('no option is so similar to another that it would be refused', () => {
     expect(() => refuseMisspelled(contextNames)).not.toThrow()
     for (const name of contextNames) {
       const others = contextNames.filter((other) => other !== name)

@@ -1,4 +1,4 @@
-/** The Events stack: no event of Stripe is lost on its way without somebody being told. */
+/** The Events stack: every lost Stripe event raises an alarm. */
 import type { Template } from 'aws-cdk-lib/assertions'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { backgroundFunctions } from '../../functions/background.ts'
@@ -77,11 +77,11 @@ describe('the bus', () => {
 })
 
 describe('a partner event source', () => {
-  test('is not there unless the stage names it', () => {
+  test('exists only if the stage names it', () => {
     expect(JSON.stringify([...app.values()].map((stack) => stack.toJSON()))).not.toContain('aws.partner')
   })
 
-  test('that the stage names has a bus of its own whose rule feeds the same projector, and an archive', () => {
+  test('named by the stage has a separate bus with a rule to the same projector, and an archive', () => {
     const partnerBus = ofType(withPartner, 'AWS::Events::EventBus').find(({ Properties }) => Properties.EventSourceName)
     expect(partnerBus?.Properties).toMatchObject({ Name: partnerSource, EventSourceName: partnerSource })
     const rules = eventRules(withPartner)
@@ -95,7 +95,7 @@ describe('a partner event source', () => {
     expect(ofType(withPartner, 'AWS::Lambda::Permission')).toHaveLength(4)
   })
 
-  test('is told to the projector, with the account, so that no other is taken for it', () => {
+  test('is passed to the projector with the account, so other sources are refused', () => {
     const knowing = ofType(withPartner, 'AWS::Lambda::Function').map(
       ({ Properties }) => Properties.Environment.Variables,
     )
@@ -104,11 +104,11 @@ describe('a partner event source', () => {
   })
 })
 
-describe('what fails', () => {
+describe('failures', () => {
   test.each([
     ['an event that cannot be projected', projector, { MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 6 * 3600 }],
     ['a sweep', sweeper, { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 3600 }],
-  ])('%s is tried again as often as it makes sense, and then is a dead letter', (_what, id, patience) => {
+  ])('%s is retried within its limits, and then becomes a dead letter', (_what, id, patience) => {
     const configs = ofType(events, 'AWS::Lambda::EventInvokeConfig')
     const config = configs.find(({ Properties }) => Properties.FunctionName.Ref === id())
     expect(config?.Properties).toMatchObject({
@@ -133,12 +133,12 @@ describe('what fails', () => {
     }
   })
 
-  test('can be told to whoever subscribes to the topic of alarms', () => {
+  test('notify the topic of alarms', () => {
     const [topicId] = Object.keys(template).filter((id) => template[id]?.Type === 'AWS::SNS::Topic')
     expect(app.get(stackName('dev', 'Events'))?.toJSON().Outputs.AlarmTopicArn.Value).toEqual({ Ref: topicId })
   })
 
-  test('can be put on that topic by CloudWatch of this account and nobody else', () => {
+  test('reach that topic only from CloudWatch of this account', () => {
     const [policy] = ofType(events, 'AWS::SNS::TopicPolicy')
     const allowed = policy?.Properties.PolicyDocument.Statement.filter(
       ({ Effect }: { Effect: string }) => Effect === 'Allow',
@@ -153,7 +153,7 @@ describe('what fails', () => {
   })
 })
 
-test('the sweep runs every hour, and what could not be started is a dead letter too', () => {
+test('the sweep runs every hour, and a failed start is a dead letter too', () => {
   const [schedule, ...more] = ofType(events, 'AWS::Events::Rule').filter(
     ({ Properties }) => Properties.ScheduleExpression,
   )
@@ -165,7 +165,7 @@ test('the sweep runs every hour, and what could not be started is a dead letter 
   })
 })
 
-test('an operator can ask for a sweep through the bus, and for nothing else', () => {
+test('an operator can request only a sweep through the bus', () => {
   const requests = ofType(events, 'AWS::Events::Rule').filter(
     ({ Properties }) => Properties.EventPattern?.['detail-type'],
   )

@@ -1,4 +1,4 @@
-/** What AWS does with the templates and an emulator does not show, computed from the templates alone. */
+/** Behaviour of AWS that an emulator does not show, computed from the templates. */
 import type { Stack } from 'aws-cdk-lib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { backgroundList } from '../../functions/background.ts'
@@ -148,7 +148,7 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
     }
   })
 
-  test('each alarm ends: missing data is filled or said to be fine, and its end is told too', () => {
+  test('each alarm ends: missing data is filled or treated as fine, and the end notifies too', () => {
     for (const { Properties } of all('AWS::CloudWatch::Alarm')) {
       const { AlarmName, AlarmActions, OKActions, Metrics = [] } = Properties
       expect(OKActions, AlarmName).toEqual(AlarmActions)

@@ -1,6 +1,6 @@
 /**
- * Which folder may import which. Imports only lead down, imports of types too. So a folder can be understood, changed and
- * tested with the folders below it, and there is no circle.
+ * The floors of the house: the allowed imports between folders. Imports, type imports included, only go down, so a folder can be
+ * understood, changed and tested with the folders below it.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
@@ -87,7 +87,7 @@ const importsOf = (file: string, text: string): Import[] =>
     return to ? { from: file, to } : []
   })
 
-/** Why an import is wrong, or undefined. */
+/** The fault of an import, or undefined. */
 function faultOf({ from, to }: Import): string | undefined {
   const [above, below] = [dirname(from), dirname(to)]
   if (above === below) return undefined
@@ -106,9 +106,9 @@ describe('imports', () => {
   })
 
   test.each([
-    ["import { serve } from '../http/serve.ts'", 'shared/billing/entity.ts'],
+    ["import { serve } from '../http/serve.ts'", 'shared/billing/rows.ts'],
     ["import type { Exchange } from '../http/exchange.ts'", 'shared/auth/caller.ts'],
-    ["const late = await import('../http/page.ts')", 'shared/table/table.ts'],
+    ["const late = await import('../http/page.ts')", 'shared/table/client.ts'],
     [
       "export type { Answer } from '../../shared/http/answer.ts'\nimport { createApiKey } from '../api-keys/contract.ts'",
       'functions/billing/get.ts',

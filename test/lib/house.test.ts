@@ -1,4 +1,4 @@
-/** The rules of the house that a compiler does not hold: who may import whom, and that contracts and handlers pair up. */
+/** House rules beyond the compiler: allowed imports, and one handler per contract. */
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -32,11 +32,11 @@ const offenders = (from: RegExp, to: RegExp): string[] =>
     )
 
 describe('who may import whom', () => {
-  test('what runs never imports the CDK, the local service or tests', () => {
+  test('runtime code never imports the CDK, the local service or tests', () => {
     expect(offenders(/^(functions|shared)\//, /^(aws-cdk-lib|constructs|lib\/|bin\/|local\/|test\/)/)).toEqual([])
   })
 
-  test('what is deployed imports contracts, never handlers', () => {
+  test('infrastructure code imports contracts, never handlers', () => {
     expect(offenders(/^(lib|bin)\//, /^functions\/(?!(operations|background|throttles)\.ts|.*\/contract\.ts)/)).toEqual(
       [],
     )
@@ -46,7 +46,7 @@ describe('who may import whom', () => {
     expect(offenders(/^(bin|lib|functions|shared|docs)\//, /^(local|test)\//)).toEqual([])
   })
 
-  test('the client, which is published by itself, imports nothing of the service', () => {
+  test('the client, a separate package, imports nothing of the service', () => {
     expect(offenders(/^client\//, /^(bin|lib|functions|shared|local|docs|test)\//)).toEqual([])
   })
 
@@ -101,14 +101,14 @@ describe('operations and background functions', () => {
     expect(new Set(routes).size).toBe(routes.length)
   })
 
-  test('every mutation says what its audit event is', () => {
+  test('every mutation declares its audit event', () => {
     const silent = operationList
       .filter(([, { method, audit, withoutEvent }]) => method !== 'GET' && !audit && !withoutEvent)
       .map(([, { id }]) => id)
     expect(silent).toEqual([])
   })
 
-  test('handlers are short and hold no environment, no AWS client and no parsing', () => {
+  test('handlers are short, and contain no environment, AWS client or parsing', () => {
     for (const name of named) {
       const text = readFileSync(join(root, 'functions', `${name}.ts`), 'utf8')
       expect(text.split('\n').length, name).toBeLessThanOrEqual(30)
@@ -117,7 +117,7 @@ describe('operations and background functions', () => {
   })
 })
 
-test('each package with an install script is allowed to run it or denied it, so that npm need not ask', () => {
+test('each package with an install script is allowed or denied in package.json', () => {
   const read = (file: string) => JSON.parse(readFileSync(join(root, file), 'utf8'))
   const packages: Record<string, { hasInstallScript?: boolean }> = read('package-lock.json').packages
   const scripted = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript)
@@ -125,8 +125,8 @@ test('each package with an install script is allowed to run it or denied it, so 
   expect(Object.keys(read('package.json').allowScripts).sort()).toEqual([...names].sort())
 })
 
-/** npm 11 leaves out a peer that npm 10, which comes with Node 18 to 22, misses and then installs nothing; git tells what it was. */
-test('the lock file has what npm 10 needs beside npm 11', () => {
+/** npm 11 omits a peer dependency that npm 10 (Node 18 to 22) requires: npm 10 then refuses the lock file. Its last version is in git. */
+test('the lock file works with npm 10 and npm 11', () => {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
   expect(Object.keys(packages)).toContain('node_modules/@scalar/use-hooks/node_modules/typescript')
 })

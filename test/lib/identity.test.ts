@@ -1,4 +1,4 @@
-/** Who people sign in with: the user pool of a stage that names no issuer, and what functions are told of it. */
+/** Sign-in of people: the user pool of a stage without an issuer, and its settings in functions. */
 import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -57,7 +57,7 @@ describe('a stage that names no issuer', () => {
     expect(pool.Properties.SmsConfiguration).toBeUndefined()
   })
 
-  test('puts organization and role into ID tokens, and lets nobody write their own', () => {
+  test('puts organization and role into ID tokens, and users cannot write them', () => {
     const { ReadAttributes, WriteAttributes } = client.Properties
     expect(ReadAttributes).toEqual(expect.arrayContaining(['email', userAttributes.org, userAttributes.role]))
     expect(WriteAttributes).toEqual(['name'])
@@ -68,7 +68,7 @@ describe('a stage that names no issuer', () => {
     ])
   })
 
-  test('has a client without a secret, that takes passwords only of who has AWS credentials', () => {
+  test('has a public client that accepts passwords only with AWS credentials', () => {
     expect(client.Properties).toMatchObject({
       GenerateSecret: false,
       PreventUserExistenceErrors: 'ENABLED',
@@ -88,7 +88,7 @@ describe('a stage that names no issuer', () => {
     })
   })
 
-  test('tells every function that knows its caller of issuer, client, keys and claims', () => {
+  test('passes issuer, client, keys and claims to every authenticating function', () => {
     const told = variablesOf(dev).filter((variables) => 'OIDC_ISSUER' in variables)
     expect(told).toHaveLength(knowingTheirCaller)
     for (const variables of told) {
@@ -112,8 +112,8 @@ describe('a stage that names no issuer', () => {
     })
   })
 
-  /** What the trigger infers a second factor from: Cognito asks for the code at every sign-in with an active authenticator. */
-  test('remembers no devices, and takes a password as the first factor and nothing else', () => {
+  /** The trigger's inference of a second factor: with an active authenticator, Cognito asks for a code at every sign-in. */
+  test('remembers no devices, and accepts only a password as the first factor', () => {
     expect(pool.Properties).not.toHaveProperty('DeviceConfiguration')
     expect(pool.Properties.Policies).not.toHaveProperty('SignInPolicy')
     expect(pool.Properties).not.toHaveProperty('WebAuthnFactorConfiguration')
@@ -145,7 +145,7 @@ test('a stage that names its issuer gets no pool', () => {
   expect(app.node.children).toEqual([])
 })
 
-test('a stage of API keys only gets no pool, and no function is told of an issuer', () => {
+test('a stage with API keys only gets no pool, and its functions no issuer', () => {
   const keysOnly = synthesize({ stage: 'dev-keys', oidc_issuer: 'none' })
   expect(ofType(resourcesOf(keysOnly.values()), 'AWS::Cognito::UserPool')).toEqual([])
   expect(variablesOf(keysOnly).filter((variables) => 'OIDC_ISSUER' in variables)).toEqual([])

@@ -63,7 +63,7 @@ describe('every alarm', () => {
   })
 })
 
-test('silence is fine for all but the sweep, whose absence is what is told', () => {
+test('missing data is fine for every metric except the sweep', () => {
   const { TreatMissingData, ComparisonOperator, Period, EvaluationPeriods } = named('sweep-missing')
   expect([TreatMissingData, ComparisonOperator]).toEqual(['breaching', 'LessThanThreshold'])
   expect(Period * EvaluationPeriods).toBe(3 * 3600)

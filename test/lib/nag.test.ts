@@ -1,6 +1,6 @@
 /**
  * cdk-nag's AwsSolutions over every stack of every kind of stage. What it finds is mended, or acknowledged in `lib/`
- * beside the resource with a reason. It runs here and not at synth, which nobody should have to wait for.
+ * beside the resource with a reason. It runs here, because it would slow every synth.
  */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -51,11 +51,21 @@ describe('a stage file', () => {
     expect(settings).toMatchObject({ alarmEmail: 'context@example.com', throttle: { rateLimit: 50, burstLimit: 100 } })
   })
 
+  test('may begin with a byte order mark; a folder in its place is named', () => {
+    expect(fileOf('bom', '\uFEFF{"throttle_rate": 7}')?.options).toEqual({ throttle_rate: 7 })
+    mkdirSync(join(folder, 'folder.json'))
+    expect(() => readStageFile('folder', folder)).toThrow(/stages\/folder\.json cannot be read/)
+  })
+
+  test('does not take an empty text for an option that is left out', () => {
+    expect(() => read({ stage: 'x' }, fileOf('x', { posture: '' }))).toThrow(/posture= in stages\/x\.json/)
+  })
+
   test.each([
     [{ oidc_isuer: 'x' }, /oidc_isuer in stages\/x\.json.*did you mean oidc_issuer\?/],
     [{ colour: 'red' }, /colour in stages\/x\.json.*docs\/deploying\.md/],
     ['{', /stages\/x\.json is not JSON/],
-    ['[]', /stages\/x\.json must hold an object/],
+    ['[]', /stages\/x\.json must contain an object/],
   ])('%j is refused, naming the file', (content, message) => {
     expect(() => fileOf('x', content)).toThrow(message)
     expect(() => fileOf('x', content)).toThrow(StageSettingsError)

@@ -16,12 +16,14 @@ import {
   findCheckout,
   isPaid,
   openCheckout,
-  toCheckoutRecord,
+  toCheckoutView,
   whileNoOtherCheckout,
 } from '../../shared/billing/checkout.ts'
-import { checkoutStarted, overrideChanged, readBilling } from '../../shared/billing/entity.ts'
 import type { BillingPorts } from '../../shared/billing/ports.ts'
 import type { BillingInterval } from '../../shared/billing/projection.ts'
+import { readBilling } from '../../shared/billing/rows.ts'
+import { checkoutStarted } from '../../shared/billing/session-events.ts'
+import { overrideChanged } from '../../shared/billing/set-override.ts'
 import { readSubscriptions } from '../../shared/billing/subscriptions.ts'
 import { type SyncPorts, syncCustomer } from '../../shared/billing/sync.ts'
 import { ProblemError } from '../../shared/problem.ts'
@@ -29,7 +31,7 @@ import { commit } from '../../shared/storage/commit.ts'
 import { stripeEventTypes, webhookSource } from '../../shared/stripe-events/event.ts'
 import { project } from '../../shared/stripe-events/project.ts'
 import { sweep } from '../../shared/stripe-events/sweep.ts'
-import { table } from '../../shared/table/table.ts'
+import { table } from '../../shared/table/client.ts'
 import { ModelStripe, restrictedKey, wrongKeys } from './model-stripe.ts'
 import { ModelTable } from './model-table.ts'
 import { Oracle } from './oracle.ts'
@@ -165,7 +167,7 @@ class Story {
         } as const
         await commit(
           overrideChanged(orgId, await readBilling(orgId), override, now),
-          this.#circumstances(orgId),
+          this.#context(orgId),
           this.#until(apiLifeMs),
           world.timing,
         )
@@ -230,18 +232,18 @@ class Story {
 
   /** As the handler does it; its `commit` keeps an answer besides. */
   #requestCheckout(orgId: string, interval: BillingInterval): Promise<string> {
-    const binding = { circumstances: this.#circumstances(orgId), deadline: this.#until(apiLifeMs - 1000) }
+    const binding = { context: this.#context(orgId), deadline: this.#until(apiLifeMs - 1000) }
     const [successUrl, cancelUrl] = ['https://dashboard.example/ok', 'https://dashboard.example/no']
     const wish = { plan: 'team', interval, quantity: 1, successUrl, cancelUrl, asked: {} } as const
     return whileNoOtherCheckout(
       orgId,
       async () => {
         const checkout = await openCheckout(wish, binding, this.#ports)
-        const record = toCheckoutRecord(checkout, wish)
+        const record = toCheckoutView(checkout, wish)
         this.#oracle.opened(orgId)
         const { checkoutSessionId: told } = await readBilling(orgId)
         if (told !== record.session_id) {
-          await commit(checkoutStarted(orgId, record), binding.circumstances, binding.deadline, this.#world.timing)
+          await commit(checkoutStarted(orgId, record), binding.context, binding.deadline, this.#world.timing)
         }
         return record.session_id
       },
@@ -254,10 +256,10 @@ class Story {
     const { customerId } = await readBilling(orgId)
     const { customer, session } = await findCheckout(sessionId, { orgId, customerId }, this.#ports)
     if (!isPaid(session)) return
-    const { actor, requestId } = this.#circumstances(orgId)
+    const { actor, requestId } = this.#context(orgId)
     const deadline = this.#until(apiLifeMs - 1000)
-    const circumstances = { actor, requestId }
-    await syncCustomer({ orgId, customerId: customer, source: 'reconcile', circumstances, deadline }, this.#syncPorts)
+    const context = { actor, requestId }
+    await syncCustomer({ orgId, customerId: customer, source: 'reconcile', context, deadline }, this.#syncPorts)
   }
 
   /** Whether the session could still be paid. */
@@ -486,7 +488,7 @@ class Story {
     }
   }
 
-  #circumstances(orgId: string) {
+  #context(orgId: string) {
     const requestId = this.#requestId()
     return { orgId, actor: { type: 'user', id: 'owner' }, now: this.#world.timing.now(), requestId } as const
   }

@@ -10,7 +10,7 @@ import type { TableAction } from '../../shared/access.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { kms } from '../../shared/secrets/kms.ts'
 import { eventBridge } from '../../shared/stripe-events/bus.ts'
-import { table } from '../../shared/table/table.ts'
+import { table } from '../../shared/table/client.ts'
 
 /** Whatever declares what it may touch: an operation, or a background function. */
 type Accessing = Pick<Operation, 'id' | 'access'>

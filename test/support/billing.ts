@@ -9,7 +9,7 @@ import {
 } from '@octomil/local-stripe/model'
 import { expect } from 'vitest'
 import { eventsOf } from './governance.ts'
-import { invoke, type Request, type Response } from './invoke.ts'
+import { invoke, type Request } from './invoke.ts'
 import { newOwner, type TestOrg } from './orgs.ts'
 import { rowsOf } from './rows.ts'
 import { localStripe } from './stripe.ts'
@@ -39,7 +39,7 @@ export function billingOf({ adminKey: token, orgId }: Pick<TestOrg, 'adminKey' |
         ...extra,
       }),
     /** Buys plan team and comes back from Stripe. */
-    subscribe: async (body: object = {}): Promise<Response> => {
+    subscribe: async (body: object = {}) => {
       const started = await checkout(body)
       expect(started.status, started.text).toBe(201)
       await pay(started.body.session_id)

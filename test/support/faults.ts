@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { table } from '../../shared/table/table.ts'
+import { table } from '../../shared/table/client.ts'
 
 /** One call of the table's client, as far as tests tell calls apart. */
 export interface TableCall {

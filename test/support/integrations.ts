@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import type { PlanCode } from '../../shared/billing/plans.ts'
 import { setPlan } from '../../shared/operator/orgs.ts'
-import { invoke, type Request, type Response } from './invoke.ts'
+import { type BodyOf, invoke, type Request, type Response } from './invoke.ts'
 import { makeBusyOrg, type TestOrg } from './orgs.ts'
 
 /** The types, spelled from the contract and not from the code. */
@@ -89,7 +89,7 @@ export function integrationsOf({ adminKey: token }: Pick<TestOrg, 'adminKey'>) {
     make: async (type: Type, config: object = fullConfigs[type], name: string = randomUUID()): Promise<Made> => {
       const response = await create({ type, name, config })
       expect(response.status, response.text).toBe(201)
-      return { ...response.body, etag: response.headers.etag }
+      return { ...response.body, etag: response.headers.etag ?? '' }
     },
     list: (query: Record<string, string> = {}) => invoke('integrations/list', { token, query }),
     get: (id: string, extra: Extra = {}) => invoke('integrations/get', { ...on(id), ...extra }),
@@ -112,8 +112,7 @@ export interface Event {
   changes: { field: string; before?: unknown; after?: unknown }[]
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: tests read whatever an answer holds
-export type Made = Record<string, any> & { id: string; etag: string }
+export type Made = BodyOf<'integrations/create'> & { etag: string }
 
 /** What the answer says of one field of the input. */
 export const faultOf = ({ body }: Response, path: string): { code: string; message: string } | undefined =>

@@ -2,11 +2,13 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { ulid } from 'ulid'
 import { catchAll, type OperationName, operations } from '../../functions/operations.ts'
-import { type Operation, type Route, routeKeyOf } from '../../shared/http/operation.ts'
-import { publishedAt } from '../../shared/http/published.ts'
+import { type AnswerOf, type Operation, type Route, routeKeyOf } from '../../shared/http/operation.ts'
+import { publishedAt, type publishedError, type Wire } from '../../shared/http/published.ts'
+import type { problemBody } from '../../shared/problem.ts'
 import { withAccessOf } from './access.ts'
 import { expectDocumented } from './documented.ts'
 import { expectPublished } from './published.ts'
+import type { Readable } from './readable.ts'
 
 export interface Request {
   /** API key or JWT, sent as a bearer token. */
@@ -24,13 +26,31 @@ export interface Request {
   ip?: string
 }
 
-export interface Response {
+/** A response whose body can be a problem. `Body` adds the members of the successes. */
+export interface Response<Body = Readable<Problem>> {
   status: number
   headers: Record<string, string>
   text: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever an answer holds
-  body: any
+  body: Body
 }
+
+type FunctionName = OperationName | typeof catchAll.name
+type Problem = ReturnType<typeof problemBody>
+
+/** The body of any response of one operation: its successes and its problems. */
+export type BodyOf<Name extends FunctionName> = Readable<Problem | SuccessOf<Name>>
+
+/** Of a name that can be any operation's: the members that tests read whichever it is. */
+interface AnySuccess {
+  id: string
+  api_key: string
+  next_cursor: string
+  updated_at: string
+}
+type SuccessOf<Name extends FunctionName> = OperationName extends Name ? AnySuccess : DeclaredBody<Name>
+type DeclaredBody<Name> = Name extends OperationName
+  ? Exclude<AnswerOf<(typeof operations)[Name]>['body'], undefined>
+  : never
 
 type Handler = (event: unknown, context: unknown) => Promise<APIGatewayProxyStructuredResultV2>
 
@@ -75,11 +95,15 @@ export function eventFor(
   }
 }
 
-export async function invokeEvent(
-  name: OperationName | typeof catchAll.name,
+/** One event to one function. */
+export const invokeEvent = <Name extends FunctionName>(
+  name: Name,
   event: unknown,
   context: unknown = {},
-): Promise<Response> {
+): Promise<Response<BodyOf<Name>>> => answerTo(name, event, context)
+
+/** The type of the body is the caller's claim. The documents and the assertions of a test check it. */
+async function answerTo<Body>(name: FunctionName, event: unknown, context: unknown = {}): Promise<Response<Body>> {
   const handler = await handlerOf(name)
   const operation = name === catchAll.name ? catchAll.operation : (operations[name] as unknown as Operation)
   const result = await withAccessOf(operation, () => handler(event, context))
@@ -95,16 +119,43 @@ export async function invokeEvent(
 }
 
 /** One request to one operation. */
-export const invoke = (name: OperationName, request: Request = {}): Promise<Response> =>
-  invokeEvent(name, eventFor(operations[name] as unknown as Operation, request))
+export const invoke = <Name extends OperationName>(
+  name: Name,
+  request: Request = {},
+): Promise<Response<BodyOf<Name>>> => answerTo(name, eventFor(operations[name] as unknown as Operation, request))
 
 /** The published routes of an operation. */
 export const publishedRoutes = (name: OperationName): readonly Route[] =>
   (operations[name] as unknown as Operation).routes.filter(({ published, method }) => published && method !== 'HEAD')
 
+/** The body of any response of one operation on its published face. */
+export type PublishedBodyOf<Name extends OperationName> = Readable<ReturnType<typeof publishedError>> &
+  (OperationName extends Name
+    ? unknown
+    : [PublishedSuccess<Name>] extends [never]
+      ? unknown
+      : Readable<PublishedSuccess<Name>>)
+
+type PublishedSuccess<Name> = Name extends OperationName
+  ? TranslatedBy<NonNullable<(typeof operations)[Name]['published']>[number], DeclaredBody<Name>>
+  : never
+/** A list is published as an array; an operation without a translation is published with our body. */
+type TranslatedBy<Entry, Ours> = Entry extends { records: { list: string } }
+  ? readonly TranslationOf<Entry>[]
+  : Entry extends unknown
+    ? unknown extends TranslationOf<Entry>
+      ? Ours
+      : TranslationOf<Entry>
+    : never
+type TranslationOf<Entry> = Entry extends { wire: () => Wire<infer Translated> } ? Translated : unknown
+
 /** One request to the published face of an operation; `index` chooses among its routes. */
-export function invokePublished(name: OperationName, request: Request = {}, index = 0): Promise<Response> {
+export function invokePublished<Name extends OperationName>(
+  name: Name,
+  request: Request = {},
+  index = 0,
+): Promise<Response<PublishedBodyOf<Name>>> {
   const route = publishedRoutes(name)[index]
   if (!route) throw new Error(`${name} has no published route ${index}`)
-  return invokeEvent(name, eventFor(operations[name] as unknown as Operation, request, route))
+  return answerTo(name, eventFor(operations[name] as unknown as Operation, request, route))
 }

@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import { ProblemError } from '../../client/src/index.ts'
 import type { Response } from './invoke.ts'
+import { memberOf } from './readable.ts'
 
 const statuses = {
   invalid_input: 400,
@@ -68,8 +69,8 @@ export function expectWellFormedProblem({ status, headers, body }: Response): vo
   expect(status).toBe(statuses[body.code as Code])
   expect(body.status).toBe(status)
   for (const name of ['type', 'title', 'detail', 'instance', 'category']) {
-    expect(body[name], name).toEqual(expect.any(String))
-    expect(body[name], name).not.toBe('')
+    expect(memberOf(body, name), name).toEqual(expect.any(String))
+    expect(memberOf(body, name), name).not.toBe('')
   }
   expect(body.detail).not.toBe('Not Found')
   expect(body.message).toBe(body.detail)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { invoke, type Request, type Response } from '../../support/invoke.ts'
+import { invoke, type Request } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
 
@@ -18,7 +18,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const create = (body: object = {}, request: Request = {}): Promise<Response> =>
+const create = (body: object = {}, request: Request = {}) =>
   invoke('api-keys/create', {
     token: org.adminKey,
     body: { name: 'server', scopes: ['keys:read'], ...body },

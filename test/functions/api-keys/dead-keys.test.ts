@@ -1,7 +1,7 @@
 /** A key that no longer works makes no work: its holder may go on calling for years. */
 import { afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { callsDuring } from '../../support/faults.ts'
-import { invoke, type Response } from '../../support/invoke.ts'
+import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg } from '../../support/orgs.ts'
 import { type Code, expectProblem } from '../../support/problems.ts'
 
@@ -14,7 +14,7 @@ afterEach(() => {
 })
 
 const start = Date.now()
-const use = (token: string): Promise<Response> => invoke('api-keys/scopes', { token })
+const use = (token: string) => invoke('api-keys/scopes', { token })
 const on = (operation: 'api-keys/revoke' | 'api-keys/rotate', key_id: string, body: object = {}) =>
   invoke(operation, { token: org.adminKey, params: { key_id }, body })
 

@@ -46,7 +46,7 @@ async function usableKeys({ orgId }: TestOrg): Promise<number> {
 const expectFull = async (answer: ReturnType<typeof create>) => {
   const refused = await answer
   expectProblem(refused, 'conflict')
-  expect(refused.body.detail).toMatch(/1000 usable API keys.*revoke one/)
+  expect(refused.body.detail).toMatch(/1000 usable API keys.*Revoke one/)
 }
 
 describe('an organization with 1,000 usable keys', () => {

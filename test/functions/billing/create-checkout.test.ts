@@ -145,7 +145,7 @@ describe('an organization that has a subscription', () => {
     expect((await billing.get()).body.plan_source).toBe('default')
     const refused = await billing.checkout()
     expectProblem(refused, 'conflict')
-    expect(refused.body.detail).toMatch(/sub_\w+, active\); change it in the billing portal/)
+    expect(refused.body.detail).toMatch(/sub_\w+, active\). Change it in the billing portal/)
     expect(await openSessions()).toEqual([])
     expect(await subscriptionsOf(org)).toHaveLength(1)
   })

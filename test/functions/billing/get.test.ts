@@ -94,7 +94,7 @@ describe('what people do at Stripe is shown once it is read', () => {
       customerId: customer?.id ?? '',
       source: 'event',
       eventId: 'evt_1',
-      circumstances: { requestId: 'test' },
+      context: { requestId: 'test' },
       deadline,
     })
     return (await billing.get()).body

@@ -7,7 +7,8 @@ import { makeOrg, newOwner, type TestOrg } from '../../support/orgs.ts'
 
 const urls = { success_url: `${dashboard}/done`, cancel_url: `${dashboard}/no` }
 let org: TestOrg
-const call = (name: OperationName, request: Request = {}) => invokePublished(name, { token: org.adminKey, ...request })
+const call = <Name extends OperationName>(name: Name, request: Request = {}) =>
+  invokePublished(name, { token: org.adminKey, ...request })
 
 beforeEach(async () => {
   org = await makeOrg()

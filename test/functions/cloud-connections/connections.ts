@@ -1,14 +1,13 @@
 /** Connections to test with: the calls on those of an org, and the public APIs that they are tried against. */
 import type { RequestListener } from 'node:http'
 import { expect } from 'vitest'
-import { invoke, type Request, type Response } from '../../support/invoke.ts'
+import { type BodyOf, invoke, type Request } from '../../support/invoke.ts'
 import type { TestOrg } from '../../support/orgs.ts'
 import { json, openAiModels } from '../../support/provider.ts'
 
 type Extra = Pick<Request, 'headers' | 'token'>
 
-// biome-ignore lint/suspicious/noExplicitAny: tests read whatever an answer holds
-export type Made = Record<string, any> & { id: string; etag: string }
+export type Made = BodyOf<'cloud-connections/create'> & { etag: string }
 
 export interface Event {
   action: string
@@ -27,11 +26,11 @@ export function connectionsOf({ adminKey: token }: Pick<TestOrg, 'adminKey'>) {
     make: async (body: unknown): Promise<Made> => {
       const response = await create(body)
       expect(response.status, response.text).toBe(201)
-      return { ...response.body, etag: response.headers.etag }
+      return { ...response.body, etag: response.headers.etag ?? '' }
     },
     list: (query: Record<string, string> = {}) => invoke('cloud-connections/list', { token, query }),
     get: (id: string, extra: Extra = {}) => invoke('cloud-connections/get', { ...on(id), ...extra }),
-    patch: (id: string, body: unknown, extra: Extra = {}): Promise<Response> =>
+    patch: (id: string, body: unknown, extra: Extra = {}) =>
       invoke('cloud-connections/update', { ...on(id), body, ...extra }),
     remove: (id: string, extra: Extra = {}) => invoke('cloud-connections/delete', { ...on(id), ...extra }),
     models: (id: string, extra: Extra = {}) => invoke('cloud-connections/models', { ...on(id), ...extra }),

@@ -53,7 +53,7 @@ async function expectUntouched(made: Made, run: () => Promise<unknown>): Promise
   expect(await trailEnd(org)).toBe(end)
 }
 
-const verificationOf = ({ body: record }: { body: Made }) => ({
+const verificationOf = ({ body: record }: { body: Omit<Made, 'etag'> }) => ({
   verification_status: record.verification_status,
   verification_error: record.verification_error,
   last_attempt_at: record.last_attempt_at,

@@ -21,7 +21,8 @@ afterAll(() => {
 
 type Verb = 'create' | 'list' | 'get' | 'update' | 'delete' | 'models' | 'test'
 const request = (more: Request) => ({ token: org.adminKey, ...more })
-const call = (verb: Verb, more: Request = {}) => invokePublished(`cloud-connections/${verb}`, request(more))
+const call = <Name extends Verb>(verb: Name, more: Request = {}) =>
+  invokePublished(`cloud-connections/${verb}`, request(more))
 const on = (connection_id: string) => ({ params: { connection_id } })
 const ours = async (id: string) => (await invoke('cloud-connections/get', request(on(id)))).body
 const theirs = async (id: string) => (await call('get', on(id))).body

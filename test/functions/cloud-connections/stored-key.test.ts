@@ -42,7 +42,7 @@ async function expectLocked(owner: TestOrg, id: string): Promise<void> {
     const response = await ask(id)
     expectProblem(response, 'server_error')
     expect(response.body.retryable).toBe(false)
-    expect(response.body.detail).toMatch(/cannot be opened.*PATCH.*api_key/)
+    expect(response.body.detail).toMatch(/cannot decrypt.*PATCH.*api_key/)
   }
   expect(server.requests).toEqual([])
   expect(await rowOf(owner, `CONN#${id}`)).toEqual(before)

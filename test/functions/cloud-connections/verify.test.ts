@@ -81,9 +81,9 @@ const cases: [string, 'openai' | 'anthropic' | 'google', RequestListener, string
     'openai',
     raw('<html>Maintenance</html>', 200, { 'content-type': 'text/html' }),
     'provider_error',
-    /^OpenAI answered 200: what is no list of models \(text\/html\)$/,
+    /^OpenAI answered 200: a response that is not a list of models \(text\/html\)$/,
   ],
-  ['OpenAI, other JSON', 'openai', json({ ok: true }), 'provider_error', /no list of models/],
+  ['OpenAI, other JSON', 'openai', json({ ok: true }), 'provider_error', /not a list of models/],
   [
     'OpenAI, 2 MiB',
     'openai',
@@ -91,13 +91,7 @@ const cases: [string, 'openai' | 'anthropic' | 'google', RequestListener, string
     'provider_error',
     /^The answer is larger than 1024 KiB\.$/,
   ],
-  [
-    'OpenAI, reset',
-    'openai',
-    reset,
-    'unreachable',
-    /^127\.0\.0\.1:\d+ closed the connection before it had answered\.$/,
-  ],
+  ['OpenAI, reset', 'openai', reset, 'unreachable', /^127\.0\.0\.1:\d+ closed the connection before it answered\.$/],
   [
     'Anthropic, wrong key',
     'anthropic',

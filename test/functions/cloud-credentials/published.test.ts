@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { keyOf } from '../../../shared/cloud-credentials/entity.ts'
-import { open } from '../../../shared/secrets/open.ts'
+import { decrypt } from '../../../shared/secrets/decrypt.ts'
 import { invoke, invokePublished, type Request } from '../../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../../support/orgs.ts'
 import { rowsOf } from '../../support/rows.ts'
@@ -16,7 +16,8 @@ beforeAll(async () => {
 
 type Verb = 'create' | 'list' | 'get' | 'update' | 'delete'
 const request = (more: Request) => ({ token: org.adminKey, ...more })
-const call = (verb: Verb, more: Request = {}) => invokePublished(`cloud-credentials/${verb}`, request(more))
+const call = <Name extends Verb>(verb: Name, more: Request = {}) =>
+  invokePublished(`cloud-credentials/${verb}`, request(more))
 const on = (credential_id: string) => ({ params: { credential_id } })
 const ours = async (id: string) => (await invoke('cloud-credentials/get', request(on(id)))).body
 const patch = (id: string, body: object) => call('update', { ...on(id), body })
@@ -39,7 +40,7 @@ test('a credential of a provider and a key alone is active, and its label is `de
   expect((await call('get', on(id))).body).toEqual(made.body)
   expect((await call('list')).body[0]).toEqual(made.body)
   const [row] = await rowsOf(org.orgId, `CRED#${id}`)
-  expect((await open(row?.ciphertext as Uint8Array, keyOf(org.orgId, id))).reveal()).toBe(api_key)
+  expect((await decrypt(row?.ciphertext as Uint8Array, keyOf(org.orgId, id))).reveal()).toBe(api_key)
 })
 
 test('null in a create is what is left out', async () => {

@@ -24,7 +24,8 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-const call = (name: OperationName, more: Request = {}) => invokePublished(name, { token: org.adminKey, ...more })
+const call = <Name extends OperationName>(name: Name, more: Request = {}) =>
+  invokePublished(name, { token: org.adminKey, ...more })
 const on = (target_id: string) => ({ params: { target_id } })
 const create = (body: object) => call('execution/create-local-target', { body })
 const patch = (id: string, body: object) => call('execution/update-local-target', { ...on(id), body })

@@ -161,7 +161,7 @@ describe('a batch with an unknown target', () => {
   test('that exists only half in the first answer of the table is looked up to the end', async () => {
     const own = await makeBusyOrg()
     const { local } = await putTargets(own.orgId, { local: 3 })
-    const { table } = await import('../../../shared/table/table.ts')
+    const { table } = await import('../../../shared/table/client.ts')
     let asked = 0
     table().middlewareStack.add(
       (next, { commandName }) =>
@@ -293,7 +293,7 @@ describe('a race that is lost', () => {
 
 describe('an answer of the table that is lost on the way', () => {
   test.each([1, 2])('does not count a report of %i targets twice', async (targets) => {
-    const { table } = await import('../../../shared/table/table.ts')
+    const { table } = await import('../../../shared/table/client.ts')
     const ids = [target_id, await makeTarget(org)].slice(0, targets)
     let sent = 0
     table().middlewareStack.add(

@@ -1,13 +1,13 @@
 /** What the tests of execution have in common: targets, reports, and a clock that they hold. */
 import { expect, vi } from 'vitest'
 import { newId } from '../../../shared/ids.ts'
-import { invoke, type Response } from '../../support/invoke.ts'
+import { invoke } from '../../support/invoke.ts'
 import type { TestOrg } from '../../support/orgs.ts'
 import { putRows, type StoredRow } from '../../support/rows.ts'
 
 type WithKey = Pick<TestOrg, 'adminKey'>
 
-export const createTarget = ({ adminKey }: WithKey, body: object = {}): Promise<Response> =>
+export const createTarget = ({ adminKey }: WithKey, body: object = {}) =>
   invoke('execution/create-local-target', {
     token: adminKey,
     body: { name: 'gpu box', endpoint: 'http://127.0.0.1:8000', runtime: 'vllm', ...body },
@@ -21,7 +21,7 @@ export async function makeTarget(org: WithKey, body: object = {}): Promise<strin
 }
 
 export const onTarget =
-  (operation: 'get' | 'delete' | 'update' | 'test') =>
+  <Verb extends 'get' | 'delete' | 'update' | 'test'>(operation: Verb) =>
   ({ adminKey }: WithKey, target_id: string, body?: object, headers: Record<string, string> = {}) =>
     invoke(`execution/${operation}-local-target`, {
       token: adminKey,
@@ -50,7 +50,7 @@ export const report = (
   { adminKey }: WithKey,
   reports: TestReport | TestReport[],
   { reporter, headers = {} }: { reporter?: string | undefined; headers?: Record<string, string> } = {},
-): Promise<Response> =>
+) =>
   invoke('execution/report', {
     token: adminKey,
     headers,

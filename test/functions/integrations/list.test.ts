@@ -22,8 +22,8 @@ describe('listing integrations', () => {
     const newestFirst = [...made].reverse()
     expect(newestFirst).toMatchObject(body.data)
     for (const summary of body.data) expect(Object.keys(summary).sort()).toEqual(summaryFields)
-    const valid = body.data.filter((summary: Made) => summary.config_valid)
-    expect(valid.map(({ type }: Made) => type).sort()).toEqual([...types].sort())
+    const valid = body.data.filter((summary) => summary.config_valid)
+    expect(valid.map(({ type }) => type).sort()).toEqual([...types].sort())
   })
 
   test.each([1, 3, 16, 100])('pages of %d hand over each exactly once', async (limit) => {
@@ -34,7 +34,7 @@ describe('listing integrations', () => {
       const { status, body } = await on.list(query)
       expect(status).toBe(200)
       expect(body.data.length).toBeLessThanOrEqual(limit)
-      ids.push(...body.data.map(({ id }: Made) => id))
+      ids.push(...body.data.map(({ id }) => id))
       cursor = body.next_cursor
     } while (cursor !== null)
     expect(ids).toEqual(made.map(({ id }) => id).reverse())
@@ -46,14 +46,14 @@ describe('listing integrations', () => {
     const { body } = await on.list({ limit: '1' })
     expect(body.data[0]).toMatchObject({ id: target.id, name: 'renamed', enabled: false, config_valid: false })
     await on.remove(target.id)
-    expect((await on.list()).body.data.map(({ id }: Made) => id)).not.toContain(target.id)
+    expect((await on.list()).body.data.map(({ id }) => id)).not.toContain(target.id)
   })
 
   test('of another org and of an org without any it is empty or its own', async () => {
     const other = integrationsOf(await makeBusyOrg())
     expect((await other.list()).body).toEqual({ data: [], next_cursor: null })
     const own = await other.make('email', fullConfigs.email)
-    expect((await other.list()).body.data.map(({ id }: Made) => id)).toEqual([own.id])
+    expect((await other.list()).body.data.map(({ id }) => id)).toEqual([own.id])
   })
 
   test.each([

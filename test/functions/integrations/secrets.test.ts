@@ -65,12 +65,12 @@ const textOf = (row: object): string =>
     return [Buffer.from(own).toString('latin1'), Buffer.from(own).toString('base64')]
   })
 
-const answers: Response[] = []
+const answers: Response<unknown>[] = []
 let org: TestOrg
 let other: TestOrg
 const ids: Partial<Record<Type, string>> = {}
 
-async function send(name: OperationName, request: Request): Promise<Response> {
+async function send<Name extends OperationName>(name: Name, request: Request) {
   const response = await invoke(name, { token: org.adminKey, ...request })
   answers.push(response)
   return response

@@ -3,6 +3,7 @@ import { eventsOf, expectWholeChain, makeOrgOn, putOnPlan, trailEnd } from '../.
 import { invoke, type Response } from '../../support/invoke.ts'
 import { makeBusyOrg, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
+import { memberOf } from '../../support/readable.ts'
 
 let org: TestOrg
 beforeAll(async () => {
@@ -42,7 +43,7 @@ describe('the provider flags', () => {
   test.each(['google_enabled', 'apple_enabled', 'github_enabled'])(
     '%s is the server’s and cannot be set, not even to what it is',
     async (flag) => {
-      const current = (await get()).body[flag]
+      const current = memberOf((await get()).body, flag)
       for (const value of [current, !current, null]) await expectRefused({ [flag]: value, scim_enabled: true }, [flag])
     },
   )
@@ -207,9 +208,9 @@ describe.each(['sso_metadata_url', 'sso_issuer'])('%s', (field) => {
     'https://8.8.8.8/x',
     'https://[2606:4700::1]/x',
   ])('takes %s as it is written, and null clears it', async (url) => {
-    expect((await patch({ [field]: url })).body[field]).toBe(url)
-    expect((await get()).body[field]).toBe(url)
-    expect((await patch({ [field]: null })).body[field]).toBeNull()
+    expect(memberOf((await patch({ [field]: url })).body, field)).toBe(url)
+    expect(memberOf((await get()).body, field)).toBe(url)
+    expect(memberOf((await patch({ [field]: null })).body, field)).toBeNull()
   })
 })
 

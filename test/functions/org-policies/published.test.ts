@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { policiesUpdate, policiesView } from '../../../functions/org-policies/wire.ts'
 import {
-  type OrgPolicies,
+  type OrgPoliciesView,
   orgPoliciesFields,
   privacyModes,
   servingPolicies,
@@ -21,7 +21,7 @@ beforeEach(async () => {
 const get = () => invokePublished('org-policies/get', { token: org.adminKey })
 const patch = (body: object, headers: Record<string, string> = {}) =>
   invokePublished('org-policies/update', { token: org.adminKey, body, headers })
-const ours = async (): Promise<OrgPolicies> => (await invoke('org-policies/get', { token: org.adminKey })).body
+const ours = async () => (await invoke('org-policies/get', { token: org.adminKey })).body
 const patchOurs = (body: object) => invoke('org-policies/update', { token: org.adminKey, body })
 const pathsOf = ({ body }: { body: { error: { details: { errors: { path: string }[] } } } }) =>
   body.error.details.errors.map(({ path }) => path)
@@ -104,7 +104,7 @@ test('policies of ours come back unchanged from a record that a client reads and
     .dictionary(fc.string({ maxLength: 8 }), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 5 })
     .map((members) => JSON.parse(JSON.stringify(members)))
     .filter((members) => !/"(?:policy|__proto__)":/.test(JSON.stringify(members)))
-  const policies: fc.Arbitrary<OrgPolicies> = fc.record({
+  const policies: fc.Arbitrary<OrgPoliciesView> = fc.record({
     serving_policy: fc.constantFrom(...servingPolicies),
     serving_policy_options: options,
     telemetry_enabled: fc.boolean(),
@@ -117,7 +117,7 @@ test('policies of ours come back unchanged from a record that a client reads and
       const back = toInput?.(body?.parse(record) as never, context)
       expect(back).toEqual(stored)
       for (const [name, field] of Object.entries(orgPoliciesFields())) {
-        expect(field.safeParse(stored[name as keyof OrgPolicies]).success).toBe(true)
+        expect(field.safeParse(stored[name as keyof OrgPoliciesView]).success).toBe(true)
       }
     }),
   )

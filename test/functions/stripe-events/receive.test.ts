@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { operations } from '../../../functions/operations.ts'
 import type { Operation } from '../../../shared/http/operation.ts'
 import { busEvents } from '../../support/event-bus.ts'
-import { eventFor, invoke, invokeEvent } from '../../support/invoke.ts'
+import { eventFor, invoke, invokeEvent, type Response } from '../../support/invoke.ts'
 import { logLines } from '../../support/logs.ts'
 import { counts, metricsDuring } from '../../support/metrics.ts'
 import { bareProblem, expectProblem, faultPaths } from '../../support/problems.ts'
@@ -32,9 +32,9 @@ const deliverWith = (rawBody: string, header: string | undefined) =>
   invoke(receive, { rawBody, headers: header === undefined ? {} : { 'stripe-signature': header } })
 
 /** Asserts that `send` is refused, counted once under `reason`, and leaves no trace. */
-async function expectRefused(reason: string, send: () => ReturnType<typeof invoke>) {
+async function expectRefused(reason: string, send: () => Promise<Response>) {
   const [rows, events] = [await allRows(), busEvents.length]
-  let response: Awaited<ReturnType<typeof invoke>> | undefined
+  let response: Response | undefined
   const metrics = await metricsDuring(async () => {
     response = await send()
   })

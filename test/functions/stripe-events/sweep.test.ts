@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { backgroundFunctions } from '../../../functions/background.ts'
-import { sweepShards } from '../../../shared/billing/entity.ts'
+import { sweepShards } from '../../../shared/billing/customer-shards.ts'
 import type { SyncRequest } from '../../../shared/billing/sync.ts'
 import { ProblemError } from '../../../shared/problem.ts'
-import type { EventPage, EventQuery } from '../../../shared/stripe-events/list.ts'
+import type { EventPage, EventQuery } from '../../../shared/stripe-events/list-events.ts'
 import { sweep } from '../../../shared/stripe-events/sweep.ts'
 import type { SweepPorts } from '../../../shared/stripe-events/sweep-run.ts'
 import { readSweepState } from '../../../shared/stripe-events/sweep-state.ts'
-import { mostStale } from '../../../shared/stripe-events/walk-customers.ts'
+import { maxStale } from '../../../shared/stripe-events/walk-customers.ts'
 import { usedActions } from '../../support/access.ts'
 import { runFunction } from '../../support/background.ts'
 import { billingOf, customersOf } from '../../support/billing.ts'
@@ -236,15 +236,15 @@ describe('customers', () => {
     expect(synced).toEqual([])
   })
 
-  test(`beyond ${mostStale}, only those that were not asked about for the longest have their turn`, async () => {
-    const count = mostStale + 40
+  test(`beyond ${maxStale}, only those that were not asked about for the longest have their turn`, async () => {
+    const count = maxStale + 40
     const customers = await addCustomers(
       Array.from({ length: count }, (_, age) => ({ ageMs: hourMs + age * minuteMs })),
     )
     const { ports, synced } = fakePorts()
     const summary = await sweep(aRun(), ports)
-    expect(summary).toMatchObject({ customersSeen: count, synced: mostStale })
-    expect(synced.sort()).toEqual(customers.slice(-mostStale).sort())
+    expect(summary).toMatchObject({ customersSeen: count, synced: maxStale })
+    expect(synced.sort()).toEqual(customers.slice(-maxStale).sort())
   })
 
   test('are all seen, each once, wherever the walk begins', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { eventsOf, expectWholeChain, makeOrgOn, putOnPlan, trailEnd } from '../../support/governance.ts'
-import { invoke, type Response } from '../../support/invoke.ts'
+import { type BodyOf, invoke, type Response } from '../../support/invoke.ts'
 import { makeBusyOrg, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
 import { rowsOf } from '../../support/rows.ts'
@@ -9,8 +9,10 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+type Metric = keyof BodyOf<'usage-limits/get'>['limits']
+
 /** The ceilings of `reference/plans.md`, and none of the money that is billed for use. */
-const ceilings: Record<'free' | 'team' | 'enterprise', Record<string, number | null>> = {
+const ceilings: Record<'free' | 'team' | 'enterprise', Record<Metric, number | null>> = {
   free: {
     hosted_requests_monthly: 100_000,
     api_requests_monthly: 100_000,
@@ -42,10 +44,10 @@ const ceilings: Record<'free' | 'team' | 'enterprise', Record<string, number | n
     model_downloads_monthly: null,
   },
 }
-const metrics = Object.keys(ceilings.free)
+const metrics = Object.keys(ceilings.free) as Metric[]
 const plans = ['free', 'team', 'enterprise'] as const
 /** The cheapest plan above one whose ceiling of a metric is higher. */
-const planAbove = (plan: (typeof plans)[number], metric: string) =>
+const planAbove = (plan: (typeof plans)[number], metric: Metric) =>
   plans.slice(plans.indexOf(plan) + 1).find((next) => {
     const [own, higher] = [ceilings[plan][metric], ceilings[next][metric]]
     return higher === null || (own !== null && (higher ?? 0) > (own ?? 0))
@@ -106,7 +108,12 @@ describe.each(plans)('on plan %s', (plan) => {
     for (const limit of [0, highest]) {
       const { status, body } = await set({ [metric]: enforce(limit) }, own)
       expect(status).toBe(200)
-      expect(body.limits[metric]).toMatchObject({ limit, mode: 'enforce', plan_ceiling: ceiling, source: 'org' })
+      expect(body.limits[metric]).toMatchObject({
+        limit,
+        mode: 'enforce',
+        plan_ceiling: ceiling,
+        source: 'org',
+      })
     }
     if (ceiling === null) return
     const refused = await expectNothingDone(own, () => set({ [metric]: enforce(ceiling + 1) }, own))
@@ -196,7 +203,7 @@ describe('the metrics of a request', () => {
     expectProblem(refused, 'invalid_input')
     expect(faultPaths(refused).sort()).toEqual(['limits.max_device', 'limits.max_models.limit', 'limits.storage_gb'])
     const [unknown] = refused.body.errors.filter(({ path }: { path: string }) => path === 'limits.max_device')
-    for (const metric of metrics) expect(unknown.message).toContain(metric)
+    for (const metric of metrics) expect(unknown?.message).toContain(metric)
   })
 
   test.each([

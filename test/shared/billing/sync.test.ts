@@ -52,7 +52,7 @@ const sync = (ports: SyncPorts, request: Partial<SyncRequest> = {}) =>
       customerId,
       source: 'event',
       eventId: 'evt_1',
-      circumstances: { requestId: 'req' },
+      context: { requestId: 'req' },
       deadline: new Date(Date.now() + 20_000),
       ...request,
     },

@@ -89,7 +89,8 @@ describe('a preflight', () => {
 })
 
 describe('an answer', () => {
-  const read = (name: OperationName, origin: string, token?: string) => invoke(name, { token, headers: { origin } })
+  const read = <Name extends OperationName>(name: Name, origin: string, token?: string) =>
+    invoke(name, { token, headers: { origin } })
 
   test('can be read by the pages that may call, a problem too', async () => {
     const { adminKey } = await makeOrg()

@@ -137,7 +137,7 @@ describe('a value that an enum does not have', () => {
   test('is told with a pointer to the reference where there are many', () => {
     const { length } = scopeNames
     expect(told(scopes, 'key:read')).toEqual([
-      `\`key:read\` is not one of the allowed values (all ${length} are in the reference, /api/v1/docs); did you mean \`keys:read\`?`,
+      `\`key:read\` is not one of the allowed values (see /api/v1/docs for all ${length}); did you mean \`keys:read\`?`,
     ])
     expect(told(scopes, 'something else entirely')[0]).not.toContain('did you mean')
   })

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { OperationName } from '../../../functions/operations.ts'
 import { ProblemError } from '../../../shared/problem.ts'
 import { interceptTable } from '../../support/faults.ts'
-import { invoke, type Request, type Response } from '../../support/invoke.ts'
+import { type BodyOf, invoke, type Request, type Response } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { bareProblem, expectProblem, faultPaths } from '../../support/problems.ts'
 import { allRows, putRow, rowsOf } from '../../support/rows.ts'
@@ -17,7 +17,8 @@ afterEach(() => {
 })
 
 const keyBody = { name: 'server', scopes: ['keys:read'] }
-const create = (key: string, request: Request = {}, name: OperationName = 'api-keys/create') =>
+const create = (key: string, request: Request = {}) => post('api-keys/create', key, request)
+const post = <Name extends OperationName>(name: Name, key: string, request: Request = {}) =>
   invoke(name, {
     token: org.adminKey,
     ...(request.rawBody === undefined ? { body: keyBody } : {}),
@@ -43,7 +44,7 @@ async function expectKeysMade<T>(count: number, run: () => Promise<T>): Promise<
 }
 
 function expectReplay(replay: Response, first: Response): void {
-  const { api_key, ...record } = first.body
+  const { api_key, ...record } = { api_key: undefined, ...first.body }
   expect(replay.status).toBe(first.status)
   expect(replay.headers['idempotency-replayed']).toBe('true')
   expect(first.headers['idempotency-replayed']).toBeUndefined()
@@ -99,7 +100,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
   test('with another id in its path is 422', async () => {
     const [one, other] = [await makeKey(org), await makeKey(org)]
     const key = randomUUID()
-    const revoke = (id: string) => create(key, { params: { key_id: id }, body: {} }, 'api-keys/revoke')
+    const revoke = (id: string) => post('api-keys/revoke', key, { params: { key_id: id }, body: {} })
     expect((await revoke(one.id)).status).toBe(200)
     expectProblem(await revoke(other.id), 'idempotency_mismatch')
     const { body } = await invoke('api-keys/get', { token: org.adminKey, params: { key_id: other.id } })
@@ -124,7 +125,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
     const { id } = await makeKey(org)
     await invoke('api-keys/revoke', { token: org.adminKey, params: { key_id: id } })
     const key = randomUUID()
-    const rotate = () => create(key, { params: { key_id: id }, body: {} }, 'api-keys/rotate')
+    const rotate = () => post('api-keys/rotate', key, { params: { key_id: id }, body: {} })
     const first = await rotate()
     expectProblem(first, 'conflict')
     const replay = await rotate()
@@ -137,7 +138,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
   test('replays what the handler did not find', async () => {
     const key = randomUUID()
     const revoke = () =>
-      create(key, { params: { key_id: 'key_01jd3v7k3q9x5m2n8r4t6w0y1z' }, body: {} }, 'api-keys/revoke')
+      post('api-keys/revoke', key, { params: { key_id: 'key_01jd3v7k3q9x5m2n8r4t6w0y1z' }, body: {} })
     const first = await revoke()
     expectProblem(first, 'not_found')
     const replay = await revoke()
@@ -197,7 +198,8 @@ describe('a repeated request with the same Idempotency-Key', () => {
   test('runs again when its answer said that it may succeed later', async () => {
     const { id } = await makeKey(org)
     const key = randomUUID()
-    const answers: Response[] = []
+    type Answer = Response<BodyOf<'api-keys/revoke'>>
+    const answers: Answer[] = []
     await interceptTable(
       async ({ command }, send) => {
         if (command === 'TransactWriteItemsCommand' && answers.length === 0) {
@@ -209,12 +211,12 @@ describe('a repeated request with the same Idempotency-Key', () => {
         return send()
       },
       async () => {
-        const revoke = () => create(key, { params: { key_id: id }, body: {} }, 'api-keys/revoke')
+        const revoke = () => post('api-keys/revoke', key, { params: { key_id: id }, body: {} })
         answers.push(await revoke())
         answers.push(await revoke())
       },
     )
-    const [first, second] = answers as [Response, Response]
+    const [first, second] = answers as [Answer, Answer]
     expectProblem(first, 'conflict')
     expect(first.body.retryable).toBe(true)
     expect([second.status, second.body.state]).toEqual([200, 'revoked'])
@@ -224,7 +226,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
   test('replays a refusal with its headers and its retryable flag as they were', async () => {
     const { id } = await makeKey(org)
     const key = randomUUID()
-    const revoke = () => create(key, { params: { key_id: id }, body: {} }, 'api-keys/revoke')
+    const revoke = () => post('api-keys/revoke', key, { params: { key_id: id }, body: {} })
     const first = await interceptTable(({ command }, send) => {
       if (command !== 'TransactWriteItemsCommand') return send()
       throw new ProblemError('rate_limited', 'Not before next month.', {
@@ -312,8 +314,8 @@ describe('what an Idempotency-Key belongs to', () => {
     const publishable = { body: { name: 'server' } }
     await expectKeysMade(3, async () => {
       expect((await create(key)).status).toBe(201)
-      expect((await create(key, app, 'api-keys/create-app-key')).status).toBe(201)
-      expect((await create(key, publishable, 'api-keys/create-publishable-key')).status).toBe(201)
+      expect((await post('api-keys/create-app-key', key, app)).status).toBe(201)
+      expect((await post('api-keys/create-publishable-key', key, publishable)).status).toBe(201)
     })
   })
 
@@ -482,7 +484,7 @@ describe('a request with an Idempotency-Key that did not end well', () => {
         if (command === 'UpdateItemCommand' && rows[0]?.includes('#IDEM#')) throw new Error('the table is away')
         return send()
       },
-      () => create(randomUUID(), { params: { key_id: id }, body: {} }, 'api-keys/rotate'),
+      () => post('api-keys/rotate', randomUUID(), { params: { key_id: id }, body: {} }),
     )
     expectProblem(answered, 'conflict')
   })

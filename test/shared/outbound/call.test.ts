@@ -222,15 +222,15 @@ describe('a call that comes to nothing says why', () => {
 
   test('the connection is closed before, and in the middle of, the answer', async () => {
     const closing = await startRaw(undefined)
-    await expectFault(closing.url, 'connection', /closed the connection before it had answered\.$/)
+    await expectFault(closing.url, 'connection', /closed the connection before it answered\.$/)
     closing.server.close()
     provider.answer(reset)
-    await expectFault(provider.url, 'connection', /closed the connection before it had answered\.$/)
+    await expectFault(provider.url, 'connection', /closed the connection before it answered\.$/)
     provider.answer((_request, response) => {
       response.writeHead(200, { 'content-length': '1000' })
       response.write('x', () => response.socket?.end())
     })
-    await expectFault(provider.url, 'connection', /closed the connection before it had answered\.$/)
+    await expectFault(provider.url, 'connection', /closed the connection before it answered\.$/)
   })
 
   test('a name that nobody has', async () => {

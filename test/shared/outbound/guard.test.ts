@@ -96,7 +96,7 @@ afterEach(() => {
 })
 
 /** Asserts that the call was refused before anything was sent, and that the words name no address but one in the URL. */
-async function expectBlocked(url: string, message = /not allowed: it must|leads to a private, local or reserved/) {
+async function expectBlocked(url: string, message = /not allowed: it must|resolves to a private, local or reserved/) {
   const error = await call(url, { authorization: 'Bearer sk-never-sent' }).then(
     () => expect.unreachable(`${url} was called`),
     (thrown: unknown) => thrown,
@@ -138,8 +138,8 @@ describe('an address that is not public is refused before a byte is sent', () =>
 
   test.each(privateAddresses)('%s, behind a name', async (address) => {
     resolveTo([address])
-    await expectBlocked('http://internal.example.com/v1/models', /leads to a private/)
-    await expectBlocked('https://internal.example.com/v1/models', /leads to a private/)
+    await expectBlocked('http://internal.example.com/v1/models', /resolves to a private/)
+    await expectBlocked('https://internal.example.com/v1/models', /resolves to a private/)
     expect(lookups.length).toBe(2)
   })
 
@@ -211,7 +211,7 @@ describe('an address that is not public is refused before a byte is sent', () =>
       'metadata',
       '169-254-169-254.example',
     ]) {
-      await expectBlocked(`http://${name}/latest/meta-data/`, /leads to a private/)
+      await expectBlocked(`http://${name}/latest/meta-data/`, /resolves to a private/)
     }
   })
 
@@ -219,7 +219,7 @@ describe('an address that is not public is refused before a byte is sent', () =>
     resolveTo(['10.20.30.40'])
     const error = await call('http://internal.example.com/', {}).catch((thrown: unknown) => thrown)
     expect((error as Error).message).toBe(
-      'The name internal.example.com leads to a private, local or reserved address.',
+      'The name internal.example.com resolves to a private, local or reserved address.',
     )
   })
 })
@@ -232,8 +232,8 @@ describe('a name', () => {
     ['mapped, among many', ['93.184.215.14', '1.1.1.1', '8.8.8.8', '::ffff:192.168.0.1']],
   ])('with several addresses of which one is private (%s) is refused whole', async (_which, addresses) => {
     resolveTo(addresses)
-    await expectBlocked('http://mixed.example.com/', /leads to a private/)
-    await expectBlocked('https://mixed.example.com/', /leads to a private/)
+    await expectBlocked('http://mixed.example.com/', /resolves to a private/)
+    await expectBlocked('https://mixed.example.com/', /resolves to a private/)
   })
 
   test('is looked up once: the socket gets exactly the addresses that were judged', async () => {
@@ -248,7 +248,7 @@ describe('a name', () => {
     expect(await call('http://rebinding.example.com/v1/models', {})).toMatchObject({ status: 200 })
     dialed = []
     plain.requests.length = 0
-    await expectBlocked('http://rebinding.example.com/v1/models', /leads to a private/)
+    await expectBlocked('http://rebinding.example.com/v1/models', /resolves to a private/)
     expect(lookups.length).toBe(2)
   })
 
@@ -288,7 +288,7 @@ describe('a name', () => {
     lookups.length = 0
     dialed = []
     secure.requests.length = 0
-    await expectBlocked('https://provider.test./v1/models', /leads to a private/)
+    await expectBlocked('https://provider.test./v1/models', /resolves to a private/)
   })
 })
 
@@ -305,7 +305,7 @@ describe('a range that a stage allows', () => {
       await expectBlocked(`http://${host}/v1/models`)
     }
     resolveTo(['10.1.2.3', '10.2.2.3'])
-    await expectBlocked('http://inside.example.com/v1/models', /leads to a private/)
+    await expectBlocked('http://inside.example.com/v1/models', /resolves to a private/)
   })
 })
 

@@ -84,7 +84,9 @@ describe('the verdict', () => {
     server.answer(raw(body, 200, type ? { 'content-type': type } : {}))
     const attempted = await tryIt()
     expect(attempted).toMatchObject({ verdict: 'provider_error', status: 200, models: null })
-    expect(attempted.error).toBe(`The provider answered 200: what is no list of models (${type || 'no content type'})`)
+    expect(attempted.error).toBe(
+      `The provider answered 200: a response that is not a list of models (${type || 'no content type'})`,
+    )
     expect(upstreamProblem(attempted).details.retryable).toBe(false)
   })
 
@@ -136,8 +138,8 @@ describe('a provider’s own words', () => {
     ['a list of errors', [{ error: { message: 'the words' } }], 'the words'],
     ['base_resp.status_msg', { base_resp: { status_code: 1, status_msg: 'the words' } }, 'the words'],
     ['many lines', { error: { message: 'the\r\n\twords' } }, 'the words'],
-    ['nothing', {}, 'no reason that could be read'],
-    ['an empty text', { error: '' }, 'no reason that could be read'],
+    ['nothing', {}, 'no readable reason'],
+    ['an empty text', { error: '' }, 'no readable reason'],
   ])('in %s are told', async (_where, body, words) => {
     server.answer(json(body, 400))
     expect((await tryIt()).error).toBe(`The provider answered 400: ${words}`)

@@ -1,6 +1,6 @@
 /** Metrics are log lines in CloudWatch's embedded format, and never tell customers apart. */
 import { expect, test } from 'vitest'
-import { measure } from '../../../shared/runtime/metrics.ts'
+import { emitMetrics } from '../../../shared/runtime/metrics.ts'
 import { logLines } from '../../support/logs.ts'
 
 function lineOf(log: () => void): Record<string, unknown> {
@@ -13,7 +13,7 @@ function lineOf(log: () => void): Record<string, unknown> {
 test('a line names its metrics, their units and dimensions, and holds their values', () => {
   const from = Date.now()
   const line = lineOf(() =>
-    measure('refused', { StripeEventsRefused: 1, StripeEventAgeSeconds: 7 }, { reason: 'size', event_id: 'evt_1' }),
+    emitMetrics('refused', { StripeEventsRefused: 1, StripeEventAgeSeconds: 7 }, { reason: 'size', event_id: 'evt_1' }),
   )
   expect(line).toMatchObject({
     level: 'INFO',
@@ -42,7 +42,7 @@ test('a line names its metrics, their units and dimensions, and holds their valu
 })
 
 test('an org is told beside a metric and is never a dimension of it', () => {
-  const line = lineOf(() => measure('corrected', { BillingDriftCorrected: 1 }, { org_id: 'org_1' }))
+  const line = lineOf(() => emitMetrics('corrected', { BillingDriftCorrected: 1 }, { org_id: 'org_1' }))
   expect(line.org_id).toBe('org_1')
   expect(JSON.stringify(line._aws)).toContain('"Dimensions":[["stage"]]')
 })

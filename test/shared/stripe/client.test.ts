@@ -111,7 +111,7 @@ describe('a failure', () => {
     expect(problem.code).toBe(code)
     expect(problem.message).not.toMatch(/a message of Stripe|canary|html/)
     const lines = logLines.slice(from).join('')
-    expect(lines).toContain('Stripe failed')
+    expect(lines).toContain('Stripe returned an error')
     expect(lines).not.toMatch(/canary|sk_test_local/)
   })
 

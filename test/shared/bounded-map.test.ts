@@ -1,10 +1,10 @@
 /** What a process remembers must not grow with the number of callers. */
 import { expect, test } from 'vitest'
-import { remember } from '../../shared/remember.ts'
+import { setBounded } from '../../shared/bounded-map.ts'
 
 test('no more is remembered than may be, and what is there longest makes room', () => {
   const known = new Map<string, number>()
-  for (const [index, key] of ['a', 'b', 'c', 'd'].entries()) remember(known, key, index, 3)
+  for (const [index, key] of ['a', 'b', 'c', 'd'].entries()) setBounded(known, key, index, 3)
   expect([...known]).toEqual([
     ['b', 1],
     ['c', 2],
@@ -17,7 +17,7 @@ test('an entry that is set again takes nobody’s room', () => {
     ['a', 1],
     ['b', 2],
   ])
-  remember(known, 'b', 3, 2)
+  setBounded(known, 'b', 3, 2)
   expect([...known]).toEqual([
     ['a', 1],
     ['b', 3],

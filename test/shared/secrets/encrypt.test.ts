@@ -1,8 +1,8 @@
 import { DecryptCommand } from '@aws-sdk/client-kms'
 import * as fc from 'fast-check'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { encrypt, encryptField } from '../../../shared/secrets/encrypt.ts'
 import { kms, type SecretBinding } from '../../../shared/secrets/kms.ts'
-import { seal, sealField } from '../../../shared/secrets/seal.ts'
 import { Secret } from '../../../shared/secrets/secret.ts'
 import { faultServer } from '../../support/faults.ts'
 import { invoke } from '../../support/invoke.ts'
@@ -12,7 +12,7 @@ import { rowsOf } from '../../support/rows.ts'
 
 const binding: SecretBinding = { orgId: 'org_1', recordId: 'int_1', purpose: 'integration' }
 
-const open = async (CiphertextBlob: Uint8Array, EncryptionContext: Record<string, string>): Promise<string> => {
+const decrypt = async (CiphertextBlob: Uint8Array, EncryptionContext: Record<string, string>): Promise<string> => {
   const { Plaintext = new Uint8Array() } = await kms().send(new DecryptCommand({ CiphertextBlob, EncryptionContext }))
   return Buffer.from(Plaintext).toString()
 }
@@ -25,9 +25,9 @@ describe('sealing', () => {
   test('of any text opens to that text under the context of its row, and holds none of it', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 12, maxLength: 200 }), async (text) => {
-        const { ciphertext } = await seal(new Secret(text), binding)
+        const { ciphertext } = await encrypt(new Secret(text), binding)
         const context = { org_id: 'org_1', record_id: 'int_1', purpose: 'integration' }
-        expect(await open(ciphertext, context)).toBe(text)
+        expect(await decrypt(ciphertext, context)).toBe(text)
         expect(Buffer.from(ciphertext).includes(Buffer.from(text))).toBe(false)
       }),
       { numRuns: 25 },
@@ -39,30 +39,30 @@ describe('sealing', () => {
     ['record', { recordId: 'int_2' }],
     ['purpose', { purpose: 'sso' }],
   ])('for another %s does not open in its place', async (_title, other) => {
-    const { ciphertext } = await seal(new Secret('kJ8sLw2mQz71pXv7'), { ...binding, ...other })
+    const { ciphertext } = await encrypt(new Secret('kJ8sLw2mQz71pXv7'), { ...binding, ...other })
     const context = { org_id: 'org_1', record_id: 'int_1', purpose: 'integration' }
-    await expect(open(ciphertext, context)).rejects.toMatchObject({ name: 'InvalidCiphertextException' })
+    await expect(decrypt(ciphertext, context)).rejects.toMatchObject({ name: 'InvalidCiphertextException' })
   })
 
   test('shows the mask, or what is to be shown in its place', async () => {
     const secret = new Secret('kJ8sLw2mQz71pXv7')
-    expect((await seal(secret, binding)).masked).toBe('…pXv7')
-    expect((await seal(secret, binding, 'https://acme.io/…pXv7')).masked).toBe('https://acme.io/…pXv7')
+    expect((await encrypt(secret, binding)).masked).toBe('…pXv7')
+    expect((await encrypt(secret, binding, 'https://acme.io/…pXv7')).masked).toBe('https://acme.io/…pXv7')
   })
 
   test('says which variable is missing when no key is named', async () => {
     vi.stubEnv('SECRETS_KEY_ID', '')
-    await expect(seal(new Secret('kJ8sLw2mQz71pXv7'), binding)).rejects.toThrow('SECRETS_KEY_ID')
+    await expect(encrypt(new Secret('kJ8sLw2mQz71pXv7'), binding)).rejects.toThrow('SECRETS_KEY_ID')
   })
 })
 
 describe('a stored secret under a patch', () => {
   test('stays when the field is absent, goes with null, and is replaced by a new one', async () => {
-    const current = await seal(new Secret('kJ8sLw2mQz71pXv7'), binding)
-    expect(await sealField(undefined, current, binding)).toBe(current)
-    expect(await sealField(undefined, null, binding)).toBeNull()
-    expect(await sealField(null, current, binding)).toBeNull()
-    const replaced = await sealField(new Secret('another secret 8888'), current, binding)
+    const current = await encrypt(new Secret('kJ8sLw2mQz71pXv7'), binding)
+    expect(await encryptField(undefined, current, binding)).toBe(current)
+    expect(await encryptField(undefined, null, binding)).toBeNull()
+    expect(await encryptField(null, current, binding)).toBeNull()
+    const replaced = await encryptField(new Secret('another secret 8888'), current, binding)
     expect(replaced?.masked).toBe('…8888')
     expect(replaced?.ciphertext).not.toEqual(current.ciphertext)
   })

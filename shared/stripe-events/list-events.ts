@@ -1,4 +1,4 @@
-/** The events that Stripe keeps, of the types that matter here, newest first. */
+/** Lists the events that Stripe keeps, of the relevant types, newest first. */
 import { realPorts } from '../billing/ports.ts'
 import { stripeEventTypes } from './event.ts'
 
@@ -7,13 +7,13 @@ export interface EventQuery {
   from: number
   until: number
   limit: number
-  /** The id of the last event of the page before. */
+  /** The id of the last event of the previous page. */
   after?: string | undefined
 }
 
 export interface EventPage {
   events: readonly unknown[]
-  /** For `after` of the next page; undefined at the end. */
+  /** `after` of the next page; undefined at the end. */
   next: string | undefined
 }
 

@@ -1,15 +1,19 @@
-/** Sealing secrets with KMS. Functions that store a secret may only do this; opening is for others. */
+/** Encrypts secrets with KMS. Functions that encrypt cannot decrypt. */
 import { EncryptCommand } from '@aws-sdk/client-kms'
 import { requiredEnvironment } from '../runtime/environment.ts'
-import { encryptionContext, keyProblem, kms, type SealedSecret, type SecretBinding } from './kms.ts'
+import { type EncryptedSecret, encryptionContext, keyProblem, kms, type SecretBinding } from './kms.ts'
 import { maskOf, type Secret } from './secret.ts'
 
 /**
- * Seals a secret of at most 4096 bytes for one row. `masked` overrides what is shown of it.
+ * Encrypts a secret of at most 4096 bytes for one row. `masked` overrides its mask.
  *
  * @throws ProblemError `service_unavailable` when the key cannot be used
  */
-export async function seal(secret: Secret, binding: SecretBinding, masked = maskOf(secret)): Promise<SealedSecret> {
+export async function encrypt(
+  secret: Secret,
+  binding: SecretBinding,
+  masked = maskOf(secret),
+): Promise<EncryptedSecret> {
   const { CiphertextBlob } = await kms()
     .send(
       new EncryptCommand({
@@ -25,12 +29,12 @@ export async function seal(secret: Secret, binding: SecretBinding, masked = mask
   return { ciphertext: CiphertextBlob, masked }
 }
 
-/** What becomes of a stored secret under a patch: absent keeps it, null drops it, a new one is sealed. */
-export async function sealField(
+/** The stored secret after a patch: absent keeps it, null deletes it, a new secret is encrypted. */
+export async function encryptField(
   patched: Secret | null | undefined,
-  current: SealedSecret | null,
+  current: EncryptedSecret | null,
   binding: SecretBinding,
-): Promise<SealedSecret | null> {
+): Promise<EncryptedSecret | null> {
   if (patched === undefined) return current
-  return patched === null ? null : seal(patched, binding)
+  return patched === null ? null : encrypt(patched, binding)
 }

@@ -1,20 +1,20 @@
-/** Opening secrets with KMS, for the one call that needs them. Functions that do this may not seal. */
+/** Decrypts secrets with KMS. Functions that decrypt cannot encrypt. */
 import { DecryptCommand } from '@aws-sdk/client-kms'
 import { ProblemError } from '../problem.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
 import { encryptionContext, keyProblem, kms, type SecretBinding } from './kms.ts'
 import { Secret } from './secret.ts'
 
-/** It was sealed for another row, or by another key: no repetition opens it. */
+/** The ciphertext belongs to another row or key: a retry does not help. */
 const foreign = new Set(['InvalidCiphertextException', 'IncorrectKeyException'])
 
 /**
- * Opens a ciphertext with the context of the row that it was read from.
+ * Decrypts a ciphertext with the context of its row.
  *
- * @throws ProblemError `server_error`, not to be retried, when it was not sealed for that row
- * @throws ProblemError `service_unavailable` when the key cannot be used
+ * @throws ProblemError `server_error`, not retryable, when the ciphertext belongs to another row
+ * @throws ProblemError `service_unavailable` when the KMS key cannot be used
  */
-export async function open(ciphertext: Uint8Array, binding: SecretBinding): Promise<Secret> {
+export async function decrypt(ciphertext: Uint8Array, binding: SecretBinding): Promise<Secret> {
   try {
     const { Plaintext } = await kms().send(
       new DecryptCommand({
@@ -29,7 +29,7 @@ export async function open(ciphertext: Uint8Array, binding: SecretBinding): Prom
     if (!(error instanceof Error) || !foreign.has(error.name)) throw keyProblem(error)
     throw new ProblemError(
       'server_error',
-      'The stored key of this record cannot be opened. Write it again: PATCH the record with its api_key.',
+      'The service cannot decrypt the stored key of this record. Store it again: PATCH the record with its api_key.',
       { retryable: false, cause: error },
     )
   }

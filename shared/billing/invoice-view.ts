@@ -1,4 +1,4 @@
-/** Invoices as the API serves them. */
+/** Views of invoices. */
 import * as z from 'zod'
 import { lazy } from '../lazy.ts'
 
@@ -33,4 +33,4 @@ export const invoiceSchema = lazy(() =>
 export type InvoiceSummary = z.infer<ReturnType<typeof invoiceSummarySchema>>
 export type Invoice = z.infer<ReturnType<typeof invoiceSchema>>
 
-export const mostInvoices = 20
+export const maxInvoices = 20

@@ -1,11 +1,11 @@
-/** Billing as the API serves it. */
+/** Views of billing. */
 import * as z from 'zod'
 import { inOrder } from '../in-order.ts'
 import { lazy } from '../lazy.ts'
-import { activeOverride, type Billing, type PlanOverride, planOf } from './current-plan.ts'
-import { invoiceSummarySchema } from './invoice-record.ts'
+import { activeOverride, type Billing, planOf } from './current-plan.ts'
+import { invoiceSummarySchema } from './invoice-view.ts'
 import { planCodes, planFeatures, plans } from './plans.ts'
-import { type BillingProjection, type Subscription, subscriptionStatuses } from './projection.ts'
+import { type Subscription, subscriptionStatuses } from './projection.ts'
 
 const instant = lazy(() => z.iso.datetime())
 const maybeInstant = lazy(() => instant().nullable())
@@ -46,7 +46,7 @@ const overrideSchema = lazy(() =>
       set_at: instant(),
       set_by: z.string().meta({ description: 'Id of the actor who set it.' }),
     })
-    .meta({ id: 'PlanOverride', description: 'A plan that holds whatever the organization pays.' }),
+    .meta({ id: 'PlanOverride', description: 'A plan that overrides the plan the organization pays for.' }),
 )
 
 const subscriptionSchema = lazy(() =>
@@ -90,7 +90,7 @@ const billingFields = lazy(() => ({
     .meta({ description: 'The customer has more than one live subscription; `subscription` is the one that counts.' }),
   unknown_price: z
     .boolean()
-    .meta({ description: 'The price of the subscription belongs to no plan, so that it gives none.' }),
+    .meta({ description: 'The price of the subscription belongs to no plan, so it gives none.' }),
   customer_id: z.string().nullable(),
   projection: z
     .object({
@@ -119,15 +119,15 @@ export const reconciledSchema = lazy(() =>
         payment_status: z.enum(['paid', 'unpaid', 'no_payment_required']),
       }),
     })
-    .meta({ id: 'ReconciledBilling', description: 'Billing, and what became of the checkout.' }),
+    .meta({ id: 'ReconciledBilling', description: 'Billing, and the outcome of the checkout.' }),
 )
 
-/** What is said of a copy of what Stripe has. */
+/** The fields of a cached answer. */
 export const copyFields = lazy(() => ({
   cached_at: maybeInstant().meta({
     description: 'When the service read Stripe; null when the organization has no customer.',
   }),
-  stale: z.boolean().meta({ description: 'Past its time, and served because Stripe fails at the moment.' }),
+  stale: z.boolean().meta({ description: 'Outdated, and served because Stripe fails now.' }),
 }))
 
 export const supportContextSchema = lazy(() =>
@@ -145,7 +145,7 @@ export const supportContextSchema = lazy(() =>
     .meta({ id: 'BillingSupportContext' }),
 )
 
-export type BillingRecord = z.infer<ReturnType<typeof billingSchema>>
+export type BillingView = z.infer<ReturnType<typeof billingSchema>>
 export type ReconciledBilling = z.infer<ReturnType<typeof reconciledSchema>>
 export type SupportContext = z.infer<ReturnType<typeof supportContextSchema>>
 
@@ -158,19 +158,19 @@ const subscriptionOrder = [
 ]
 const projectionOrder = ['synced_at', 'source', 'sync_seq', 'event_id'] as const
 
-/** Billing as it stands at an instant. */
-export function toBillingRecord(billing: Billing, now: Date) {
+/** The view of billing at an instant. */
+export function toBillingView(billing: Billing, now: Date) {
   const { plan, source } = planOf(billing, now)
   const { projection, customerId } = billing
   return {
     plan,
     plan_source: source,
-    override: inOrderOrNull<PlanOverride>(overrideOrder, activeOverride(billing, now)),
-    subscription: inOrderOrNull<ShownSubscription>(subscriptionOrder, shownSubscription(projection?.subscription)),
+    override: inOrderOrNull(overrideOrder, activeOverride(billing, now)),
+    subscription: inOrderOrNull(subscriptionOrder, shownSubscription(projection?.subscription)),
     subscription_conflict: projection?.subscription_conflict ?? false,
     unknown_price: projection?.unknown_price ?? false,
     customer_id: customerId ?? null,
-    projection: inOrderOrNull<BillingProjection>(projectionOrder, projection),
+    projection: inOrderOrNull(projectionOrder, projection),
   }
 }
 
@@ -183,5 +183,5 @@ function endOf({ ended_at, cancel_at, cancel_at_period_end, current_period_end }
   return ended_at ?? cancel_at ?? (cancel_at_period_end ? current_period_end : null)
 }
 
-const inOrderOrNull = <T extends object>(order: readonly (keyof T)[], part: T | null | undefined) =>
+const inOrderOrNull = <T extends object, Name extends keyof T>(order: readonly Name[], part: T | null | undefined) =>
   part ? inOrder(order, part) : null

@@ -1,0 +1,35 @@
+/** The operation that creates a record is the same for every kind of record. */
+import { type IdPrefix, newId } from '../ids.ts'
+import { type RecordKind, recordCreated, requireRoom, type StoredRecord } from '../storage/record.ts'
+import type { Answer } from './answer.ts'
+import type { BodyOf, Operation } from './operation.ts'
+import { recordCreatedAnswer } from './record-answers.ts'
+import { type Call, serve } from './serve.ts'
+
+/** The fields that every new record gets. */
+export type NewRecord = Pick<StoredRecord, 'id' | 'created_at' | 'updated_at' | 'version'>
+
+interface Creation<Op extends Operation, T extends StoredRecord> {
+  kind: RecordKind<T, BodyOf<Op, 201>>
+  idPrefix: IdPrefix
+  /** Refuses a request before the check of the org's limit. */
+  validate?(call: Call<Op>): void
+  /** Builds the record from the request. */
+  build(call: Call<Op>, fresh: NewRecord): Promise<T>
+}
+
+/** Creates a record, unless the org has as many as it may. Calls `build` only below the limit. */
+export const serveCreation = <Op extends Operation, T extends StoredRecord>(
+  operation: Op,
+  { kind, idPrefix, validate, build }: Creation<Op, T>,
+) =>
+  serve<Operation, Answer>(operation, async (untyped) => {
+    const call = untyped as unknown as Call<Op>
+    const { orgId } = call.caller
+    validate?.(call)
+    await requireRoom(kind, orgId)
+    const [id, at] = [newId(idPrefix), call.now.toISOString()]
+    const record = await build(call, { id, created_at: at, updated_at: at, version: 1 })
+    const answer = recordCreatedAnswer(kind, record, `${operation.path}/${id}`)
+    return call.commit(recordCreated(kind, orgId, record), answer)
+  })

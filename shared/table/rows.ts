@@ -1,0 +1,23 @@
+/** Rows of the table and their keys. */
+
+export interface RowKey {
+  pk: string
+  sk: string
+}
+
+export type Row = RowKey & Record<string, unknown>
+
+/** The partition that holds all rows of an org. */
+export const orgPartition = (orgId: string): string => `ORG#${orgId}`
+
+/**
+ * The record in a row, without the row's keys. DynamoDB returns untyped attributes; only this service writes them. This is
+ * the one place that trusts a row to hold what its own writes stored.
+ */
+export function fromRow<T extends object>(row: Row): T
+export function fromRow<T extends object>(row: Row | undefined): T | undefined
+export function fromRow<T extends object>(row: Row | undefined): T | undefined {
+  if (!row) return undefined
+  const { pk: _pk, sk: _sk, ...record } = row
+  return record as unknown as T
+}
