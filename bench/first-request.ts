@@ -97,7 +97,9 @@ async function payingOrg(): Promise<BenchOrg> {
 
 /** Answers every call with the smallest answer that works. */
 async function startStripe() {
-  const body = JSON.stringify({ object: 'list', data: [], has_more: false, url: 'https://billing.stripe.com/bench' })
+  const url = 'https://billing.stripe.com/bench'
+  // The id is that of the account; the rest serves as a list of invoices, and as a portal session.
+  const body = JSON.stringify({ id: 'acct_bench', object: 'list', data: [], has_more: false, url })
   const server = createServer((request, response) => {
     request.resume()
     response.writeHead(200, { 'content-type': 'application/json' }).end(body)
