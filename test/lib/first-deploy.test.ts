@@ -6,12 +6,10 @@ import { catchAll, operationList, routeList } from '../../functions/operations.t
 import { matchesArn, routeArn } from '../../lib/route-arn.ts'
 import { givenOptionsKey, stackName } from '../../lib/stage.ts'
 import { routeKeyOf } from '../../shared/http/operation.ts'
-import { memberOf } from '../support/readable.ts'
 import { type Context, everyKindOfStage, fullStage } from './stages.ts'
 import { type Resource, stacksOf, synthesize } from './synthesize.ts'
 
 interface Written {
-  Metadata?: unknown
   Resources: Record<string, Resource & { DependsOn?: string | string[] }>
   Outputs?: Record<string, { Value: unknown; Export?: { Name: string } }>
   Metadata?: Record<string, unknown>

@@ -92,7 +92,6 @@ export interface Properties extends Policy, Metric {
   LoggingConfig: { LogGroup: Reference }
   ManagedPolicyArns: unknown
   Metrics: { Expression?: string; MetricStat?: { Metric: Metric } }[]
-  MultiRegion: unknown
   Name: unknown
   NotificationsWithSubscribers: { Notification: { Threshold: number }; Subscribers: { Address: string }[] }[]
   OKActions: unknown
