@@ -24,6 +24,7 @@ export const serveCreation = <Op extends Operation, T extends StoredRecord>(
   { kind, idPrefix, validate, build }: Creation<Op, T>,
 ) =>
   serve<Operation, Answer>(operation, async (untyped) => {
+    // The request was validated by this operation's schemas; `serve` of any operation does not know which they are.
     const call = untyped as unknown as Call<Op>
     const { orgId } = call.caller
     validate?.(call)
