@@ -1,7 +1,7 @@
 /** Shared parts of the commands: errors, and the outputs of deployed stacks. */
-import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { isStage, stackName, stageRule } from '../lib/stage.ts'
 import { ProblemError } from '../shared/problem.ts'
+import { describeStack } from './stacks.ts'
 import { CommandError, runMain, UsageError } from './usage.ts'
 
 export { CommandError, UsageError }
@@ -58,14 +58,9 @@ function requireRegion(): void {
 /** The outputs of one of a stage's stacks, or undefined if it is not deployed. */
 export async function outputsOf(stage: string, part: string): Promise<Record<string, string> | undefined> {
   requireRegion()
-  try {
-    const { Stacks = [] } = await new CloudFormationClient({}).send(
-      new DescribeStacksCommand({ StackName: stackName(stage, part) }),
-    )
-    const outputs = Stacks[0]?.Outputs ?? []
-    return Object.fromEntries(outputs.map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]))
-  } catch (error) {
-    if (error instanceof Error && error.name === 'ValidationError') return undefined
-    throw error
-  }
+  const stack = await describeStack(stackName(stage, part))
+  return (
+    stack &&
+    Object.fromEntries((stack.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]))
+  )
 }

@@ -10,7 +10,7 @@ import { UsageError } from './usage.ts'
 export async function isConfirmed(question: string, wanted: string, option: string): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw new UsageError(`There is no terminal for the confirmation: ${option} continues without confirmation.`)
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const answer = (await terminal.question(question).catch(no)).trim().toLowerCase()
     return answer === wanted || (wanted === 'y' && answer === 'yes')

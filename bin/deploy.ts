@@ -21,7 +21,7 @@ import { contextArguments, settingsOf, stageArguments } from './stage-settings.t
 const usage = `Usage: npm run deploy -- --stage dev [-c name=value …] [--yes]
 
   --stage         the stage to deploy; stages/<stage>.json has its options
-  -c name=value   an option of the stage, before its file
+  -c name=value   an option of the stage; overrides its file
   --yes           deploy without asking; never drops an option of the last deploy
   --drop-options  with --yes: deploy although options of the last deploy are missing
   --no-preflight  do not check the account first

@@ -2,19 +2,14 @@
 import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation'
 import { givenOptionsKey, stackName } from '../lib/stage.ts'
 import type { StageValues } from '../lib/stage-options.ts'
+import { unlessAbsent } from './stacks.ts'
 
 /** Undefined if the stage is not deployed. */
 export async function deployedOptions(stage: string): Promise<StageValues | undefined> {
-  try {
-    const { TemplateBody = '{}' } = await new CloudFormationClient({}).send(
-      new GetTemplateCommand({ StackName: stackName(stage, 'Api'), TemplateStage: 'Original' }),
-    )
-    const { Metadata = {} } = JSON.parse(TemplateBody) as { Metadata?: Record<string, StageValues> }
-    return Metadata[givenOptionsKey]
-  } catch (error) {
-    if (error instanceof Error && error.name === 'ValidationError') return undefined
-    throw error
-  }
+  const read = new GetTemplateCommand({ StackName: stackName(stage, 'Api'), TemplateStage: 'Original' })
+  const { TemplateBody = '{}' } = (await unlessAbsent(new CloudFormationClient({}).send(read))) ?? {}
+  const { Metadata = {} } = JSON.parse(TemplateBody) as { Metadata?: Record<string, StageValues> }
+  return Metadata[givenOptionsKey]
 }
 
 /** Options of the last deploy that are missing now, with their last values. */

@@ -7,7 +7,6 @@ import {
   CloudFormationClient,
   DeleteStackCommand,
   DescribeStackResourcesCommand,
-  DescribeStacksCommand,
   GetTemplateCommand,
   type Stack,
   UpdateTerminationProtectionCommand,
@@ -19,7 +18,7 @@ import { CommandError, requireStage, runCommand } from './command.ts'
 import { isConfirmed } from './confirm.ts'
 import { emptyBucket } from './empty-bucket.ts'
 import { step } from './progress.ts'
-import { stacksOf } from './stacks.ts'
+import { describeStack, stacksOf } from './stacks.ts'
 
 const usage = `Usage: npm run destroy -- --stage dev [--release] [--yes]
 
@@ -70,14 +69,9 @@ function inOrder(stage: string, stacks: readonly Stack[]): Stack[] {
 }
 const rank = (place: number): number => (place === -1 ? stackParts.length : place)
 
-/** A description of all stacks omits their protection; the description of one stack has it. */
 async function protectedOf(stacks: readonly Stack[]): Promise<Stack[]> {
-  const described = await Promise.all(
-    stacks.map(({ StackName }) => client().send(new DescribeStacksCommand({ StackName }))),
-  )
-  return described
-    .flatMap(({ Stacks = [] }) => Stacks)
-    .filter(({ EnableTerminationProtection }) => EnableTerminationProtection)
+  const described = await Promise.all(stacks.map(({ StackName = '' }) => describeStack(StackName)))
+  return described.flatMap((stack) => (stack?.EnableTerminationProtection ? stack : []))
 }
 
 /** The templates say what outlives the stacks, whether or not they are still protected. */
@@ -97,20 +91,10 @@ async function remove({ StackName = '', Outputs = [] }: Stack): Promise<void> {
   if (bucket !== undefined) await emptyBucket(new S3Client({}), bucket)
   await client().send(new DeleteStackCommand({ StackName }))
   for (;;) {
-    const stack = await describe(StackName)
+    const stack = await describeStack(StackName)
     if (stack === undefined || stack.StackStatus === 'DELETE_COMPLETE') return
     if (stack.StackStatus === 'DELETE_FAILED') throw new CommandError(await whyLeft(StackName, stack))
     await new Promise((resolve) => setTimeout(resolve, pollMs))
-  }
-}
-
-async function describe(StackName: string): Promise<Stack | undefined> {
-  try {
-    const { Stacks = [] } = await client().send(new DescribeStacksCommand({ StackName }))
-    return Stacks[0]
-  } catch (error) {
-    if (error instanceof Error && error.name === 'ValidationError') return undefined
-    throw error
   }
 }
 

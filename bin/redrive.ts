@@ -2,10 +2,10 @@
  * `npm run redrive`: lists the dead letters of a deployed stage with the caller's AWS credentials, and replays them. Repeated
  * replays have one effect. A letter that is not accepted stays in its queue, and the exit code is 1.
  */
-import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import { outputNames, stackName } from '../lib/stage.ts'
 import { outputsOf, requireStage, runCommand, UsageError } from './command.ts'
+import { isConfirmed } from './confirm.ts'
 import { type DeadLetter, giveBack, type QueueName, queueNames, replay, takeDeadLetters } from './dead-letters.ts'
 
 const usage = `Usage: npm run redrive -- --stage dev [--queue project] [--list | --yes]
@@ -39,7 +39,7 @@ async function main(): Promise<void> {
     const queueUrl = stage.queueUrls[queue]
     const letters = await takeDeadLetters(queueUrl)
     print(queue, letters)
-    const isWanted = letters.length > 0 && !values.list && (values.yes || (await isConfirmed(letters.length)))
+    const isWanted = letters.length > 0 && !values.list && (values.yes || (await isWantedBy(letters.length)))
     const left = isWanted ? await replayAll(letters, queue, stage) : letters
     await giveBack(queueUrl, left)
   }
@@ -60,16 +60,11 @@ function print(queue: QueueName, letters: readonly DeadLetter[]): void {
 }
 
 /** Without a terminal there is no confirmation, so nothing is replayed. */
-async function isConfirmed(count: number): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    console.error('Nothing was replayed: use --yes to replay, or --list to list.')
-    process.exitCode = 1
-    return false
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(`Replay ${count === 1 ? 'it' : `these ${count}`}? [y/N] `)
-  terminal.close()
-  return /^y(es)?$/i.test(answer.trim())
+async function isWantedBy(count: number): Promise<boolean> {
+  if (process.stdin.isTTY) return isConfirmed(`Replay ${count === 1 ? 'it' : `these ${count}`}? [y/N] `, 'y', '--yes')
+  console.error('Nothing was replayed: use --yes to replay, or --list to list.')
+  process.exitCode = 1
+  return false
 }
 
 async function findStage(stage: string): Promise<Stage> {
@@ -79,7 +74,7 @@ async function findStage(stage: string): Promise<Stage> {
   const sweep = outputs?.[outputNames.sweepDeadLettersUrl]
   if (busName && project && sweep) return { busName, queueUrls: { project, sweep } }
   throw new UsageError(
-    `The stack ${stackName(stage, 'Events')} is not deployed here, or is older than this command: npx cdk deploy --all -c stage=${stage}`,
+    `The stack ${stackName(stage, 'Events')} is not deployed here, or is older than this command: npm run deploy -- --stage ${stage}`,
   )
 }
 

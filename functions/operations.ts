@@ -91,6 +91,12 @@ export const operationList = Object.entries(operations) as unknown as readonly [
 /** The function behind the catch-all route. */
 export const catchAll = { name: 'catch-all/unmatched', operation: meta.unmatched as Operation } as const
 
+/** Every operation that is deployed: those of the API, and the catch-all. */
+export const deployedOperations: readonly (readonly [name: string, Operation])[] = [
+  ...operationList,
+  [catchAll.name, catchAll.operation],
+]
+
 /** Every route of the API, of both faces. */
 export const routeList = operationList.flatMap(([name, operation]) =>
   operation.routes.map((route) => ({ name, operation, route })),

@@ -7,7 +7,7 @@ import type { SourceMapPayload } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { type BuildOptions, buildSync, type Metafile } from 'esbuild'
 import { backgroundList } from '../functions/background.ts'
-import { catchAll, operationList } from '../functions/operations.ts'
+import { deployedOperations } from '../functions/operations.ts'
 import { lazy } from '../shared/lazy.ts'
 import { webSite } from './web-site.ts'
 
@@ -58,7 +58,7 @@ export interface Bundle {
 export const bundle = lazy(bundleAll)
 
 function bundleAll(): Bundle {
-  const names: readonly string[] = [...[...operationList, ...backgroundList].map(([name]) => name), catchAll.name]
+  const names: readonly string[] = [...deployedOperations, ...backgroundList].map(([name]) => name)
   const { codeOf, lateOf } = build(names)
   const [files, bytes, late]: [Map<string, Uint8Array>, Bundle['bytes'], Bundle['late']] = [new Map(), {}, {}]
   for (const name of names) {

@@ -2,7 +2,7 @@
 import { Duration } from 'aws-cdk-lib'
 import { type Alarm, AlarmStatusWidget, Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
-import { deployedOperations } from './functions-stack.ts'
+import { deployedOperations } from '../functions/operations.ts'
 import type { StageMetrics } from './stage-metrics.ts'
 
 interface DashboardProps {

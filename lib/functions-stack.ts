@@ -5,7 +5,7 @@
 import { Duration, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import { getDocs, getHealth } from '../functions/meta/contract.ts'
-import { catchAll, operationList } from '../functions/operations.ts'
+import { deployedOperations } from '../functions/operations.ts'
 import type { Operation } from '../shared/http/operation.ts'
 import type { ReferenceScript } from '../shared/http/reference-page.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
@@ -28,12 +28,6 @@ interface FunctionsStackProps extends Surroundings {
 
 /** Below API Gateway's timeout of 30 s, so that the service answers. */
 const timeout = Duration.seconds(28)
-
-/** Every operation with the name of its handler's file, and the catch-all. */
-export const deployedOperations: readonly (readonly [name: string, Operation])[] = [
-  ...operationList,
-  [catchAll.name, catchAll.operation],
-]
 
 export class FunctionsStack extends Stack {
   constructor(

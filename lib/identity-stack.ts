@@ -2,7 +2,7 @@
  * The user pool of a stage without an issuer. Cognito's ID tokens contain a person's organization and role. Only an operator adds
  * people and sets these attributes.
  */
-import { type App, CfnOutput, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
+import { type App, CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib'
 import {
   AccountRecovery,
   ClientAttributes,
@@ -14,6 +14,7 @@ import {
   UserPoolClientIdentityProvider,
 } from 'aws-cdk-lib/aws-cognito'
 import type { Construct } from 'constructs'
+import { undeletablePolicyOf } from './removal-policy.ts'
 import { type OidcSettings, outputNames, type StageSettings, stackName } from './stage.ts'
 import { addTokenTrigger } from './token-trigger.ts'
 import { userAttributes } from './user-attributes.ts'
@@ -72,8 +73,7 @@ export class IdentityStack extends Stack {
         role: new StringAttribute({ minLen: 1, maxLen: 20, mutable: true }),
       },
       deletionProtection: retainData,
-      // Deletion protection would refuse the roll-back of a first deploy.
-      removalPolicy: retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: undeletablePolicyOf({ retainData }),
     })
     Validations.of(userPool).acknowledge({
       id: 'AwsSolutions-COG2',

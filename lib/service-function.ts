@@ -41,8 +41,15 @@ interface ServiceFunctionProps extends Surroundings {
   statements?: readonly PolicyStatement[]
 }
 
-/** CPU scales with memory. Below this size, a cold start costs more time than it saves money. */
-const memorySize = 1024
+/** Properties of every Lambda of this service. */
+export const lambdaDefaults = {
+  runtime: Runtime.NODEJS_24_X,
+  architecture: Architecture.ARM_64,
+  handler: 'index.handler',
+  /** CPU scales with memory. Below this size, a cold start costs more time than it saves money. */
+  memorySize: 1024,
+  loggingFormat: LoggingFormat.TEXT,
+} as const
 
 export class ServiceFunction extends Construct {
   readonly function: LambdaFunction
@@ -55,18 +62,14 @@ export class ServiceFunction extends Construct {
       removalPolicy: removalPolicyOf(settings),
     })
     this.function = new LambdaFunction(this, 'Function', {
+      ...lambdaDefaults,
       functionName: functionName(settings.stage, name),
       description,
-      runtime: Runtime.NODEJS_24_X,
-      architecture: Architecture.ARM_64,
       code: Code.fromAsset(codeFolder),
-      handler: 'index.handler',
       timeout,
-      memorySize,
       environment: { ...environmentOf(props), ...props.environment },
       role: this.#role(props, logGroup),
       logGroup,
-      loggingFormat: LoggingFormat.TEXT,
     })
     const vpc = vpcOf(props)
     if (vpc) attachToVpc(this.function, vpc)

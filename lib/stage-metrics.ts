@@ -5,9 +5,9 @@ import { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import type { Queue } from 'aws-cdk-lib/aws-sqs'
 import type { BackgroundName } from '../functions/background.ts'
+import { deployedOperations } from '../functions/operations.ts'
 import { type MetricName, metricNamespace } from '../shared/runtime/metrics.ts'
 import { functionName } from './function-name.ts'
-import { deployedOperations } from './functions-stack.ts'
 
 /** Background functions, by their dead-letter queue. */
 export interface Watched {

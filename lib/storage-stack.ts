@@ -1,5 +1,5 @@
-/** What must outlive everything else: the table, the key that customers' secrets are sealed with, and Stripe's secret. */
-import { CfnOutput, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
+/** Data of a stage: the table, the key that encrypts customers' secrets, and Stripe's secret. */
+import { CfnOutput, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
@@ -8,7 +8,7 @@ import type { Construct } from 'constructs'
 import { tableSchema } from '../shared/table/schema.ts'
 import { addBackups } from './backups.ts'
 import { makeFrontSecret } from './front-secret.ts'
-import { removalPolicyOf } from './removal-policy.ts'
+import { removalPolicyOf, undeletablePolicyOf } from './removal-policy.ts'
 import { outputNames, type StageSettings, stackName } from './stage.ts'
 
 export class StorageStack extends Stack {
@@ -29,8 +29,7 @@ export class StorageStack extends Stack {
       billing: Billing.onDemand(),
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: retainData,
-      // Deletion protection would refuse the roll-back of a first deploy.
-      removalPolicy: retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: undeletablePolicyOf(settings),
     })
     this.secretsKey = settings.secretsKeyArn
       ? Key.fromKeyArn(this, 'SecretsKey', settings.secretsKeyArn)
@@ -56,8 +55,7 @@ export class StorageStack extends Stack {
       // So that another region can have a replica: a copy of the table elsewhere is worth nothing without the key.
       // In every stage, since a key can never change it, and the posture can.
       multiRegion: true,
-      // The deny of the key admin would also refuse the roll-back of a first deploy.
-      removalPolicy: settings.keyAdminRoleArn ? RemovalPolicy.RETAIN : removalPolicyOf(settings),
+      removalPolicy: settings.keyAdminRoleArn ? undeletablePolicyOf(settings) : removalPolicyOf(settings),
     })
     if (settings.keyAdminRoleArn) denyKeyRemoval(key, settings.keyAdminRoleArn)
     return key

@@ -5,7 +5,7 @@
 import { Duration, type Stack } from 'aws-cdk-lib'
 import { type UserPool, UserPoolOperation } from 'aws-cdk-lib/aws-cognito'
 import { Policy, PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Architecture, Code, Function as LambdaFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { Code, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -13,7 +13,7 @@ import { environmentNames } from '../shared/runtime/environment.ts'
 import { bundle } from './bundle.ts'
 import { functionName } from './function-name.ts'
 import { removalPolicyOf } from './removal-policy.ts'
-import { allow } from './service-function.ts'
+import { allow, lambdaDefaults } from './service-function.ts'
 import type { StageSettings } from './stage.ts'
 
 const name = 'sign-in/add-token-claims' satisfies BackgroundName
@@ -31,21 +31,17 @@ export function addTokenTrigger(stack: Stack, userPool: UserPool, settings: Stag
     inlinePolicies: { access: new PolicyDocument({ statements: [logs] }) },
   })
   const lambda = new LambdaFunction(stack, 'TokenClaims', {
+    ...lambdaDefaults,
     functionName: functionName(settings.stage, name),
     description: `${id}: ${summary}`,
-    runtime: Runtime.NODEJS_24_X,
-    architecture: Architecture.ARM_64,
     code: Code.fromAsset(bundle().folderOf(name)),
-    handler: 'index.handler',
     timeout: Duration.seconds(timeoutSeconds),
-    memorySize: 1024,
     environment: {
       [environmentNames.stage]: settings.stage,
       [environmentNames.serviceVersion]: packageJson.version,
     },
     role,
     logGroup,
-    loggingFormat: LoggingFormat.TEXT,
   })
   userPool.addTrigger(UserPoolOperation.PRE_TOKEN_GENERATION, lambda)
   const actions = access.userPool.map((action) => `cognito-idp:${action}`)

@@ -50,12 +50,12 @@ export type Exact<Value, Declared> = AnyJson extends Declared
         }
 
 /** Declared as any JSON: it has no members to compare. */
-type AnyJson = z.core.util.JSONType
-type Scalar = string | number | boolean | bigint | null | undefined
+export type AnyJson = z.core.util.JSONType
+export type Scalar = string | number | boolean | bigint | null | undefined
 /** The member names of a union: those of any of its parts. */
-type NamesOf<Union> = Union extends Scalar ? never : keyof Union
-type MemberOf<Union, Name> = Union extends Scalar ? never : Name extends keyof Union ? Union[Name] : never
-type EntryOf<Union> = Union extends readonly (infer Entry)[] ? Entry : never
+export type NamesOf<Union> = Union extends Scalar ? never : keyof Union
+export type MemberOf<Union, Name> = Union extends Scalar ? never : Name extends keyof Union ? Union[Name] : never
+export type EntryOf<Union> = Union extends readonly (infer Entry)[] ? Entry : never
 
 /**
  * A strong validator: the digest of the resource as served, and of what is `unseen` of it. A secret is shown by its mask,

@@ -5,6 +5,7 @@ import type { Caller } from '../auth/caller.ts'
 import type { ProblemError } from '../problem.ts'
 import { deadlineOf, requestIdOf } from '../runtime/deadline.ts'
 import type { RowKey } from '../table/rows.ts'
+import { object, text } from '../untrusted.ts'
 import type { Published } from './published.ts'
 
 /** How often a principal has called in the current window. */
@@ -80,13 +81,6 @@ export function openExchange(event: unknown, context: unknown): Exchange {
     pastFault: undefined,
   }
 }
-
-const object = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-
-/** Text as UTF-8 can hold it: it may end in an audit event, whose hash must hold after it was stored. */
-const text = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== '' ? value.toWellFormed() : undefined
 
 const userAgentOf = (value: string | undefined): string | undefined =>
   value === undefined ? undefined : withoutKeys(value).slice(0, userAgentLimit).toWellFormed()

@@ -1,4 +1,5 @@
 /** The deadline and the id of a run, from the context of its Lambda. */
+import { object, text } from '../untrusted.ts'
 
 /** Time reserved for the answer before the Lambda times out. */
 export const answerMarginMs = 1000
@@ -16,10 +17,3 @@ function remainingMs(context: unknown): number {
 }
 
 export const requestIdOf = (context: unknown): string | undefined => text(object(context).awsRequestId)
-
-/** Replaces lone surrogates, which UTF-8 cannot store: an audit event's hash must be the same after storage. */
-const text = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== '' ? value.toWellFormed() : undefined
-
-const object = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}

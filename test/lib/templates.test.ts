@@ -2,7 +2,7 @@
 import type { Template } from 'aws-cdk-lib/assertions'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { backgroundList } from '../../functions/background.ts'
-import { catchAll, operationList, routeList } from '../../functions/operations.ts'
+import { deployedOperations, operationList, routeList } from '../../functions/operations.ts'
 import { readStageSettings, stackName } from '../../lib/stage.ts'
 import { StageSettingsError } from '../../lib/stage-error.ts'
 import { routeKeyOf } from '../../shared/http/operation.ts'
@@ -16,7 +16,7 @@ import {
   synthesize,
 } from './synthesize.ts'
 
-const everyOperation = [...operationList, [catchAll.name, catchAll.operation] as const]
+const everyOperation = deployedOperations
 /** Whatever is deployed as a function. */
 const everyFunction = [...everyOperation, ...backgroundList].map(([, declared]) => declared)
 

@@ -213,7 +213,7 @@ describe('functions that fail', () => {
     expectOwn(await send(url + health), 500, 'Internal Server Error')
   })
 
-  test('one that Lambda stops is a 500, and was told of its time', async () => {
+  test('a function that exceeds its timeout is a 500, and its context has the remaining time', async () => {
     let remainingMs = 0
     const load = async (): Promise<LambdaHandler> => async (_event, context) => {
       remainingMs = (context as { getRemainingTimeInMillis(): number }).getRemainingTimeInMillis()

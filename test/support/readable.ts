@@ -2,13 +2,7 @@
  * How tests read JSON. A test calls an operation, reads the member that it is about, and then asserts its value: whether
  * the member is there is part of the assertion. So every member that an answer can have is typed as present.
  */
-import type * as z from 'zod'
-
-type Scalar = string | number | boolean | null | undefined
-type AnyJson = z.core.util.JSONType
-type NamesOf<Union> = Union extends Scalar ? never : keyof Union
-type MemberOf<Union, Name> = Union extends Scalar ? never : Name extends keyof Union ? Union[Name] : never
-type EntryOf<Union> = Union extends readonly (infer Entry)[] ? Entry : never
+import type { AnyJson, EntryOf, MemberOf, NamesOf, Scalar } from '../../shared/http/answer.ts'
 
 type Widened<Value> = Value extends string ? string : Value extends number ? number : boolean
 
