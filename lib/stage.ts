@@ -2,10 +2,10 @@
  * The settings of a stage: its options (`stage-options.ts`) with defaults, checked for consistency. A mistake fails at synth, before
  * the deploy.
  */
-import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { defaultThrottles } from '../functions/throttles.ts'
 import { type SignInProvider, signInProviders } from '../shared/org-auth/record.ts'
-import { type CustomDomain, readCustomDomain } from './custom-domain.ts'
+import { type CustomDomain, readCustomDomain } from './custom-domain-settings.ts'
 import { type OutboundSettings, readOutboundSettings } from './outbound-settings.ts'
 import { StageSettingsError } from './stage-error.ts'
 import { noIssuer, type StageValues } from './stage-options.ts'
@@ -59,6 +59,7 @@ export interface StageSettings extends OutboundSettings {
   stage: string
   /** Whether the stage is protected: its data outlives the stacks, and no stack can be deleted by mistake. */
   retainData: boolean
+  /** In days. */
   logRetention: RetentionDays
   /** Throttle per route, in requests per second. Each principal also has a rate limit. */
   throttle: { rateLimit: number; burstLimit: number }
@@ -98,8 +99,8 @@ export interface StageSettings extends OutboundSettings {
 type StageDefaults = Pick<StageSettings, 'retainData' | 'logRetention'>
 
 const defaults: Record<'disposable' | 'protected', StageDefaults> = {
-  disposable: { retainData: false, logRetention: RetentionDays.ONE_WEEK },
-  protected: { retainData: true, logRetention: RetentionDays.ONE_YEAR },
+  disposable: { retainData: false, logRetention: 7 },
+  protected: { retainData: true, logRetention: 365 },
 }
 
 /** Stages that are disposable by name: `dev`, and a personal one, `dev-anna`. */

@@ -22,6 +22,18 @@ const imports = new Map(
 const localImports = (file: string): string[] =>
   (imports.get(file) ?? []).filter((name) => name.startsWith('.')).map((name) => normalize(join(dirname(file), name)))
 
+/** The files that these load, through any chain of imports, themselves among them. */
+function reachableFrom(files: readonly string[]): string[] {
+  const reachable = new Set<string>()
+  const visit = (file: string) => {
+    if (reachable.has(file)) return
+    reachable.add(file)
+    for (const next of localImports(file)) visit(next)
+  }
+  files.forEach(visit)
+  return [...reachable]
+}
+
 const offenders = (from: RegExp, to: RegExp): string[] =>
   sources
     .filter((file) => from.test(file))
@@ -51,18 +63,18 @@ describe('who may import whom', () => {
   })
 
   test('contracts import no AWS client', () => {
-    const reachable = new Set<string>()
-    const visit = (file: string) => {
-      if (reachable.has(file)) return
-      reachable.add(file)
-      for (const next of localImports(file)) visit(next)
-    }
-    visit('functions/operations.ts')
-    visit('functions/background.ts')
-    const reached = [...reachable].filter((file) =>
+    const reached = reachableFrom(['functions/operations.ts', 'functions/background.ts']).filter((file) =>
       (imports.get(file) ?? []).some((name) => name.startsWith('@aws-sdk/')),
     )
     expect(reached).toEqual([])
+  })
+
+  test('commands load no CDK: it takes longer than most of them', () => {
+    const commands = sources.filter((file) => /^bin\//.test(file) && file !== 'bin/settings-api.ts')
+    const loading = reachableFrom(commands).filter((file) =>
+      (imports.get(file) ?? []).some((name) => /^aws-cdk-lib/.test(name)),
+    )
+    expect(loading).toEqual([])
   })
 
   test('there are no cycles', () => {
