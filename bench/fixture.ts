@@ -2,10 +2,9 @@
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
 import { createTable, startEngine } from '../local/engine.ts'
 import { insertKey, issueKey, keyCreated } from '../shared/api-keys/issue.ts'
-import { countIssued } from '../shared/api-keys/limit.ts'
+import { takePlace } from '../shared/api-keys/limit.ts'
 import type { KeyDefinition } from '../shared/api-keys/record.ts'
 import { append } from '../shared/audit/append.ts'
-import { readHead } from '../shared/audit/head.ts'
 import { templateScopes } from '../shared/auth/scopes.ts'
 import { newId } from '../shared/ids.ts'
 import { log } from '../shared/runtime/log.ts'
@@ -66,8 +65,8 @@ export async function makeOrg(): Promise<BenchOrg> {
   const orgId = newId('org')
   const now = new Date()
   const issued = issueKey(definition, system, now)
-  const count = await countIssued(orgId, now)
-  await commit(keyCreated(orgId, issued, count), requestContext(orgId), deadline())
+  await takePlace(orgId, now)
+  await commit(keyCreated(orgId, issued), requestContext(orgId), deadline())
   return { orgId, keyId: issued.key.id, rawKey: issued.rawKey }
 }
 
@@ -80,15 +79,10 @@ export const seedKeys = (orgId: string, count: number): Promise<void> =>
     return record?.item.Put?.Item
   })
 
-/** Appends audit events without moving the head of the chain. The org cannot be changed afterwards. */
+/** Appends audit events. */
 export async function seedEvents(orgId: string, count: number): Promise<void> {
-  let head = await readHead(orgId)
   const draft = { action: 'api_key.created', resource: { type: 'api_key' }, result: 'success', changes: [] } as const
-  await putRows(count, () => {
-    const { event, writes } = append(head, { ...draft, changes: [] }, requestContext(orgId))
-    head = { ...head, seq: event.seq, hash: event.hash, timestamp: event.timestamp }
-    return writes[0]?.item.Put?.Item
-  })
+  await putRows(count, () => append({ ...draft, changes: [] }, requestContext(orgId)).write.item.Put?.Item)
 }
 
 /** DynamoDB's maximum of rows per BatchWriteItem. */

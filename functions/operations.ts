@@ -28,6 +28,8 @@ export const operations = {
   'api-keys/rotate': apiKeys.rotateApiKey,
   'api-keys/revoke': apiKeys.revokeApiKey,
   'api-keys/scopes': apiKeys.listScopes,
+  'audit-events/checkpoints': auditEvents.listAuditCheckpoints,
+  'audit-events/export': auditEvents.exportAuditEvents,
   'audit-events/list': auditEvents.listAuditEvents,
   'audit-events/verify': auditEvents.verifyAuditChain,
   'cloud-connections/list': cloudConnections.listConnections,
@@ -80,6 +82,7 @@ export const operations = {
   'stripe-events/receive': stripeEvents.receiveStripeEvent,
   'meta/health': meta.getHealth,
   'meta/openapi': meta.getOpenApi,
+  'meta/audit-key': meta.getAuditKey,
   'meta/docs': meta.getDocs,
 } as const satisfies Record<`${string}/${string}`, Operation>
 

@@ -37,7 +37,11 @@ export const runbook = 'docs/runbook.md'
 export function addAlarms(scope: Construct, settings: StageSettings, metrics: StageMetrics, topic: Topic): Alarm[] {
   const { stage, lambdaConcurrency } = settings
   const action = new SnsAction(topic)
-  return Object.entries({ ...requestRules(metrics, lambdaConcurrency), ...eventRules(metrics) }).map(([name, rule]) => {
+  return Object.entries({
+    ...requestRules(metrics, lambdaConcurrency),
+    ...auditRules(metrics),
+    ...eventRules(metrics),
+  }).map(([name, rule]) => {
     const alarm = new Alarm(scope, pascalCase(name), {
       alarmName: `octomil-settings-${stage}-${rule.severity}-${name}`,
       alarmDescription: `${rule.severity}: ${rule.meaning}. ${runbook}#${name}`,
@@ -112,13 +116,30 @@ const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<
     threshold: 20,
     periods: 2,
   },
-  'audit-conflicts': {
+})
+
+const auditRules = (metrics: StageMetrics): Record<string, Rule> => ({
+  'audit-sealer-behind': {
     severity: 'ticket',
-    meaning: 'changes of one organization keep losing races for the head of its audit chain',
-    // One per second. A short burst of many writers loses more, but ends within seconds.
-    metric: metrics.own('AuditConflicts'),
-    threshold: 300,
-    periods: 3,
+    meaning: 'audit events wait five minutes or longer for the sealer',
+    metric: metrics.background('sealer', 'IteratorAge', 'Maximum'),
+    // In milliseconds. An event unsealed for this long makes verification fail.
+    threshold: 5 * 60_000,
+  },
+  'audit-dead-letters': {
+    severity: 'ticket',
+    meaning: 'the sealer gave up records of the table, and audit events are not sealed',
+    metric: metrics.deadLetters('sealer'),
+  },
+  'audit-chain-cut': {
+    severity: 'page',
+    meaning: 'an audit chain lost its newest blocks',
+    metric: metrics.own('AuditChainCut'),
+  },
+  'audit-unsigned': {
+    severity: 'ticket',
+    meaning: 'audit chains were not signed',
+    metric: metrics.own('AuditCheckpointFailures', 'Sum', hour),
   },
 })
 
@@ -162,7 +183,7 @@ const eventRules = (metrics: StageMetrics): Record<string, Rule> => ({
   'sweep-missing': {
     severity: 'ticket',
     meaning: 'the sweep has not run for three hours',
-    metric: metrics.background('sweep', 'Invocations', hour),
+    metric: metrics.background('sweep', 'Invocations', 'Sum', hour),
     periods: 3,
     whenSilent: true,
   },

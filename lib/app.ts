@@ -1,9 +1,11 @@
-/** The stacks of a stage, in the order of a deploy: data, sign-in, Stripe's events, functions, the API, monitoring. */
+/** The stacks of a stage, in the order of a deploy: data, sign-in, Stripe's events, readers of the table's stream,
+ * functions, the API, monitoring. */
 import type { App } from 'aws-cdk-lib'
 import { Tags } from 'aws-cdk-lib'
 import type { ReferenceScript } from '../shared/http/reference-page.ts'
 import { ApiStack } from './api-stack.ts'
 import { bundle } from './bundle.ts'
+import { DeliveryStack } from './delivery-stack.ts'
 import { EventsStack } from './events-stack.ts'
 import { FunctionsStack } from './functions-stack.ts'
 import { withIdentity } from './identity-stack.ts'
@@ -17,15 +19,19 @@ import { WebStack } from './web-stack.ts'
 export function addStacks(app: App, named: StageSettings): void {
   const settings = withIdentity(app, named)
   const { folderOf: codeFolderOf } = bundle()
-  const { table, secretsKey, stripeSecretArn, frontSecretArn } = new StorageStack(app, settings)
-  const kept = { table, secretsKey, stripeSecretArn, settings, codeFolderOf }
+  const { table, tableStreamArn, secretsKey, auditKey, stripeSecretArn, frontSecretArn } = new StorageStack(
+    app,
+    settings,
+  )
+  const kept = { table, secretsKey, auditKey, stripeSecretArn, settings, codeFolderOf }
   const events = new EventsStack(app, kept)
+  const delivery = new DeliveryStack(app, { ...kept, eventBus: events.eventBus, tableStreamArn })
   const referenceScript = settings.web ? addWeb(app, settings, codeFolderOf('web')) : undefined
   const functions = new FunctionsStack(app, { ...kept, eventBus: events.eventBus, frontSecretArn, referenceScript })
   const api = new ApiStack(app, settings, frontSecretArn)
   // The API refers to functions by name: an export in use could never be removed.
   api.addStackDependency(functions)
-  new MonitoringStack(app, { settings, httpApi: api.httpApi, table, events })
+  new MonitoringStack(app, { settings, httpApi: api.httpApi, table, events, delivery })
   Tags.of(app).add('service', 'octomil-settings')
   Tags.of(app).add('stage', settings.stage)
 }

@@ -46,7 +46,8 @@ function folderGraphs(metrics: StageMetrics): GraphWidget[] {
 const tableGraphs = (metrics: StageMetrics): GraphWidget[] => [
   graph('Table: units', [metrics.table('ConsumedReadCapacityUnits'), metrics.table('ConsumedWriteCapacityUnits')]),
   graph('Table: throttled', [metrics.table('ReadThrottleEvents'), metrics.table('WriteThrottleEvents')]),
-  graph('Lost races for audit chains', [metrics.own('AuditConflicts')]),
+  graph('Audit events sealed', [metrics.own('AuditEventsSealed')]),
+  graph('Longest wait of an audit event for its seal, s', [metrics.own('AuditSealSeconds', 'Maximum')]),
 ]
 
 const eventGraphs = (metrics: StageMetrics): GraphWidget[] => [

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs'
 import { addAlarms } from './alarms.ts'
 import { addBudget } from './budget.ts'
 import { addDashboard } from './dashboard.ts'
+import type { DeliveryStack } from './delivery-stack.ts'
 import type { EventsStack } from './events-stack.ts'
 import { type StageSettings, stackName } from './stage.ts'
 import { StageMetrics } from './stage-metrics.ts'
@@ -15,14 +16,15 @@ interface MonitoringStackProps {
   httpApi: HttpApi
   table: TableV2
   events: EventsStack
+  delivery: DeliveryStack
 }
 
 export class MonitoringStack extends Stack {
-  constructor(scope: Construct, { settings, httpApi, table, events }: MonitoringStackProps) {
+  constructor(scope: Construct, { settings, httpApi, table, events, delivery }: MonitoringStackProps) {
     const { stage, retainData, alarmEmail } = settings
     super(scope, stackName(stage, 'Monitoring'), { terminationProtection: retainData })
     const { projector, sweep, alarmTopic } = events
-    const metrics = new StageMetrics({ stage, httpApi, table, projector, sweep })
+    const metrics = new StageMetrics({ stage, httpApi, table, projector, sweep, sealer: delivery.sealer })
     const alarms = addAlarms(this, settings, metrics, alarmTopic)
     addDashboard(this, { stage, metrics, alarms })
     addBudget(this, settings)

@@ -21,6 +21,7 @@ import { attachToVpc, vpcStatements } from './vpc.ts'
 export interface Surroundings {
   table: TableV2
   secretsKey: IKey
+  auditKey: IKey
   stripeSecretArn: string
   /** Bus for Stripe's events. */
   eventBus: EventBus
@@ -100,7 +101,7 @@ export const allow = (actions: readonly string[], resource: string, conditions?:
 
 /** The statements of an `access`. */
 function accessStatements(props: ServiceFunctionProps): PolicyStatement[] {
-  const { access, table, secretsKey, eventBus } = props
+  const { access, table, secretsKey, auditKey, eventBus } = props
   const statements: PolicyStatement[] = []
   if (access.table.length > 0) {
     statements.push(
@@ -117,6 +118,10 @@ function accessStatements(props: ServiceFunctionProps): PolicyStatement[] {
         StringEquals: { 'kms:EncryptionContext:purpose': purpose },
       }),
     )
+  }
+  if (access.auditKey) {
+    const actions = access.auditKey === 'sign' ? ['kms:GetPublicKey', 'kms:Sign'] : ['kms:GetPublicKey']
+    statements.push(allow(actions, auditKey.keyArn))
   }
   if (access.stripe) statements.push(...stripeStatements(props))
   if (access.events) statements.push(allow(['events:PutEvents'], eventBus.eventBusArn))
@@ -135,12 +140,13 @@ function stripeStatements({ stripeSecretArn, settings }: ServiceFunctionProps): 
 
 /** The variables of an `access`. */
 function environmentOf(props: ServiceFunctionProps): Record<string, string> {
-  const { access, table, secretsKey, eventBus, settings } = props
+  const { access, table, secretsKey, auditKey, eventBus, settings } = props
   return {
     [environmentNames.stage]: settings.stage,
     [environmentNames.serviceVersion]: packageJson.version,
     ...(access.table.length > 0 ? { [environmentNames.tableName]: table.tableName } : {}),
     ...(access.secrets ? { [environmentNames.secretsKeyId]: secretsKey.keyArn } : {}),
+    ...(access.auditKey ? { [environmentNames.auditKeyId]: auditKey.keyArn } : {}),
     ...(access.stripe ? stripeEnvironment(props) : {}),
     ...(access.events ? { [environmentNames.eventBusName]: eventBus.eventBusName } : {}),
   }

@@ -14,16 +14,19 @@ export interface Watched {
   deadLetters: Queue
 }
 
-const backgroundNames = { projector: 'stripe-events/project', sweep: 'stripe-events/sweep' } as const satisfies Record<
-  string,
-  BackgroundName
->
+const backgroundNames = {
+  projector: 'stripe-events/project',
+  sealer: 'audit-events/seal',
+  sweep: 'stripe-events/sweep',
+} as const satisfies Record<string, BackgroundName>
+type Background = keyof typeof backgroundNames
 
 interface Sources {
   stage: string
   httpApi: HttpApi
   table: TableV2
   projector: Watched
+  sealer: Watched
   sweep: Watched
 }
 
@@ -48,11 +51,11 @@ export class StageMetrics {
     return new Metric({ namespace: 'AWS/DynamoDB', metricName, dimensionsMap, statistic: 'Sum', period: fiveMinutes })
   }
 
-  background(name: 'projector' | 'sweep', metricName: string, period = fiveMinutes): Metric {
-    return this.#lambda(backgroundNames[name], metricName, 'Sum', period)
+  background(name: Background, metricName: string, statistic = 'Sum', period = fiveMinutes): Metric {
+    return this.#lambda(backgroundNames[name], metricName, statistic, period)
   }
 
-  deadLetters(name: 'projector' | 'sweep'): Metric {
+  deadLetters(name: Background): Metric {
     const { deadLetters } = this.#sources[name]
     return deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes })
   }

@@ -1,8 +1,8 @@
-/** Data of a stage: the table, the key that encrypts customers' secrets, and Stripe's secret. */
+/** Data of a stage: the table, the keys that encrypt customers' secrets and sign the audit trail, and Stripe's secret. */
 import { CfnOutput, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
-import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { AttributeType, Billing, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
+import { type IKey, Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms'
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import { tableSchema } from '../shared/table/schema.ts'
@@ -13,7 +13,11 @@ import { outputNames, type StageSettings, stackName } from './stage.ts'
 
 export class StorageStack extends Stack {
   readonly table: TableV2
+  /** Of the table's new rows. */
+  readonly tableStreamArn: string
   readonly secretsKey: IKey
+  /** Signs the audit trail. */
+  readonly auditKey: IKey
   readonly stripeSecretArn: string
   /** In stages with a front. */
   readonly frontSecretArn: string | undefined
@@ -27,6 +31,7 @@ export class StorageStack extends Stack {
       sortKey: { name: tableSchema.sortKey, type: AttributeType.STRING },
       timeToLiveAttribute: tableSchema.timeToLive,
       billing: Billing.onDemand(),
+      dynamoStream: StreamViewType.NEW_IMAGE,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: retainData,
       removalPolicy: undeletablePolicyOf(settings),
@@ -34,6 +39,9 @@ export class StorageStack extends Stack {
     this.secretsKey = settings.secretsKeyArn
       ? Key.fromKeyArn(this, 'SecretsKey', settings.secretsKeyArn)
       : this.#secretsKey(settings)
+    if (!this.table.tableStreamArn) throw new Error('the table has no stream')
+    this.tableStreamArn = this.table.tableStreamArn
+    this.auditKey = this.#auditKey(settings)
     if (settings.backupCopyVaultArn) addBackups(this, this.table, settings.backupCopyVaultArn)
     this.frontSecretArn = settings.hasFrontSecret ? makeFrontSecret(this) : undefined
     if (this.frontSecretArn) this.exportValue(this.frontSecretArn)
@@ -59,6 +67,17 @@ export class StorageStack extends Stack {
     })
     if (settings.keyAdminRoleArn) denyKeyRemoval(key, settings.keyAdminRoleArn)
     return key
+  }
+
+  /** Asymmetric keys do not rotate by themselves. A lost key cannot sign; its public part stays published. */
+  #auditKey(settings: StageSettings): Key {
+    return new Key(this, 'AuditKey', {
+      alias: `octomil-settings-${settings.stage}-audit`,
+      description: 'Signs the audit trail of the Octomil settings API',
+      keySpec: KeySpec.ECC_NIST_P256,
+      keyUsage: KeyUsage.SIGN_VERIFY,
+      removalPolicy: removalPolicyOf(settings),
+    })
   }
 
   /**

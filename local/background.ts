@@ -2,13 +2,13 @@
 import { ulid } from 'ulid'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
 
-type Handler = (event: unknown, context: unknown) => Promise<void>
+type Handler = (event: unknown, context: unknown) => Promise<unknown>
 
-/** Runs a background function on an event. Its errors are rethrown. */
-export async function runBackground(name: BackgroundName, event: unknown): Promise<void> {
+/** Runs a background function on an event, and returns its result. Its errors are rethrown. */
+export async function runBackground(name: BackgroundName, event: unknown): Promise<unknown> {
   const module: { handler: Handler } = await import(
     /* @vite-ignore */ new URL(`../functions/${name}.ts`, import.meta.url).href
   )
   const end = Date.now() + backgroundFunctions[name].timeoutSeconds * 1000
-  await module.handler(event, { awsRequestId: ulid(), getRemainingTimeInMillis: () => end - Date.now() })
+  return module.handler(event, { awsRequestId: ulid(), getRemainingTimeInMillis: () => end - Date.now() })
 }

@@ -7,8 +7,10 @@ import { createServer } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import {
   CreateTableCommand,
+  DescribeTableCommand,
   DynamoDBClient,
   ResourceInUseException,
+  UpdateTableCommand,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb'
 import { tableSchema } from '../shared/table/schema.ts'
@@ -131,6 +133,15 @@ async function stopChild(child: ChildProcess): Promise<void> {
   await ended
 }
 
+const StreamSpecification = { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' } as const
+
+/** A table of an earlier version has no stream. */
+async function enableStream(client: DynamoDBClient, TableName: string): Promise<void> {
+  const { Table } = await client.send(new DescribeTableCommand({ TableName }))
+  if (Table?.StreamSpecification?.StreamEnabled) return
+  await client.send(new UpdateTableCommand({ TableName, StreamSpecification }))
+}
+
 /** Creates the table as the Storage stack declares it, unless it exists. */
 export async function createTable(endpoint: string, name: string): Promise<void> {
   const client = new DynamoDBClient({ endpoint })
@@ -145,12 +156,14 @@ export async function createTable(endpoint: string, name: string): Promise<void>
           { AttributeName: partitionKey, KeyType: 'HASH' },
           { AttributeName: sortKey, KeyType: 'RANGE' },
         ],
+        StreamSpecification,
       }),
     )
     const TimeToLiveSpecification = { AttributeName: timeToLive, Enabled: true }
     await client.send(new UpdateTimeToLiveCommand({ TableName: name, TimeToLiveSpecification }))
   } catch (error) {
     if (!(error instanceof ResourceInUseException)) throw error
+    await enableStream(client, name)
   } finally {
     client.destroy()
   }

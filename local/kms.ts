@@ -1,8 +1,18 @@
 /**
  * KMS on loopback, as far as this service calls it: Encrypt, Decrypt and DescribeKey of one symmetric key, with real
- * AES-256-GCM and an authenticated encryption context, so a wrong context fails as in AWS.
+ * AES-256-GCM and an authenticated encryption context, so a wrong context fails as in AWS. Sign and GetPublicKey of one
+ * asymmetric key, with real ECDSA.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import canonicalize from 'canonicalize'
@@ -10,6 +20,7 @@ import { writePrivateFile } from './state.ts'
 
 export const kmsPath = '/local/kms'
 export const kmsKeyId = 'arn:aws:kms:us-east-1:000000000000:key/00000000-0000-4000-8000-000000000001'
+export const auditKeyId = 'arn:aws:kms:us-east-1:000000000000:key/00000000-0000-4000-8000-000000000002'
 
 const maxPlaintextBytes = 4096
 const ivBytes = 12
@@ -28,11 +39,15 @@ interface KmsRequest {
   Plaintext?: string
   CiphertextBlob?: string
   EncryptionContext?: Record<string, string>
+  Message?: string
+  MessageType?: string
+  SigningAlgorithm?: string
 }
 
-/** A handler for requests to `kmsPath`, with a key stored in `keyFile`. */
-export function createKms(keyFile?: string) {
+/** A handler for requests to `kmsPath`, with keys stored in `keyFile` and `auditKeyFile`. */
+export function createKms(keyFile?: string, auditKeyFile?: string) {
   const key = loadKey(keyFile)
+  const auditKey = loadAuditKey(auditKeyFile)
   const operations: Record<string, (request: KmsRequest) => object> = {
     'TrentService.Encrypt': (request) => ({
       CiphertextBlob: encrypt(key, request),
@@ -43,6 +58,16 @@ export function createKms(keyFile?: string) {
       Plaintext: decrypt(key, request),
       KeyId: kmsKeyId,
       EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+    }),
+    'TrentService.GetPublicKey': (request) => {
+      requireKey(request, auditKeyId)
+      const PublicKey = createPublicKey(auditKey).export({ format: 'der', type: 'spki' }).toString('base64')
+      return { KeyId: auditKeyId, PublicKey, KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY', SigningAlgorithms }
+    },
+    'TrentService.Sign': (request) => ({
+      KeyId: auditKeyId,
+      Signature: signed(auditKey, request),
+      SigningAlgorithm: SigningAlgorithms[0],
     }),
     'TrentService.DescribeKey': (request) => {
       requireKey(request)
@@ -72,9 +97,26 @@ function loadKey(keyFile: string | undefined): Buffer {
   return key
 }
 
-function requireKey({ KeyId }: KmsRequest): void {
-  const [, id] = kmsKeyId.split('/')
-  if (KeyId !== kmsKeyId && KeyId !== id) throw new KmsError('NotFoundException', `Key '${KeyId}' does not exist`)
+function loadAuditKey(keyFile: string | undefined): KeyObject {
+  if (keyFile && existsSync(keyFile)) return createPrivateKey(readFileSync(keyFile))
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  if (keyFile) writePrivateFile(keyFile, String(privateKey.export({ format: 'pem', type: 'pkcs8' })))
+  return privateKey
+}
+
+const SigningAlgorithms = ['ECDSA_SHA_256'] as const
+
+function signed(key: KeyObject, request: KmsRequest): string {
+  requireKey(request, auditKeyId)
+  if (request.SigningAlgorithm !== SigningAlgorithms[0] || request.MessageType !== 'RAW') {
+    throw new KmsError('ValidationException', 'this KMS double signs raw messages with ECDSA_SHA_256 only')
+  }
+  return sign('sha256', Buffer.from(request.Message ?? '', 'base64'), key).toString('base64')
+}
+
+function requireKey({ KeyId }: KmsRequest, expected = kmsKeyId): void {
+  const [, id] = expected.split('/')
+  if (KeyId !== expected && KeyId !== id) throw new KmsError('NotFoundException', `Key '${KeyId}' does not exist`)
 }
 
 const associatedData = ({ EncryptionContext = {} }: KmsRequest): Buffer =>

@@ -4,17 +4,19 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createStripe, type LocalStripe, stripeSecretKey, stripeWebhookSecret } from '@octomil/local-stripe'
+import { backgroundFunctions } from '../functions/background.ts'
 import type { Throttle } from '../functions/throttles.ts'
 import { deployedCommit } from '../lib/commit.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
+import type { BatchResult } from '../shared/runtime/table-stream.ts'
 import { runBackground } from './background.ts'
 import { createTable, type Engine, startEngine } from './engine.ts'
 import { createEventBridge, eventsPath, type LocalEventBridge, localBusName } from './eventbridge.ts'
 import { createGateway } from './gateway.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
-import { createKms, kmsKeyId, kmsPath } from './kms.ts'
+import { auditKeyId, createKms, kmsKeyId, kmsPath } from './kms.ts'
 import { answerAsProvider, providerPath } from './provider.ts'
 import {
   answerReferenceScript,
@@ -24,6 +26,7 @@ import {
   referenceScriptPath,
 } from './reference.ts'
 import type { DevState } from './state.ts'
+import { playStream, type Reader } from './table-stream.ts'
 
 export interface ServiceOptions {
   /** 0 for any free port. */
@@ -82,14 +85,15 @@ export async function startService({
     setStripeEnvironment(url, corsOrigins)
     const stripe = createStripe({ url, webhookUrl: `${url}/api/v1/webhooks/stripe`, ...(folder ? { folder } : {}) })
     const events = createEventBridge({
-      project: (envelope) => runBackground('stripe-events/project', envelope),
-      sweep: () => runBackground('stripe-events/sweep', { thorough: true }),
+      project: async (envelope) => void (await runBackground('stripe-events/project', envelope)),
+      sweep: async () => void (await runBackground('stripe-events/sweep', { thorough: true })),
       ...(sweepEveryMs ? { sweepEveryMs } : {}),
     })
     const gateway = createGateway(throttle ? { throttle } : {})
     let docs: RequestHandler = gateway
     const api: RequestHandler = (request, response) => (asksForPrefilled(request) ? docs : gateway)(request, response)
-    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), api))
+    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key'), inFolder('audit-key.pem')), api))
+    const stream = playStream({ endpoint: engine.endpoint, tableName, readers: [sealer] })
     const started = engine
     return {
       url,
@@ -100,13 +104,19 @@ export async function startService({
       prefillReference: (mint) => {
         docs = prefilledReference(mint)
       },
-      close: () => close(server, stripe, events, started),
+      close: () => close(server, [stripe, events, stream], started),
     }
   } catch (error) {
     server.close()
     await engine?.stop()
     throw error
   }
+}
+
+/** The sealer as Lambda starts it: by new audit events. */
+const sealer: Reader = {
+  ...backgroundFunctions['audit-events/seal'].trigger.tableStream,
+  read: async (Records) => (await runBackground('audit-events/seal', { Records })) as BatchResult,
 }
 
 async function listen(server: Server, port: number): Promise<void> {
@@ -134,6 +144,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     commit: deployedCommit(),
     tableName,
     secretsKeyId: kmsKeyId,
+    auditKeyId,
     signInProviders: 'google,github',
     outboundAllowedCidrs: localCidrs.join(','),
     oidcIssuer: issuerUrl,
@@ -219,9 +230,8 @@ const toReference: RequestHandler = (_request, response) => {
   response.writeHead(302, { location: referencePath }).end()
 }
 
-async function close(server: Server, stripe: LocalStripe, events: LocalEventBridge, engine: Engine): Promise<void> {
-  await stripe.close()
-  await events.close()
+async function close(server: Server, parts: readonly { close(): Promise<unknown> }[], engine: Engine): Promise<void> {
+  for (const part of parts) await part.close()
   const closed = new Promise((resolve) => server.close(resolve))
   server.closeIdleConnections()
   // Open connections have had two seconds to finish.

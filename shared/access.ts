@@ -15,6 +15,8 @@ export interface Access {
   table: readonly TableAction[]
   /** Its use of the KMS key, and for which purpose. No function can both encrypt and decrypt. */
   secrets?: { action: 'encrypt' | 'decrypt'; purpose: SecretPurpose }
+  /** Its use of the audit trail's asymmetric key: the public key alone, or signing too. */
+  auditKey?: 'read' | 'sign'
   /** It calls hosts that customers name, through the outbound guard. */
   internet?: true
   /** It calls Stripe: it can read the secret with Stripe's key, and gets the origins of the dashboards. */

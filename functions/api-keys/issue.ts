@@ -2,7 +2,7 @@
 
 import { delegated, type KeyWish } from '../../shared/api-keys/grant.ts'
 import { issueKey, keyCreated } from '../../shared/api-keys/issue.ts'
-import { countIssued } from '../../shared/api-keys/limit.ts'
+import { takePlace } from '../../shared/api-keys/limit.ts'
 import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
 import { type KeyView, toKeyView } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
@@ -26,8 +26,8 @@ export async function issue(
   const definition = delegated(caller, wish)
   requireOriginsOf(definition)
   const issued = issueKey(definition, actorOf(caller), now)
-  const count = await countIssued(caller.orgId, now)
-  return commit(keyCreated(caller.orgId, issued, count), issuedAnswer(issued, now))
+  await takePlace(caller.orgId, now)
+  return commit(keyCreated(caller.orgId, issued), issuedAnswer(issued, now))
 }
 
 export const keyLocation = (keyId: string): string => `/api/v2/settings/api-keys/${keyId}`

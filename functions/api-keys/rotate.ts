@@ -1,7 +1,7 @@
 import { getKey } from '../../shared/api-keys/find.ts'
 import { requireGrantable, requireIssuer, requireNarrower } from '../../shared/api-keys/grant.ts'
 import { issueKey } from '../../shared/api-keys/issue.ts'
-import { countIssued } from '../../shared/api-keys/limit.ts'
+import { takePlace } from '../../shared/api-keys/limit.ts'
 import { keyState, overlapEnd } from '../../shared/api-keys/record.ts'
 import { keyRotated, notRotatable } from '../../shared/api-keys/rotate.ts'
 import { actorOf } from '../../shared/auth/caller.ts'
@@ -18,7 +18,7 @@ export const handler = serve(rotateApiKey, async ({ caller, params, body, now, c
   if (keyState(key, now) !== 'active') throw notRotatable(keyState(key, now))
   const replacement = issueKey(key, actorOf(caller), now, key.id)
   const retiredAt = overlapEnd(key, body.overlap_seconds, now)
-  // Without an overlap the replacement takes the place of the key.
-  const count = await countIssued(caller.orgId, now, body.overlap_seconds === 0 ? 1 : 0)
-  return commit(keyRotated(caller.orgId, key, replacement, retiredAt, now, count), issuedAnswer(replacement, now))
+  // Without an overlap the replacement has the place of the key.
+  if (body.overlap_seconds > 0) await takePlace(caller.orgId, now)
+  return commit(keyRotated(caller.orgId, key, replacement, retiredAt, now), issuedAnswer(replacement, now))
 })

@@ -1,13 +1,13 @@
-import { verifyEvents } from '../../shared/audit/verify.ts'
 import { ok } from '../../shared/http/answer.ts'
 import { cursorsFor } from '../../shared/http/page.ts'
 import { serve } from '../../shared/http/serve.ts'
+import { verifyTrail } from '../../shared/trail/verify.ts'
 import { verifyAuditChain } from './contract.ts'
 
-/** Checks one page of the chain. */
+/** Checks one page of the trail. */
 export const handler = serve(verifyAuditChain, async ({ caller, query, now }) => {
   const cursors = cursorsFor(caller.orgId, { verify: true })
   const after = cursors.open(query.cursor)
-  const { next, ...verdict } = await verifyEvents(caller.orgId, { limit: query.limit, after, now })
+  const { next, ...verdict } = await verifyTrail(caller.orgId, { limit: query.limit, after, now })
   return ok({ ...verdict, next_cursor: cursors.seal(next) })
 })

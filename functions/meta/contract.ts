@@ -28,6 +28,30 @@ export const getHealth = operation({
   access: { table: [] },
 })
 
+export const getAuditKey = operation({
+  id: 'meta.audit-key',
+  route: 'GET /api/v1/audit-key',
+  tag,
+  scope: 'public',
+  summary: 'Public keys of the audit trail',
+  description:
+    'Returns the keys that verify checkpoints, as a JWK set (RFC 7517). Retired keys stay in it. Keep a copy: it is what you verify exports with.',
+  answers: () => ({ 200: z.object({ keys: z.array(jwkSchema()) }).meta({ id: 'JwkSet' }) }),
+  refusals: ['method_not_allowed', 'service_unavailable'],
+  access: { table: ['Query'], auditKey: 'read' },
+})
+
+const jwkSchema = () =>
+  z.object({
+    kty: z.literal('EC'),
+    crv: z.literal('P-256'),
+    x: z.string(),
+    y: z.string(),
+    kid: z.string().meta({ description: 'Thumbprint of the key (RFC 7638).' }),
+    alg: z.literal('ES256'),
+    use: z.literal('sig'),
+  })
+
 export const getOpenApi = operation({
   id: 'meta.openapi',
   route: 'GET /api/v2/openapi.json',

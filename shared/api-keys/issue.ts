@@ -3,7 +3,7 @@ import { type Actor, createdFields } from '../audit/event.ts'
 import { generateRawKey, hashRawKey } from '../auth/api-key.ts'
 import { newId } from '../ids.ts'
 import type { Mutation } from '../storage/commit.ts'
-import { insert, type Write } from '../table/writes.ts'
+import { insert } from '../table/writes.ts'
 import type { KeyDefinition, KeyRecord } from './record.ts'
 import { lookupKey, recordKey } from './rows.ts'
 
@@ -46,13 +46,13 @@ export function issueKey(
   return { key, rawKey }
 }
 
-/** The change that stores a new key. `count` is the write that `countIssued` returned. */
-export const keyCreated = (orgId: string, { key, rawKey }: IssuedKey, count: Write): Mutation => ({
+/** The change that stores a new key. */
+export const keyCreated = (orgId: string, { key, rawKey }: IssuedKey): Mutation => ({
   action: 'api_key.created',
   resource: { type: 'api_key', id: key.id, name: key.name },
   result: 'success',
   diff: createdFields(key, recordedFields),
-  writes: [...insertKey(orgId, { key, rawKey }), count],
+  writes: insertKey(orgId, { key, rawKey }),
 })
 
 const recordedFields = [

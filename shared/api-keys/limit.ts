@@ -1,60 +1,98 @@
 /**
- * The limit of usable keys per org. A row counts every issued key and never decreases, for two reasons: keys also
- * expire by time, and a revocation must not wait for a contended row. At the limit, the usable keys are counted again.
+ * The limit of usable keys per org, for plans that have one. Requests take places from a row of the org, apart from the
+ * change itself: changes of one org then share no row. A process takes places for several keys while many are free. Places
+ * never come back: keys also expire by time. At the limit, the usable keys are counted again, at most once a minute.
  */
+import { readPlan } from '../billing/rows.ts'
+import { setBounded } from '../bounded-map.ts'
 import { ProblemError } from '../problem.ts'
 import { StaleReadError } from '../storage/commit.ts'
 import { countKey } from '../storage/record.ts'
 import { countRows } from '../table/query.ts'
 import { getRow } from '../table/read.ts'
 import { fromRow, orgPartition } from '../table/rows.ts'
-import { updateIf, type Write } from '../table/writes.ts'
+import { updateRow, updateRowIf } from '../table/update.ts'
 import { usableKeys } from './list-keys.ts'
 import { recordPrefix } from './rows.ts'
 
 const maxUsableKeys = 1000
+/** Longer than a request lives: no key that took a place is still being stored when keys are counted again. */
+const recountEveryMs = 60_000
+
+/** Places that this process has taken, and how many it took last. `unlimitedUntilMs`: the plan has no limit. */
+interface Places {
+  free: number
+  taken: number
+  unlimitedUntilMs: number
+}
+
+const known = new Map<string, Places>()
+const maxKnown = 1000
 
 /**
- * The write that counts a new key, for the transaction that stores it. `ended`: usable keys that the same transaction
- * ends.
+ * Takes a place for a new usable key.
  *
  * @throws ProblemError `conflict` at the limit
  */
-export async function countIssued(orgId: string, now: Date, ended = 0): Promise<Write> {
+export async function takePlace(orgId: string, now: Date): Promise<void> {
+  const places = known.get(orgId) ?? { free: 0, taken: 0, unlimitedUntilMs: 0 }
+  setBounded(known, orgId, places, maxKnown)
+  if (places.unlimitedUntilMs > now.getTime()) return
+  if (places.free > 0) {
+    places.free--
+    return
+  }
+  const wanted = Math.min(2 * places.taken || 1, maxTaken)
+  const left = await take(orgId, wanted)
+  if (left === undefined) return recount(orgId, places, now)
+  // Near the limit, one place at a time: no process keeps places that another one needs.
+  places.taken = Math.min(wanted, Math.floor(left / 40))
+  places.free += wanted - 1
+}
+
+const maxTaken = 32
+
+/** Takes places, and returns how many are left; undefined when fewer are left. */
+async function take(orgId: string, places: number): Promise<number | undefined> {
+  const update = {
+    UpdateExpression: 'ADD #count :places',
+    ConditionExpression: 'attribute_not_exists(#count) OR #count <= :room',
+    ExpressionAttributeNames: { '#count': 'count' },
+    ExpressionAttributeValues: { ':places': places, ':room': maxUsableKeys - places },
+    ReturnValues: 'ALL_NEW',
+  } as const
+  try {
+    const row = await updateRow(countKey({ prefix: recordPrefix }, orgId), update)
+    return maxUsableKeys - Number(row?.count)
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return undefined
+    throw error
+  }
+}
+
+async function recount(orgId: string, places: Places, now: Date): Promise<void> {
+  if ((await readPlan(orgId, now)).code === 'enterprise') {
+    places.unlimitedUntilMs = now.getTime() + recountEveryMs
+    return
+  }
   const key = countKey({ prefix: recordPrefix }, orgId)
-  // A row of an earlier version has no `issued`, and its count misses older keys.
-  const { count = 0, issued } = fromRow<{ count?: number; issued?: number }>(await getRow(key)) ?? {}
-  if (issued !== undefined && count < maxUsableKeys) return updateIf(key, countUp, recount)
+  const { count = 0, recounted_ms = 0 } = fromRow<{ count?: number; recounted_ms?: number }>(await getRow(key)) ?? {}
+  if (now.getTime() < recounted_ms + recountEveryMs) throw full()
   const usable = await countRows(orgPartition(orgId), recordPrefix, usableKeys(now))
-  if (usable - ended >= maxUsableKeys) throw full()
-  return updateIf(
-    key,
-    {
-      UpdateExpression: 'SET #count = :count, issued = :next',
-      // Every new key changes `issued`. So this fails if another key was stored since the read.
-      ConditionExpression: issued === undefined ? 'attribute_not_exists(issued)' : 'issued = :issued',
-      ExpressionAttributeNames: { '#count': 'count' },
-      ExpressionAttributeValues: {
-        ':count': usable - ended + 1,
-        ':next': (issued ?? 0) + 1,
-        ...(issued === undefined ? {} : { ':issued': issued }),
-      },
-    },
-    recount,
-  )
+  const isFull = usable >= maxUsableKeys
+  const isCounted = await updateRowIf(key, {
+    UpdateExpression: 'SET #count = :count, recounted_ms = :now',
+    // Another request took places, or counted, since the read.
+    ConditionExpression: '#count = :read',
+    ExpressionAttributeNames: { '#count': 'count' },
+    ExpressionAttributeValues: { ':count': isFull ? usable : usable + 1, ':now': now.getTime(), ':read': count },
+  })
+  if (isFull) throw full()
+  if (!isCounted) throw new StaleReadError('the places of keys have changed since they were read')
 }
-
-const countUp = {
-  UpdateExpression: 'ADD #count :one, issued :one',
-  ConditionExpression: '#count < :max AND attribute_exists(issued)',
-  ExpressionAttributeNames: { '#count': 'count' },
-  ExpressionAttributeValues: { ':one': 1, ':max': maxUsableKeys },
-}
-
-const recount = () => new StaleReadError('another key was issued since the count was read')
 
 const full = () =>
   new ProblemError(
     'conflict',
-    `An organization can have ${maxUsableKeys} usable API keys. Revoke one first. Expired and revoked keys do not count.`,
+    `An organization can have ${maxUsableKeys} usable API keys on its plan. Revoke one first; its place is free within a minute. Expired and revoked keys do not count.`,
   )

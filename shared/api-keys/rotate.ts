@@ -1,19 +1,18 @@
 /** Rotating API keys. */
 import { ProblemError } from '../problem.ts'
 import type { Mutation } from '../storage/commit.ts'
-import { updateIf, type Write } from '../table/writes.ts'
+import { updateIf } from '../table/writes.ts'
 import { type IssuedKey, insertKey } from './issue.ts'
 import { type KeyRecord, type KeyState, keyState } from './record.ts'
 import { recordKey } from './rows.ts'
 
-/** The change that replaces `key` by `replacement`. `key` works until `retiredAt`. `count` as for `keyCreated`. */
+/** The change that replaces `key` by `replacement`. `key` works until `retiredAt`. */
 export const keyRotated = (
   orgId: string,
   key: KeyRecord,
   replacement: IssuedKey,
   retiredAt: string,
   now: Date,
-  count: Write,
 ): Mutation => ({
   action: 'api_key.rotated',
   resource: { type: 'api_key', id: key.id, name: key.name },
@@ -40,7 +39,6 @@ export const keyRotated = (
       (existing) => notRotatable(existing ? keyState(existing as KeyRecord, now) : 'revoked'),
     ),
     ...insertKey(orgId, replacement),
-    count,
   ],
 })
 

@@ -1,4 +1,4 @@
-/** Audit events: their schema, the closed list of actions, and the hash chain. */
+/** Audit events: their schema, the closed list of actions, and their hash. */
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import * as z from 'zod'
@@ -62,11 +62,11 @@ export const resourceTypes = [
 ] as const
 export type ResourceType = (typeof resourceTypes)[number]
 
-/** Who acted: a person (`id` is the token's `sub`), an API key (`id` is the key's), or the service itself. */
+/** Who acted: a person (`id` is the token's `sub`), an API key or a service key (`id` is the key's), or this service. */
 export const actorSchema = lazy(() =>
   z
-    .object({ type: z.enum(['user', 'api_key', 'system']), id: z.string(), email: z.string().optional() })
-    .meta({ id: 'Actor', description: 'Who acted: a person, an API key, or the service itself.' }),
+    .object({ type: z.enum(['user', 'api_key', 'service', 'system']), id: z.string(), email: z.string().optional() })
+    .meta({ id: 'Actor', description: 'Who acted: a person, an API key, a service key, or this service.' }),
 )
 
 export type Actor = z.infer<ReturnType<typeof actorSchema>>
@@ -75,7 +75,6 @@ export const auditEventSchema = lazy(() =>
   z
     .object({
       id: z.string(),
-      seq: z.int().min(1).meta({ description: 'Position in the org’s chain, from 1 and without gaps.' }),
       timestamp: z.iso.datetime(),
       action: z.enum(auditActions),
       actor: actorSchema(),
@@ -85,12 +84,16 @@ export const auditEventSchema = lazy(() =>
       request_id: z.string(),
       ip: z.string().optional(),
       user_agent: z.string().optional(),
-      prev_hash: z.string().meta({ description: 'Hash of the event before, 64 zeros for the first.' }),
       hash: z.string().meta({
-        description: 'Lower-case hex SHA-256 of this event without `hash`, as RFC 8785 canonical JSON.',
+        description: 'Lower-case hex SHA-256 of this event without `hash` and `sealed`, as RFC 8785 canonical JSON.',
       }),
+      sealed: z
+        .int()
+        .min(1)
+        .nullable()
+        .meta({ description: 'Number of the block that holds the event. null: not sealed yet; normal for seconds.' }),
     })
-    .meta({ id: 'AuditEvent', description: 'One link of an organization’s audit trail. Unknown fields are absent.' }),
+    .meta({ id: 'AuditEvent', description: 'One event of an organization’s audit trail. Unknown fields are absent.' }),
 )
 
 export type AuditEvent = z.infer<ReturnType<typeof auditEventSchema>>
@@ -99,18 +102,15 @@ export type AuditChange = AuditEvent['changes'][number]
 /** The part of an event that an operation provides. `commit` adds actor, time and request. */
 export type AuditDraft = Pick<AuditEvent, 'action' | 'resource' | 'result' | 'changes'>
 
-/** The `prev_hash` of an org's first event. */
-export const genesisHash = '0'.repeat(64)
+/** An event without what `hash` leaves out. */
+export type EventContent = Omit<AuditEvent, 'hash' | 'sealed'>
 
-/** Hash of an event as served, without its `hash`. */
-export function hashEvent(event: Omit<AuditEvent, 'hash'>): string {
-  const canonical = canonicalize(event)
-  if (canonical === undefined) throw new TypeError('an audit event must be an object')
+/** Lower-case hex SHA-256 of a JSON value as RFC 8785 canonical JSON. The value must hold no undefined. */
+export function hashOf(value: object): string {
+  const canonical = canonicalize(value)
+  if (canonical === undefined) throw new TypeError('only JSON has a hash')
   return createHash('sha256').update(canonical).digest('hex')
 }
-
-/** Adds the hash. The event must hold JSON values only, and no undefined. */
-export const hashedEvent = (event: Omit<AuditEvent, 'hash'>): AuditEvent => ({ ...event, hash: hashEvent(event) })
 
 /** The changes that a creation records: each field that has a value. */
 export const createdFields = <T extends object>(record: T, fields: readonly (keyof T & string)[]): AuditChange[] =>

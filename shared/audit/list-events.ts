@@ -2,7 +2,7 @@
 import { equalsFilter, queryPage } from '../table/query.ts'
 import { orgPartition } from '../table/rows.ts'
 import type { AuditEvent } from './event.ts'
-import { eventPrefix, isKept, toEvent } from './event-rows.ts'
+import { eventPrefix, eventsFrom, isKept, toEvent } from './event-rows.ts'
 
 export interface EventFilter {
   action?: string | undefined
@@ -23,9 +23,9 @@ export async function listEvents(
   const { rows, next } = await queryPage({
     partition: orgPartition(orgId),
     prefix: eventPrefix,
-    // The sort key of an event is longer than its timestamp: this makes `from` inclusive and `to` exclusive.
-    ...(filter.from ? { from: eventPrefix + filter.from } : {}),
-    ...(filter.to ? { to: eventPrefix + filter.to } : {}),
+    // The sort key of an event is longer than that of its time: this makes `from` inclusive and `to` exclusive.
+    ...(filter.from ? { from: eventsFrom(filter.from) } : {}),
+    ...(filter.to ? { to: eventsFrom(filter.to) } : {}),
     newestFirst: true,
     limit: page.limit,
     after: page.after,

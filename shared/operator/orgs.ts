@@ -1,6 +1,6 @@
 /** Creates organizations and their first keys, for the operator of a stage. */
 import { issueKey, keyCreated } from '../api-keys/issue.ts'
-import { countIssued } from '../api-keys/limit.ts'
+import { takePlace } from '../api-keys/limit.ts'
 import { type Actor, createdFields } from '../audit/event.ts'
 import { templateScopes } from '../auth/scopes.ts'
 import type { PlanCode } from '../billing/plans.ts'
@@ -60,8 +60,8 @@ export async function createOrgKey(orgId: string, name: string, template: string
   const now = new Date()
   const definition = { name, key_type: 'org', environment: 'live', scopes: templateScopes(template) } as const
   const issued = issueKey(definition, systemActor(maker.name), now)
-  const count = await countIssued(orgId, now)
-  await commit(keyCreated(orgId, issued, count), requestContext(orgId, maker, now), maker.deadline)
+  await takePlace(orgId, now)
+  await commit(keyCreated(orgId, issued), requestContext(orgId, maker, now), maker.deadline)
   return issued.rawKey
 }
 

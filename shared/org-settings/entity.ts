@@ -75,13 +75,12 @@ export const orgSettingsInitialized = (orgId: string, now: Date): Mutation => ({
   ],
 })
 
-/** The change from `before` to `after`, and the stored result. `after` sets the retention of this and later events. */
+/** The change from `before` to `after`, and the stored result. */
 export function orgSettingsUpdated(orgId: string, before: OrgSettingsRecord, value: OrgSettings, now: Date) {
   const times = timesFrom(before, now)
   const mutation: Mutation = {
     ...documentChanged(kind, orgId, before, value),
     writes: [writeDocument(kind, orgId, value, before.version, { ...times })],
-    auditRetentionDays: value.audit_retention_days,
   }
   const after: OrgSettingsRecord = mutation.diff.length === 0 ? before : { value, version: before.version + 1, times }
   return { mutation, after }

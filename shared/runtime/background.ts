@@ -8,8 +8,15 @@ import { log } from './log.ts'
 export interface BackgroundFunction {
   id: string
   summary: string
-  /** Its trigger: Stripe's events on the bus, a schedule, or the user pool before it issues tokens. */
-  trigger: { events: 'stripe' } | { everyMinutes: number } | { userPool: 'tokens' }
+  /**
+   * Its trigger: Stripe's events on the bus, a schedule, the user pool before it issues tokens, or new rows of the table
+   * whose sort keys begin so.
+   */
+  trigger:
+    | { events: 'stripe' }
+    | { everyMinutes: number }
+    | { userPool: 'tokens' }
+    | { tableStream: { insertedSortKeys: string } }
   timeoutSeconds: number
   access: Access & {
     /** Actions on the user pool that triggers it. */

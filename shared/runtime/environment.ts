@@ -10,6 +10,8 @@ export const environmentNames = {
   /** Only for the health function: each commit changes this variable, which redeploys each function that has it. */
   commit: 'COMMIT',
   secretsKeyId: 'SECRETS_KEY_ID',
+  /** The asymmetric key that signs the audit trail. */
+  auditKeyId: 'AUDIT_KEY_ID',
   signInProviders: 'SIGN_IN_PROVIDERS',
   outboundAllowedCidrs: 'OUTBOUND_ALLOWED_CIDRS',
   providerBaseUrls: 'PROVIDER_BASE_URLS',

@@ -17,7 +17,10 @@ const units = {
   StripeEventAgeSeconds: 'Seconds',
   BillingDriftCorrected: 'Count',
   SweepFailures: 'Count',
-  AuditConflicts: 'Count',
+  AuditEventsSealed: 'Count',
+  AuditSealSeconds: 'Seconds',
+  AuditChainCut: 'Count',
+  AuditCheckpointFailures: 'Count',
 } as const
 
 export type MetricName = keyof typeof units

@@ -1,6 +1,6 @@
 /**
- * The only way to write an org's rows: one transaction holds the changes, their audit event and the move of the chain's
- * head. So there is no change without an event, and no event without a change.
+ * The only way to write an org's rows: one transaction holds the changes and their audit event. So there is no change
+ * without an event, and no event without a change. The event has a new row of its own, so writers do not meet there.
  */
 import {
   ConditionalCheckFailedException,
@@ -11,10 +11,8 @@ import { TransactWriteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 import { append } from '../audit/append.ts'
 import type { Actor, AuditDraft, AuditEvent } from '../audit/event.ts'
-import { readHead } from '../audit/head.ts'
 import type { RequestContext } from '../audit/request-context.ts'
 import { ProblemError } from '../problem.ts'
-import { emitMetrics } from '../runtime/metrics.ts'
 import { realTiming, type Timing } from '../runtime/timing.ts'
 import { table } from '../table/client.ts'
 import type { Write } from '../table/writes.ts'
@@ -26,8 +24,6 @@ export interface Mutation extends Omit<AuditDraft, 'changes'> {
   writes: readonly Write[]
   /** The actor, if it is not the caller. */
   actor?: Actor
-  /** Retention of events from this change on, in days. */
-  auditRetentionDays?: number
 }
 
 /** Combines two changes into one. The event is that of the first one that changes a field. */
@@ -53,9 +49,9 @@ const firstPauseMs = 50
 const maxPauseMs = 2000
 
 /**
- * Writes a change. Retries lost races for the head of the chain with a fresh read, until `deadline`.
+ * Writes a change. Retries lost races for its rows until `deadline`.
  *
- * @throws the error of `refuse`, when a condition of the change itself fails
+ * @throws the error of `refuse`, when a condition of the change fails
  * @throws ProblemError `service_unavailable` when the deadline ends the retries
  */
 export async function commit(
@@ -64,31 +60,11 @@ export async function commit(
   deadline: Date,
   timing: Timing = realTiming,
 ): Promise<AuditEvent> {
-  const { writes, actor, auditRetentionDays, diff, ...event } = mutation
-  const draft = { ...event, changes: diff }
-  for (let attempt = 0; ; attempt++) {
-    const head = await readHead(context.orgId)
-    const retentionDays = auditRetentionDays ?? head.retentionDays
-    const appended = append({ ...head, retentionDays }, draft, actor ? { ...context, actor } : context)
-    const all = [...writes, ...appended.writes]
-    try {
-      await table().send(new TransactWriteCommand({ TransactItems: all.map(({ item }) => item) }))
-      if (attempt > 0) countConflicts(attempt, context)
-      return appended.event
-    } catch (error) {
-      if (!(error instanceof TransactionCanceledException)) throw error
-      refuseFailedConditions(error, all)
-      await pauseBeforeNext(attempt, deadline, error, timing).catch((tooLate: unknown) => {
-        countConflicts(attempt + 1, context)
-        throw tooLate
-      })
-    }
-  }
+  const { writes, actor, diff, ...draft } = mutation
+  const { event, write } = append({ ...draft, changes: diff }, actor ? { ...context, actor } : context)
+  await transact([...writes, write], deadline, timing)
+  return event
 }
-
-/** One log line for all lost races of a change. */
-const countConflicts = (AuditConflicts: number, { orgId, requestId }: RequestContext): void =>
-  emitMetrics('lost races for the audit chain', { AuditConflicts }, { org_id: orgId, request_id: requestId })
 
 /**
  * Writes rows that are not settings of an org (counters, gauges): all or none, without an event. Retries lost races
@@ -97,7 +73,10 @@ const countConflicts = (AuditConflicts: number, { orgId, requestId }: RequestCon
  * @throws the error of `refuse`, when a condition fails
  * @throws ProblemError `service_unavailable` when the deadline ends the retries
  */
-export async function writeTogether(writes: readonly Write[], deadline: Date): Promise<void> {
+export const writeTogether = (writes: readonly Write[], deadline: Date): Promise<void> =>
+  transact(writes, deadline, realTiming)
+
+async function transact(writes: readonly Write[], deadline: Date, timing: Timing): Promise<void> {
   const [first, ...others] = writes
   for (let attempt = 0; ; attempt++) {
     try {
@@ -109,7 +88,7 @@ export async function writeTogether(writes: readonly Write[], deadline: Date): P
       if (error instanceof ConditionalCheckFailedException && first) return refuseUnlessDone(error, first)
       if (error instanceof TransactionCanceledException) refuseFailedConditions(error, writes)
       else if (!(error instanceof TransactionConflictException)) throw error
-      await pauseBeforeNext(attempt, deadline, error)
+      await pauseBeforeNext(attempt, deadline, error, timing)
     }
   }
 }
@@ -129,16 +108,11 @@ function refuseFailedConditions(error: TransactionCanceledException, writes: rea
     // The document client does not unmarshall the item of a failed condition.
     if (reason.Code === 'ConditionalCheckFailed' && refuse) throw refuse(reason.Item && unmarshall(reason.Item))
   }
-  const headIndex = writes.length - 1
-  const isRace = (code: string | undefined, index: number) =>
-    code === undefined ||
-    code === 'None' ||
-    code === 'TransactionConflict' ||
-    code === 'ThrottlingError' ||
-    code === 'ProvisionedThroughputExceeded' ||
-    (code === 'ConditionalCheckFailed' && index === headIndex)
-  if (!reasons.every(({ Code }, index) => isRace(Code, index))) throw error
+  if (!reasons.every(({ Code = 'None' }) => races.has(Code))) throw error
 }
+
+/** What another request's writes, or too many of them, do to a transaction. */
+const races = new Set(['None', 'TransactionConflict', 'ThrottlingError', 'ProvisionedThroughputExceeded'])
 
 /**
  * Waits before the next attempt after a lost race.

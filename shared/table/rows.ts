@@ -10,6 +10,9 @@ export type Row = RowKey & Record<string, unknown>
 /** The partition that holds all rows of an org. */
 export const orgPartition = (orgId: string): string => `ORG#${orgId}`
 
+/** The org of its partition. */
+export const orgIdOf = (partition: string): string => partition.slice('ORG#'.length)
+
 /**
  * The record in a row, without the row's keys. DynamoDB returns untyped attributes; only this service writes them. This is
  * the one place that trusts a row to hold what its own writes stored.

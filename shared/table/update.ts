@@ -1,15 +1,21 @@
 /** Writes of single rows outside a transaction. `commit` alone changes the settings of an org. */
 import { TransactionConflictException } from '@aws-sdk/client-dynamodb'
-import { type PutCommand, UpdateCommand, type UpdateCommandInput } from '@aws-sdk/lib-dynamodb'
+import { PutCommand, type PutCommandInput, UpdateCommand, type UpdateCommandInput } from '@aws-sdk/lib-dynamodb'
 import { table, tableName } from './client.ts'
 import type { Row, RowKey } from './rows.ts'
 
 export type Update = Omit<UpdateCommandInput, 'TableName' | 'Key'>
 
 /** Updates one row under its condition; false when the condition does not hold. */
-export async function updateRowIf(key: RowKey, update: Update): Promise<boolean> {
+export const updateRowIf = (key: RowKey, update: Update): Promise<boolean> => holds(updateRow(key, update))
+
+/** Puts one row under a condition; false when the condition does not hold. */
+export const putRowIf = (row: Row, condition: Pick<PutCommandInput, 'ConditionExpression'>): Promise<boolean> =>
+  holds(writeRow(new PutCommand({ TableName: tableName(), Item: row, ...condition })))
+
+async function holds(write: Promise<unknown>): Promise<boolean> {
   try {
-    await updateRow(key, update)
+    await write
     return true
   } catch (error) {
     if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return false

@@ -15,8 +15,9 @@ const floors: readonly (readonly string[])[] = [
   ['shared/table', 'shared/secrets'],
   ['shared/audit', 'shared/outbound', 'shared/stripe', 'shared/orgs'],
   ['shared/storage', 'shared/providers', 'shared/auth'],
+  ['shared/billing'],
   [
-    ...['shared/api-keys', 'shared/billing', 'shared/cloud-connections', 'shared/cloud-credentials'],
+    ...['shared/api-keys', 'shared/cloud-connections', 'shared/cloud-credentials'],
     ...['shared/cloud-policy', 'shared/org-auth', 'shared/org-policies', 'shared/sign-in'],
   ],
   [
@@ -27,6 +28,7 @@ const floors: readonly (readonly string[])[] = [
     'shared/stripe-events',
     'shared/usage-limits',
   ],
+  ['shared/trail'],
   ['shared/http'],
   [
     ...['functions/api-keys', 'functions/audit-events', 'functions/billing', 'functions/cloud-connections'],

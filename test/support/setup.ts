@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, vi } from 'vitest'
 import { createTable } from '../../local/engine.ts'
-import { createKms, kmsKeyId } from '../../local/kms.ts'
+import { auditKeyId, createKms, kmsKeyId } from '../../local/kms.ts'
 import { startEventBus } from './event-bus.ts'
 import { catchLogs } from './logs.ts'
 import { startStripe, stopStripe } from './stripe.ts'
@@ -24,6 +24,7 @@ Object.assign(process.env, {
   BILLING_OVERRIDE: 'on',
   SERVICE_VERSION: '0.0.0-test',
   SECRETS_KEY_ID: kmsKeyId,
+  AUDIT_KEY_ID: auditKeyId,
   SIGN_IN_PROVIDERS: 'google,github',
   OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8,::1/128',
   STRIPE_SECRET_KEY: 'sk_test_local',

@@ -1,0 +1,82 @@
+/** Readers of the table's stream. The sealer chains new audit events. */
+import { Duration, Stack, Validations } from 'aws-cdk-lib'
+import { EventSourceMapping, FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda'
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import type { Construct } from 'constructs'
+import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
+import { pascalCase } from './pascal-case.ts'
+import { allow, ServiceFunction, type Surroundings } from './service-function.ts'
+import { stackName } from './stage.ts'
+import type { Watched } from './stage-metrics.ts'
+
+interface DeliveryStackProps extends Surroundings {
+  tableStreamArn: string
+  codeFolderOf(name: string): string
+}
+
+/** Readers of the stream, by the name of their function. */
+type StreamReader = {
+  [Name in BackgroundName]: (typeof backgroundFunctions)[Name]['trigger'] extends { tableStream: object } ? Name : never
+}[BackgroundName]
+
+export class DeliveryStack extends Stack {
+  readonly sealer: Watched
+  readonly #props: DeliveryStackProps
+
+  constructor(scope: Construct, props: DeliveryStackProps) {
+    const { stage, retainData } = props.settings
+    super(scope, stackName(stage, 'Delivery'), { terminationProtection: retainData })
+    this.#props = props
+    this.sealer = { deadLetters: this.#reader('audit-events/seal') }
+  }
+
+  /** A reader and the queue for batches that it gave up; they name the records' place in the stream. */
+  #reader(name: StreamReader): Queue {
+    const { id, summary, access, timeoutSeconds, trigger } = backgroundFunctions[name]
+    const scopeId = pascalCase(name.replace(/^.*\//, ''))
+    const deadLetters = new Queue(this, `${scopeId}DeadLetters`, {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    })
+    Validations.of(deadLetters).acknowledge({
+      id: 'AwsSolutions-SQS3',
+      reason: 'It is the dead-letter queue of a reader.',
+    })
+    const { tableStreamArn, codeFolderOf } = this.#props
+    const { function: target } = new ServiceFunction(this, scopeId, {
+      ...this.#props,
+      name,
+      description: `${id}: ${summary}`,
+      codeFolder: codeFolderOf(name),
+      timeout: Duration.seconds(timeoutSeconds),
+      access,
+      // Lambda reads the stream and sends dead letters with the function's role.
+      statements: [
+        allow(['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'], tableStreamArn),
+        allow(['sqs:SendMessage'], deadLetters.queueArn),
+      ],
+    })
+    const mapping = new EventSourceMapping(this, `${scopeId}Records`, {
+      target,
+      eventSourceArn: tableStreamArn,
+      startingPosition: StartingPosition.TRIM_HORIZON,
+      batchSize: 100,
+      // An org's records stay in order: Lambda divides a shard by the partition key.
+      parallelizationFactor: 10,
+      filters: [
+        FilterCriteria.filter({
+          eventName: FilterRule.isEqual('INSERT'),
+          dynamodb: { Keys: { sk: { S: FilterRule.beginsWith(trigger.tableStream.insertedSortKeys) } } },
+        }),
+      ],
+      retryAttempts: 20,
+      bisectBatchOnError: true,
+      reportBatchItemFailures: true,
+      onFailure: { bind: () => ({ destination: deadLetters.queueArn }) },
+    })
+    // Lambda tries the role when it creates the mapping.
+    if (target.role) mapping.node.addDependency(target.role)
+    return deadLetters
+  }
+}

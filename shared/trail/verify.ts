@@ -1,0 +1,241 @@
+/**
+ * Verifying an org's trail in pages. First the blocks: number, link, hash, signature, and each event. Then the rows of
+ * events: each is in the block that it names, or so young that the sealer may not have reached it.
+ */
+import { hashOf } from '../audit/event.ts'
+import { eventIdOf, eventKey, eventPrefix, isKept, sealedOf, toEvent } from '../audit/event-rows.ts'
+import { queryPage } from '../table/query.ts'
+import { getRow, getRows } from '../table/read.ts'
+import { orgPartition, type Row } from '../table/rows.ts'
+import {
+  type Block,
+  blockKey,
+  genesisHash,
+  type Head,
+  hasExpired,
+  hashOfBlock,
+  readBlocks,
+  readHead,
+  readNewestBlock,
+  toBlock,
+} from './blocks.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { checkpointsFrom, isSignedBy } from './checkpoints.ts'
+import type { TrailFault } from './fault.ts'
+import { publicKeys } from './public-keys.ts'
+
+export interface Verification {
+  valid: boolean
+  blocks_checked: number
+  events_checked: number
+  from_block: number | null
+  to_block: number | null
+  head: { block: number; hash: string } | null
+  unsealed: { count: number; oldest_at: string | null }
+  first_invalid: TrailFault | null
+}
+
+/** A page: at least one block, then whole blocks until `limit` events. `after`: a position that a page returned. */
+interface VerificationPage {
+  limit: number
+  after: string | undefined
+  now: Date
+}
+
+/** The sealer takes seconds. */
+const maxUnsealedMs = 5 * 60_000
+
+/** Positions of the cursor: the last checked block, or the sort key of the last checked row of an event. */
+const afterBlock = (number: number): string => `block ${number}`
+const blockOf = (after: string | undefined): number | undefined =>
+  after === undefined ? 0 : after.startsWith('block ') ? Number(after.slice(6)) : undefined
+
+export async function verifyTrail(
+  orgId: string,
+  page: VerificationPage,
+): Promise<Verification & { next: string | undefined }> {
+  // The head first: the blocks that are read after it reach it.
+  const head = await readHead(orgId)
+  const newest = await readNewestBlock(orgId)
+  const start = blockOf(page.after)
+  const blocks = start === undefined ? nothing : await verifyBlocks(orgId, start, head, page)
+  const rest =
+    blocks.fault || blocks.next ? noRows : await verifyRows(orgId, start === undefined ? page.after : undefined, page)
+  const fault = blocks.fault ?? rest.fault
+  return {
+    valid: fault === undefined,
+    blocks_checked: blocks.checked.length,
+    events_checked: blocks.checked.reduce((sum, { events }) => sum + events.length, 0),
+    from_block: blocks.checked[0]?.number ?? null,
+    to_block: blocks.checked.at(-1)?.number ?? null,
+    head:
+      newest && !hasExpired(newest.expiryEpoch, page.now)
+        ? { block: newest.block.number, hash: newest.block.hash }
+        : null,
+    unsealed: rest.unsealed,
+    first_invalid: fault ?? null,
+    next: fault ? undefined : (blocks.next ?? rest.next),
+  }
+}
+
+interface BlocksVerdict {
+  checked: readonly Block[]
+  fault?: TrailFault | undefined
+  next?: string | undefined
+}
+const nothing: BlocksVerdict = { checked: [] }
+
+async function verifyBlocks(
+  orgId: string,
+  start: number,
+  head: Head | undefined,
+  { limit, now }: VerificationPage,
+): Promise<BlocksVerdict> {
+  const read = await readBlocks(orgId, { after: start, limit, now })
+  const keys = await publicKeys()
+  const first = read.blocks[0]?.block
+  const checkpoints = await checkpointsFrom(orgId, Math.max(1, (first?.number ?? 1) - 1), maxCheckpoints, now)
+  let previous = await previousLink(orgId, start, first, (before) =>
+    checkpoints.some(
+      (checkpoint) =>
+        checkpoint.block > before.number || (checkpoint.hash === before.hash && isSignedBy(checkpoint, keys)),
+    ),
+  )
+  const checked: Block[] = []
+  let events = 0
+  for (const { block } of read.blocks) {
+    const fault =
+      (previous ? faultOfLink(block, previous) : at(block.number, 'broken_link')) ??
+      faultOfCheckpoint(block, checkpoints, keys) ??
+      (await faultOfEvents(orgId, block, head, now))
+    if (fault) return { checked, fault }
+    checked.push(block)
+    previous = block
+    events += block.events.length
+    if (events >= limit) break
+  }
+  const last = previous?.number ?? 0
+  if (checked.length < read.blocks.length || read.more) return { checked, next: afterBlock(last) }
+  return { checked, fault: faultOfEnd(last, head, checkpoints, now) }
+}
+
+/** A page has at most this many signed blocks: one an hour, and the first. */
+const maxCheckpoints = 1000
+
+const at = (block: number | null, reason: TrailFault['reason'], event_id: string | null = null): TrailFault => ({
+  block,
+  event_id,
+  reason,
+})
+
+type Link = Pick<Block, 'number' | 'hash'>
+
+/**
+ * The block before the first one of a page. Block 1 begins the chain. Where older blocks have expired, a checkpoint must
+ * vouch for the first one kept.
+ */
+async function previousLink(
+  orgId: string,
+  start: number,
+  first: Block | undefined,
+  isVouchedFor: (before: Link) => boolean,
+): Promise<Link | undefined> {
+  if (start > 0) {
+    const row = await getRow(blockKey(orgId, start))
+    if (row) return toBlock(orgId, row).block
+  }
+  if (!first || first.number === 1) return { number: 0, hash: genesisHash }
+  const before = { number: first.number - 1, hash: first.previous_hash }
+  return isVouchedFor(before) ? before : undefined
+}
+
+function faultOfLink(block: Block, previous: Link): TrailFault | undefined {
+  if (block.number !== previous.number + 1) return at(previous.number + 1, 'missing')
+  if (block.previous_hash !== previous.hash) return at(block.number, 'broken_link')
+  return hashOfBlock(block) === block.hash ? undefined : at(block.number, 'changed')
+}
+
+function faultOfCheckpoint(
+  { number, hash }: Block,
+  checkpoints: readonly Checkpoint[],
+  keys: Awaited<ReturnType<typeof publicKeys>>,
+): TrailFault | undefined {
+  const checkpoint = checkpoints.find(({ block }) => block === number)
+  if (!checkpoint || (checkpoint.hash === hash && isSignedBy(checkpoint, keys))) return undefined
+  return at(number, 'changed')
+}
+
+async function faultOfEvents(
+  orgId: string,
+  block: Block,
+  head: Head | undefined,
+  now: Date,
+): Promise<TrailFault | undefined> {
+  const rows = await getRows(block.events.map(({ id }) => eventKey(orgId, id)))
+  const byId = new Map(rows.filter((row) => isKept(row, now)).map((row) => [eventIdOf(row), row]))
+  for (const { id, hash } of block.events) {
+    const row = byId.get(id)
+    if (!row) return at(block.number, 'missing', id)
+    const { hash: own, sealed, ...content } = toEvent(row)
+    if (own !== hash || content.id !== id || hashOf(content) !== hash) return at(block.number, 'changed', id)
+    if (sealed !== null && sealed !== block.number) return at(block.number, 'duplicate', id)
+    // The sealer numbers the events of a block before it moves the head.
+    if (sealed === null && head && block.number <= head.number) return at(block.number, 'changed', id)
+  }
+  return undefined
+}
+
+/** A chain that ends before the head or before a checkpoint has lost its end. */
+function faultOfEnd(
+  last: number,
+  head: Head | undefined,
+  checkpoints: readonly Checkpoint[],
+  now: Date,
+): TrailFault | undefined {
+  const signed = checkpoints.at(-1)?.block ?? 0
+  const known = head && !hasExpired(head.expiryEpoch, now) ? head.number : 0
+  const end = Math.max(signed > (head?.number ?? 0) ? signed : 0, known)
+  return last < end ? at(last + 1, 'missing') : undefined
+}
+
+interface RowsVerdict {
+  unsealed: Verification['unsealed']
+  fault?: TrailFault | undefined
+  next?: string | undefined
+}
+const noRows: RowsVerdict = { unsealed: { count: 0, oldest_at: null } }
+
+/** Rows of events that one page reads. */
+const rowsPerPage = 1000
+
+async function verifyRows(orgId: string, after: string | undefined, { now }: VerificationPage): Promise<RowsVerdict> {
+  const { rows, next } = await queryPage({
+    partition: orgPartition(orgId),
+    prefix: eventPrefix,
+    limit: rowsPerPage,
+    after,
+  })
+  const kept = rows.filter((row) => isKept(row, now))
+  const open = kept.filter((row) => sealedOf(row) === null)
+  const unsealed = { count: open.length, oldest_at: (open[0]?.timestamp as string | undefined) ?? null }
+  const old = open.find((row) => now.getTime() - Date.parse(String(row.timestamp)) > maxUnsealedMs)
+  const fault = (await faultOfMembership(orgId, kept)) ?? (old && at(null, 'unsealed', eventIdOf(old)))
+  return { unsealed, fault, next }
+}
+
+/** An event whose block does not hold it is in no block. */
+async function faultOfMembership(orgId: string, rows: readonly Row[]): Promise<TrailFault | undefined> {
+  const numbers = [...new Set(rows.map(sealedOf).filter((number) => number !== null))]
+  const blocks = await getRows(numbers.map((number) => blockKey(orgId, number)))
+  const members = new Map(
+    blocks.map((row) => {
+      const { block } = toBlock(orgId, row)
+      return [block.number, new Set(block.events.map(({ id }) => id))]
+    }),
+  )
+  for (const row of rows) {
+    const number = sealedOf(row)
+    if (number !== null && !members.get(number)?.has(eventIdOf(row))) return at(null, 'unsealed', eventIdOf(row))
+  }
+  return undefined
+}
