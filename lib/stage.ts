@@ -255,6 +255,7 @@ export const outputNames = {
   commit: 'Commit',
   optionsDigest: 'OptionsDigest',
   secretsKeyArn: 'SecretsKeyArn',
+  auditKeyArn: 'AuditKeyArn',
   stripeSecretArn: 'StripeSecretArn',
   alarmTopicArn: 'AlarmTopicArn',
   eventBusName: 'EventBusName',

@@ -49,6 +49,7 @@ export class StorageStack extends Stack {
     this.stripeSecretArn = stripe.secretArn ?? ownSecretArn
     new CfnOutput(this, outputNames.tableName, { value: this.table.tableName })
     new CfnOutput(this, outputNames.secretsKeyArn, { value: this.secretsKey.keyArn })
+    new CfnOutput(this, outputNames.auditKeyArn, { value: this.auditKey.keyArn })
     new CfnOutput(this, outputNames.stripeSecretArn, {
       value: this.stripeSecretArn,
       description: `Fill it: aws secretsmanager put-secret-value --secret-id <this> --secret-string '{"secret_key":"sk_...","webhook_secrets":["whsec_..."]}'`,
