@@ -9,7 +9,7 @@ import { updateLocalTarget } from './contract.ts'
 
 const noKey = { ciphertext: null, masked: null }
 
-/** Applies a patch; a stored key is not sent to a new endpoint unless it is given again. */
+/** Applies a patch. A new endpoint requires the key again, to prevent exfiltration. */
 export const handler = serve(updateLocalTarget, async ({ caller, params, body, headers, now, commit, once }) => {
   const { orgId } = caller
   const before = await getChangeableTarget(orgId, params.target_id)

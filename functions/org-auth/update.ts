@@ -9,7 +9,7 @@ import { invalidInput } from '../../shared/problem.ts'
 import { encryptField } from '../../shared/secrets/encrypt.ts'
 import { updateOrgAuth } from './contract.ts'
 
-/** Applies a patch when the whole holds together and the plan has what it switches on; only then is a secret sealed. */
+/** Applies a patch. Encrypts the secret only after the checks of the result and of the plan. */
 export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now, commit }) => {
   const before = await readOrgAuth(caller.orgId)
   const wanted = { ...before.value, ...presentFields(body) }
