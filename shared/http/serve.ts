@@ -12,7 +12,7 @@ import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { recordDenied } from './denied-attempts.ts'
 import type { Exchange } from './exchange.ts'
-import { type IdempotencyLease, isReplay, onceOnly } from './idempotency.ts'
+import { type IdempotencyHold, isReplay, onceOnly } from './idempotency.ts'
 import type { AnswerOf, ExactAnswer, Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
 import { enforceRateLimit } from './rate-limit.ts'
@@ -39,7 +39,7 @@ type Handler<Op extends Operation, Given extends Answer> = (
 export const serve = <Op extends Operation, Given extends AnswerOf<Op>>(operation: Op, handler: Handler<Op, Given>) =>
   pipeline(operation, [admission(operation), deniedAttempts(operation)], (exchange) => {
     const caller = callerOf(exchange)
-    return onceOnly(operation, caller, exchange, (lease) => run(handler, exchange, caller, lease))
+    return onceOnly(operation, caller, exchange, (hold) => run(handler, exchange, caller, hold))
   })
 
 /** Public operations have no caller; serve them by `servePublic`. */
@@ -125,7 +125,7 @@ async function run<Op extends Operation, Given extends Answer>(
   handler: Handler<Op, Given>,
   exchange: Exchange,
   caller: Caller,
-  lease: IdempotencyLease | undefined,
+  hold: IdempotencyHold | undefined,
 ): Promise<Answer> {
   const context = requestContextOf(exchange, caller)
   const { deadline } = exchange
@@ -142,9 +142,9 @@ async function run<Op extends Operation, Given extends Answer>(
       return result
     },
     commit: async (mutation, answer) => {
-      const writes = lease ? [...mutation.writes, lease.keepWith(answer)] : mutation.writes
+      const writes = hold ? [...mutation.writes, hold.keepWith(answer)] : mutation.writes
       await commit({ ...mutation, writes }, context, deadline)
-      lease?.kept()
+      hold?.kept()
       return answer
     },
   }

@@ -10,7 +10,7 @@ import { bareStage, fullStage } from './stages.ts'
 import { ofType, type Resource, resourcesOf, synthesize } from './synthesize.ts'
 
 /** Of `session_duration_hours`. */
-const longestSessionHours = 720
+const maxSessionHours = 720
 
 let dev: Map<string, Template>
 let pool: Resource
@@ -83,7 +83,7 @@ describe('a stage that names no issuer', () => {
     expect(client.Properties).toMatchObject({
       IdTokenValidity: 60,
       AccessTokenValidity: 60,
-      RefreshTokenValidity: longestSessionHours * 60,
+      RefreshTokenValidity: maxSessionHours * 60,
       TokenValidityUnits: { IdToken: 'minutes', AccessToken: 'minutes', RefreshToken: 'minutes' },
     })
   })

@@ -462,7 +462,7 @@ class Story {
       this.#oracle.expected(outcome)
       if (outcome.ended === 'well' || attempt >= times || isRefusal(outcome)) return outcome
       // However rough the story, it ends: what is tried in vain for so long is let through.
-      if (attempt === mostRoughAttempts) world.calmDown()
+      if (attempt === maxRoughAttempts) world.calmDown()
       await world.pause(world.between(500, 20_000 * Math.min(attempt, 9)))
     }
   }
@@ -507,7 +507,7 @@ function hintOf({ id, type, created, livemode, data }: Event): object {
   return { id, object: 'event', type, created, livemode, data: { object: { id: about, object, customer } } }
 }
 
-const mostRoughAttempts = 12
+const maxRoughAttempts = 12
 
 /** What is no passing fault: to try again would not help. */
 const isRefusal = (outcome: Outcome<unknown>): boolean =>

@@ -43,7 +43,7 @@ export async function simulateMany(first: number, count: number, telling: Tellin
 }
 
 /** For a machine that has more to do. */
-export const longestMs = 240_000
+export const timeoutMs = 240_000
 
 /** Fails with the command that tells the first wrong story again. */
 export async function expectStories(first: number, count: number): Promise<void> {

@@ -2,12 +2,12 @@
 import { expect, test } from 'vitest'
 import { ProblemError } from '../../shared/problem.ts'
 import type { Telling } from './billing.ts'
-import { expectStories, longestMs, prepare, replayCommand, simulateMany } from './many.ts'
+import { expectStories, prepare, replayCommand, simulateMany, timeoutMs } from './many.ts'
 
 test(
   'whatever happens on the way, the projection ends as Stripe’s state: seeds 1001 to 2000',
   () => expectStories(1001, 1000),
-  longestMs,
+  timeoutMs,
 )
 
 test('a seed tells the same story every time', async () => {
@@ -54,5 +54,5 @@ test.each(Object.entries(faults))(
     )
     expect(replayCommand(failure?.seed ?? 0)).toMatch(/^node test\/simulation\/run\.ts --seed \d+$/)
   },
-  longestMs,
+  timeoutMs,
 )

@@ -167,7 +167,7 @@ export class World {
     for (let task = this.#tasks.pop(); task; task = this.#tasks.pop()) {
       if (this.failure !== undefined) throw this.failure
       this.steps += 1
-      if (this.steps > mostSteps) throw new Error('the story does not end')
+      if (this.steps > maxSteps) throw new Error('the story does not end')
       this.nowMs = Math.max(this.nowMs, task.atMs)
       task.run()
       await settled()
@@ -176,7 +176,7 @@ export class World {
   }
 }
 
-const mostSteps = 50_000
+const maxSteps = 50_000
 
 /** Until every process has come to its next wait. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
