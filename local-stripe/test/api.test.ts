@@ -155,7 +155,7 @@ describe('checkout sessions', () => {
     expect(customer).toMatchObject({ email: 'new@acme.example', name: 'N. Ew' })
   })
 
-  test('expire when told to, and then cannot be paid or expired again', async () => {
+  test('expire on request, and then cannot be paid or expired again', async () => {
     const session = await open()
     expect(await client.checkout.sessions.expire(session.id)).toMatchObject({ status: 'expired', url: null })
     expect((await sendForm(session.url ?? '', { ...goodCard, email: 'a@b.example' })).status).toBe(200)

@@ -285,7 +285,7 @@ describe('a pause', () => {
     expect(types).toContain('customer.subscription.resumed')
   })
 
-  test('of the collection leaves drafts, and ends by itself when told when', async () => {
+  test('of the collection leaves drafts, and ends by itself at the given time', async () => {
     const stripe = await begin()
     const { subscription: id } = await subscriber(stripe)
     const pause_collection = { behavior: 'keep_as_draft' as const, resumes_at: beginning / 1000 + 40 * day }

@@ -40,7 +40,7 @@ const notProved = [
   'that a code signs in once',
 ]
 
-/** Makes an organization, and sees that doing it again does no harm and says what is there. */
+/** Creates an organization. Checks that a second creation changes nothing, and reports the existing one. */
 async function bootstrapOnce({ emulator, stage }: Deployed) {
   const email = 'owner@initech.example'
   const options = ['--stage', stage, '--org', 'Initech', '--owner', email]

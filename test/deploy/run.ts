@@ -202,7 +202,7 @@ async function deploy(emulator: Emulator, outside: Outside): Promise<Deployed> {
 /** What the emulator does not do as AWS does: it answers preflights itself, and has no limit of headers. */
 const unlikeAws = 'preflight-open,preflight-closed,header-limit'
 
-/** `npm run deploy`, as an operator runs it: account, differences, deploy, checks of what is live. */
+/** `npm run deploy`, as an operator runs it: account, differences, deploy, checks of the live API. */
 async function runDeploy(
   emulator: Emulator,
   options: readonly string[],
@@ -288,7 +288,7 @@ const replayDeadLetters = (emulator: Emulator, stripeUrl: string): Promise<void>
     logged: (message) => loggedLines(emulator, `"${message}"`),
   })
 
-/** Deploys over what is there: every function learns of another issuer, and the table has rows. */
+/** Deploys over an existing stage: every function gets another issuer, and the table has rows. */
 const addUserPool = (emulator: Emulator, { orgs, stripe }: Target): Promise<StackOutputs> =>
   runDeploy(emulator, [...stageOptions({ stripeUrl: stripe.url }), '--yes', '--drop-options'], {
     OCTOMIL_API_KEY: orgs[0]?.api_keys.full_admin ?? '',

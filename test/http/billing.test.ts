@@ -30,7 +30,7 @@ async function pay(checkoutUrl: string): Promise<void> {
   expect(paid.status, await paid.text()).toBe(303)
 }
 
-/** What Stripe has to tell of a customer, newest first. */
+/** Stripe's events for a customer, newest first. */
 async function eventsAtStripe(type: string): Promise<Record<string, unknown>[]> {
   const { url, secretKey } = target.stripe
   const listed = await fetch(`${url}/v1/events?type=${type}`, { headers: { authorization: `Bearer ${secretKey}` } })
@@ -88,7 +88,7 @@ describe('a plan', () => {
     expect(support.data.latest_invoice).toMatchObject({ status: 'paid' })
   })
 
-  test('is not changed by a checkout that nobody pays', async () => {
+  test('is not changed by an unpaid checkout', async () => {
     expect((await checkout(hesitant, 'annual')).status).toBe(201)
     const { data } = await hesitant.GET(billing)
     expect(data).toMatchObject({ plan: { code: 'free' }, plan_source: 'default', subscription: null })
@@ -122,7 +122,7 @@ describe('the webhook', () => {
     expect(taken.status, taken.text).toBe(200)
   })
 
-  test('passes over what is of no customer of ours', async () => {
+  test('ignores events whose customer belongs to no org', async () => {
     const [event] = await eventsAtStripe('customer.subscription.created')
     const object = { id: 'sub_foreign', object: 'subscription', customer: 'cus_foreign' }
     expect((await deliver({ ...event, id: 'evt_foreign', data: { object } })).status).toBe(200)

@@ -35,7 +35,7 @@ describe('organization settings', () => {
     expect(preset.data).toMatchObject({ audit_retention_days: 365, require_mfa_for_admin: true })
   })
 
-  test('HIPAA mode needs its plan, and raises what is below its floor', async () => {
+  test('HIPAA mode needs its plan, and raises settings below its minimum', async () => {
     const refused = await problemOf(patch(free, { hipaa_mode: true }), 'plan_limit_reached')
     expect(refused.message).toContain('enterprise')
     const raised = await patch(enterprise, { hipaa_mode: true })
@@ -49,7 +49,7 @@ describe('organization settings', () => {
     expect((await patch(enterprise, { hipaa_mode: false })).status).toBe(200)
   })
 
-  test('nobody locks themselves out by accident', async () => {
+  test('refuses a change that would lock out its caller', async () => {
     const refused = await problemOf(patch(free, { ip_allowlist: ['203.0.113.0/24'] }), 'conflict')
     expect(refused.message).toContain('allow_lockout')
   })

@@ -130,7 +130,7 @@ describe('tenants', () => {
   })
 })
 
-describe('what anybody may see', () => {
+describe('the public operations', () => {
   test('health, the OpenAPI document, and the reference page', async () => {
     const health = (await clientOf(target).GET('/api/v1/health')).data
     expect(health).toMatchObject({ status: 'ok', commit: expect.stringMatching(/^([0-9a-f]{12}(-dirty)?|unknown)$/) })
@@ -159,7 +159,7 @@ describe('what anybody may see', () => {
     expect((await http('HEAD', '/api/v1/nowhere')).status).toBe(404)
   })
 
-  test('an unknown path is a problem, and a wrong method is told the right ones', async () => {
+  test('an unknown path is a problem, and the answer to a wrong method lists the allowed ones', async () => {
     const unknown = await http('GET', '/api/v1/nowhere')
     expect([unknown.status, unknown.body.code]).toEqual([404, 'not_found'])
     const wrong = await http('DELETE', apiKeys)

@@ -43,14 +43,14 @@ async function startLocal(): Promise<Target> {
   return { url: service.url, orgs, buyers: await mintBuyers(service.issuer), stripe, deployed: false }
 }
 
-/** Who belongs to which organization is for the issuer to say; nobody needs to have made it. */
+/** The issuer assigns people to organizations. An organization needs no creation. */
 export async function mintBuyers(issuer: Issuer): Promise<Target['buyers']> {
   const mint = () =>
     issuer.mint({ sub: 'buyer', org_id: newId('org'), role: 'owner', email: 'buyer@example.com' }, 3600)
   return [await mint(), await mint()]
 }
 
-/** The organizations of a target: one on the plan that everybody begins with, one that has every feature. */
+/** The organizations of a target: one on the default plan, one that has every feature. */
 export function orgsOf({ orgs: [acme, globex] }: Target) {
   if (!acme || !globex) throw new Error('the target has no two organizations')
   return { acme, globex }

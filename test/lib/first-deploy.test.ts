@@ -179,7 +179,7 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
       expect(terminationProtection ?? false, stackName).toBe(isProtected)
   })
 
-  test('a first deploy that fails leaves only what is protected from deletion, or the key of a key admin', () => {
+  test('a failed first deploy leaves only resources protected from deletion, or the key of a key admin', () => {
     // Deletion protection, and the deny for all but the key admin, would refuse the roll-back.
     const left =
       context.stage === 'prod' ? ['AWS::DynamoDB::GlobalTable', 'AWS::Cognito::UserPool', 'AWS::KMS::Key'] : []

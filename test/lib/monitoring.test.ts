@@ -39,7 +39,7 @@ function sections(): Map<string, string[]> {
 }
 
 describe('every alarm', () => {
-  test('tells the topic of the Events stack, and is all that there is of alarms', () => {
+  test('notifies the topic of the Events stack, and is the only alarm', () => {
     expect(alarms.length).toBeGreaterThan(8)
     expect(ofType(resourcesOf(app.values()), 'AWS::CloudWatch::Alarm')).toHaveLength(alarms.length)
     for (const { AlarmActions, AlarmName } of alarms) {
@@ -85,7 +85,7 @@ test('both dead-letter queues are watched together', () => {
   expect(queues).toMatch(/ProjectDeadLetters.*SweepDeadLetters/s)
 })
 
-test('watching costs what was meant: one dashboard, and at most 16 metrics in alarms', () => {
+test('monitoring stays within its budget: one dashboard, and at most 16 metrics in alarms', () => {
   expect(ofType(resourcesOf(app.values()), 'AWS::CloudWatch::Dashboard')).toHaveLength(1)
   const watched = alarms.flatMap(({ Metrics }): unknown[] =>
     Metrics ? Metrics.filter(({ MetricStat }) => MetricStat) : ['one'],

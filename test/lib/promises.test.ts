@@ -46,7 +46,7 @@ describe.each([
     for (const [, id, { Properties }] of all('AWS::Logs::LogGroup')) expect(Properties.RetentionInDays, id).toBe(days)
   })
 
-  // An account with Lambda's smallest limit has nothing to reserve from, and what is kept warm costs at rest.
+  // An account with Lambda's smallest limit cannot reserve concurrency. Provisioned concurrency costs money at rest.
   test('no function reserves concurrency or is kept warm', () => {
     for (const [, id, { Properties }] of all('AWS::Lambda::Function')) {
       expect(Properties, id).not.toHaveProperty('ReservedConcurrentExecutions')

@@ -39,7 +39,7 @@ test('a log line of a deployed function is printed with files and lines of the s
   }
 })
 
-test('what is no position in the code of the function stays as it was', () => {
+test('text that is no position in the function’s code stays the same', () => {
   const log = 'at /var/task/other.mjs:1:5 and /var/runtime/index.mjs:12:7\n'
   expect(stackTrace('api-keys/create', log).stdout).toBe(log)
 })

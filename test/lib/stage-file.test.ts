@@ -108,7 +108,7 @@ describe('the posture', () => {
     },
   )
 
-  test('is what an option says, whatever the name', () => {
+  test('follows the option, for any name', () => {
     expect(read({ stage: 'test', posture: 'disposable' }).retainData).toBe(false)
     expect(read({ stage: 'dev', posture: 'protected' })).toMatchObject({ retainData: true, billingOverride: false })
   })

@@ -17,7 +17,7 @@ import {
 } from './synthesize.ts'
 
 const everyOperation = deployedOperations
-/** Whatever is deployed as a function. */
+/** All deployed functions. */
 const everyFunction = [...everyOperation, ...backgroundList].map(([, declared]) => declared)
 
 let dev: Map<string, Template>
@@ -188,7 +188,7 @@ describe('the API', () => {
   })
 })
 
-describe('what is kept', () => {
+describe('retained resources', () => {
   test('in prod the table and the key outlive the stacks, and the table is protected from deletion', () => {
     const kept = resourcesOf([prod.get(stackName('prod', 'Storage')) as Template])
     const [table] = ofType(kept, 'AWS::DynamoDB::GlobalTable')

@@ -135,7 +135,7 @@ describe('the distribution', () => {
     Object.fromEntries(policyOf(part).CustomHeadersConfig.Items.map(({ Header, Value }) => [Header, Value]))
 })
 
-describe('what is published', () => {
+describe('the published site', () => {
   const outdir = mkdtempSync(join(tmpdir(), 'octomil-web-'))
   const web = stackName('dev', 'Web')
   let manifest: { files: Record<string, PublishedFile> }

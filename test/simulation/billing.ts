@@ -37,13 +37,13 @@ import { ModelTable } from './model-table.ts'
 import { Oracle } from './oracle.ts'
 import { type Outcome, type Roughness, World } from './world.ts'
 
-/** What kind of story a seed tells. */
+/** The kinds of story that a seed selects. */
 interface Plot {
   orgs: readonly string[]
   roughness: Roughness
   /** The share of events that never arrive; without any, events alone must keep the projection right. */
   loss: number
-  /** How many things happen at Stripe after somebody has paid. */
+  /** The number of changes in Stripe after the payment. */
   turns: number
   deletesCustomers: boolean
   overrides: boolean
@@ -86,13 +86,13 @@ function plotOf(world: World): Plot {
 }
 
 export interface Telling {
-  /** Is told every step. */
+  /** Gets every step. */
   listener?: (line: string) => void
   /** What the service is given in the place of what Stripe says: to see that a fault is found. */
   distort?: (read: SyncPorts['readSubscriptions'], world: World) => SyncPorts['readSubscriptions']
 }
 
-/** Tells the story of a seed, and throws where it comes out wrong. */
+/** Runs the story of a seed. Throws if an assertion fails. */
 export async function simulate(
   seed: number,
   { listener, distort = (read) => read }: Telling = {},
@@ -221,7 +221,7 @@ class Story {
     }
   }
 
-  /** Presses until there is a session, or until it is told that there is nothing to buy. */
+  /** Retries until it gets a session, or an answer that nothing is for sale. */
   async #checkOut(orgId: string, interval: BillingInterval): Promise<string | undefined> {
     const outcome = await this.#insist(
       () => this.#world.spawn('checkout', apiLifeMs, () => this.#requestCheckout(orgId, interval)),
@@ -367,7 +367,7 @@ class Story {
     this.#stripe.engine.catchUp()
   }
 
-  /** Somebody deletes the customer in Stripe's dashboard, and somebody else may buy again. */
+  /** An operator deletes the customer in Stripe's dashboard. A buyer may buy again. */
   async #startOver(orgId: string): Promise<void> {
     const [customer] = this.#customersOf(orgId)
     if (!customer) return
@@ -454,14 +454,14 @@ class Story {
     }
   }
 
-  /** Again after every failure and death, as callers and AWS do, but not when told that it makes no sense. */
+  /** Retries after every failure and crash, as callers and AWS do, except after a permanent error. */
   async #insist<T>(run: () => Promise<Outcome<T>>, times: number): Promise<Outcome<T>> {
     const world = this.#world
     for (let attempt = 1; ; attempt++) {
       const outcome = await run()
       this.#oracle.expected(outcome)
       if (outcome.ended === 'well' || attempt >= times || isRefusal(outcome)) return outcome
-      // However rough the story, it ends: what is tried in vain for so long is let through.
+      // Every story must end: after many failed attempts the faults stop.
       if (attempt === maxRoughAttempts) world.calmDown()
       await world.pause(world.between(500, 20_000 * Math.min(attempt, 9)))
     }
@@ -501,7 +501,7 @@ class Story {
   #until = (ms: number): Date => new Date(this.#world.nowMs + ms)
 }
 
-/** As much of an event as anybody reads. */
+/** The fields of an event that the service reads. */
 function hintOf({ id, type, created, livemode, data }: Event): object {
   const { id: about, object, customer } = data.object as { id?: string; object: string; customer?: string | null }
   return { id, object: 'event', type, created, livemode, data: { object: { id: about, object, customer } } }
@@ -509,7 +509,7 @@ function hintOf({ id, type, created, livemode, data }: Event): object {
 
 const maxRoughAttempts = 12
 
-/** What is no passing fault: to try again would not help. */
+/** A permanent fault: a retry would fail too. */
 const isRefusal = (outcome: Outcome<unknown>): boolean =>
   outcome.ended === 'badly' &&
   outcome.error instanceof ProblemError &&

@@ -88,7 +88,7 @@ class Parser {
     const right = this.operand()
     return (item, bound) => {
       const [a, b] = [left(item, bound), right(item, bound)]
-      // What is not there compares with nothing.
+      // An absent attribute makes every comparison false.
       return a !== undefined && b !== undefined && compare(a, b)
     }
   }

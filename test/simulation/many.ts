@@ -25,7 +25,7 @@ export interface Result {
   failure?: { seed: number; error: unknown }
 }
 
-/** Tells the stories of `count` seeds from `first` on, up to the first that comes out wrong. */
+/** Runs the stories of `count` seeds from `first` on, up to the first failure. */
 export async function simulateMany(first: number, count: number, telling: Telling = {}): Promise<Result> {
   const { simulate } = await import('./billing.ts')
   const result: Result = { stories: 0, steps: 0, events: 0 }
@@ -45,7 +45,7 @@ export async function simulateMany(first: number, count: number, telling: Tellin
 /** For a machine that has more to do. */
 export const timeoutMs = 240_000
 
-/** Fails with the command that tells the first wrong story again. */
+/** Fails with the command that repeats the first failed story. */
 export async function expectStories(first: number, count: number): Promise<void> {
   await prepare()
   const { stories, failure } = await simulateMany(first, count)

@@ -143,7 +143,7 @@ export class ModelStripe {
       },
       events: { list: get('/v1/events') },
     }
-    // The service calls nothing else of it; whatever else it called would fail the story.
+    // The service makes no other calls. Any other call fails the story.
     return client as unknown as Stripe
   }
 
@@ -157,12 +157,12 @@ export class ModelStripe {
       const list = await this.request(key, 'GET', '/v1/subscriptions', params, {}, served)
       return (list as { data: unknown[] }).data
     } finally {
-      // A refusal tells something too: the customer may be deleted.
+      // A refusal is information too: the customer may be deleted.
       if (reading) reader?.reads.set(params.customer, reading)
     }
   }
 
-  /** One call, with the client's own retries. `served` is told at the moment at which the engine answers. */
+  /** One call, with the client's own retries. `served` is called when the engine answers. */
   async request(
     key: Key,
     method: Method,

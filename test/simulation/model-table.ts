@@ -28,7 +28,7 @@ interface KeyedWrite extends Bindings {
 }
 type Kind = 'Put' | 'Update' | 'Delete' | 'ConditionCheck'
 
-/** Told of every row that is written, and by whom. */
+/** Called for every written row, with its writer. */
 export type Watcher = (before: Item | undefined, after: Item, writer: Process | undefined) => void
 
 export class ModelTable {
@@ -169,7 +169,7 @@ export class ModelTable {
   }
 }
 
-/** A command in a word or two, for whoever listens. */
+/** A command in a word or two, for the log of steps. */
 function told(command: unknown): string {
   const sent = command as {
     input: KeyedWrite & { TransactItems?: Record<string, KeyedWrite>[] }

@@ -5,12 +5,12 @@ import type { Telling } from './billing.ts'
 import { expectStories, prepare, replayCommand, simulateMany, timeoutMs } from './many.ts'
 
 test(
-  'whatever happens on the way, the projection ends as Stripe’s state: seeds 1001 to 2000',
+  'despite faults, the projection ends equal to Stripe’s state: seeds 1001 to 2000',
   () => expectStories(1001, 1000),
   timeoutMs,
 )
 
-test('a seed tells the same story every time', async () => {
+test('a seed produces the same story every time', async () => {
   await prepare()
   const told: string[][] = [[], []]
   for (const lines of told) await simulateMany(1324, 1, { listener: (line) => lines.push(line) })

@@ -5,11 +5,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Timing } from '../../shared/runtime/timing.ts'
 
-/** A run of a function, or whoever calls it from outside. */
+/** A run of a function, or a caller from outside. */
 export interface Process {
   name: string
   id: number
-  /** What is not alive any more never goes on, whatever it waits for. */
+  /** A dead process never continues, even when its wait ends. */
   alive: boolean
   /** Whether it may die at any wait; who calls from outside may not. */
   mortal: boolean
@@ -85,7 +85,7 @@ export class World {
     return this.#running.getStore()
   }
 
-  /** Tells a step of the story to whoever listens. */
+  /** Reports a step of the story to the listener. */
   note(step: string, process = this.process): void {
     if (!this.listener) return
     const seconds = ((this.nowMs - beginningMs) / 1000).toFixed(3).padStart(12)
@@ -161,7 +161,7 @@ export class World {
 
   failure: unknown
 
-  /** Lets time pass until nobody waits for anything. */
+  /** Advances time until no process waits. */
   async untilIdle(): Promise<void> {
     await settled()
     for (let task = this.#tasks.pop(); task; task = this.#tasks.pop()) {

@@ -115,7 +115,7 @@ const at = (rows: StoredRow[], seq: number): StoredRow => {
 describe('the events of a chain', () => {
   withOrgOfItsOwn()
 
-  test('each holds the hash of itself and of the one before, as anybody can compute them', async () => {
+  test('each contains its own hash and the previous one, which any reader can compute', async () => {
     await chainOf(7)
     const owner = await tokenFor(org.orgId, 'owner')
     await invoke('api-keys/create', {
@@ -203,7 +203,7 @@ describe('the events of a chain', () => {
   })
 })
 
-describe('verifying a chain that somebody changed', () => {
+describe('verifying a chain that was tampered with', () => {
   const chain = withOneChainOf(8)
 
   test.each([
@@ -316,7 +316,7 @@ describe('verifying a chain that somebody changed', () => {
     expect(await verify()).toMatchObject({ valid: false, first_invalid_seq: 9 })
   })
 
-  test('a head set back to an earlier event: invalid, for what is behind it is there', async () => {
+  test('a head set back to an earlier event: invalid, because the later events exist', async () => {
     const rows = chain()
     await putRow({ ...(await headRow()), seq: 4, hash: at(rows, 4).hash })
     expect(await verify()).toMatchObject({ valid: false, first_invalid_seq: 5 })
@@ -458,7 +458,7 @@ describe('a chain of which the beginning has expired', () => {
     },
   )
 
-  test('an event never expires before the one before it, whatever retention was set meanwhile', async () => {
+  test('an event never expires before the previous one, even if the retention changed meanwhile', async () => {
     for (const retention_days of [3650, 30]) {
       await putRow({ ...(await headRow()), retention_days })
       await makeKey(org, { name: `kept for ${retention_days} days` })

@@ -57,7 +57,7 @@ describe('a preflight', () => {
     )
   })
 
-  test('of HEAD is that of GET, of a method or a path that there is not lets the page read why', async () => {
+  test('of HEAD is that of GET; for an unknown method or path it lets the page read the error', async () => {
     const policies = '/api/v2/settings/policies'
     const origins = await Promise.all([
       preflight(policies, 'HEAD', anyPage),

@@ -241,7 +241,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
     expect([first.headers['retry-after'], replay.headers['retry-after']]).toEqual(['86400', '86400'])
   })
 
-  test('that was refused is in the audit trail once, whatever its replays', async () => {
+  test('that was refused is in the audit trail once, despite its replays', async () => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ['Date'], now: start })
     const { api_key } = await makeKey(org, { scopes: ['keys:write'], rate_limit_per_minute: 1000 })
@@ -354,7 +354,7 @@ describe('what an Idempotency-Key belongs to', () => {
 })
 
 describe('requests at once with the same Idempotency-Key', () => {
-  test('exactly one of 20 runs; the others are replays or are told to try again', async () => {
+  test('exactly one of 20 runs; the others are replays, or get an error that asks for a retry', async () => {
     const key = randomUUID()
     const answers = await expectKeysMade(1, () => Promise.all(Array.from({ length: 20 }, () => create(key))))
     const created = answers.filter(({ body }) => body.api_key !== undefined)
@@ -372,7 +372,7 @@ describe('requests at once with the same Idempotency-Key', () => {
     expectReplay(await create(key), created[0] as Response)
   })
 
-  test('one that comes while the first runs is told so, and one with another body that it does not match', async () => {
+  test('one sent while the first runs is refused as in progress, and one with another body as a mismatch', async () => {
     const key = randomUUID()
     let during: Response[] = []
     const first = await interceptTable(

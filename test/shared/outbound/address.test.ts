@@ -89,7 +89,7 @@ describe('a public address', () => {
   })
 })
 
-describe('what is no address', () => {
+describe('text that is no address', () => {
   test.each([
     '',
     'example.com',

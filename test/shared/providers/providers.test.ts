@@ -258,7 +258,7 @@ describe.each(Object.entries(rows) as [ProviderName, Row][])('%s', (provider, ro
   })
 })
 
-test('MiniMax says what happened in the body, whatever the status', async () => {
+test('MiniMax reports its result in the body, with any status', async () => {
   const verdicts: [number, string][] = [
     [1002, 'rate_limited'],
     [1004, 'invalid_credential'],

@@ -44,7 +44,7 @@ describe('sealing', () => {
     await expect(decrypt(ciphertext, context)).rejects.toMatchObject({ name: 'InvalidCiphertextException' })
   })
 
-  test('shows the mask, or what is to be shown in its place', async () => {
+  test('shows the mask, or a given replacement', async () => {
     const secret = new Secret('kJ8sLw2mQz71pXv7')
     expect((await encrypt(secret, binding)).masked).toBe('…pXv7')
     expect((await encrypt(secret, binding, 'https://acme.io/…pXv7')).masked).toBe('https://acme.io/…pXv7')

@@ -108,7 +108,7 @@ describe('in Secrets Manager', () => {
     '{"secret_key":"sk_live_cut',
     '["sk_live_list"]',
     '{"secret_key":7,"webhook_secrets":"whsec_text"}',
-  ])('what is not of its shape is none, and no log line quotes it: %s', async (text) => {
+  ])('a malformed secret counts as absent, and no log line quotes it: %s', async (text) => {
     stored(text)
     const from = logLines.length
     expect(await stripeSecrets()).toEqual({ webhookSecrets: [] })
