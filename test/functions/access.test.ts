@@ -41,7 +41,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     expect([...(usedActions.get(id) ?? [])].sort()).toEqual([...access.table].sort())
     expect(calledOut.has(id)).toBe(access.internet ?? false)
     expect(putsEvents.has(id)).toBe(access.events === 'put')
-    // The webhook reads Stripe's secrets, and calls nobody.
+    // The webhook reads Stripe's secrets, and makes no outbound call.
     if (!access.events) expect(callsStripe.has(id)).toBe(access.stripe === true)
     const { secrets } = access
     expect([...(usedSecrets.get(id) ?? [])]).toEqual(secrets ? [`${secrets.action} ${secrets.purpose}`] : [])

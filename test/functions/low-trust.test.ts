@@ -24,7 +24,7 @@ const denials = async (action: string): Promise<number> => {
 }
 
 describe('reports of a publishable key', () => {
-  test('are counted and open no cooldown, whatever they say', async () => {
+  test('are counted, and never open a cooldown', async () => {
     holdClock()
     const target_id = await makeTarget(org)
     const { api_key } = await makeKey(org, {}, 'api-keys/create-publishable-key')

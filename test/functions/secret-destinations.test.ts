@@ -1,6 +1,6 @@
 /**
- * Whoever can change a record must not be able to send its stored secrets elsewhere. After random patches every stored
- * secret is opened and compared with the destination that it was given with, for every kind of record that has both.
+ * A caller that can change a record must not be able to send its stored secrets elsewhere. After random patches, each stored
+ * secret is decrypted and its destination compared with the original one, for every kind of record that has both.
  */
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -91,7 +91,7 @@ const kinds: Kind[] = [
       headers: { 'X-One': secret },
     })),
     destinations: ['endpoint'],
-    // Two whose masks are the same, and one that only the scheme tells from another.
+    // Two with equal masks, and one that differs from another only in its scheme.
     urls: () => [
       'https://one.example',
       'http://one.example',

@@ -74,7 +74,7 @@ interface StripeObject {
 }
 type StripeAnswer = StripeObject & { data: ReadableArray<StripeObject> }
 
-/** A request to Stripe by somebody else, such as a person at its dashboard. */
+/** A request to Stripe from outside the service, such as from its dashboard. */
 export const atStripe = async (
   method: 'GET' | 'POST' | 'DELETE',
   path: string,

@@ -98,7 +98,7 @@ export function integrationsOf({ adminKey: token }: Pick<TestOrg, 'adminKey'>) {
     remove: (id: string, extra: Extra = {}) => invoke('integrations/delete', { ...on(id), ...extra }),
     validate: (id: string, body?: object, extra: Extra = {}) =>
       invoke('integrations/validate', { ...on(id), ...(body ? { body } : {}), ...extra }),
-    /** The events that tell of one, oldest first. */
+    /** The events of one integration, oldest first. */
     eventsOf: async (id: string): Promise<Event[]> =>
       (await invoke('audit-events/list', { token, query: { resource_id: id } })).body.data.reverse(),
   }

@@ -54,7 +54,7 @@ afterAll(async () => {
   vi.resetModules()
 })
 
-/** A KMS of this test file's own, with a key that nobody else has. */
+/** A separate KMS for this test file, with its own key. */
 async function startKms(): Promise<Server> {
   const handle = createKms()
   const server = createServer((request, response) => void handle(request, response))

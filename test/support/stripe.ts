@@ -13,7 +13,7 @@ let url = ''
 /** What the service has asked of Stripe, in order: `POST /v1/customers`. */
 export const stripeCalls: string[] = []
 
-/** Starts listening, and tells the service where. */
+/** Starts to listen, and sets the address in the service's environment. */
 export async function startStripe(): Promise<Server> {
   const server = createServer((request, response) => void answer(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

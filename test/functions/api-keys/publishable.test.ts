@@ -121,7 +121,7 @@ describe('creating a publishable key', () => {
   ]
 
   test.each(['live', 'test'])(
-    'what is no exact https origin is 400 for a %s key, each named by its position',
+    'a value that is no exact https origin is 400 for a %s key, named by its position',
     async (environment) => {
       const good = 'https://app.example.com'
       const response = await create({ environment, allowed_origins: [good, ...notOrigins] })

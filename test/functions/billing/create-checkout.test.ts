@@ -1,4 +1,4 @@
-/** Starting a checkout: one customer, one open session, never a second subscription, and nobody is sent elsewhere. */
+/** Starting a checkout: one customer, one open session, never a second subscription, and no redirect to a foreign host. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { realTiming } from '../../../shared/runtime/timing.ts'
 import {
@@ -82,7 +82,7 @@ describe('a first checkout', () => {
     expect(rows).toContainEqual({ pk: shard, sk: id, org_id: org.orgId })
   })
 
-  test('is told in the trail: who bound which customer, and started what; never where to pay', async () => {
+  test('leaves events: the customer’s binding and the checkout, with their actors, but never the payment URL', async () => {
     const { body } = await billing.checkout()
     const [bound] = await eventsOf(org, 'billing.customer_bound')
     const [customer] = await customersOf(org)
@@ -139,7 +139,7 @@ describe('a checkout while another is open', () => {
 })
 
 describe('an organization that has a subscription', () => {
-  test('is told so, even when nobody has told us yet, and loses any open session', async () => {
+  test('gets a conflict, even before the first event arrives, and its open sessions expire', async () => {
     const { body } = await billing.checkout()
     await pay(body.session_id)
     expect((await billing.get()).body.plan_source).toBe('default')

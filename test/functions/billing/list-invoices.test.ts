@@ -1,4 +1,4 @@
-/** Invoices: live from Stripe, at most 90 seconds old, asked for once whoever asks, and there when Stripe is not. */
+/** Invoices: at most 90 seconds old, one call to Stripe for concurrent callers, and a copy when Stripe fails. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { realTiming } from '../../../shared/runtime/timing.ts'
 import { atStripe, billingOf, customersOf, stripeStore } from '../../support/billing.ts'
@@ -95,7 +95,7 @@ describe('the list', () => {
     expect(calls).toEqual([])
   })
 
-  test('is each organization’s own, and for everybody who may read billing', async () => {
+  test('is separate for each organization, and readable with billing:read', async () => {
     const stranger = await makeBusyOrg()
     await billingOf(stranger).subscribe()
     const [mine, theirs] = [await billing.invoices(), await billingOf(stranger).invoices()]
@@ -205,7 +205,7 @@ describe('when Stripe fails', () => {
     expect(calls).toBe(2)
   })
 
-  test('and there is no copy, it is told; a little later it is asked again', async () => {
+  test('and no copy exists, the answer is an error; a later request asks Stripe again', async () => {
     const failed = await withStripeFault({ kind: 'error' }, () => billing.invoices())
     expectProblem(failed, 'upstream_error')
     const calls = await invoiceCalls(async () => {

@@ -90,7 +90,7 @@ test('of 100 at once one asks Stripe', async () => {
   expect(calls).toEqual(['GET /v1/invoices'])
 })
 
-test('when Stripe fails, the last copy is served and says so; without one the failure is told', async () => {
+test('when Stripe fails, the last copy is served and marked stale; without a copy the answer is an error', async () => {
   await billing.subscribe()
   expectProblem(await withStripeFault({ kind: 'error' }, () => billing.support()), 'upstream_error')
   later(4)

@@ -137,7 +137,7 @@ describe('a patch that another request overtakes', () => {
   })
 })
 
-test('20 patches and 20 tests at once: none is lost, every key is tried once, each is told, the chain holds', async () => {
+test('20 concurrent patches and 20 tests: none is lost, every key is verified once, each has an event, the chain verifies', async () => {
   const made = await make()
   server.answer(openAiModels)
   const patches = Array.from({ length: 20 }, (_, index) => {

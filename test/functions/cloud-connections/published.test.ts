@@ -51,7 +51,7 @@ test('a connection of a provider, its type and a key alone is active, verified, 
   expect((await call('models', on(id))).body).toEqual({ models: ['model-a', 'model-b'] })
 })
 
-test('null in a create is what is left out', async () => {
+test('null in a create means the same as an absent field', async () => {
   const made = await theirs(await make({ label: null, base_url: null }))
   expect([made.label, made.base_url]).toEqual(['default', null])
 })

@@ -21,7 +21,7 @@ const defaults = {
   default_fallback_model: null,
 }
 
-/** Back to the defaults, from whatever there is. */
+/** Resets the policy to the defaults. */
 const reset = async () => expect((await patch(defaults)).status).toBe(200)
 
 test('an org that has set nothing has the defaults, and reading them writes nothing', async () => {
@@ -225,7 +225,7 @@ describe('a policy that contradicts itself', () => {
     ])
   })
 
-  test('that was stored by whatever way can be switched off and mended, and not be patched into another', async () => {
+  test('that is already stored can be switched off and repaired, but not patched into another incoherent one', async () => {
     const own = await makeBusyOrg()
     const value = { ...defaults, credential_sources: [] }
     await putRow({ pk: `ORG#${own.orgId}`, sk: 'CLOUDPOLICY', value, version: 3 })

@@ -115,7 +115,7 @@ beforeAll(async () => {
       params,
       body: { name: 'again', config: { ...secretConfigs[type](), foo: newCanary() } },
     })
-    // Refused, for each reason that there is.
+    // Refused, for each possible reason.
     const secret = { config: secretConfigs[type]() }
     await send('integrations/update', { params, body: { ...secret, name: null } })
     await send('integrations/update', { params, body: secret, headers: { 'if-match': '"other"' } })
@@ -194,7 +194,7 @@ const sealedFields: Record<Type, string[]> = {
   siem: ['config.endpoint', 'config.token'],
 }
 
-describe('what is sealed', () => {
+describe('encrypted values', () => {
   const client = () => new KMSClient({ endpoint: process.env.AWS_ENDPOINT_URL_KMS ?? '' })
   const open = async (CiphertextBlob: Uint8Array, EncryptionContext: Record<string, string>) =>
     Buffer.from(

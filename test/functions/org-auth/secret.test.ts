@@ -28,7 +28,7 @@ const open = async (ciphertext: Uint8Array, context: Record<string, string>): Pr
   return Buffer.from(Plaintext ?? []).toString()
 }
 
-/** Everything of a row as text, binary attributes in the forms in which somebody could have put a secret there. */
+/** All of a row as text; binary attributes in every form that could contain a secret. */
 const spelled = (row: object): string =>
   JSON.stringify(row, (_name, value) => (value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value))
 
@@ -157,7 +157,7 @@ test('of a patch that is refused is not sealed: KMS is not asked', async () => {
   }
 })
 
-describe('what is shown of the secret', () => {
+describe('the view of the secret', () => {
   let org: TestOrg
   beforeAll(async () => {
     org = await makeBusyOrg()
@@ -207,7 +207,7 @@ describe('what is shown of the secret', () => {
     )
   })
 
-  test('null clears it, and an event tells of the mask that was', async () => {
+  test('null clears it, and the event has the old mask', async () => {
     await patch(org, { sso_client_secret: 'a secret to be cleared' })
     expect((await patch(org, { sso_client_secret: null })).body.sso_client_secret).toBeNull()
     expect((await get(org)).body.sso_client_secret).toBeNull()

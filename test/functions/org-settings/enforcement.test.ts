@@ -1,4 +1,4 @@
-/** What the settings of an org demand of whoever calls it, at every operation's door. */
+/** The restrictions that an org's settings put on callers, for every operation. */
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { getHealth } from '../../../functions/meta/contract.ts'
@@ -20,7 +20,7 @@ const patch = ({ adminKey }: Pick<TestOrg, 'adminKey'>, body: object, request: R
   invoke('org-settings/update', { token: adminKey, body, ...request })
 const get = (token: string, request: Request = {}) => invoke('org-settings/get', { token, ...request })
 
-/** Someone who signed in `ageHours` ago, with the given factors. */
+/** A person who signed in `ageHours` ago, with the given factors. */
 const signIn = (
   { orgId }: TestOrg,
   role: Role = 'owner',
@@ -32,7 +32,7 @@ const signIn = (
     ...claims,
   })
 
-/** An org with settings, whoever they shut out. */
+/** An org with settings, which may lock callers out. */
 async function orgWith(settings: object): Promise<TestOrg> {
   const org = await makeBusyOrg()
   const { status, text } = await patch(org, { ...settings, allow_lockout: true })
@@ -190,7 +190,7 @@ describe('ip_allowlist', () => {
     expect((await get(own.adminKey, { ip })).status).toBe(status)
   })
 
-  test('the scope comes first: a stranger to the operation is told of the scope', async () => {
+  test('a missing scope has priority: the error names the scope', async () => {
     const refused = await invoke('org-policies/update', { token: org.readOnlyKey, ip: '198.51.100.1', body: {} })
     expectForbidden(refused, 'settings:write')
   })
@@ -438,7 +438,7 @@ describe('the settings that are enforced', () => {
     expect((await invoke('org-policies/get', { token })).status).toBe(200)
   })
 
-  test('that cannot be read let nobody in, and the failure is not remembered', async () => {
+  test('that cannot be read refuse all callers, and the failure is not cached', async () => {
     const org = await orgWith({ ip_allowlist: ['127.0.0.0/8'] })
     const settingsRow = `ORG#${org.orgId} SETTINGS`
     const failed = await interceptTable(

@@ -49,7 +49,7 @@ beforeEach(async () => {
 })
 
 describe('an event of a customer of ours', () => {
-  test('brings in what Stripe says now, whatever the event says', async () => {
+  test('stores Stripe’s current state, for any content of the event', async () => {
     await changeAtStripe(org, 7)
     const event = stripeEvent({}, { customer: org.customer, status: 'canceled', quantity: 99 })
     const metrics = await metricsDuring(() => run(event))
@@ -298,7 +298,7 @@ describe('when something fails', () => {
   })
 })
 
-test('twenty events of a customer at once end in what Stripe says, told once, with every one done', async () => {
+test('twenty concurrent events of a customer end in Stripe’s state, with one audit event, and all are done', async () => {
   const before = (await synced(org)).length
   await changeAtStripe(org, 12)
   const events = Array.from({ length: 20 }, () => stripeEvent({}, { customer: org.customer }))

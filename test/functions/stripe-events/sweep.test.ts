@@ -46,7 +46,7 @@ const quantityOf = async (org: TestOrg): Promise<number> => (await billingOf(org
 const isDone = (id: string) => hasRow({ pk: `STRIPEEVENT#${id}`, sk: 'STRIPEEVENT' })
 
 describe('lost events', () => {
-  test('are found in Stripe’s list, and what they told of is corrected, with an event that names the fields', async () => {
+  test('are found in Stripe’s list, and their changes are applied, with an audit event that names the fields', async () => {
     stopClock()
     const org = await makeSubscriber()
     await runSweep()
@@ -68,7 +68,7 @@ describe('lost events', () => {
     await expectWholeChain(org)
   })
 
-  test('are looked for once: what is marked done is asked about no more', async () => {
+  test('are searched once: events marked done cause no further call', async () => {
     stopClock()
     const org = await makeSubscriber()
     await changeAtStripe(org, 5)
@@ -292,7 +292,7 @@ describe('a run', () => {
         await markSynced(customer)
       }
       const { position } = await readSweepState()
-      // Whoever is behind the place where the next run goes on has had their turn.
+      // Customers before the next run's start position were already checked.
       const behind = customers.filter((customer, index) => {
         const shard = index % 2
         return shard < position.shard || (shard === position.shard && customer <= (position.after ?? ''))
@@ -312,7 +312,7 @@ describe('a run', () => {
     expect(counts(metrics, 'SweepFailures')).toEqual([': 1', ': 1'])
   })
 
-  test('leaves a customer to whoever is at work on it', async () => {
+  test('leaves a customer to the process that holds its lease', async () => {
     const [busy] = await addCustomers([{}, {}])
     const { ports, synced, failing } = fakePorts()
     failing.add(busy ?? '')
@@ -350,7 +350,7 @@ describe('a run', () => {
     expect(await quantityOf(org)).toBe(5)
   })
 
-  test('that is started by hand may be told to wait for nothing', async () => {
+  test('that is started by hand can run without pauses', async () => {
     const org = await makeSubscriber()
     await runSweep()
     await changeAtStripe(org, 5)
@@ -406,7 +406,7 @@ interface Wanted {
 
 const billingRows = new Map<string, StoredRow>()
 
-/** Customers as they lie in the table, over so many shards; without Stripe, since nobody asks. */
+/** Rows of customers over several shards. Stripe does not know them: no test asks it. */
 async function addCustomers(wanted: readonly Wanted[], shards = sweepShards): Promise<string[]> {
   const rows = wanted.map(({ ageMs, subscription }, index) => {
     const [customer, orgId] = [`cus_${randomUUID()}`, `org_${randomUUID()}`]

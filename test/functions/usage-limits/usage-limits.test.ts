@@ -152,7 +152,7 @@ describe('a limit', () => {
       api_requests_monthly: { limit: 100_000, plan_ceiling: 100_000, source: 'plan' },
     })
     expectProblem(await set({ max_devices: enforce(500) }, own), 'plan_limit_reached')
-    // What is above the ceiling by a downgrade does not stand in the way of other metrics.
+    // A limit above the ceiling after a downgrade does not block changes of other metrics.
     expect((await set({ max_models: enforce(1) }, own)).body.limits.max_models.limit).toBe(1)
     await putOnPlan(own, 'enterprise')
     expect((await get(own)).body.limits.max_devices).toEqual({
@@ -215,13 +215,13 @@ describe('the metrics of a request', () => {
     'toString',
     'hasOwnProperty',
     '__proto__',
-  ])('%s is none: 400, named, with those that there are, and nothing beside it is set', async (name) => {
+  ])('%s is no metric: 400 that names it and lists all metrics, and nothing is set', async (name) => {
     const rawBody = `{"limits":{"max_models":{"limit":1,"mode":"enforce"},"${name}":{"limit":1,"mode":"enforce"}}}`
     const refused = await expectNothingDone(org, () => invoke('usage-limits/update', { token: org.adminKey, rawBody }))
     expectProblem(refused, 'invalid_input')
     expect(faultPaths(refused)).toEqual([`limits.${name}`])
     const [{ message }] = refused.body.errors
-    // That one is refused in any body, before anybody knows what it is for.
+    // Every body with that member is refused, before the schema is applied.
     if (name !== '__proto__') for (const metric of metrics) expect(message).toContain(metric)
   })
 
