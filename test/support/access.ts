@@ -73,7 +73,7 @@ export const calledOut = new Set<string>()
 
 const ours = new Set<string>()
 
-/** Ids are never removed: the SDK may repeat a request after its test ended. */
+/** Hosts are never removed: a request may be retried after its test ended. */
 function isOurs(host: string, port: string): boolean {
   const authority = `${host}:${port}`
   if (!ours.has(authority)) {

@@ -350,7 +350,7 @@ describe('a run', () => {
     expect(await quantityOf(org)).toBe(5)
   })
 
-  test('that is started by hand can run without pauses', async () => {
+  test('that is started by hand can sync customers that are not due yet', async () => {
     const org = await makeSubscriber()
     await runSweep()
     await changeAtStripe(org, 5)
@@ -406,7 +406,7 @@ interface Wanted {
 
 const billingRows = new Map<string, StoredRow>()
 
-/** Rows of customers over several shards. Stripe does not know them: no test asks it. */
+/** Rows of customers over several shards. Stripe does not have them: these tests never call it. */
 async function addCustomers(wanted: readonly Wanted[], shards = sweepShards): Promise<string[]> {
   const rows = wanted.map(({ ageMs, subscription }, index) => {
     const [customer, orgId] = [`cus_${randomUUID()}`, `org_${randomUUID()}`]
