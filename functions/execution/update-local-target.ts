@@ -16,11 +16,11 @@ export const handler = serve(updateLocalTarget, async ({ caller, params, body, h
   const { api_key, ...fields } = body
   const verified = endpointKept(before, body)
   requireRecordMatch(headers, localTargets, before)
-  const sealed = api_key && (await once([], () => encrypt(api_key, keyOf(orgId, before.id))))
-  const key = sealed ? { ...sealed, key_version: before.key_version + 1 } : api_key === null ? noKey : {}
+  const encrypted = api_key && (await once([], () => encrypt(api_key, keyOf(orgId, before.id))))
+  const key = encrypted ? { ...encrypted, key_version: before.key_version + 1 } : api_key === null ? noKey : {}
   const updated_at = now.toISOString()
   const after: LocalTargetRecord = { ...before, ...presentFields(fields), ...key, ...verified, updated_at }
   const answer = await commitUpdate({ caller, commit }, localTargets, before, after)
-  if (sealed || after.endpoint !== before.endpoint) await endCooldown(orgId, before.id, now)
+  if (encrypted || after.endpoint !== before.endpoint) await endCooldown(orgId, before.id, now)
   return answer
 })

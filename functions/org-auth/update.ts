@@ -21,8 +21,8 @@ export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now,
   rules.requireSecretAgain(before.value, wanted, body.sso_client_secret)
   await requireFeatures(caller.orgId, now, rules.featuresSwitchedOn(before.value, wanted))
   const binding = clientSecretBinding(caller.orgId)
-  const sealed = await encryptField(body.sso_client_secret, before.value.sso_client_secret, binding)
-  const after: rules.OrgAuth = { ...wanted, sso_client_secret: sealed }
+  const encrypted = await encryptField(body.sso_client_secret, before.value.sso_client_secret, binding)
+  const after: rules.OrgAuth = { ...wanted, sso_client_secret: encrypted }
   const answer = resource(rules.toOrgAuthView(after, providers), rules.unseenOf(after))
   return commitIfChanged(commit, orgAuthUpdated(caller.orgId, before, after), answer)
 })

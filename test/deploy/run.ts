@@ -64,7 +64,7 @@ async function main(): Promise<void> {
     const outputs = await step('update: people sign in with a user pool', () => addUserPool(emulator, target))
     await step('nothing is lost', () => proveNothingLost(target))
     await step('sign in through Cognito', () => signInThroughCognito(emulator, stage, outputs))
-    await step('who may seal and who may open', () => proveKeyRoles(emulator, stage))
+    await step('roles that may encrypt, and roles that may decrypt', () => proveKeyRoles(emulator, stage))
     await step('a protected stack is not destroyed', () => seeProtected(emulator))
     await step('destroy', () => destroy(emulator))
     console.log('deploy test: passed')

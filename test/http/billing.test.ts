@@ -55,7 +55,7 @@ async function billingFromStripe() {
 }
 
 describe('a plan', () => {
-  test('is bought at Stripe, comes in by Stripe’s event, and is there on the way back too', async () => {
+  test('is bought at Stripe, arrives by Stripe’s event, and by the return from checkout too', async () => {
     expect((await buyer.GET(`${billing}/invoices`)).data.data).toEqual([])
     const { data: session, status } = await checkout(buyer, 'monthly')
     expect(status).toBe(201)
@@ -94,7 +94,7 @@ describe('a plan', () => {
     expect(data).toMatchObject({ plan: { code: 'free' }, plan_source: 'default', subscription: null })
   })
 
-  test('can be overridden beside what Stripe says, and given back', async () => {
+  test('can be overridden, and the override cleared', async () => {
     const set = await buyer.PATCH(billing, { body: { plan: 'enterprise', reason: 'a trial by contract' } })
     expect(set.data).toMatchObject({ plan: { code: 'enterprise' }, plan_source: 'override' })
     const cleared = await buyer.PATCH(billing, { body: { plan: null } })
@@ -103,7 +103,7 @@ describe('a plan', () => {
 })
 
 describe('the webhook', () => {
-  test('takes what Stripe signed, and refuses everything else alike', async () => {
+  test('accepts events signed by Stripe, and refuses all others with the same answer', async () => {
     const [event] = await eventsAtStripe('customer.subscription.created')
     const other = { ...event, id: 'evt_other', type: 'customer.subscription.updated' }
     expect((await deliver(other)).status).toBe(200)
@@ -113,7 +113,7 @@ describe('the webhook', () => {
     }
   })
 
-  test('takes bodies that the gateway passes in base64', async () => {
+  test('accepts bodies that the gateway passes in base64', async () => {
     const [event] = await eventsAtStripe('customer.subscription.created')
     const body = JSON.stringify({ ...event, id: 'evt_binary' })
     const signature = signWebhook(body, target.stripe.webhookSecret, Math.floor(Date.now() / 1000))

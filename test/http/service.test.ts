@@ -35,7 +35,7 @@ const createKey = (name: string, by = admin) => by.POST(apiKeys, { body: { name,
 const verdict = async () => (await admin.GET(`${auditEvents}/verify`)).data
 
 describe('the life of a key', () => {
-  test('created, seen once, listed, used, rotated, refused, revoked, and all of it in a chain that verifies', async () => {
+  test('a key is created, shown once, listed, used, rotated, refused, revoked, all in a chain that verifies', async () => {
     const created = await admin.POST(apiKeys, { body: { name: 'life', scopes: ['keys:read', 'audit:read'] } })
     const { id, api_key = '' } = created.data
     expect([created.status, created.headers.get('location')]).toEqual([201, `${apiKeys}/${id}`])
@@ -94,7 +94,7 @@ describe('the life of a key', () => {
     expect([first.status, first.replayed, answersWith(api_key).length]).toEqual([201, false, 1])
   })
 
-  test('twenty creates at once all land and the chain still verifies', async () => {
+  test('twenty concurrent creates all succeed and the chain still verifies', async () => {
     const created = await Promise.all(Array.from({ length: 20 }, (_, index) => createKey(`at once ${index}`)))
     expect(created.map(({ status }) => status)).toEqual(Array(20).fill(201))
     expect((await verdict()).valid).toBe(true)

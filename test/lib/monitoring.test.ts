@@ -47,7 +47,7 @@ describe('every alarm', () => {
     }
   })
 
-  test('says how urgent it is in its name and in its description, what it means, and where the runbook has more', () => {
+  test('has its urgency in its name and description, its meaning, and a link to the runbook', () => {
     for (const { AlarmName, AlarmDescription } of alarms) {
       const [, severity, name] = namePattern.exec(AlarmName) ?? []
       expect(AlarmDescription).toMatch(new RegExp(`^${severity}: .{20,}\\. docs/runbook\\.md#${name}$`))
@@ -57,7 +57,7 @@ describe('every alarm', () => {
     )
   })
 
-  test('has a section in the runbook that says what it means, where to look and what to do; and every section an alarm', () => {
+  test('has a runbook section with meaning, investigation and resolution; and every section has an alarm', () => {
     const names = alarms.map(({ AlarmName }) => namePattern.exec(AlarmName)?.[2])
     expect([...sections().keys()].sort()).toEqual(names.sort())
     for (const [name, headings] of sections()) {

@@ -49,7 +49,7 @@ test('an unknown function is refused with the usage', () => {
   expect([status, stderr]).toEqual([1, expect.stringMatching(/^--function must be .*not api-keys\.\n\nUsage:/)])
 })
 
-test('no file that is deployed holds or names a source map', () => {
+test('no deployed file contains or names a source map', () => {
   const { bytes, folderOf } = bundle()
   const naming = Object.keys(bytes).filter((name) =>
     readFileSync(join(folderOf(name), 'index.mjs'), 'latin1').includes('sourceMappingURL'),

@@ -61,7 +61,7 @@ describe('functions and their permissions', () => {
       const actions = access.table.map((action) => `dynamodb:${action}`).sort()
       const table = { Action: actions, Effect: 'Allow', Resource: imported('Table') }
       const { secrets } = access
-      const sealing = {
+      const keyStatement = {
         Action: [secrets?.action === 'decrypt' ? 'kms:Decrypt' : 'kms:Encrypt'],
         Effect: 'Allow',
         Resource: imported('SecretsKey'),
@@ -75,7 +75,7 @@ describe('functions and their permissions', () => {
       const wanted = [
         logs,
         ...(actions.length > 0 ? [table] : []),
-        ...(secrets ? [sealing] : []),
+        ...(secrets ? [keyStatement] : []),
         ...(access.stripe ? [stripe] : []),
         ...(access.events ? [bus] : []),
         ...(poolActions.length > 0 ? [pool] : []),
@@ -131,7 +131,7 @@ describe('functions and their permissions', () => {
     }
   })
 
-  test('no template holds a secret of Stripe: it is made empty and filled in after the deploy', () => {
+  test('no template contains a secret of Stripe: it is created empty and set after the deploy', () => {
     const [secret, ...more] = ofType(all, 'AWS::SecretsManager::Secret')
     expect(more).toEqual([])
     expect(Object.keys(secret?.Properties ?? {}).sort()).toEqual(['Description', 'Tags'])
@@ -207,7 +207,7 @@ describe('retained resources', () => {
     })
   })
 
-  test('in dev everything goes with its stack', () => {
+  test('in dev every resource is deleted with its stack', () => {
     for (const { Type, DeletionPolicy } of all) expect(DeletionPolicy ?? 'Delete', Type).not.toMatch(/Retain/)
   })
 

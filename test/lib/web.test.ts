@@ -165,7 +165,7 @@ describe('the published site', () => {
     }
   })
 
-  test('never overwrites a key: each key has the digest of what it holds', () => {
+  test('never overwrites a key: each key contains the digest of its object', () => {
     const keys = Object.values(manifest.files).map(({ destinations }) => destinations.bucket.objectKey)
     for (const key of keys) expect(key).toMatch(/^(assets\/[\w-]+-[0-9a-f]{16}\.\w+|pages\/[0-9a-f]{16}\/.+)$/)
     const pages = keys.filter((key) => key.startsWith('pages/'))

@@ -65,7 +65,7 @@ async function expectUntouched(id: string, run: () => Promise<unknown>): Promise
 }
 
 describe('creating a credential', () => {
-  test.each(providerNames)('of %s stores the key sealed and shows its end', async (provider) => {
+  test.each(providerNames)('of %s stores the key encrypted and shows its end', async (provider) => {
     const base_url = providersWithoutRoot.includes(provider) ? `${server.url}/v1` : null
     const response = await on.create({ provider, name: 'prod', api_key: key, ...(base_url ? { base_url } : {}) })
     expect(response.status).toBe(201)

@@ -161,7 +161,7 @@ describe('what a create refuses', () => {
     ['a URL of 2048 characters of three bytes each', { url: `https://acme.io/${'€'.repeat(2032)}` }],
     ['a URL of 2048 characters of which some have two bytes', { url: `https://acme.io/${'é'.repeat(2032)}` }],
     ['a signing secret of 1024 characters of three bytes each', { signing_secret: '€'.repeat(1024) }],
-  ])('%s is sealed or refused, and no error of ours', async (_title, config) => {
+  ])('%s is encrypted or refused, and no error of ours', async (_title, config) => {
     const response = await on.create({ type: 'webhook', name: 'long', config })
     if (response.status === 201) return
     expectProblem(response, 'invalid_input')

@@ -21,7 +21,7 @@ describe('deleting an integration', () => {
     }
   })
 
-  test('its row, the sealed secrets among it, is gone', async () => {
+  test('its row, the encrypted secrets among it, is gone', async () => {
     const { id } = await on.make('datadog')
     await on.remove(id)
     const rows = (await allRows()).filter(({ sk }) => sk.startsWith('INT#') && sk.includes(id))

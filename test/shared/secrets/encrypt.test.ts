@@ -21,7 +21,7 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-describe('sealing', () => {
+describe('encrypting', () => {
   test('of any text opens to that text under the context of its row, and holds none of it', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 12, maxLength: 200 }), async (text) => {
