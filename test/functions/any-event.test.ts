@@ -202,7 +202,7 @@ describe.each(every)('%s', (name, operation) => {
     }
   })
 
-  test('answers a real request of a real caller that was changed anywhere', async () => {
+  test('answers a valid request with any part changed', async () => {
     const credentials = await credentialsOf(org)
     const request =
       name === catchAll.name ? {} : { params: sampleParams(operation), ...(await happyRequest(name, org)) }
@@ -224,7 +224,7 @@ describe.each(every)('%s', (name, operation) => {
   })
 })
 
-describe('what no operation has', () => {
+describe('a request for no operation', () => {
   const paths = ['/', '', '/api', '/api/v1', '/api/v2/settings/nothing', '/api/v2/settings/api-keys/', '/API/V1/HEALTH']
 
   test.each(paths)('the path %j is a 404 problem', async (path) => {

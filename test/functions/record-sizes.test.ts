@@ -81,7 +81,7 @@ describe('an API key at its bounds', () => {
   })
 })
 
-describe('what else an organization stores, every list and text at its bounds', () => {
+describe('all other rows of an organization, every list and text at its maximum', () => {
   const many = <T>(count: number, make: (index: string) => T): T[] =>
     Array.from({ length: count }, (_, index) => make(String(index).padStart(3, '0')))
   const url = (units: number) => `https://receiver.example.com/${'p'.repeat(units)}`.slice(0, units)

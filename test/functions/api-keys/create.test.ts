@@ -94,7 +94,7 @@ describe('creating an org key', () => {
     expect(body.prefix).toBe(body.api_key.slice(0, `oct_org_${environment}_`.length + 4))
   })
 
-  test('the raw key is in its own answer and in no other', async () => {
+  test('the raw key is only in the answer of its creation', async () => {
     const { body } = await create()
     expect((await use(body.api_key)).status).toBe(200)
     const later = [
@@ -125,7 +125,7 @@ describe('creating an org key', () => {
     expect(await get(body.id)).toMatchObject(given)
   })
 
-  test('a bundle is recorded as it was given, and opens what it stands for', async () => {
+  test('a bundle is stored by its name, and allows the operations of its scopes', async () => {
     const { body } = await create({ scopes: ['admin:read'] })
     expect(body.scopes).toEqual(['admin:read'])
     for (const name of ['api-keys/list', 'audit-events/list'] as const) {
@@ -134,7 +134,7 @@ describe('creating an org key', () => {
     expectProblem(await create({}, { token: body.api_key }), 'forbidden')
   })
 
-  test('null for what may be empty is the same as leaving it out', async () => {
+  test('null in an optional field means the same as an absent field', async () => {
     const { status, body } = await create({
       expires_at: null,
       federation_id: null,
@@ -249,7 +249,7 @@ describe('creating an org key', () => {
   })
 })
 
-describe('who may grant what', () => {
+describe('granting scopes', () => {
   test('a key can grant its own scopes, and the error for any other scope names it', async () => {
     const { api_key } = await makeKey(org, { scopes: ['keys:write', 'models:read'] })
     expect((await create({ scopes: ['models:read'] }, { token: api_key })).status).toBe(201)

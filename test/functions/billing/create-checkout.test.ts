@@ -48,7 +48,7 @@ describe('a first checkout', () => {
     expect(started.headers).toMatchObject({ location: session?.url, etag: expect.stringMatching(/^"/) })
   })
 
-  test('makes a session that says whose it is, and a subscription that will', async () => {
+  test('creates a session with the org’s id, which its subscription gets too', async () => {
     const { body } = await billing.checkout({ quantity: 2 })
     const [customer] = await customersOf(org)
     expect(await atStripe('GET', `/v1/checkout/sessions/${body.session_id}`)).toMatchObject({
@@ -269,7 +269,7 @@ describe('return addresses', () => {
     expect(calls).toEqual([])
   })
 
-  test('without any dashboard are asked for: 503 says what to set', async () => {
+  test('without any dashboard are required: a 503 names the missing configuration', async () => {
     vi.stubEnv('DASHBOARD_ORIGINS', '')
     const response = await billing.checkout()
     expectProblem(response, 'service_unavailable')
@@ -375,7 +375,7 @@ describe('repeats', () => {
 })
 
 describe('a customer that Stripe does not have any more', () => {
-  test('is replaced when it was deleted: another is bound, what it paid for is gone, and the trail says so', async () => {
+  test('is replaced after its deletion: another is bound, the old plan ends, and the trail has events for it', async () => {
     await billing.subscribe()
     const [old] = await customersOf(org)
     await atStripe('DELETE', `/v1/customers/${old?.id}`)

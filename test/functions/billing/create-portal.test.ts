@@ -80,7 +80,7 @@ describe('an organization with a customer', () => {
   })
 })
 
-test('an organization without a customer gets 409, and Stripe is not asked', async () => {
+test('an organization without a customer gets 409, without a call to Stripe', async () => {
   const calls = await stripeCallsDuring(async () => {
     const refused = await billing.portal()
     expectProblem(refused, 'conflict')

@@ -85,7 +85,7 @@ describe('a subscription gives its plan', () => {
   })
 })
 
-describe('what people do at Stripe is shown once it is read', () => {
+describe('a change at Stripe is shown after the next sync', () => {
   const reread = async () => {
     const [customer] = await customersOf(org)
     const deadline = new Date(Date.now() + 10_000)

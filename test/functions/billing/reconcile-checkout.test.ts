@@ -203,7 +203,7 @@ describe('when Stripe fails', () => {
   })
 })
 
-test('the customer that was deleted at Stripe is brought in as one that pays for nothing', async () => {
+test('a customer deleted at Stripe counts as one without a subscription', async () => {
   await pay(session)
   await billing.reconcile(session)
   const [customer] = await customersOf(org)

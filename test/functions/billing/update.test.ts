@@ -63,7 +63,7 @@ describe('an override', () => {
     await expectWholeChain(org)
   })
 
-  test('stands beside what Stripe says, and neither touches the other', async () => {
+  test('is independent of Stripe’s plan: neither changes the other', async () => {
     await billing.override({ plan: 'enterprise', reason: 'a pilot' })
     const { override } = (await billing.get()).body
     const paid = await billing.subscribe()
@@ -133,7 +133,7 @@ describe('a patch', () => {
     expect(faultPaths(response)).toEqual(paths)
   })
 
-  test('keeps what it does not name, and null takes the end away', async () => {
+  test('keeps the fields it does not name, and null removes the expiry', async () => {
     await billing.override({ plan: 'team', reason: 'a pilot', expires_at: soon() })
     expect((await billing.override({ plan: 'enterprise', reason: 'more' })).body.override).toMatchObject({
       plan: 'enterprise',
@@ -202,7 +202,7 @@ describe('where plans are sold', () => {
   })
 })
 
-test('only owners may: no key and no other role', async () => {
+test('only owners may set it: no key and no other role', async () => {
   const body = { plan: 'team', reason: 'x' }
   const tokens = [org.adminKey, await tokenFor(org.orgId, 'admin'), await tokenFor(org.orgId, 'member')]
   for (const token of tokens) expectProblem(await billing.override(body, { token }), 'forbidden')

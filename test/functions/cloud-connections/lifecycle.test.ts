@@ -293,7 +293,7 @@ describe('a patch', () => {
       ['key_version', 'verification_status'],
     ],
     ['a URL that is none', { base_url: 'nope', api_key: goodKey }, ['base_url']],
-  ])('with %s is 400 naming it, and nothing is asked or changed', async (_what, patch, paths) => {
+  ])('with %s is 400 naming it, without an outbound call or a change', async (_what, patch, paths) => {
     const made = await makeVerified()
     await expectUntouched(made, async () => {
       const refused = await on.patch(made.id, patch)
@@ -348,7 +348,7 @@ describe('a base URL', () => {
   })
 })
 
-describe('what inference chooses by', () => {
+describe('the fields by which inference chooses', () => {
   const choice = { priority: 7, weight: 0, rpm_limit: 60, tpm_limit: 90_000 }
 
   test('is stored as created, patched field by field, and audited', async () => {
@@ -439,7 +439,7 @@ describe('another org', () => {
 })
 
 describe('the list', () => {
-  test('shows what a get shows, newest first, by provider where one is named, in pages', async () => {
+  test('shows the same views as a get, newest first, filtered by provider, in pages', async () => {
     const mine = connectionsOf(await makeBusyOrg())
     process.env.PROVIDER_BASE_URLS = `openai=${server.url}/v1,groq=${server.url}/v1`
     server.answer(openAiModels)
@@ -470,7 +470,7 @@ describe('the list', () => {
 })
 
 describe('at most 100', () => {
-  test('connections an org has: one more is 409 and its provider is not asked; after a delete there is room', async () => {
+  test('connections are the limit of an org: one more is 409 without a call to its provider; a delete makes room', async () => {
     const mine = connectionsOf(await makeBusyOrg())
     server.answer(openAiModels)
     const made: Made[] = []

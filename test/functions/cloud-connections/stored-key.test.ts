@@ -53,7 +53,7 @@ async function expectLocked(owner: TestOrg, id: string): Promise<void> {
   expect((await calls.test(id)).body.success).toBe(true)
 }
 
-describe('a ciphertext that was moved', () => {
+describe('a moved ciphertext', () => {
   test('to another record of the same org does not open', async () => {
     const target = await on.make(body())
     const { ciphertext } = await rowOf(org, `CONN#${source.id}`)

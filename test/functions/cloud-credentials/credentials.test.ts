@@ -210,7 +210,7 @@ describe('patching a credential', () => {
     expect([updated?.changes, more]).toEqual([[{ field: 'enabled', before: true, after: false }], []])
   })
 
-  test('20 times at once loses none: the last key that was stored is the one that is shown', async () => {
+  test('20 concurrent times loses none: the view shows the last stored key', async () => {
     const { id } = await on.make()
     const all = Array.from({ length: 20 }, (_, index) => `sk-cred-race-${1000 + index}`)
     const answers = await Promise.all(all.map((api_key) => on.patch(id, { api_key })))
@@ -260,7 +260,7 @@ describe('another org', () => {
     })
   })
 
-  test('cannot open a ciphertext that was copied to it, and a copy in another row of the same org does not open', async () => {
+  test('cannot decrypt a ciphertext copied to it, nor a copy in another row of the same org', async () => {
     const thief = await makeBusyOrg()
     const { id } = await on.make()
     const other = await on.make()

@@ -63,7 +63,7 @@ describe('a patch of the cloud policy', () => {
       'default_fallback_model',
       ['', 'gpt-5', 'openai', 'openai/', '/gpt-5', 'azure/gpt-5', 'OpenAI/gpt-5', 'openai/ gpt', 'openai/a\n', 1, []],
     ],
-  ])('is 400 naming %s for what it cannot be, and nothing of it is applied', async (field, values) => {
+  ])('is 400 naming %s for an invalid value, and no field is applied', async (field, values) => {
     await reset()
     const before = await get()
     const end = await trailEnd(org)
@@ -137,7 +137,7 @@ describe('a patch of the cloud policy', () => {
     await expectWholeChain(own)
   })
 
-  test('under If-Match is applied to the policy that was read and to no other', async () => {
+  test('under If-Match is applied only to the policy that the caller read', async () => {
     await reset()
     const { headers } = await get()
     const wanted = { 'if-match': headers.etag ?? '' }

@@ -255,7 +255,7 @@ describe('a patch that would shut out its own caller', () => {
     expectProblem(await get(token), 'token_expired')
   })
 
-  test('by what hipaa_mode implies is 409 too', async () => {
+  test('by settings that hipaa_mode implies is 409 too', async () => {
     const org = await makeOrgOn('enterprise')
     const body = { hipaa_mode: true }
     for (const token of [await signIn(org, 'owner', { ageHours: 9 }), await signIn(org, 'owner', { amr: ['pwd'] })]) {
@@ -366,7 +366,7 @@ describe('session_duration_hours', () => {
     expectProblem(await get(lasting), 'token_expired')
   })
 
-  test('the default of 24 hours holds for an org whose settings were never read', async () => {
+  test('the default of 24 hours applies to an org whose settings were never read', async () => {
     const org = await makeBusyOrg()
     expectProblem(await get(await signIn(org, 'owner', { ageHours: 24.1 })), 'token_expired')
     expect(await rowsOf(org.orgId, 'SETTINGS')).toEqual([])
@@ -413,7 +413,7 @@ describe('the settings that are enforced', () => {
     expectForbidden(await invoke('api-keys/scopes', { token: org.adminKey }), 'ip_allowlist')
   })
 
-  test('are those of the caller’s org and of no other', async () => {
+  test('are only those of the caller’s org', async () => {
     const strict = await orgWith({ ip_allowlist: ['203.0.113.0/24'], mfa_required: true, session_duration_hours: 1 })
     const other = await makeBusyOrg()
     expect((await get(other.adminKey)).status).toBe(200)

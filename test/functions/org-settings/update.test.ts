@@ -144,7 +144,7 @@ describe('ip_allowlist', () => {
   })
 })
 
-describe('what a patch must hold', () => {
+describe('a valid patch', () => {
   test('an empty patch is 400, and so is one that holds nothing but allow_lockout', async () => {
     for (const body of [{}, { allow_lockout: true }, { allow_lockout: false }]) await expectRefused(body, [''])
   })
@@ -158,7 +158,7 @@ describe('what a patch must hold', () => {
     await expectRefused(body, [''])
   })
 
-  test('unknown fields are 400, each named, and what stands beside them is not applied', async () => {
+  test('unknown fields are 400, each named, and no other field is applied', async () => {
     await expectRefused({ default_region: 'ap', hippa_mode: true, 'ip allowlist': [], org_id: org.orgId }, [
       'hippa_mode',
       'ip allowlist',
@@ -323,7 +323,7 @@ describe('hipaa_mode', () => {
     },
   )
 
-  test('every field below the floor is named at once, before the plan is asked for', async () => {
+  test('every field below the minimum is named together, before the plan is checked', async () => {
     await expectRefused(
       { hipaa_mode: true, ...Object.fromEntries(belowFloor.map(([field, bad]) => [field, bad])) },
       belowFloor.map(([field]) => field),
@@ -362,7 +362,7 @@ describe('patches at once', () => {
     await expectWholeChain(own)
   })
 
-  test('an If-Match that was right when the request began is 412 when another patch lands before its write', async () => {
+  test('an If-Match that was current at the start is 412 if another patch commits before its write', async () => {
     const own = await makeBusyOrg()
     const { headers } = await get(own)
     let overtaken = false

@@ -183,7 +183,7 @@ describe('an event not signed by Stripe', () => {
     }
   })
 
-  test('a delivery that was overheard is refused once it is 5 minutes old', async () => {
+  test('a replayed delivery is refused once it is 5 minutes old', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
     const overheard = delivery(stripeEvent())
     expect((await invoke(receive, overheard)).status).toBe(200)
@@ -192,7 +192,7 @@ describe('an event not signed by Stripe', () => {
   })
 })
 
-describe('what Stripe has signed and we do not take', () => {
+describe('an event signed by Stripe that is refused', () => {
   test.each([
     ['no JSON', '{'],
     ['a list', '[]'],
@@ -345,7 +345,7 @@ describe('the bus', () => {
     }
   })
 
-  test('that goes on refusing is a 503 with Retry-After, and the event is not counted as received', async () => {
+  test('that keeps refusing is a 503 with Retry-After, and the event is not counted as received', async () => {
     const bus = mockClient(EventBridgeClient)
     bus.on(PutEventsCommand).resolves(refusedEntry)
     try {

@@ -175,7 +175,7 @@ describe('a limit', () => {
     },
   )
 
-  test.each(['NaN', 'Infinity', '1e999'])('of %s, as it stands in the text of the body, is 400', async (literal) => {
+  test.each(['NaN', 'Infinity', '1e999'])('of %s, unquoted in the body, is 400', async (literal) => {
     const rawBody = `{"limits":{"max_devices":{"limit":${literal},"mode":"enforce"}}}`
     expectProblem(await invoke('usage-limits/update', { token: org.adminKey, rawBody }), 'invalid_input')
   })
@@ -225,7 +225,7 @@ describe('the metrics of a request', () => {
     if (name !== '__proto__') for (const metric of metrics) expect(message).toContain(metric)
   })
 
-  test('that are unknown are all named, also beside a limit that cannot be', async () => {
+  test('that are unknown are all named, also together with an invalid limit', async () => {
     const refused = await set({ cats: enforce(1), dogs: { limit: -1, mode: 'enforce' }, max_devices: enforce(-1) })
     expectProblem(refused, 'invalid_input')
     expect(faultPaths(refused)).toEqual(
@@ -247,7 +247,7 @@ describe('the metrics of a request', () => {
     expect(faultPaths(refused)).toEqual([path])
   })
 
-  test('that are in the body are set, and the rest is left as it is', async () => {
+  test('that are in the body are set, and the others stay the same', async () => {
     const own = await makeBusyOrg()
     await set({ max_devices: enforce(5), storage_gb: { limit: 1, mode: 'alert_only' } }, own)
     const before = (await get(own)).body.limits
@@ -328,7 +328,7 @@ describe('a change of the limits', () => {
     await expectWholeChain(own)
   })
 
-  test('that changes nothing answers what holds and appends no event', async () => {
+  test('that changes nothing answers the current limits and appends no event', async () => {
     const own = await makeBusyOrg()
     const limits = { max_devices: enforce(5), storage_gb: { limit: null, mode: 'alert_only' } }
     const first = await set(limits, own)
@@ -340,7 +340,7 @@ describe('a change of the limits', () => {
     })
   })
 
-  test('answers the ETag of the next get, and honours If-Match before the plan is asked', async () => {
+  test('answers the ETag of the next get, and checks If-Match before the plan', async () => {
     const own = await makeBusyOrg()
     const first = await get(own)
     const changed = await set({ max_devices: enforce(5) }, own, { 'if-match': first.headers.etag ?? '' })
@@ -394,7 +394,7 @@ describe('a change of the limits', () => {
   })
 })
 
-test('the calls of published clients work as they stand, with org_id in the query', async () => {
+test('the calls of published clients work unchanged, with org_id in the query', async () => {
   const query = { org_id: org.orgId }
   const read = await invoke('usage-limits/get', { token: org.adminKey, query })
   expect(read.status).toBe(200)

@@ -136,7 +136,7 @@ describe('the events of a chain', () => {
     expect(await verify()).toMatchObject({ valid: true, checked: 9, head: { seq: 9, hash: previous } })
   })
 
-  test('each says who did what to what, when, from where and in which request, and nothing unknown', async () => {
+  test('each has actor, action, resource, time, address and request id, and no unknown field', async () => {
     const owner = await tokenFor(org.orgId, 'owner')
     const response = await invoke('api-keys/create', {
       token: owner,
@@ -224,7 +224,7 @@ describe('verifying a chain that was tampered with', () => {
     expect(await verify(1000)).toMatchObject({ valid: false, first_invalid_seq: 5 })
   })
 
-  test('an event that was rewritten with a hash of its own: invalid from the next', async () => {
+  test('an event rewritten with a recomputed hash: invalid from the next event on', async () => {
     const rows = chain()
     const { pk, sk, expires_at_epoch, ...event } = { ...at(rows, 5), ip: '192.0.2.1' } as StoredRow
     await putRow({ pk, sk, expires_at_epoch, ...event, hash: hashOf(event) })
@@ -297,7 +297,7 @@ describe('verifying a chain that was tampered with', () => {
     expect(await verify(1000)).toMatchObject({ valid: false, first_invalid_seq: 4 })
   })
 
-  test('a fork inserted beside an event: invalid where the two meet', async () => {
+  test('a second event with the same predecessor: invalid where the two meet', async () => {
     const rows = chain()
     await putRow(forged(rows, 5, `${at(rows, 5).sk}-fork`))
     expect(await verify()).toMatchObject({ valid: false, first_invalid_seq: 6 })
@@ -428,7 +428,7 @@ describe('a chain of which the beginning has expired', () => {
     expect(await verify()).toMatchObject({ valid: false, first_invalid_seq: 6 })
   })
 
-  test('is not shown where it has expired', async () => {
+  test('is not shown after it expired', async () => {
     await expireFirst(4, 60)
     expect((await listAll()).map(({ seq }) => seq)).toEqual([9, 8, 7, 6, 5])
     const first = await list({ limit: '3' })

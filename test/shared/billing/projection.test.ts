@@ -100,7 +100,7 @@ describe('the subscription that counts', () => {
 })
 
 describe('a change', () => {
-  test('names what has changed and nothing else', () => {
+  test('names exactly the changed fields', () => {
     const before = billingStateOf([subscription()])
     const after = billingStateOf([
       subscription({

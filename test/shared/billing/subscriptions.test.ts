@@ -74,7 +74,7 @@ test.each([
   expect((await stripeWith([item]).read())?.plan).toBe(plan)
 })
 
-test('the product is asked for only when the price does not say it', async () => {
+test('the product is requested only if the price does not identify the plan', async () => {
   const known = stripeWith([{ lookup_key: 'octomil_team_monthly' }])
   await known.read()
   expect(known.retrieved).toEqual([])
@@ -142,7 +142,7 @@ test('an item of an older API version shows the price of its plan', async () => 
   })
 })
 
-test('the product of a subscription that is over is not asked for', async () => {
+test('the product of an ended subscription is not requested', async () => {
   const over = stripeWith([{ product: { octomil_plan: 'team' } }], { status: 'canceled' })
   expect([(await over.read())?.plan, over.retrieved]).toEqual([null, []])
 })

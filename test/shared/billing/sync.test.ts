@@ -188,7 +188,7 @@ describe('the fence', () => {
     expect(await storedSeats()).toBe(7)
   })
 
-  test('goes by numbers that never repeat, taken before Stripe is read', async () => {
+  test('uses numbers that never repeat, allocated before Stripe is read', async () => {
     const order: string[] = []
     await interceptTable(
       (call, send) => {

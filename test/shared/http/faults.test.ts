@@ -98,7 +98,7 @@ describe('the reported fault', () => {
     ['a number beyond all', z.int().max(100), 1e99, 'too_big', 'must be at most 100'],
     ['a number below all', z.int().min(1), -1e99, 'too_small', 'must be at least 1'],
     ['a text where a list belongs', z.array(z.string()).min(1), '', 'invalid_type', 'must be a list, not text'],
-  ])('of %s is the one that says what to do', (_what, schema: z.ZodType, value, code, message) => {
+  ])('of %s is the one that names the fix', (_what, schema: z.ZodType, value, code, message) => {
     const [fault, ...others] = faults(schema, value)
     expect(others).toEqual([])
     expect(fault?.code).toBe(code)

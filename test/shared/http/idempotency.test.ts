@@ -135,7 +135,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
     expect(replay.body.request_id).not.toBe(first.body.request_id)
   })
 
-  test('replays what the handler did not find', async () => {
+  test('replays a 404 of the handler', async () => {
     const key = randomUUID()
     const revoke = () =>
       post('api-keys/revoke', key, { params: { key_id: 'key_01jd3v7k3q9x5m2n8r4t6w0y1z' }, body: {} })
@@ -157,7 +157,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
     expect(bareProblem(replay)).toEqual(bareProblem(first))
   })
 
-  test('replays a create whose expires_at has passed meanwhile', async () => {
+  test('replays a create whose expires_at is now in the past', async () => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ['Date'], now: start })
     const key = randomUUID()
@@ -286,7 +286,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
   })
 })
 
-describe('what an Idempotency-Key belongs to', () => {
+describe('the scope of an Idempotency-Key', () => {
   test('one principal: another one may use the same key', async () => {
     const key = randomUUID()
     const other = await makeKey(org, { scopes: ['keys:write', 'keys:read'] })
@@ -411,7 +411,7 @@ describe('a request with an Idempotency-Key that did not end well', () => {
     })
   })
 
-  test('an answer that was committed is replayed, though the function died right after the commit', async () => {
+  test('a committed answer is replayed, even if the function crashed right after the commit', async () => {
     const key = randomUUID()
     await expectKeysMade(1, async () => {
       const died = await interceptTable(
@@ -451,7 +451,7 @@ describe('a request with an Idempotency-Key that did not end well', () => {
     })
   })
 
-  test('one whose function vanished holds its key for as long as it could have run, and no longer', async () => {
+  test('a request whose function crashed holds its key until its time-out, and no longer', async () => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ['Date'], now: start })
     const key = randomUUID()
@@ -476,7 +476,7 @@ describe('a request with an Idempotency-Key that did not end well', () => {
     expectReplay(await create(key), second)
   })
 
-  test('the answer goes out though it cannot be kept', async () => {
+  test('the caller gets the answer even if it cannot be kept', async () => {
     const { id } = await makeKey(org)
     await invoke('api-keys/revoke', { token: org.adminKey, params: { key_id: id } })
     const answered = await interceptTable(

@@ -172,7 +172,7 @@ describe('the rate limit', () => {
   })
 })
 
-describe('a limit beyond what one row takes', () => {
+describe('a limit above the capacity of one row', () => {
   /** How often the key was used before, in each of its rows. */
   const usedBefore = async (keyId: string, counts: readonly number[]) => {
     const pks = counts.map((_count, index) => `ORG#${org.orgId}#RATE#${keyId}${counts.length > 1 ? `#${index}` : ''}`)

@@ -131,7 +131,7 @@ describe('a call', () => {
     }
   })
 
-  test('closes its connection when it has ended, however it ended', async () => {
+  test('closes its connection at its end, after success and failure', async () => {
     let open = 0
     provider.answer((request, response) => {
       open++
@@ -172,12 +172,12 @@ describe('the deadline of 10 seconds', () => {
     await expectTimeout(provider.url, () => provider.requests.length === 1)
   })
 
-  test('ends a call whose answer comes drop by drop', async () => {
+  test('ends a call whose answer arrives byte by byte', async () => {
     provider.answer(drip)
     await expectTimeout(provider.url, () => provider.requests.length === 1)
   })
 
-  test('ends a call whose headers come drop by drop', async () => {
+  test('ends a call whose headers arrive byte by byte', async () => {
     let asked = false
     const server = createServer((socket) => {
       asked = true
@@ -192,7 +192,7 @@ describe('the deadline of 10 seconds', () => {
     server.close()
   })
 
-  test('ends a call whose secure connection is never made', async () => {
+  test('ends a call whose TLS handshake never completes', async () => {
     let asked = false
     const server = createServer((socket) => {
       asked = true
@@ -256,7 +256,7 @@ describe('a call that comes to nothing says why', () => {
     server.close()
   })
 
-  test('what ceases to be HTTP in the middle of an answer', async () => {
+  test('an answer that stops being HTTP in the middle', async () => {
     const { url, server } = await startRaw('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n')
     expect(['connection', 'protocol']).toContain((await faultOf(url)).fault)
     server.close()

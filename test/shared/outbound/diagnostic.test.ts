@@ -109,7 +109,7 @@ describe('a diagnostic', () => {
     expect(said('😀'.repeat(1000)).isWellFormed()).toBe(true)
   })
 
-  test('holds no part of a secret that the cut goes through', () => {
+  test('contains no part of a secret at the point of truncation', () => {
     for (let before = 470; before <= 505; before++) {
       expect(toldBy(said(`${'x'.repeat(before)} ${key}`), key)).toEqual([])
     }

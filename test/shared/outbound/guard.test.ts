@@ -118,7 +118,7 @@ const privateAddresses = [
 ]
 const hostOf = (address: string): string => (net.isIPv6(address) ? `[${address}]` : address)
 
-describe('what this file does to be safe', () => {
+describe('the safety of this file', () => {
   test('lets a call to a public name reach loopback, which proves that the guard causes the refusals below', async () => {
     expect(await call('http://api.example.com/v1/models', {})).toMatchObject({ status: 200 })
     expect([lookups, dialed, plain.requests.length]).toEqual([['api.example.com'], ['93.184.215.14'], 1])
@@ -293,7 +293,7 @@ describe('a name', () => {
 })
 
 describe('a range that a stage allows', () => {
-  test('opens that range and nothing beside it, by address and by name', async () => {
+  test('allows exactly that range, by address and by name', async () => {
     vi.stubEnv('OUTBOUND_ALLOWED_CIDRS', '10.1.0.0/16, fd00:1::/64')
     expect(await call('http://10.1.2.3/v1/models', {})).toMatchObject({ status: 200 })
     resolveTo(['10.1.2.3', 'fd00:1::5'])

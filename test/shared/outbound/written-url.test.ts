@@ -113,7 +113,7 @@ describe('a literal address in a URL', () => {
   )
 })
 
-describe('what surrounds the host', () => {
+describe('the parts around the host', () => {
   test.each([
     ['', /whole URL/],
     ['acme.io', /whole URL/],

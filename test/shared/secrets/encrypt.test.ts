@@ -57,7 +57,7 @@ describe('encrypting', () => {
 })
 
 describe('a stored secret under a patch', () => {
-  test('stays when the field is absent, goes with null, and is replaced by a new one', async () => {
+  test('stays when the field is absent, is removed by null, and is replaced by a new one', async () => {
     const current = await encrypt(new Secret('kJ8sLw2mQz71pXv7'), binding)
     expect(await encryptField(undefined, current, binding)).toBe(current)
     expect(await encryptField(undefined, null, binding)).toBeNull()
@@ -135,7 +135,7 @@ describe('a KMS that fails, as an operation sees it', () => {
     }
   })
 
-  test('once it works again the same idempotency key succeeds: a fault of ours is not kept', async () => {
+  test('after recovery the same idempotency key succeeds: our own failure is not kept', async () => {
     expect((await create()).status).toBe(201)
     expect(await rowsOf(org.orgId, 'INT#')).toHaveLength(1)
   })

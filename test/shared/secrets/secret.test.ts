@@ -60,7 +60,7 @@ describe('a secret in memory', () => {
     }
   })
 
-  test('is not in what enumerates, copies or clones it', () => {
+  test('is not in any enumeration, copy or clone', () => {
     const copies = [
       { ...secret },
       Object.assign({}, secret),

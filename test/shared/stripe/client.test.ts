@@ -80,7 +80,7 @@ describe('a call', () => {
     expect(requests).toHaveLength(3)
   })
 
-  test('goes with the client of before as long as the key is the same', async () => {
+  test('uses the same client while the key is the same', async () => {
     const first = await stripe()
     expect(await stripe()).toBe(first)
     process.env.STRIPE_SECRET_KEY = 'sk_test_another'
@@ -136,13 +136,13 @@ describe('a failure', () => {
     ).toEqual([false, false])
   })
 
-  test('of our own passes as it is', async () => {
+  test('of our own is not changed', async () => {
     const own = new Error('ours')
     await expect(callStripe(() => Promise.reject(own))).rejects.toBe(own)
     expect(requests).toEqual([])
   })
 
-  test('with a refused key says where the key is, not what it is', async () => {
+  test('with a refused key names the location of the key, not its value', async () => {
     answer = error(401, { type: 'invalid_request_error' })
     const problem = await failure()
     expect(problem).toMatchObject({
@@ -183,7 +183,7 @@ describe('a key in Secrets Manager', () => {
         response,
       )
 
-  test('that was rotated is noticed by its refusal, and the call goes through', async () => {
+  test('that was rotated is noticed by its refusal, and the call succeeds', async () => {
     keep('sk_test_old')
     answer = onlyWith('sk_test_old')
     await list()

@@ -57,7 +57,7 @@ describe('in Secrets Manager', () => {
     expect(manager.commandCalls(GetSecretValueCommand)[0]?.args[0].input.SecretId).toBe(process.env.STRIPE_SECRET_ARN)
   })
 
-  test('one that was refused is read again at once, but at most every 30 seconds', async () => {
+  test('a refused secret is read again immediately, but at most every 30 seconds', async () => {
     stored(both)
     await stripeSecrets()
     stored({ ...both, secret_key: 'sk_test_2' })
