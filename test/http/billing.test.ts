@@ -45,7 +45,7 @@ const deliver = (event: object, secret = target.stripe.webhookSecret): Promise<H
   return http('POST', webhook, { body, headers: { 'stripe-signature': signature } })
 }
 
-/** Billing once Stripe has said what the plan is, or as it is when the patience ends. */
+/** Billing once the plan comes from Stripe, or its last state when the time is up. */
 async function billingFromStripe() {
   for (let attempt = 0; ; attempt++) {
     const { data } = await buyer.GET(billing)

@@ -18,7 +18,7 @@ import {
 const apiKeys = '/api/v2/settings/api-keys'
 const auditEvents = '/api/v2/settings/audit-events'
 let target: Target
-/** By a key of the first org that holds all scopes. */
+/** A client with a key of the first org that has all scopes. */
 let admin: SettingsClient
 
 beforeAll(async () => {

@@ -19,7 +19,7 @@ const written = (context: Context): Map<string, Written> =>
   new Map([...synthesize(context)].map(([name, template]) => [name, template.toJSON() as Written]))
 
 const api = { region: 'eu-west-1', account: '123456789012', apiId: 'a1b2c3d4e5' }
-/** Text of a value with `Ref`, `Fn::Join` and imports put in, where the test needs none of what they stand for. */
+/** Text of a value, with placeholders for `Ref`, `Fn::Join` and imports, whose values the test does not need. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value
   const { Ref, 'Fn::Join': join, 'Fn::GetAtt': attribute, 'Fn::ImportValue': name } = value as Record<string, unknown>
@@ -244,7 +244,7 @@ describe('an option that is added or taken away later', () => {
     })
   }
 
-  /** What has a name of its own in the account, by type and property. CloudFormation makes the new one before it deletes. */
+  /** Resources with an explicit name, by type and property. CloudFormation creates a replacement before it deletes. */
   const named: Record<string, string> = {
     'AWS::Route53::RecordSet': 'Name',
     'AWS::Lambda::Function': 'FunctionName',
@@ -268,7 +268,7 @@ describe('an option that is added or taken away later', () => {
         }),
       ),
     )
-  /** Names that another resource would take while the one that has them is still there. */
+  /** Names that a new resource would take before the old one is deleted. */
   const taken = (previous: Map<string, Written>, next: Map<string, Written>): string[] => {
     const before = namesOf(previous)
     return [...namesOf(next)].filter(([name, id]) => before.has(name) && before.get(name) !== id).map(([name]) => name)

@@ -47,7 +47,7 @@ describe('functions and their permissions', () => {
         ...policies.map(({ Properties }) => Properties),
       ]
       const statements = documents.flatMap((policy) =>
-        // In which order they stand is for the CDK to say.
+        // The CDK decides their order.
         policy.PolicyDocument.Statement.map((statement) => ({
           ...statement,
           Action: [statement.Action].flat().toSorted(),
@@ -79,7 +79,7 @@ describe('functions and their permissions', () => {
         ...(access.stripe ? [stripe] : []),
         ...(access.events ? [bus] : []),
         ...(poolActions.length > 0 ? [pool] : []),
-        // Lambda sends what a background function could not do in the function's name. A user pool waits for its answer.
+        // Lambda sends failed events of a background function under the function's role. A user pool waits for its answer.
         ...('trigger' in declared && !('userPool' in declared.trigger) ? [ownDeadLetters] : []),
       ]
       expect(statements).toHaveLength(wanted.length)

@@ -1,8 +1,8 @@
 /**
- * One story of billing: buyers who press twice, time that passes at Stripe, events that come late, twice, in any order or
- * never, reconciles and sweeps beside them, functions that die or stand still at any wait, and a Stripe and a table that
- * fail. The key is wrong for a while, lookup keys move to other prices, second subscriptions and deleted customers occur.
- * At the end the stored plan must be the highest that Stripe gives.
+ * One story of billing. Buyers click twice and time passes at Stripe. Events arrive late, twice, in any order or never, with
+ * concurrent reconciles and sweeps. Functions crash or stall at any wait, and Stripe and the table fail. The key is wrong for
+ * a while, lookup keys move to other prices, second subscriptions and deleted customers occur. At the end the stored plan must
+ * be the highest plan that Stripe's state gives.
  */
 import {
   type Customer,
@@ -88,7 +88,7 @@ function plotOf(world: World): Plot {
 export interface Telling {
   /** Gets every step. */
   listener?: (line: string) => void
-  /** What the service is given in the place of what Stripe says: to see that a fault is found. */
+  /** Changes Stripe's answers, to prove that the simulation finds a fault. */
   distort?: (read: SyncPorts['readSubscriptions'], world: World) => SyncPorts['readSubscriptions']
 }
 
@@ -176,7 +176,7 @@ class Story {
     await world.untilIdle()
   }
 
-  /** The key of another account or mode is put in the place of ours, and ours comes back. */
+  /** Replaces the key by one of another account or mode, and restores it later. */
   async #mistakeKey(): Promise<void> {
     const world = this.#world
     const { wrongKey, isRestricted, deletesCustomers, orgs } = this.#plot
@@ -348,7 +348,7 @@ class Story {
     const { engine } = this.#stripe
     const old = this.#priceWith(lookupKey)
     if (!old || this.#wouldForget(old)) return
-    // Without metadata the product is what a new price and an old one have in common.
+    // Without metadata, only the product links a new price to an old one.
     const isOfNewProduct = !this.#plot.isBareCatalog && this.#world.chance(0.3)
     const product_data = { name: 'Octomil Team', metadata: { octomil_plan: 'team' } }
     engine.request('POST', '/v1/prices', {
@@ -430,7 +430,7 @@ class Story {
     })
   }
 
-  /** An hour later, when nothing fails any more, the sweep comes once. */
+  /** An hour after the last fault, the sweep runs once. */
   async #epilogue(): Promise<void> {
     const world = this.#world
     world.calmDown()
@@ -445,7 +445,7 @@ class Story {
     await world.untilIdle()
   }
 
-  /** Until nothing goes on any more, and nothing that has fallen due meanwhile is left to happen at Stripe. */
+  /** Runs until no process is active and Stripe has no due changes. */
   async #settle(): Promise<void> {
     for (let seen = -1; seen < this.#oracle.eventsSeen; ) {
       await this.#world.untilIdle()
@@ -478,7 +478,7 @@ class Story {
     return this.#stripe.engine.store.all('customer').filter(({ metadata }) => metadata.org_id === orgId)
   }
 
-  /** Runs what Stripe may refuse. */
+  /** Runs a request that Stripe may refuse. */
   #atStripe(run: () => unknown): boolean {
     try {
       this.#stripe.engine.store.atomically(run)

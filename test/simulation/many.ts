@@ -12,7 +12,7 @@ export async function prepare(): Promise<void> {
   })
   const { log } = await import('../../shared/runtime/log.ts')
   log.setLogLevel('SILENT')
-  // Most errors of a story are part of it, and a stack is what an error costs.
+  // Most errors of a story are expected, and the stack trace is their main cost.
   Error.stackTraceLimit = 3
 }
 

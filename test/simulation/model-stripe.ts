@@ -1,4 +1,4 @@
-/** Stripe as this service calls it: the local Stripe's engine, in the world's time, with what can befall a request. */
+/** A model of Stripe for this service: the local Stripe's engine, in the world's time, with faults of requests. */
 
 import { ApiError, account, createStripeEngine, resourceMissing, type StripeEngine } from '@octomil/local-stripe/model'
 import Stripe from 'stripe'
@@ -201,7 +201,7 @@ export class ModelStripe {
         world.note(`${method} ${path}`, sender)
         if (chance(roughness.stripeFault)) return resolve(failing)
         const answered = this.#answer(key, method, path, params, idempotencyKey)
-        // After the answer: the request itself makes happen what has fallen due.
+        // After the answer: the request itself runs the due changes.
         served()
         resolve(chance(roughness.stripeFault) ? unreachable : answered)
       })
@@ -217,7 +217,7 @@ export class ModelStripe {
     const kept = idempotencyKey === undefined ? undefined : this.#answers.get(name)
     if (kept) return kept
     try {
-      // As it comes from the wire: not the engine's own object, which goes on changing.
+      // A copy, as from the wire: the engine's own object changes later.
       const text = JSON.stringify(this.#run(key, method, path, params))
       const answer = () => JSON.parse(text) as object
       if (idempotencyKey !== undefined) this.#answers.set(name, answer)

@@ -18,13 +18,13 @@ export class Oracle {
   eventsSeen = 0
   readonly #world: World
   readonly #stripe: ModelStripe
-  /** The billing row of each org as it is stored now. */
+  /** The stored billing row of each org. */
   readonly #billing = new Map<string, Item>()
   /** The audit events of each org. */
   readonly #trail = new Map<string, Told[]>()
   /** When the state that each customer's projection shows was read from Stripe. */
   readonly #projectedAt = new Map<string, number>()
-  /** When each event of Stripe happened, and whose it is. */
+  /** Time and customer of each Stripe event. */
   readonly #events = new Map<string, { atMs: number; customer: string | undefined }>()
   /** Prices whose plan the service has stored. */
   readonly #storedPrices = new Set<string>()
@@ -59,7 +59,7 @@ export class Oracle {
     if (!isPassing && !(error instanceof Error && /^\d+ parts of the sweep/.test(error.message))) throw error
   }
 
-  /** Whenever a checkout has been opened, it is the only one that can be paid. */
+  /** After a checkout opens, no other session can be paid. */
   opened(orgId: string): void {
     const open = this.#stripe.engine.store
       .all('checkout.session')

@@ -1,6 +1,6 @@
 /**
- * A world of its own time and chance: every wait of every process ends when the world says so, in an order that a seed
- * decides. The same seed is the same story, to the last step.
+ * A world with simulated time and randomness. It ends every wait of every process, in an order that the seed decides. The same
+ * seed produces the same story, step by step.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Timing } from '../../shared/runtime/timing.ts'
@@ -11,9 +11,9 @@ export interface Process {
   id: number
   /** A dead process never continues, even when its wait ends. */
   alive: boolean
-  /** Whether it may die at any wait; who calls from outside may not. */
+  /** Whether it may crash at any wait. Callers from outside never crash. */
   mortal: boolean
-  /** When it is killed at the latest. */
+  /** The latest time at which it is killed. */
   endsAtMs: number
   /** What it last read of Stripe's state, by customer. */
   reads: Map<string, Reading>
@@ -30,7 +30,7 @@ export type Outcome<T> = { ended: 'well'; value: T } | { ended: 'badly'; error: 
 /** How rough the world is. Each is a probability per wait or per request. */
 export interface Roughness {
   death: number
-  /** A process that stands still, for longer than a lease holds. */
+  /** A process that stalls for longer than the duration of a lease. */
   stall: number
   stripeFault: number
   tableFault: number
@@ -102,7 +102,7 @@ export class World {
     this.#tasks.push({ atMs: this.nowMs + Math.max(0, delayMs), order: this.#order++, run })
   }
 
-  /** Waits in the world's time. A process that is dead by then never comes back from it. */
+  /** Waits in the world's time. A process that dies meanwhile never returns from it. */
   pause(ms: number): Promise<void> {
     const process = this.process
     if (process?.alive && process.mortal && this.chance(this.roughness.death)) {
@@ -144,7 +144,7 @@ export class World {
     })
   }
 
-  /** Runs what happens outside of any function. */
+  /** Runs work outside of any function. */
   act(name: string, run: () => Promise<void>): void {
     const process: Process = {
       name,
@@ -178,7 +178,7 @@ export class World {
 
 const maxSteps = 50_000
 
-/** Until every process has come to its next wait. */
+/** Waits until every process has reached its next wait. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** Tasks by their time, those of the same time in the order in which they came. */
