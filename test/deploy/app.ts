@@ -38,7 +38,7 @@ function readKeysFromEmulator(lambda: LambdaFunction, { userPoolId }: UserPool):
   lambda.addEnvironment(environmentNames.oidcJwksUri, jwksUri)
 }
 
-/** The emulator's alarms know single metrics only; the alarm stands, since the dashboard names it. */
+/** The emulator's alarms support single metrics only. The alarm remains, because the dashboard refers to it. */
 function watchOneMetric(alarm: CfnAlarm): void {
   console.error(`NOT PROVED: the calculated metric of ${alarm.node.path} is left out`)
   alarm.addPropertyDeletionOverride('Metrics')

@@ -14,7 +14,7 @@ interface Deployment {
   emulator: Emulator
   stage: string
   stripeUrl: string
-  /** Runs `npm run redrive` with these options and hands back what it printed. */
+  /** Runs `npm run redrive` with these options and returns its output. */
   redrive(options: readonly string[]): Promise<string>
   /** The lines that functions have logged with this message. */
   logged(message: string): Promise<string[]>

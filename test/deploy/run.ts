@@ -86,7 +86,7 @@ async function step<T>(name: string, action: () => Promise<T>): Promise<T> {
 /** What the CDK CLI says at length; shown when something fails. */
 const logFile = join(localFolder, 'deploy-test.log')
 
-/** Runs a program to its end and hands back what it wrote to stdout; `quiet`: all of it goes to the log file alone. */
+/** Runs a program to its end and returns its stdout. `quiet`: the output goes only to the log file. */
 function run(
   command: string,
   commandArguments: string[],
@@ -158,7 +158,7 @@ const stageOptions = ({ issuer, stripeUrl }: Partial<Outside>): string[] => [
   ...['-c', `stripe_api_url=${stripeUrl}`],
 ]
 
-/** The standard bootstrap template less two parts that the emulator enforces without knowing what they rest on. */
+/** The standard bootstrap template, without two parts that the emulator enforces incorrectly. */
 async function bootstrapEnvironment(emulator: Emulator, folder: string): Promise<void> {
   const template = JSON.parse(await cdk(emulator, folder, ['bootstrap', '--show-template', '--json']))
   // It denies plain HTTP, which is all that loopback speaks.
@@ -253,7 +253,7 @@ async function connectStripe(emulator: Emulator, stripeSecretArn: string): Promi
   )
 }
 
-/** The rule stays as it was deployed but for its hour, which no test waits for. */
+/** Changes only the hour of the deployed rule, because no test waits for it. */
 async function hastenSweep(emulator: Emulator): Promise<void> {
   const events = clientOf(EventBridgeClient, emulator)
   const { Rules = [] } = await events.send(new ListRulesCommand({}))
@@ -274,7 +274,7 @@ async function seeSweep(emulator: Emulator): Promise<void> {
   throw new Error('no sweep has brought a customer in')
 }
 
-/** Compares templates alone: the emulator's change sets do not say what differs. */
+/** Compares templates only: the emulator's change sets do not list differences. */
 async function seeNoDifference(emulator: Emulator, outside: Outside, folder: string): Promise<void> {
   const options = ['--app', app, '--fail', '--no-change-set', '-c', `stage=${stage}`, ...stageOptions(outside)]
   const output = await cdk(emulator, folder, ['diff', ...options])

@@ -1,4 +1,4 @@
-/** The event bus of a test file, on loopback: what the service puts on it is kept, and handed on when a test says to whom. */
+/** The event bus of a test file, on loopback: it keeps the service's entries, and delivers them to the target that a test sets. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {

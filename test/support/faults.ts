@@ -91,7 +91,7 @@ export interface FaultServer {
   close(): void
 }
 
-/** A stand-in for a DynamoDB that fails: it answers each request with the error, or with `hang` never. */
+/** A DynamoDB that fails: it answers each request with the error, or, with `hang`, never. */
 export async function faultServer(fault: { status: number; type: string } | 'hang'): Promise<FaultServer> {
   let requests = 0
   const server: Server = createServer((request, response) => {

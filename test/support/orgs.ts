@@ -55,7 +55,7 @@ export async function busyKey(org: Pick<TestOrg, 'adminKey'>): Promise<string> {
   return api_key
 }
 
-/** An org whose admin key is a busy one. */
+/** An org whose admin key has a high rate limit. */
 export async function makeBusyOrg(): Promise<TestOrg> {
   const org = await makeOrg()
   return { ...org, adminKey: await busyKey(org) }

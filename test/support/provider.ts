@@ -8,7 +8,7 @@ export interface TestProvider {
   /** Its origin, `http://127.0.0.1:…`. */
   url: string
   requests: { method: string; path: string; headers: IncomingMessage['headers'] }[]
-  /** Replaces what it does from here on. */
+  /** Replaces its behaviour from now on. */
   answer(listener: RequestListener): void
   close(): void
 }

@@ -1,4 +1,4 @@
-/** Before each test file: the environment of a function, a table of its own, and logs caught instead of printed. */
+/** Before each test file: the environment of a function, a separate table, and logs recorded instead of printed. */
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -43,7 +43,7 @@ beforeAll(async () => {
   }
 })
 
-// A worker goes on to the next file with the packages it has loaded and nothing else: our modules are evaluated anew.
+// A worker keeps only its loaded packages for the next file. Our modules are evaluated again.
 afterAll(async () => {
   vi.useRealTimers()
   letLogsPass()

@@ -23,7 +23,7 @@ export async function startStripe(): Promise<Server> {
   return server
 }
 
-/** Ends what the account does by itself as time passes. */
+/** Stops the account's timed changes. */
 export async function stopStripe(): Promise<void> {
   await (await made)?.close()
 }
@@ -38,7 +38,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   await (await localStripe()).handle(request, response)
 }
 
-/** The account itself, for what buyers and time do to it. */
+/** The account itself, for actions of buyers and for time travel. */
 export function localStripe(): Promise<LocalStripe> {
   made ??= make()
   return made
