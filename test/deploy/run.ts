@@ -158,7 +158,7 @@ const stageOptions = ({ issuer, stripeUrl }: Partial<Outside>): string[] => [
   ...['-c', `stripe_api_url=${stripeUrl}`],
 ]
 
-/** The standard bootstrap template, without two parts that the emulator enforces incorrectly. */
+/** The standard bootstrap template, without two parts that do not work with the emulator. */
 async function bootstrapEnvironment(emulator: Emulator, folder: string): Promise<void> {
   const template = JSON.parse(await cdk(emulator, folder, ['bootstrap', '--show-template', '--json']))
   // It denies plain HTTP, which is all that loopback speaks.
