@@ -77,9 +77,9 @@ function budgetsOf(handlers: readonly Subject[]): Budget[] {
     return { what, measured: `${largestKib.toFixed(0)} KiB`, limit: `${limitKib} KiB`, isKept: largestKib <= limitKib }
   }
   const slowest = (what: string, ratios: 'toBare' | 'cpuToBare'): Budget => {
-    const most = Math.max(...handlers.map((each) => median(each[ratios])))
+    const max = Math.max(...handlers.map((each) => median(each[ratios])))
     const limit = `${ratioBudget.toFixed(2)}x a bare document client`
-    return { what, measured: ratio(most, 1), limit, isKept: most <= ratioBudget }
+    return { what, measured: ratio(max, 1), limit, isKept: max <= ratioBudget }
   }
   return [
     largest('largest bundle at the start', ({ startBytes }) => startBytes, sizeBudgetKib.start),

@@ -1,4 +1,4 @@
-/** Live health must cost the same queries whatever the number of targets, and a report what its batch holds. */
+/** Live health must cost the same queries for any number of targets. A report costs in proportion to its batch. */
 import { type LocalTargetRecord, untested } from '../shared/execution/local-target.ts'
 import { localTargets } from '../shared/execution/local-target-entity.ts'
 import { newId } from '../shared/ids.ts'

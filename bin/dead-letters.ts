@@ -42,12 +42,12 @@ const wrappedSchema = z.object({
 /** Received messages stay hidden from other receivers for this time: a person can decide meanwhile. */
 const holdSeconds = 15 * 60
 /** Maximum per run. The next run takes the rest. */
-const mostLetters = 500
+const maxLetters = 500
 
 /** Receives a queue's messages without deleting them: replay or return each letter. */
 export async function takeDeadLetters(queueUrl: string, sqs = sqsClient()): Promise<DeadLetter[]> {
   const letters: DeadLetter[] = []
-  while (letters.length < mostLetters) {
+  while (letters.length < maxLetters) {
     const { Messages = [] } = await sqs.send(
       new ReceiveMessageCommand({
         QueueUrl: queueUrl,

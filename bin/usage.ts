@@ -7,10 +7,10 @@ export class UsageError extends Error {}
 export class CommandError extends Error {}
 
 /** @throws UsageError naming the option and its range, for text that is not a whole number within it */
-export function wholeNumber(option: string, text: string, least: number, most: number): number {
+export function wholeNumber(option: string, text: string, min: number, max: number): number {
   const value = Number(text)
-  if (/^-?\d+$/.test(text) && value >= least && value <= most) return value
-  throw new UsageError(`${option} must be a whole number from ${least} to ${most}, not ${text === '' ? 'empty' : text}`)
+  if (/^-?\d+$/.test(text) && value >= min && value <= max) return value
+  throw new UsageError(`${option} must be a whole number from ${min} to ${max}, not ${text === '' ? 'empty' : text}`)
 }
 
 /**

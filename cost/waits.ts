@@ -11,7 +11,7 @@ export interface Waits {
 let counting: Waits | undefined
 let underWay = 0
 /** The longest wait among the calls that run in parallel now. */
-let longestMs = 0
+let maxMs = 0
 let watching = false
 
 /** Runs `work`, which sends one request after another, and adds up their waits. */
@@ -48,15 +48,15 @@ function watch(): void {
 async function during<T>(commandName: string | undefined, send: () => Promise<T>): Promise<T> {
   const call = String(commandName).replace('Command', '')
   if (counting && isKms(call)) counting.kmsCalls++
-  longestMs = Math.max(longestMs, latencyOf(call))
+  maxMs = Math.max(maxMs, latencyOf(call))
   underWay++
   return send().finally(end)
 }
 
 function end(): void {
   if (--underWay > 0) return
-  if (counting) counting.totalMs += longestMs
-  longestMs = 0
+  if (counting) counting.totalMs += maxMs
+  maxMs = 0
 }
 
 const isKms = (call: string): boolean => call === 'Encrypt' || call === 'Decrypt'

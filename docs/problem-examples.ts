@@ -24,19 +24,19 @@ const cases: Record<ProblemCode, Case> = {
   invalid_api_key: { detail: 'The API key has been revoked.' },
   token_expired: { detail: 'The API key has expired.' },
   plan_limit_reached: {
-    detail: 'limits.max_devices.limit is above the 25 of the plan free; the plan team allows it',
+    detail: 'limits.max_devices.limit exceeds the limit of 25 of the plan free; the plan team allows it',
     errors: [
       {
         path: 'limits.max_devices.limit',
         code: 'plan_limit',
-        message: 'is above the 25 of the plan free; the plan team allows it',
+        message: 'exceeds the limit of 25 of the plan free; the plan team allows it',
       },
     ],
   },
   forbidden: { detail: 'This operation needs the scope keys:write, which the credential does not hold.' },
   not_found: { detail: 'No such resource exists in this organization.' },
   method_not_allowed: { detail: 'DELETE is not allowed here; this path takes GET, POST.' },
-  conflict: { detail: 'The resource is in a state in which this cannot be done.' },
+  conflict: { detail: 'The state of the resource does not allow this operation.' },
   idempotency_in_progress: { detail: 'The first request with this Idempotency-Key is still running.' },
   precondition_failed: {
     detail: 'The resource has changed since it was read: If-Match names another ETag. Read it again.',
@@ -47,10 +47,10 @@ const cases: Record<ProblemCode, Case> = {
     detail: 'This Idempotency-Key was used for another request in the last 24 hours; use a new one.',
   },
   rate_limited: { detail: 'More than 100 requests in this minute; try again in 21 seconds.' },
-  server_error: { detail: 'Something went wrong on our side; the request id tells us what.' },
+  server_error: { detail: 'An unexpected error occurred. Include the request id when you report it.' },
   upstream_error: { detail: 'The provider failed.' },
-  service_unavailable: { detail: 'A part of the service does not answer at the moment; try again.' },
-  request_timeout: { detail: 'The request took too long and was given up; it may still take effect.' },
+  service_unavailable: { detail: 'A dependency of the service does not respond. Retry later.' },
+  request_timeout: { detail: 'The request took too long. It may still take effect.' },
 }
 
 /** The body of a problem of each code, as it answers a request for the list of API keys. */

@@ -48,12 +48,12 @@ const onOff = (meaning: Meaning) =>
     text === 'on' ? true : text === 'off' ? false : text,
   )
 
-const wholeNumber = (most: number, meaning: Meaning) =>
+const wholeNumber = (max: number, meaning: Meaning) =>
   option(
     z
-      .int({ error: `must be a whole number from 1 to ${most}` })
+      .int({ error: `must be a whole number from 1 to ${max}` })
       .min(1)
-      .max(most),
+      .max(max),
     meaning,
     (text) => (/^\d+$/.test(text) ? Number(text) : text),
   )

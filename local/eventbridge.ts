@@ -54,7 +54,7 @@ export interface LocalEventBridge {
 }
 
 const defaultRetryAfterMs: readonly number[] = [1000, 2000]
-const mostDeadLettersKept = 100
+const maxDeadLettersKept = 100
 
 export function createEventBridge({ project, sweep, ...options }: EventBridgeOptions): LocalEventBridge {
   const retryAfterMs = options.retryAfterMs ?? defaultRetryAfterMs
@@ -88,7 +88,7 @@ export function createEventBridge({ project, sweep, ...options }: EventBridgeOpt
       requestPayload,
       responsePayload: { errorType: name, errorMessage: message },
     })
-    if (deadLetters.length > mostDeadLettersKept) deadLetters.shift()
+    if (deadLetters.length > maxDeadLettersKept) deadLetters.shift()
     console.error(`an event was not projected after ${attempts} attempts; see ${eventsPath}/dead-letters: ${message}`)
   }
 
@@ -158,7 +158,7 @@ function send(response: ServerResponse, status: number, body: object, type = 'ap
   response.writeHead(status, { 'content-type': type }).end(JSON.stringify(body))
 }
 
-const mostEntries = 10
+const maxEntries = 10
 const requestLimitBytes = 256 * 1024
 
 const entrySchema = z.object({
@@ -167,7 +167,7 @@ const entrySchema = z.object({
   Detail: z.string().default(''),
   EventBusName: z.string().default('default'),
 })
-const requestSchema = z.object({ Entries: z.array(entrySchema).min(1).max(mostEntries) })
+const requestSchema = z.object({ Entries: z.array(entrySchema).min(1).max(maxEntries) })
 
 type Entry = z.infer<typeof entrySchema>
 

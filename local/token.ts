@@ -14,7 +14,7 @@ const usage = `Usage: npm run -s token -- [--org <id or name>] [--role owner|adm
   --sub   id of the person (default local-<role>)`
 
 /** A year. */
-const mostSeconds = 365 * 24 * 60 * 60
+const maxSeconds = 365 * 24 * 60 * 60
 
 const folder = join(import.meta.dirname, '..', '.local')
 
@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   })
   const { role } = values
   if (!isRole(role)) throw new UsageError(`--role must be owner, admin or member, not ${role}`)
-  const ttlSeconds = wholeNumber('--ttl', values.ttl, -mostSeconds, mostSeconds)
+  const ttlSeconds = wholeNumber('--ttl', values.ttl, -maxSeconds, maxSeconds)
   if (values.org === '') throw new UsageError('--org must be the name or the id of an organization, not empty')
   if (values.sub?.trim() === '') throw new UsageError('--sub must not be empty; omit it for local-<role>')
   const state = readDevState(join(folder, 'dev.json'))

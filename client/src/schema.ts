@@ -1194,14 +1194,14 @@ export interface components {
              */
             mode?: "enforce" | "alert_only";
         };
-        /** @description An API key. The raw value is shown once, at creation, and is no part of this. */
+        /** @description An API key, without its raw value, which is shown once, at creation. */
         ApiKey: {
             /** @description Id of the key. */
             id: string;
             name: string;
             /** @enum {string} */
             key_type: "org" | "app" | "publishable";
-            /** @description The part of the raw key that may be shown. */
+            /** @description The part of the raw key that is safe to show. */
             prefix: string;
             scopes: components["schemas"]["Scope"][];
             /** @enum {string} */
@@ -1214,7 +1214,7 @@ export interface components {
             allowed_origins: string[];
             /** @description Ids of the apps that may use a publishable key; empty: any. */
             allowed_app_ids: string[];
-            /** @description Requests a minute; null: the default of 100. */
+            /** @description Requests per minute; null: the default of 100. */
             rate_limit_per_minute: number | null;
             /**
              * @description retiring: rotated with an overlap that is still running; the key works until `revoked_at`.
@@ -1225,7 +1225,7 @@ export interface components {
             created_at: string;
             created_by: components["schemas"]["Actor"];
             expires_at: string | null;
-            /** @description At most 5 minutes behind. */
+            /** @description At most 5 minutes out of date. */
             last_used_at: string | null;
             /** @description In the future while the key is retiring. */
             revoked_at: string | null;
@@ -1275,7 +1275,7 @@ export interface components {
             name: string;
             /** @enum {string} */
             key_type: "org" | "app" | "publishable";
-            /** @description The part of the raw key that may be shown. */
+            /** @description The part of the raw key that is safe to show. */
             prefix: string;
             scopes: components["schemas"]["Scope"][];
             /** @enum {string} */
@@ -1288,7 +1288,7 @@ export interface components {
             allowed_origins: string[];
             /** @description Ids of the apps that may use a publishable key; empty: any. */
             allowed_app_ids: string[];
-            /** @description Requests a minute; null: the default of 100. */
+            /** @description Requests per minute; null: the default of 100. */
             rate_limit_per_minute: number | null;
             /**
              * @description retiring: rotated with an overlap that is still running; the key works until `revoked_at`.
@@ -1299,7 +1299,7 @@ export interface components {
             created_at: string;
             created_by: components["schemas"]["Actor"];
             expires_at: string | null;
-            /** @description At most 5 minutes behind. */
+            /** @description At most 5 minutes out of date. */
             last_used_at: string | null;
             /** @description In the future while the key is retiring. */
             revoked_at: string | null;
@@ -1537,12 +1537,12 @@ export interface components {
             /** @description null when there is none, or when it has expired. */
             override: components["schemas"]["PlanOverride"] | null;
             subscription: components["schemas"]["Subscription"] | null;
-            /** @description The customer has more than one live subscription; `subscription` is the one that counts. */
+            /** @description The customer has more than one live subscription; `subscription` decides the plan. */
             subscription_conflict: boolean;
-            /** @description The price of the subscription belongs to no plan, so it gives none. */
+            /** @description The price of the subscription belongs to no plan, so the subscription gives no plan. */
             unknown_price: boolean;
             customer_id: string | null;
-            /** @description When and why Stripe was last read; null: never. */
+            /** @description When and why the service last read Stripe; null: never. */
             projection: components["schemas"]["BillingProjection"] | null;
         };
         Plan: {
@@ -1607,12 +1607,12 @@ export interface components {
             /** @description null when there is none, or when it has expired. */
             override: components["schemas"]["PlanOverride"] | null;
             subscription: components["schemas"]["Subscription"] | null;
-            /** @description The customer has more than one live subscription; `subscription` is the one that counts. */
+            /** @description The customer has more than one live subscription; `subscription` decides the plan. */
             subscription_conflict: boolean;
-            /** @description The price of the subscription belongs to no plan, so it gives none. */
+            /** @description The price of the subscription belongs to no plan, so the subscription gives no plan. */
             unknown_price: boolean;
             customer_id: string | null;
-            /** @description When and why Stripe was last read; null: never. */
+            /** @description When and why the service last read Stripe; null: never. */
             projection: components["schemas"]["ReconciledBillingProjection"] | null;
             checkout: components["schemas"]["ReconciledBillingCheckout"];
         };
@@ -1654,7 +1654,7 @@ export interface components {
             latest_invoice: components["schemas"]["InvoiceSummary"] | null;
             /** @description When the service read Stripe; null when the organization has no customer. */
             cached_at: string | null;
-            /** @description Outdated, and served because Stripe fails now. */
+            /** @description The data is outdated: Stripe returned an error when the service tried to refresh it. */
             stale: boolean;
         };
         InvoiceSummary: {
@@ -3133,7 +3133,7 @@ export interface components {
             next_cursor: string | null;
             /** @description When the service read Stripe; null when the organization has no customer. */
             cached_at: string | null;
-            /** @description Outdated, and served because Stripe fails now. */
+            /** @description The data is outdated: Stripe returned an error when the service tried to refresh it. */
             stale: boolean;
         };
         UpdateRequest: {
@@ -3237,7 +3237,7 @@ export interface components {
         UpdateIntegrationRequest: {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name?: string;
-            /** @description Whether it is used. */
+            /** @description Whether the integration is used. */
             enabled?: boolean;
             /** @description Fields of the type’s configuration, as in create. */
             config?: {
@@ -3349,9 +3349,9 @@ export interface operations {
     "settings.api-keys.list": {
         parameters: {
             query?: {
-                /** @description Entries a page. */
+                /** @description Entries per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Only keys of this type. */
                 key_type?: "org" | "app" | "publishable";
@@ -4823,9 +4823,9 @@ export interface operations {
     "settings.list-audit-events": {
         parameters: {
             query?: {
-                /** @description Entries a page. */
+                /** @description Entries per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Only events with this action. */
                 action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
@@ -4965,7 +4965,7 @@ export interface operations {
             query?: {
                 /** @description Maximum events per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Must match the credential’s organization. */
                 org_id?: string;
@@ -5095,9 +5095,9 @@ export interface operations {
             query?: {
                 /** @description Only connections to this provider. */
                 provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
-                /** @description Entries a page. */
+                /** @description Entries per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Must match the credential’s organization. */
                 org_id?: string;
@@ -6305,9 +6305,9 @@ export interface operations {
             query?: {
                 /** @description Only credentials for this provider. */
                 provider?: "openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible";
-                /** @description Entries a page. */
+                /** @description Entries per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Must match the credential’s organization. */
                 org_id?: string;
@@ -8242,9 +8242,9 @@ export interface operations {
     "settings.list-local-targets": {
         parameters: {
             query?: {
-                /** @description Entries a page. */
+                /** @description Entries per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Must match the credential’s organization. */
                 org_id?: string;
@@ -11729,9 +11729,9 @@ export interface operations {
     "settings.list-integrations": {
         parameters: {
             query?: {
-                /** @description Entries a page. */
+                /** @description Entries per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Must match the credential’s organization. */
                 org_id?: string;

@@ -1,4 +1,4 @@
-/** What the three creations of keys share: the grant is checked, the key made, and its raw value answered once. */
+/** Shared by the three operations that create keys: checks the grant, creates the key, answers its raw value once. */
 
 import { delegated, type KeyWish } from '../../shared/api-keys/grant.ts'
 import { issueKey, keyCreated } from '../../shared/api-keys/issue.ts'

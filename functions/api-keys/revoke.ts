@@ -5,7 +5,7 @@ import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { revokeApiKey } from './contract.ts'
 
-/** Revokes a key at once; a second time changes nothing. */
+/** Revokes a key immediately. A second call changes nothing. */
 export const handler = serve(revokeApiKey, async ({ caller, params, body, now, commit }) => {
   const key = await getKey(caller.orgId, params.key_id)
   if (keyState(key, now) === 'revoked') return { ...resource(toKeyView(key, now)), unchanged: true }

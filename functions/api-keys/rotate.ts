@@ -9,7 +9,7 @@ import { serve } from '../../shared/http/serve.ts'
 import { rotateApiKey } from './contract.ts'
 import { issuedAnswer } from './issue.ts'
 
-/** Replaces a key by one with the same configuration; of two rotations at once exactly one wins. */
+/** Replaces a key by one with the same configuration. Of two concurrent rotations, exactly one succeeds. */
 export const handler = serve(rotateApiKey, async ({ caller, params, body, now, commit }) => {
   requireIssuer(caller)
   const key = await getKey(caller.orgId, params.key_id)

@@ -55,14 +55,14 @@ const toCreatedKey = (key: KeyView, { orgId, once }: { orgId: string; once: Read
 export const apiKeyList = lazy(() => wire({ query: z.object({ cursor: z.string().optional() }), toAnswer: toApiKey }))
 
 /** The published contract counts whole days. The maximum is a hundred years. */
-const mostDays = 36_525
+const maxDays = 36_525
 
 export const apiKeyCreation = lazy(() =>
   wire({
     body: z.strictObject({
       name: publishedName(),
       scopes: z.array(z.string()).min(1),
-      expires_in_days: optional(z.int().min(1).max(mostDays)),
+      expires_in_days: optional(z.int().min(1).max(maxDays)),
       app_id: optional(z.string()),
     }),
     names,
@@ -103,7 +103,7 @@ export const olderKeyCreation = lazy(() =>
     }),
     toInput: ({ org_id, name, scopes }, { orgId }) => {
       if (org_id && org_id !== orgId) {
-        throw new ProblemError('forbidden', 'org_id names another organization than the credential belongs to.')
+        throw new ProblemError('forbidden', 'org_id names an organization that the credential does not belong to.')
       }
       return { name, scopes: scopesOf(scopes) }
     },

@@ -12,9 +12,9 @@ export const handler = serve(exportAuditEvents, async ({ caller, query, now, pat
   const { cursor, ...asked } = query
   const cursors = cursorsFor(caller.orgId, asked)
   const format = formats[asked.format]
-  const after = cursors.open(cursor)
+  const after = cursors.decode(cursor)
   const { lines, next } = await exportTrail(caller.orgId, { ...asked, after, now, maxBytes, sizeOf: format.sizeOf })
-  const position = cursors.seal(next)
+  const position = cursors.encode(next)
   const following = new URLSearchParams(
     JSON.parse(JSON.stringify({ ...asked, cursor: position })) as Record<string, string>,
   )

@@ -7,7 +7,7 @@ import { verifyAuditChain } from './contract.ts'
 /** Checks one page of the trail. */
 export const handler = serve(verifyAuditChain, async ({ caller, query, now }) => {
   const cursors = cursorsFor(caller.orgId, { verify: true })
-  const after = cursors.open(query.cursor)
+  const after = cursors.decode(query.cursor)
   const { next, ...verdict } = await verifyTrail(caller.orgId, { limit: query.limit, after, now })
-  return ok({ ...verdict, next_cursor: cursors.seal(next) })
+  return ok({ ...verdict, next_cursor: cursors.encode(next) })
 })

@@ -5,7 +5,7 @@ import { created, resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { createCheckoutSession } from './contract.ts'
 
-/** Sends the buyer to Stripe: to the session that is open for this purchase, or to a new one. */
+/** Answers the URL of a checkout session: the open one for this purchase, or a new one. */
 export const handler = serve(createCheckoutSession, ({ caller, body, context, deadline, commit }) => {
   const wish = wishOf(body)
   return whileNoOtherCheckout(caller.orgId, async () => {

@@ -6,7 +6,7 @@ import { created } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { createPortalSession } from './contract.ts'
 
-/** Opens Stripe's portal for the org's customer. */
+/** Creates a session of Stripe's billing portal for the org's customer. */
 export const handler = serve(createPortalSession, async ({ caller, body, requestId, commit }) => {
   const { return_url: returnUrl } = returnUrls({ return_url: body.return_url }, { return_url: '/settings/billing' })
   const { customerId } = await readBilling(caller.orgId)

@@ -4,7 +4,7 @@ import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { getBilling } from './contract.ts'
 
-/** The plan and what Stripe said last. */
+/** The plan, and the subscription as last read from Stripe. */
 export const handler = serve(getBilling, async ({ caller, now }) =>
   resource(toBillingView(await readBilling(caller.orgId), now)),
 )

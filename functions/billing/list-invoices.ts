@@ -5,7 +5,7 @@ import { ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { listInvoices } from './contract.ts'
 
-/** The latest invoices; an org without a customer has none, and Stripe is not asked. */
+/** The latest invoices. For an org without a customer the list is empty, without a call to Stripe. */
 export const handler = serve(listInvoices, async ({ caller, query }) => {
   const { customerId } = await readBilling(caller.orgId)
   if (customerId === undefined) return ok({ data: [], next_cursor: null, cached_at: null, stale: false })

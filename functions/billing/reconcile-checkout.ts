@@ -6,7 +6,7 @@ import { resource } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { reconcileCheckout } from './contract.ts'
 
-/** Brings billing up to date with a checkout that was paid; an unpaid one changes nothing. */
+/** Updates billing after a paid checkout. An unpaid checkout changes nothing. */
 export const handler = serve(reconcileCheckout, async ({ caller, body, context, deadline, now }) => {
   const { orgId } = caller
   const { customerId } = await readBilling(orgId)

@@ -6,7 +6,7 @@ import { ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { getSupportContext } from './contract.ts'
 
-/** What support asks first: plan, subscription, customer and the latest invoice. */
+/** A summary for support: plan, subscription, customer and the latest invoice. */
 export const handler = serve(getSupportContext, async ({ caller, now }) => {
   const billing = await readBilling(caller.orgId)
   const { customerId } = billing

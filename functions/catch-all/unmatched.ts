@@ -12,7 +12,7 @@ export const handler = servePublic(unmatched, ({ method, path, headers }) => {
   if (isPreflight(method, headers)) return preflightAnswer(matching, headers)
   if (matching.length === 0) throw unknownPath(path)
   const methods: string[] = matching.map(({ route }) => route.method)
-  // The gateway matches paths as they are sent: one that matches only when it is decoded is another path.
+  // The gateway matches encoded paths. A path that matches only after decoding has no operation.
   if (methods.includes(method)) throw unknownPath(path)
   const allow = [...new Set(methods)].sort().join(', ')
   throw new ProblemError('method_not_allowed', `${method} is not allowed here; this path takes ${allow}.`, {
@@ -22,6 +22,6 @@ export const handler = servePublic(unmatched, ({ method, path, headers }) => {
 
 const unknownPath = (path: string): ProblemError => {
   const near = nearestPath(path, pathsBeside(path))
-  const hint = near === undefined ? '/api/v1/docs lists those that there are.' : `did you mean ${near}?`
+  const hint = near === undefined ? '/api/v1/docs lists all paths.' : `did you mean ${near}?`
   return new ProblemError('not_found', `No operation has this path; ${hint}`)
 }

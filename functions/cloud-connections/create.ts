@@ -4,7 +4,7 @@ import { serveCreation } from '../../shared/http/serve-creation.ts'
 import { baseUrlFor } from '../../shared/providers/key-fields.ts'
 import { createConnection } from './contract.ts'
 
-/** Stores a connection with its key, and the provider's verdict on the key. */
+/** Verifies the key with its provider, and stores the connection with the verdict. */
 export const handler = serveCreation(createConnection, {
   kind: connections,
   idPrefix: 'conn',

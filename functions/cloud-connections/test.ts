@@ -8,7 +8,7 @@ import { decrypt } from '../../shared/secrets/decrypt.ts'
 import { getRecord } from '../../shared/storage/record.ts'
 import { testConnection } from './contract.ts'
 
-/** Tries the key of a connection now, and keeps the verdict. */
+/** Verifies the key of a connection with its provider, and stores the verdict. */
 export const handler = serve(testConnection, async ({ caller: { orgId }, params, now, commit, once }) => {
   const connection = await getRecord(connections, orgId, params.connection_id)
   const { base_url, key_version } = connection

@@ -9,7 +9,7 @@ import { patchedBaseUrl } from '../../shared/providers/key-fields.ts'
 import { getRecord } from '../../shared/storage/record.ts'
 import { updateConnection } from './contract.ts'
 
-/** Applies a patch; a new key is tried before the answer, once for each place that it would be sent to. */
+/** Applies a patch. Verifies a new key before it answers, once per address. */
 export const handler = serve(updateConnection, async ({ caller, params, body, headers, now, commit, once }) => {
   const { orgId } = caller
   const before = await getRecord(connections, orgId, params.connection_id)

@@ -5,7 +5,7 @@ import { serve } from '../../shared/http/serve.ts'
 import { recordDeleted } from '../../shared/storage/record.ts'
 import { deleteLocalTarget } from './contract.ts'
 
-/** Deletes a target with its key; a second time there is nothing to delete. */
+/** Deletes a target with its key. A second call answers 404. */
 export const handler = serve(deleteLocalTarget, async ({ caller, params, headers, commit }) => {
   const target = await getChangeableTarget(caller.orgId, params.target_id)
   requireRecordMatch(headers, localTargets, target)

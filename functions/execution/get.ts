@@ -7,7 +7,7 @@ import { serve } from '../../shared/http/serve.ts'
 import { readDocument } from '../../shared/storage/document.ts'
 import { getExecution } from './contract.ts'
 
-/** Everything that decides where inference runs. */
+/** The settings that decide where inference runs. */
 export const handler = serve(getExecution, async ({ caller: { orgId } }) => {
   const [local_targets, cloud, policy, { value }] = await Promise.all([
     readLocalTargets(orgId),

@@ -7,7 +7,7 @@ import { serve } from '../../shared/http/serve.ts'
 import { readDocument } from '../../shared/storage/document.ts'
 import { getExecutionHealth } from './contract.ts'
 
-/** The live health of every target, in as many queries whatever their number. */
+/** The live health of every target. The number of queries does not depend on the number of targets. */
 export const handler = serve(getExecutionHealth, async ({ caller: { orgId }, now }) => {
   const [targets, buckets, cooldowns, { value }] = await Promise.all([
     readVerifications(orgId),

@@ -5,7 +5,7 @@ import { serve } from '../../shared/http/serve.ts'
 import { listRecords } from '../../shared/storage/record.ts'
 import { listLocalTargets } from './contract.ts'
 
-/** Lists targets, newest first; the one that the deployment names stands before all of them. */
+/** Lists targets, newest first, after the target of the deployment. */
 export const handler = serve(listLocalTargets, (call) =>
   listPage(call, async (_filter, page) => {
     const { data, next } = await listRecords(localTargets, call.caller.orgId, page)

@@ -5,7 +5,7 @@ import { ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { testLocalTarget } from './contract.ts'
 
-/** Asks a runtime whether it is there, and keeps the verdict. */
+/** Probes a runtime, and stores the verdict. */
 export const handler = serve(testLocalTarget, async ({ caller: { orgId }, params, now }) => {
   const target = await getTestableTarget(orgId, params.target_id)
   const result = await probe(orgId, target)

@@ -104,7 +104,7 @@ const targetNames = {
   enabled: 'status',
 }
 
-/** Empty: not told. */
+/** Empty: unknown. */
 const modelField = () =>
   optional(z.string().refine((model) => model === '' || isModelId(model), { error: modelIdRule }))
 

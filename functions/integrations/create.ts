@@ -4,7 +4,7 @@ import { mergeConfig } from '../../shared/integrations/config.ts'
 import { featuresOf, integrations, secretsOf } from '../../shared/integrations/entity.ts'
 import { createIntegration } from './contract.ts'
 
-/** Creates an integration, enabled. Its configuration can be completed later. */
+/** Creates an enabled integration. A later patch can complete its configuration. */
 export const handler = serveCreation(createIntegration, {
   kind: integrations,
   idPrefix: 'int',

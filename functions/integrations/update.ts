@@ -8,7 +8,7 @@ import type { IntegrationRecord } from '../../shared/integrations/record.ts'
 import { getRecord } from '../../shared/storage/record.ts'
 import { updateIntegration } from './contract.ts'
 
-/** Applies what can be changed, and names the rest. */
+/** Applies the fields that can change, and names the others in the answer. */
 export const handler = serve(updateIntegration, async ({ caller, params, body, headers, now, commit }) => {
   const { orgId } = caller
   const before = await getRecord(integrations, orgId, params.integration_id)

@@ -3,7 +3,7 @@ import { servePublic } from '../../shared/http/serve-public.ts'
 import { environment } from '../../shared/runtime/environment.ts'
 import { getDocs } from './contract.ts'
 
-/** Answers the page; the browser loads its script from the web distribution. */
+/** Serves the page. The browser loads its script from the web distribution. */
 export const handler = servePublic(getDocs, () => {
   const url = environment('referenceScriptUrl')
   const integrity = environment('referenceScriptIntegrity')

@@ -16,5 +16,5 @@ const answerOf = (document: Document): JsonAnswer<Document, 200> => ({
 const ours = lazy(async () => answerOf((await import('#openapi', { with: { type: 'json' } })).default))
 const published = lazy(async () => answerOf((await import('#published-openapi', { with: { type: 'json' } })).default))
 
-/** The face whose path is asked, as an OpenAPI document. */
+/** The OpenAPI document of the face that the path names. */
 export const handler = servePublic(getOpenApi, ({ path }) => (path.startsWith('/api/v1/') ? published() : ours()))

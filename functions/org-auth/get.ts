@@ -4,7 +4,7 @@ import { configuredProviders, readOrgAuth } from '../../shared/org-auth/entity.t
 import { toOrgAuthView, unseenOf } from '../../shared/org-auth/record.ts'
 import { getOrgAuth } from './contract.ts'
 
-/** Reads the sign-in settings; the client secret is shown as its mask. */
+/** Reads the sign-in settings, with the client secret masked. */
 export const handler = serve(getOrgAuth, async ({ caller }) => {
   const { value } = await readOrgAuth(caller.orgId)
   return resource(toOrgAuthView(value, configuredProviders()), unseenOf(value))

@@ -9,7 +9,7 @@ import { invalidInput } from '../../shared/problem.ts'
 import { encryptField } from '../../shared/secrets/encrypt.ts'
 import { updateOrgAuth } from './contract.ts'
 
-/** Applies a patch when the whole holds together and the plan has what it switches on; only then is a secret sealed. */
+/** Applies a patch. Encrypts the secret only after the checks of the result and of the plan. */
 export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now, commit }) => {
   const before = await readOrgAuth(caller.orgId)
   const wanted = { ...before.value, ...presentFields(body) }
@@ -21,8 +21,8 @@ export const handler = serve(updateOrgAuth, async ({ caller, body, headers, now,
   rules.requireSecretAgain(before.value, wanted, body.sso_client_secret)
   await requireFeatures(caller.orgId, now, rules.featuresSwitchedOn(before.value, wanted))
   const binding = clientSecretBinding(caller.orgId)
-  const sealed = await encryptField(body.sso_client_secret, before.value.sso_client_secret, binding)
-  const after: rules.OrgAuth = { ...wanted, sso_client_secret: sealed }
+  const encrypted = await encryptField(body.sso_client_secret, before.value.sso_client_secret, binding)
+  const after: rules.OrgAuth = { ...wanted, sso_client_secret: encrypted }
   const answer = resource(rules.toOrgAuthView(after, providers), rules.unseenOf(after))
   return commitIfChanged(commit, orgAuthUpdated(caller.orgId, before, after), answer)
 })

@@ -4,7 +4,7 @@ import { readOrgAuth } from '../../shared/org-auth/entity.ts'
 import { orgSettingsInitialized, readOrgSettings, toOrgSettingsView } from '../../shared/org-settings/entity.ts'
 import { getOrgSettings } from './contract.ts'
 
-/** Reads the settings, writing the defaults where there are none; two first readers get the same record. */
+/** Reads the settings. The first read writes the defaults; concurrent first reads get the same record. */
 export const handler = serve(getOrgSettings, async ({ caller, now, commit }) => {
   const [settings, { value: auth }] = await Promise.all([readOrgSettings(caller.orgId), readOrgAuth(caller.orgId)])
   const answer = resource(toOrgSettingsView(settings, auth, now))

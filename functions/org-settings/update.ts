@@ -11,7 +11,7 @@ import { presentFields } from '../../shared/patch-fields.ts'
 import { together } from '../../shared/storage/commit.ts'
 import { type IdentityWish, updateOrgSettings } from './contract.ts'
 
-/** Applies a patch: the HIPAA floor holds, nobody locks themselves out by accident, and hipaa_mode needs its plan. */
+/** Applies a patch. Keeps the HIPAA minimum, refuses an accidental lockout, and checks the plan for hipaa_mode. */
 export const handler = serve(updateOrgSettings, async ({ caller, body, headers, ip, now, commit }) => {
   const { allow_lockout, identity, ...fields }: typeof body & IdentityWish = body
   const [before, auth] = await Promise.all([readOrgSettings(caller.orgId), readOrgAuth(caller.orgId)])

@@ -6,7 +6,7 @@ import { usageLimits } from '../../shared/usage-limits/entity.ts'
 import { toUsageLimitsView } from '../../shared/usage-limits/record.ts'
 import { getUsageLimits } from './contract.ts'
 
-/** Reads what holds of every metric under the plan of today. */
+/** The effective limit of every metric under the current plan. */
 export const handler = serve(getUsageLimits, async ({ caller, now }) => {
   const [{ value }, plan] = await Promise.all([readDocument(usageLimits, caller.orgId), readPlan(caller.orgId, now)])
   return resource(toUsageLimitsView(value, plan))

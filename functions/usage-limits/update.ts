@@ -8,7 +8,7 @@ import { usageLimits } from '../../shared/usage-limits/entity.ts'
 import { aboveCeiling, toUsageLimitsView, withLimits } from '../../shared/usage-limits/record.ts'
 import { updateUsageLimits } from './contract.ts'
 
-/** Sets the metrics of the body, all or none. */
+/** Sets the limits in the body, all or none. */
 export const handler = serve(updateUsageLimits, async ({ caller, body, headers, now, commit }) => {
   const [before, plan] = await Promise.all([readDocument(usageLimits, caller.orgId), readPlan(caller.orgId, now)])
   requireMatch(headers, toUsageLimitsView(before.value, plan))

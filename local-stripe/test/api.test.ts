@@ -63,7 +63,7 @@ describe('the catalog', () => {
     expect(data[0]?.unit_amount_decimal).toBeInstanceOf(Object)
   })
 
-  test('a lookup key is one price’s at a time, and moves only when that is asked for', async () => {
+  test('a lookup key belongs to one price, and moves only with transfer_lookup_key', async () => {
     const product = await client.products.create({ name: 'Add-on' })
     const price = { currency: 'usd', product: product.id, unit_amount: 500, recurring: { interval: 'month' as const } }
     const first = await client.prices.create({ ...price, lookup_key: 'addon' })
@@ -147,7 +147,7 @@ describe('checkout sessions', () => {
     expect(items.data).toHaveLength(1)
   })
 
-  test('make a customer when they have none, and only when paid', async () => {
+  test('create a customer if they have none, and only once paid', async () => {
     const session = await open({ customer_email: 'new@acme.example' })
     expect(session.customer).toBeNull()
     await sendForm(session.url ?? '', { ...goodCard, name: 'N. Ew' })
@@ -155,7 +155,7 @@ describe('checkout sessions', () => {
     expect(customer).toMatchObject({ email: 'new@acme.example', name: 'N. Ew' })
   })
 
-  test('expire when told to, and then cannot be paid or expired again', async () => {
+  test('expire on request, and then cannot be paid or expired again', async () => {
     const session = await open()
     expect(await client.checkout.sessions.expire(session.id)).toMatchObject({ status: 'expired', url: null })
     expect((await sendForm(session.url ?? '', { ...goodCard, email: 'a@b.example' })).status).toBe(200)
@@ -197,7 +197,7 @@ describe('lists', () => {
     expect(last).toMatchObject({ has_more: false, data: [{ id: ids[24] }] })
   })
 
-  test('refuse a cursor that is nothing, both cursors at once, and limits beyond 1 to 100', async () => {
+  test('refuse an unknown cursor, both cursors together, and limits outside 1 to 100', async () => {
     const { customers } = client
     const both = { starting_after: 'cus_x', ending_before: 'cus_x' }
     expect(await refusalOf(customers.list({ starting_after: 'cus_x' }))).toMatchObject({ param: 'starting_after' })
@@ -210,7 +210,7 @@ describe('lists', () => {
     }
   })
 
-  test('of subscriptions leave out the canceled unless asked, and refuse a customer that never was', async () => {
+  test('of subscriptions omit canceled ones unless requested, and refuse an unknown customer', async () => {
     const { customer, subscription } = await subscriber(stripe)
     await client.subscriptions.cancel(subscription)
     expect((await client.subscriptions.list({ customer })).data).toEqual([])
@@ -239,7 +239,7 @@ describe('expansion', () => {
     expect(owner).toMatchObject({ subscriptions: { object: 'list', data: [{ id: subscription }] } })
   })
 
-  test('stops at four levels, and refuses what cannot be expanded', async () => {
+  test('stops at four levels, and refuses fields that cannot be expanded', async () => {
     const { customer, subscription } = await subscriber(stripe)
     const deep = client.subscriptions.list({ customer, expand: ['data.items.data.price.product'] })
     expect((await refusalOf(deep)).message).toContain('more than 4 levels')
@@ -279,7 +279,7 @@ describe('refusals', () => {
     }
   })
 
-  test('any test key opens it; another or none is 401', async () => {
+  test('any test key gives access; another or none is 401', async () => {
     expect(await clientOf(stripe.url, 0, 'rk_test_restricted').accounts.retrieveCurrent()).toMatchObject({
       object: 'account',
     })
@@ -291,7 +291,7 @@ describe('refusals', () => {
     expect(await none.json()).toMatchObject({ error: { type: 'invalid_request_error' } })
   })
 
-  test('a path or method that is not there is 404 with Stripe’s shape', async () => {
+  test('an unknown path or method is 404 in Stripe’s format', async () => {
     for (const [method, path] of [
       ['GET', '/v1/nothing'],
       ['PATCH', '/v1/customers'],
@@ -318,7 +318,7 @@ describe('refusals', () => {
     expect(everything()).not.toBe(before)
   })
 
-  test('answers carry a request id and the version that was asked for', async () => {
+  test('answers have a request id and the requested version', async () => {
     const { lastResponse } = await client.customers.list({ limit: 1 })
     expect(lastResponse.requestId).toMatch(/^req_/)
     expect(lastResponse.headers['stripe-version']).toBe(Stripe.API_VERSION)
@@ -377,7 +377,7 @@ describe('idempotency keys', () => {
 describe('bad days', () => {
   afterEach(() => stripe.control('DELETE', 'faults'))
 
-  test('errors, rate limits and broken connections come as often as they were asked for', async () => {
+  test('errors, rate limits and broken connections occur as often as configured', async () => {
     await stripe.control('POST', 'faults', { kind: 'error', status: 503, count: 2 })
     expect(await client.customers.list({ limit: 1 })).toMatchObject({ object: 'list' })
     await stripe.control('POST', 'faults', { kind: 'error', count: 1 })
@@ -406,7 +406,7 @@ describe('bad days', () => {
 })
 
 describe('the controls', () => {
-  test('take JSON only, and explain their errors', async () => {
+  test('accept JSON only, and explain their errors', async () => {
     const form = await fetch(`${stripe.url}/local/stripe/advance`, { method: 'POST', body: 'days=1' })
     expect(form.status).toBe(415)
     expect((await stripe.control('POST', 'advance', { days: -1 })).status).toBe(400)

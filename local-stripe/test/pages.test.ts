@@ -40,7 +40,7 @@ async function openPortal(): Promise<{ url: string; customer: string; subscripti
 }
 
 describe('every page', () => {
-  test('says that it is not real, asks no other host for anything, and runs no script', async () => {
+  test('says that it is not real, loads nothing from other hosts, and runs no script', async () => {
     const { url: portal, customer } = await openPortal()
     const { data } = await client.invoices.list({ customer })
     const pages = [(await openCheckout()).url, portal, data[0]?.hosted_invoice_url ?? '', `${stripe.url}/local/stripe`]
@@ -60,7 +60,7 @@ describe('every page', () => {
     expect((await fetch(`${stripe.url}/local/stripe/style.css`)).headers.get('content-type')).toContain('text/css')
   })
 
-  test('shows what people wrote as text', async () => {
+  test('escapes the input of people', async () => {
     const { id: customer } = await client.customers.create({ name: '<b onclick="x">&', email: 'a@b.example' })
     const { url } = await client.billingPortal.sessions.create({ customer })
     const markup = await textOf(url)
@@ -83,7 +83,7 @@ describe('every page', () => {
     ).toBe(303)
   })
 
-  test('that is not there is 404', async () => {
+  test('that does not exist is 404', async () => {
     for (const path of ['checkout/cs_none', 'portal/bps_none', 'invoice/in_none', 'nowhere']) {
       expect((await fetch(`${stripe.url}/local/stripe/${path}`)).status).toBe(404)
     }
@@ -157,7 +157,7 @@ describe('the portal', () => {
       expect(markup).toContain(text)
   })
 
-  test('cancels at the period’s end as Stripe’s does, with a date and without the flag, and takes it back', async () => {
+  test('cancels at the period’s end as Stripe’s does, with a date and without the flag, and undoes it', async () => {
     const { url, subscription } = await openPortal()
     const before = await client.subscriptions.retrieve(subscription)
     expect((await sendForm(url, { action: 'cancel', subscription })).status).toBe(303)
@@ -171,7 +171,7 @@ describe('the portal', () => {
     expect((await client.subscriptions.retrieve(subscription)).cancel_at).toBeNull()
   })
 
-  test('changes interval and quantity, paid at once', async () => {
+  test('changes interval and quantity, paid immediately', async () => {
     const { url, subscription, customer } = await openPortal()
     const price = await priceOf(stripe, annual)
     await sendForm(url, { action: 'change', subscription, price, quantity: '2' })
@@ -269,7 +269,7 @@ describe('a card that needs 3-D Secure', () => {
     expect((await client.subscriptions.retrieve(id)).status).toBe('active')
   })
 
-  test('is asked for confirmation in the portal as well', async () => {
+  test('must be confirmed in the portal too', async () => {
     const { subscription } = await subscriber(stripe)
     const { customer } = await client.subscriptions.retrieve(subscription)
     const { url } = await client.billingPortal.sessions.create({ customer: String(customer) })
@@ -306,7 +306,7 @@ test('the overview moves the clock and makes cards fail', async () => {
   expect(await textOf(overview)).toContain('2026-03-03 12:00 UTC')
 })
 
-test('without a dashboard people come back to a page that says what one would do', async () => {
+test('without a dashboard, people return to a page that names the next API call', async () => {
   const markup = await textOf(`${stripe.url}/settings/billing?checkout=success&session_id=cs_test_1`)
   expect(markup).toContain('cs_test_1')
   expect(markup).toContain('/billing/checkout/reconcile')

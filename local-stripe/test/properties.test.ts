@@ -197,7 +197,7 @@ function checkInvoice(invoice: Invoice): void {
   if (status === 'paid') expect(amount_remaining).toBe(0)
 }
 
-test('any sequence of what can happen keeps states legal, periods invoiced once, and events true', () => {
+test('any sequence of operations keeps states legal, periods invoiced once, and events correct', () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
       const engine = createStripeEngine({ now: () => beginning })

@@ -35,7 +35,7 @@ async function stateOf({ client }: TestStripe, id: string) {
 const typesAfter = (stripe: TestStripe, created: number) => eventTypes(stripe, { created: { gt: created } })
 
 describe('a renewal', () => {
-  test('begins the next period at once and collects its invoice an hour later', async () => {
+  test('begins the next period immediately and collects its invoice an hour later', async () => {
     const stripe = await begin()
     const { subscription: id } = await subscriber(stripe)
     const bought = await stateOf(stripe, id)
@@ -62,7 +62,7 @@ describe('a renewal', () => {
     ])
   })
 
-  test('of a year that was skipped is made up period by period, each as of its own day', async () => {
+  test('of a skipped year happens period by period, each on its own date', async () => {
     const stripe = await begin()
     const { customer } = await subscriber(stripe)
     await advance(stripe, 364.9)
@@ -204,7 +204,7 @@ describe('a cancellation', () => {
     expect((await eventTypes(stripe)).at(-1)).toBe('customer.subscription.deleted')
   })
 
-  test('now ends it now; what has ended can neither be canceled nor changed', async () => {
+  test('now ends it immediately; an ended subscription can neither be canceled nor changed', async () => {
     const stripe = await begin()
     const { subscription: id } = await subscriber(stripe)
     const canceled = await stripe.client.subscriptions.cancel(id, { cancellation_details: { comment: 'too big' } })
@@ -253,7 +253,7 @@ describe('a trial', () => {
     expect(await eventTypes(stripe)).toContain(event)
   })
 
-  test('can be ended now, and is paid at once', async () => {
+  test('can be ended now, and is paid immediately', async () => {
     const stripe = await begin()
     const { subscription: id } = await subscriber(stripe, { trial_period_days: 14 })
     await advance(stripe, 2)
@@ -285,7 +285,7 @@ describe('a pause', () => {
     expect(types).toContain('customer.subscription.resumed')
   })
 
-  test('of the collection leaves drafts, and ends by itself when told when', async () => {
+  test('of the collection leaves drafts, and ends by itself at the given time', async () => {
     const stripe = await begin()
     const { subscription: id } = await subscriber(stripe)
     const pause_collection = { behavior: 'keep_as_draft' as const, resumes_at: beginning / 1000 + 40 * day }
@@ -316,7 +316,7 @@ describe('a change of plan', () => {
     expect(invoice).toMatchObject({ status: 'paid', amount_paid: 1_092_000, billing_reason: 'subscription_update' })
   })
 
-  test('to a higher quantity is prorated: with the next invoice, at once, or not at all', async () => {
+  test('to a higher quantity is prorated: with the next invoice, immediately, or not at all', async () => {
     const totals: Record<string, number[]> = {}
     for (const proration_behavior of ['create_prorations', 'always_invoice', 'none'] as const) {
       const stripe = await begin()

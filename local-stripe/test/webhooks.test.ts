@@ -44,7 +44,7 @@ test('however far time was moved, the signature is of today', async () => {
   )
 })
 
-test('an update says what the changed fields were before, and shows the object as it was then', async () => {
+test('an update has the previous values of changed fields, and the object at that time', async () => {
   const stripe = await startTestStripe()
   const { subscription } = await subscriber(stripe)
   await stripe.client.subscriptions.update(subscription, { cancel_at_period_end: true, metadata: { a: '1' } })
@@ -97,7 +97,7 @@ test('it gives up after a few tries; the event stays in the list, and can be sen
   await until(() => stripe.received.length === 4)
 })
 
-test('paused, everything else goes on; resumed, the events come in order', async () => {
+test('while delivery is paused all else continues; after it resumes the events arrive in order', async () => {
   const stripe = await startTestStripe()
   await stripe.control('POST', 'webhooks', { paused: true })
   await subscriber(stripe)

@@ -23,7 +23,7 @@ export const keyViewSchema = lazy(() =>
       id: idSchema('key', 'Id of the key.'),
       name: z.string(),
       key_type: z.enum(keyTypes),
-      prefix: z.string().meta({ description: 'The part of the raw key that may be shown.' }),
+      prefix: z.string().meta({ description: 'The part of the raw key that is safe to show.' }),
       scopes: z.array(scopeField()),
       environment: z.enum(environments),
       federation_id: z.string().nullable(),
@@ -35,14 +35,14 @@ export const keyViewSchema = lazy(() =>
       allowed_app_ids: z
         .array(z.string())
         .meta({ description: 'Ids of the apps that may use a publishable key; empty: any.' }),
-      rate_limit_per_minute: z.int().nullable().meta({ description: 'Requests a minute; null: the default of 100.' }),
+      rate_limit_per_minute: z.int().nullable().meta({ description: 'Requests per minute; null: the default of 100.' }),
       state: z.enum(keyStates).meta({
         description: 'retiring: rotated with an overlap that is still running; the key works until `revoked_at`.',
       }),
       created_at: timestamp(),
       created_by: actorSchema(),
       expires_at: timestamp().nullable(),
-      last_used_at: timestamp().nullable().meta({ description: 'At most 5 minutes behind.' }),
+      last_used_at: timestamp().nullable().meta({ description: 'At most 5 minutes out of date.' }),
       revoked_at: timestamp().nullable().meta({ description: 'In the future while the key is retiring.' }),
       revoked_reason: z.string().nullable(),
       rotated_from: z.string().nullable().meta({ description: 'Id of the key that this one replaced.' }),
@@ -50,7 +50,7 @@ export const keyViewSchema = lazy(() =>
     })
     .meta({
       id: 'ApiKey',
-      description: 'An API key. The raw value is shown once, at creation, and is no part of this.',
+      description: 'An API key, without its raw value, which is shown once, at creation.',
     }),
 )
 

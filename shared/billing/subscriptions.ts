@@ -1,4 +1,4 @@
-/** Reads a customer's subscriptions from Stripe, and the plan of each one's price. */
+/** Reads a customer's subscriptions from Stripe, and the plan of each price. */
 import type Stripe from 'stripe'
 import { log } from '../runtime/log.ts'
 import { isMissing } from '../stripe/client.ts'

@@ -87,10 +87,10 @@ const billingFields = lazy(() => ({
   subscription: subscriptionSchema().nullable(),
   subscription_conflict: z
     .boolean()
-    .meta({ description: 'The customer has more than one live subscription; `subscription` is the one that counts.' }),
+    .meta({ description: 'The customer has more than one live subscription; `subscription` decides the plan.' }),
   unknown_price: z
     .boolean()
-    .meta({ description: 'The price of the subscription belongs to no plan, so it gives none.' }),
+    .meta({ description: 'The price of the subscription belongs to no plan, so the subscription gives no plan.' }),
   customer_id: z.string().nullable(),
   projection: z
     .object({
@@ -100,7 +100,7 @@ const billingFields = lazy(() => ({
       event_id: z.string().nullable(),
     })
     .nullable()
-    .meta({ description: 'When and why Stripe was last read; null: never.' }),
+    .meta({ description: 'When and why the service last read Stripe; null: never.' }),
 }))
 
 export const billingSchema = lazy(() =>
@@ -127,7 +127,9 @@ export const copyFields = lazy(() => ({
   cached_at: maybeInstant().meta({
     description: 'When the service read Stripe; null when the organization has no customer.',
   }),
-  stale: z.boolean().meta({ description: 'Outdated, and served because Stripe fails now.' }),
+  stale: z
+    .boolean()
+    .meta({ description: 'The data is outdated: Stripe returned an error when the service tried to refresh it.' }),
 }))
 
 export const supportContextSchema = lazy(() =>

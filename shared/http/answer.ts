@@ -1,4 +1,4 @@
-/** What handlers answer, and how an answer becomes what API Gateway expects. */
+/** Answers of handlers, and their translation to results for API Gateway. */
 import { createHash } from 'node:crypto'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import canonicalize from 'canonicalize'
@@ -9,12 +9,12 @@ export interface Answer {
   status: number
   /** The JSON body; undefined for none. */
   body?: unknown
-  /** Secrets that leave with this answer and never again: added to the body, left out of every replay. */
+  /** Secrets that only this answer shows. They are added to its body, and left out of every replay. */
   once?: Readonly<Record<string, string>>
   headers?: Readonly<Record<string, string>>
-  /** The request found everything as it wanted it, and changed nothing. */
+  /** The resource already had the requested state, so the request changed nothing. */
   unchanged?: boolean
-  /** A body that is not JSON, as it leaves; its media type is in `headers`. */
+  /** A body that is not JSON, in its final form. `headers` has its media type. */
   raw?: { body: string; isBase64Encoded: boolean }
 }
 
@@ -24,7 +24,7 @@ export interface JsonAnswer<Body, Status extends number> extends Answer {
   body: Body
 }
 
-/** A body as handlers may build it: answers are only read from here on. */
+/** The body, read-only: handlers may pass constants. */
 export type Immutable<Value> = AnyJson extends Value
   ? Value
   : { readonly [Name in keyof Value]: Immutable<Value[Name]> }
@@ -58,8 +58,8 @@ export type MemberOf<Union, Name> = Union extends Scalar ? never : Name extends 
 export type EntryOf<Union> = Union extends readonly (infer Entry)[] ? Entry : never
 
 /**
- * A strong validator: the digest of the resource as served, and of what is `unseen` of it. A secret is shown by its mask,
- * which another can share; whoever replaces it must change the validator all the same.
+ * A strong validator: a digest of the view and of `unseen`, which stands for data that the view hides. Two secrets can have
+ * the same mask, but replacing one by the other must change the validator.
  */
 export const etagOf = (resource: unknown, unseen?: string | number): string =>
   `"${createHash('sha256')
@@ -67,7 +67,7 @@ export const etagOf = (resource: unknown, unseen?: string | number): string =>
     .digest('base64url')
     .slice(0, 27)}"`
 
-/** Any JSON that is not one resource: lists, verdicts, documents. */
+/** JSON other than a single resource: lists, verdicts, documents. */
 export const ok = <Body>(body: Body): JsonAnswer<Body, 200> => ({ status: 200, body })
 
 /** One resource, with its validator. */
@@ -77,7 +77,7 @@ export const resource = <Body>(body: Body, unseen?: string | number): JsonAnswer
   headers: { etag: etagOf(body, unseen) },
 })
 
-/** A resource that has come to be, where to get it, and the secrets that are shown this once. */
+/** A new resource, its location, and the secrets that only this answer shows. */
 export const created = <Body>(
   body: Body,
   location: string,
@@ -90,13 +90,13 @@ export const created = <Body>(
   ...(once ? { once } : {}),
 })
 
-/** The request was taken in; its effect may follow later. */
+/** The request was accepted. It takes effect later. */
 export const accepted = <Body>(body: Body): JsonAnswer<Body, 202> => ({ status: 202, body })
 
-/** Done, without anything to return. */
+/** Success without a body. */
 export const noContent: EmptyAnswer<204> = { status: 204 }
 
-/** The Lambda result of an answer. `headers` of the exchange are under those of the answer. */
+/** The Lambda result of an answer, whose headers override `headers`, those of the exchange. */
 export function toGatewayResult(answer: Answer, headers: Record<string, string>): APIGatewayProxyStructuredResultV2 {
   const merged = { ...headers, ...answer.headers }
   if (answer.raw) return { statusCode: answer.status, headers: merged, ...answer.raw }

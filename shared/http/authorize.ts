@@ -1,4 +1,4 @@
-/** What an authenticated caller may not do: the scope it lacks, another org, what its org or its key forbids. */
+/** Authorization of an authenticated caller: its scopes, its org, and the restrictions of its org and its key. */
 import type { Caller } from '../auth/caller.ts'
 import { missingScopes } from '../auth/scopes.ts'
 import { admissionFault, rulesOf } from '../org-settings/access-rules.ts'
@@ -21,7 +21,7 @@ export async function authorize(operation: Operation, caller: Caller, exchange: 
   }
   const namedOrg = exchange.pathParameters.org_id ?? query.org_id
   if (namedOrg !== undefined && namedOrg !== caller.orgId) {
-    throw new ProblemError('forbidden', 'org_id names another organization than the credential belongs to.')
+    throw new ProblemError('forbidden', 'org_id names an organization that the credential does not belong to.')
   }
   if (caller.kind === 'api_key' && caller.allowedOrigins.length > 0) {
     refuseForeignOrigin(caller.allowedOrigins, headers.origin)
@@ -32,14 +32,17 @@ export async function authorize(operation: Operation, caller: Caller, exchange: 
 
 function refuseForeignOrigin(allowed: readonly string[], origin: string | undefined): void {
   if (origin === undefined) {
-    throw new ProblemError('forbidden', 'This publishable key is bound to origins, and the request names no Origin.')
+    throw new ProblemError(
+      'forbidden',
+      'This publishable key is bound to origins, and the request has no Origin header.',
+    )
   }
   if (!allowed.some((entry) => admits(entry, origin))) {
-    throw new ProblemError('forbidden', 'This publishable key may not be used from this Origin.')
+    throw new ProblemError('forbidden', 'This publishable key does not allow this Origin.')
   }
 }
 
-/** Browsers leave the default port out of an origin, also where the list names it. */
+/** Browsers omit the default port of an origin, even if the list has it. */
 const admits = (entry: string, origin: string): boolean =>
   entry === 'http://localhost:*'
     ? /^http:\/\/localhost(?::\d+)?$/.test(origin)

@@ -1,7 +1,7 @@
 /**
- * Which pages a browser lets read an answer. Credentials are headers that a page must have itself, and never cookies, so an
- * open answer gives a page nothing that its own server could not ask for. A publishable key lies open in pages of any origin:
- * what it may call is open to all, and the key's own list judges. All else is for the dashboards that the stage names.
+ * CORS. Credentials are headers that the page must have itself, never cookies, so an open answer gives a page nothing that
+ * its own server could not get. Pages of any origin use publishable keys: their operations are open to all origins, and the
+ * key's own list of origins decides. All other operations are for the stage's dashboards only.
  */
 import { keyTypeScopes } from '../auth/scopes.ts'
 import { environmentList } from '../runtime/environment.ts'
@@ -13,7 +13,7 @@ type Headers = Readonly<Record<string, string>>
 const allowMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].join(',')
 const allowHeaders = [
   ...['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match', 'x-api-key'],
-  // W3C Trace Context and Baggage, which tracing agents of browsers add to every request.
+  // W3C Trace Context and Baggage: tracing agents in browsers add them to every request.
   ...['baggage', 'traceparent', 'tracestate'],
 ].join(',')
 const exposeHeaders = [
@@ -23,7 +23,7 @@ const exposeHeaders = [
 ].join(',')
 const maxAgeSeconds = 3600
 
-/** Whether a request asks what a page of its origin may do. */
+/** Whether a request is a CORS preflight. */
 export const isPreflight = (method: string, headers: Headers): boolean =>
   method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 
@@ -31,7 +31,7 @@ export const isPreflight = (method: string, headers: Headers): boolean =>
 export const readableBy = (operation: Operation, origin: string | undefined): Record<string, string> =>
   allowing(isOpen(operation), origin, { 'access-control-expose-headers': exposeHeaders })
 
-/** The answer to a preflight, of the routes at its path. A method that none of them has is a 405 that any page may read. */
+/** The answer to a preflight for the routes at its path. Any page may read the 405 for a method that no route has. */
 export function preflightAnswer(
   routes: readonly { operation: Operation; route: Pick<Route, 'method'> }[],
   headers: Headers,

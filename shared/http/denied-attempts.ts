@@ -1,4 +1,4 @@
-/** Denied attempts in the audit trail: the first of each principal, action and minute, so that a flood writes one event. */
+/** Denied attempts in the audit trail. A flood writes one event per principal, action and minute. */
 
 import type { RequestContext } from '../audit/request-context.ts'
 import { realTiming } from '../runtime/timing.ts'
@@ -7,12 +7,12 @@ import { tryLease } from '../storage/lease.ts'
 import { orgPartition } from '../table/rows.ts'
 
 const minuteMs = 60_000
-/** Longer than the minute, since clocks of instances differ. */
+/** Longer than a minute, because the clocks of instances differ. */
 const markerMs = 3 * minuteMs
 
 /**
- * Records a denied attempt unless this minute of the UTC clock has one of the same principal and action. The marker is a
- * row of its own: the attempts that are not recorded never touch a row that other requests need.
+ * Records a denied attempt, unless the principal and action already have one in this minute (UTC). The marker is a separate
+ * row, so that unrecorded attempts do not contend for rows of other requests.
  */
 export async function recordDenied(
   denied: Mutation,

@@ -1,4 +1,4 @@
-/** One request on its way through the pipeline: what the gateway's event says, read without trusting any of it. */
+/** One request in the pipeline: the data of the gateway's event, none of which is trusted. */
 import { randomUUID } from 'node:crypto'
 import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
@@ -8,11 +8,11 @@ import type { RowKey } from '../table/rows.ts'
 import { object, text } from '../untrusted.ts'
 import type { Published } from './published.ts'
 
-/** How often a principal has called in the current window. */
+/** The number of a principal's requests in the current window. */
 export interface RateCount {
-  /** Where it is counted. */
+  /** The row with the counter. */
   key: RowKey
-  /** Of a principal that is counted in several rows, this row's count for each of them. */
+  /** The count of this row, times the number of rows that count the principal. */
   count: number
   /** Seconds until the window ends. */
   resetSeconds: number
@@ -21,7 +21,7 @@ export interface RateCount {
 export interface Exchange {
   requestId: string
   now: Date
-  /** When work must be over: the Lambda's own end less a margin for the answer. */
+  /** When the work must end: the Lambda's time-out, minus a margin for the answer. */
   deadline: Date
   method: string
   path: string
@@ -32,27 +32,27 @@ export interface Exchange {
   rawBody: Uint8Array
   ip: string | undefined
   userAgent: string | undefined
-  /** Headers that the answer will carry whatever becomes of the request. */
+  /** Headers of the answer, whether the request succeeds or fails. */
   answerHeaders: Record<string, string>
   caller: Caller | undefined
-  /** The request as counted against its principal's limit, under way since the principal is known. */
+  /** The pending count of this request against its principal's limit, started once the principal is known. */
   rateCount: Promise<RateCount | undefined> | undefined
-  /** The request as the client sent it, its JSON parsed and nothing else. */
+  /** The request from the client. Only its JSON is parsed. */
   sent: { params: unknown; query: unknown; body: unknown }
   /** The route that the gateway chose, `GET /api/v2/settings`. */
   routeKey: string | undefined
-  /** The published operation that was called; undefined on our own face. */
+  /** The called operation of the published face; undefined on our own face. */
   published: Published | undefined
   /** The validated request. */
   input: { params: unknown; query: unknown; body: unknown }
-  /** The refusal of a request whose only fault is an instant that has passed; a replay comes before it. */
+  /** The error for a request whose only fault is an instant in the past. A replay has priority over it. */
   pastFault: ProblemError | undefined
 }
 
-/** Longer user agents are cut: they are kept in audit events for a year. */
+/** Longer user agents are cut: audit events store them for a year. */
 const userAgentLimit = 512
 
-/** Reads a gateway event (payload 2.0) of whatever shape: what is missing or of the wrong type is empty. */
+/** Reads a gateway event (payload 2.0) of any shape. Missing values, and values of the wrong type, become empty. */
 export function openExchange(event: unknown, context: unknown): Exchange {
   const { routeKey, headers, queryStringParameters, pathParameters, rawPath, requestContext, body, isBase64Encoded } =
     object(event)

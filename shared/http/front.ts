@@ -1,6 +1,6 @@
 /**
- * CloudFront in front of the API, in stages with the option `front`. It adds a secret that only it and the functions know,
- * and the address of the client. With `close_api_address` it is the only way, so that its WAF sees every request.
+ * CloudFront in front of the API, in stages with the option `front`. It adds the client's address, and a secret that only it
+ * and the functions know. With `close_api_address`, every request must pass CloudFront and so its WAF.
  */
 import { timingSafeEqual } from 'node:crypto'
 import { ProblemError } from '../problem.ts'
@@ -10,8 +10,7 @@ import type { Exchange } from './exchange.ts'
 export const frontHeaders = { secret: 'x-octomil-front', clientAddress: 'x-octomil-client-address' } as const
 
 /**
- * Takes the address of the client from the front. Refuses a request that went around it, in stages where the front is the
- * only way.
+ * Takes the client's address from CloudFront. Refuses a request that bypassed CloudFront, in stages that require it.
  *
  * @throws ProblemError `forbidden`
  */

@@ -1,7 +1,7 @@
 /**
- * `Idempotency-Key` on POST: the first answer to a key is kept for a day and replayed, per principal and operation. A
- * record begins as a lease that no one else can take before the request's own time is over. An answer that comes with a
- * commit is written in the commit's own transaction, so that a function that dies after it leaves the answer behind.
+ * `Idempotency-Key` on POST: the first answer to a key is kept for a day and replayed, per principal and operation. The
+ * first request holds the key until it times out. The transaction of a commit also stores the answer, so the answer survives
+ * a crash after the commit.
  */
 import { createHash } from 'node:crypto'
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
@@ -24,7 +24,7 @@ import type { Operation } from './operation.ts'
 const keepSeconds = 24 * 60 * 60
 
 type KeptAnswer =
-  // The body as JSON: a replay is the same bytes under the same ETag, and a table does not keep the order of fields.
+  // The body as JSON text: DynamoDB does not keep the order of fields, and a replay must have the same bytes and ETag.
   | { kind: 'answer'; status: number; body?: string; headers?: Record<string, string>; unchanged?: true }
   | {
       kind: 'problem'
@@ -36,15 +36,15 @@ type KeptAnswer =
       published?: PublishedCode
     }
 
-/** The hold that a running request has on its idempotency key. */
-export interface IdempotencyLease {
-  /** The write that keeps the answer, for a transaction; it fails when the lease was lost. */
+/** A running request's hold on its idempotency key. Other requests with the key fail until it ends. */
+export interface IdempotencyHold {
+  /** The write that keeps the answer, for a transaction. It fails if another request took over the key. */
   keepWith(answer: Answer): Write
-  /** Says that the transaction with that write has landed. */
+  /** Call this after the transaction with that write succeeded. */
   kept(): void
 }
 
-type Handler = (lease: IdempotencyLease | undefined) => Promise<Answer>
+type Handler = (hold: IdempotencyHold | undefined) => Promise<Answer>
 
 /**
  * Runs `handler` at most once per idempotency key.
@@ -59,22 +59,22 @@ export async function onceOnly(
 ): Promise<Answer> {
   const idempotencyKey = exchange.headers['idempotency-key']
   if (operation.method !== 'POST' || idempotencyKey === undefined) return handler(undefined)
-  const lease = new Lease(operation, caller, exchange, idempotencyKey)
-  const kept = await lease.take()
+  const hold = new KeyHold(operation, caller, exchange, idempotencyKey)
+  const kept = await hold.take()
   if (kept) return replay(kept)
   try {
     if (exchange.pastFault) throw exchange.pastFault
-    const answer = await handler(lease)
-    await lease.keep(toKept(answer))
+    const answer = await handler(hold)
+    await hold.keep(toKept(answer))
     return answer
   } catch (error) {
-    if (isLasting(error) && error !== exchange.pastFault) await lease.keep(problemToKept(error))
-    else await lease.release()
+    if (isLasting(error) && error !== exchange.pastFault) await hold.keep(problemToKept(error))
+    else await hold.release()
     throw error
   }
 }
 
-/** A refusal that the same request would meet again. What passes by itself must not be kept for a day. */
+/** Whether the same request would fail again. A transient failure must not be kept for a day. */
 const isLasting = (error: unknown): error is ProblemError =>
   error instanceof ProblemError && error.status < 500 && !isRetryable(error)
 
@@ -119,15 +119,15 @@ function replay(kept: KeptAnswer): Answer {
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 /**
- * Two digests of a request. `sent` is of the JSON as the client wrote it: it stays the same when a deploy adds a field with a
- * default. `fingerprint` is of the validated input: it is the same for two spellings of one request.
+ * Two digests of a request. `sent` covers the client's JSON: it stays the same when a deploy adds a field with a default.
+ * `fingerprint` covers the validated input: two spellings of one request have the same one.
  */
 type Fingerprints = { sent: string; fingerprint?: string }
 
 const isSameRequest = (existing: Record<string, unknown>, { sent, fingerprint }: Fingerprints): boolean =>
   existing.sent === sent || (fingerprint !== undefined && existing.fingerprint === fingerprint)
 
-class Lease implements IdempotencyLease {
+class KeyHold implements IdempotencyHold {
   readonly #key: RowKey
   readonly #fingerprints: Fingerprints
   readonly #exchange: Exchange
@@ -138,7 +138,7 @@ class Lease implements IdempotencyLease {
       pk: `${orgPartition(caller.orgId)}#IDEM#${principalOf(caller)}`,
       sk: `${operation.id}#${sha256(idempotencyKey)}`,
     }
-    // The key itself is not stored. It is part of each digest, so that no bare digest of a secret lies in the table.
+    // The key is not stored. Each digest includes it, so that the table has no plain digest of a secret.
     const digest = (input: unknown): string => sha256(idempotencyKey + canonicalize(withSecrets(input)))
     this.#fingerprints = {
       sent: digest(exchange.sent),
@@ -147,7 +147,7 @@ class Lease implements IdempotencyLease {
     this.#exchange = exchange
   }
 
-  /** Takes the lease; or hands back the kept answer, or refuses. */
+  /** Takes the hold, or returns the kept answer, or throws. */
   async take(): Promise<KeptAnswer | undefined> {
     const { now, deadline, requestId } = this.#exchange
     const epoch = Math.floor(now.getTime() / 1000)
@@ -162,7 +162,7 @@ class Lease implements IdempotencyLease {
             lease_until_ms: deadline.getTime() + answerMarginMs,
             expires_at_epoch: epoch + keepSeconds,
           },
-          // The SDK repeats a request whose answer was lost, so this request's own lease is no obstacle.
+          // The owner may be this request: the SDK repeats a write when it loses the response.
           ConditionExpression:
             'attribute_not_exists(pk) OR expires_at_epoch <= :epoch OR (attribute_not_exists(kept) AND (lease_until_ms < :now OR #owner = :owner))',
           ExpressionAttributeNames: { '#owner': 'owner' },
@@ -195,7 +195,7 @@ class Lease implements IdempotencyLease {
       this.#key,
       this.#keeping(toKept(answer)),
       () =>
-        new ProblemError('idempotency_in_progress', 'Another request with this Idempotency-Key took over; try again.', {
+        new ProblemError('idempotency_in_progress', 'Another request with this Idempotency-Key took over. Retry.', {
           headers: { 'retry-after': '1' },
         }),
     )
@@ -214,12 +214,12 @@ class Lease implements IdempotencyLease {
     }
   }
 
-  /** Keeps an answer that no commit has kept. The answer goes out even when it cannot be kept. */
+  /** Keeps an answer that no commit has kept. If that fails, the caller still gets the answer. */
   async keep(kept: KeptAnswer): Promise<void> {
     if (!this.#kept) await this.#quietly(this.#keeping(kept))
   }
 
-  /** Lets the next request with the key run at once. */
+  /** Ends the hold, so that the next request with the key can run immediately. */
   async release(): Promise<void> {
     const { requestId } = this.#exchange
     await this.#quietly({
@@ -238,7 +238,7 @@ class Lease implements IdempotencyLease {
   }
 }
 
-/** The input with its secrets as they are: in JSON they all look the same. */
+/** The input with its secrets in clear text. In JSON all secrets look the same. */
 function withSecrets(value: unknown): unknown {
   if (value instanceof Secret) return value.reveal()
   if (Array.isArray(value)) return value.map(withSecrets)

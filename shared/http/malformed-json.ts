@@ -1,18 +1,18 @@
-/** Says where a body stops being JSON, and nothing of what it holds. */
+/** Finds the position where a body stops being JSON. Never quotes the body. */
 
-/** Looking for the place reads a body some 15 times over; this much is read in a fraction of a millisecond. */
-const longestSearched = 16 * 1024
+/** The search parses a body about 15 times. At this size it takes a fraction of a millisecond. */
+const maxSearchedLength = 16 * 1024
 
 /**
- * Where a text stops being JSON: behind the longest beginning that could still go on as some. V8 names the place in
- * some of its messages only, and quotes the body in the others, which may hold a secret.
+ * The position where a text stops being JSON: the end of the longest prefix of a valid text. Only some messages of V8 have
+ * the position. The others quote the body, which may contain a secret.
  */
 export function whereBroken(text: string): string {
-  if (text.length > longestSearched) return ''
+  if (text.length > maxSearchedLength) return ''
   let [good, bad] = [0, text.length + 1]
   while (bad - good > 1) {
     const middle = (good + bad) >> 1
-    if (mayGoOn(text.slice(0, middle))) good = middle
+    if (isPrefix(text.slice(0, middle))) good = middle
     else bad = middle
   }
   if (good === text.length) return ': it ends too early'
@@ -20,13 +20,13 @@ export function whereBroken(text: string): string {
   return `: at position ${good} (line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1})`
 }
 
-/** Whether a text is the beginning of some JSON: nothing is wrong with it but that it ends. */
-function mayGoOn(text: string): boolean {
+/** Whether a text is a prefix of valid JSON: its only fault is that it ends. */
+function isPrefix(text: string): boolean {
   try {
     JSON.parse(text)
     return true
   } catch (error) {
-    // Anchored, so that it is V8's own number and never one out of the body.
+    // Anchored, so that the number comes from V8 and never from the body.
     const [, position] = /^[^"]* in JSON at position (\d+)(?: \(|$)/.exec((error as SyntaxError).message) ?? []
     return position === undefined
       ? /^Unexpected end /.test((error as SyntaxError).message)

@@ -1,6 +1,6 @@
 /**
- * An operation as plain data: everything about it that is not behaviour. The route, the function and its IAM
- * statements, validation, the handler's types, OpenAPI, the local routes and the walking tests come from it.
+ * An operation as plain data, without its behaviour. The route, the function and its IAM statements, validation, the
+ * handler's types, OpenAPI, the local routes and the tests of all operations are derived from it.
  */
 import * as z from 'zod'
 import type { Access } from '../access.ts'
@@ -27,25 +27,25 @@ export type AnswerSchemas = Readonly<Record<number, z.ZodType | null>>
 interface Description {
   /** The OpenAPI `operationId`. */
   id: string
-  /** `$default` takes what no other route matches. */
+  /** `$default` matches requests that no other route matches. */
   route: `${Method} /api/v${1 | 2}/${string}` | '$default'
   tag: string
   summary: string
   description: string
   /** The scope that a caller needs; `any`: any valid token; `public`: no token. */
   scope: Scope | 'any' | 'public'
-  /** What the body is, where the handler is given it as it came, unread: its sender signs the bytes. */
+  /** Description of a body that the handler gets unparsed, because the sender signs its bytes. */
   rawBody?: string
-  /** Whether the body may be left out; it is then read as `{}`. */
+  /** Whether the body is optional. An absent body means `{}`. */
   bodyMayBeAbsent?: boolean
-  /** Problems beyond those that every operation of its kind can answer. */
+  /** Further problems, besides those of every operation of its kind. */
   refusals?: readonly ProblemCode[]
   access: Access
-  /** Of a mutation: what its event says, which is also what a denied attempt is recorded as. */
+  /** The action and resource in the audit event of a mutation, and of a denied attempt at it. */
   audit?: { action: AuditAction; resource: ResourceType; param?: string }
-  /** A POST that changes no setting, and so has no event. */
+  /** A POST that changes no setting, so it has no event. */
   withoutEvent?: boolean
-  /** What the answer can be where it is not JSON: a page for a browser, and its script. */
+  /** Media types of an answer that is not JSON: a page for a browser, and its script. */
   mediaTypes?: readonly string[]
 }
 
@@ -57,7 +57,7 @@ interface Definition<
   Publishing extends readonly Published[],
 > extends Description {
   published?: Publishing
-  /** What is left out is empty. Built on first use, as the answers are: a function needs its own request only. */
+  /** Default: empty schemas. Built on first use, like the answers: a function needs only its own request. */
   request?: () => RequestSchemas<Params, Query, Body>
   answers: () => Answers
 }
@@ -69,11 +69,11 @@ export interface Operation<
   Answers extends AnswerSchemas = AnswerSchemas,
   Publishing extends readonly Published[] = readonly Published[],
 > extends Description {
-  /** The published operations that the same function serves. */
+  /** Operations of the published face that the same function serves. */
   published?: Publishing
   method: Method
   path: string
-  /** Every route that leads to the function: its own first, then the published ones; HEAD wherever GET is. */
+  /** All routes to the function: its own first, then the published ones. Every GET also has a HEAD. */
   routes: readonly Route[]
   readonly params: Params
   readonly query: Query
@@ -81,7 +81,7 @@ export interface Operation<
   readonly answers: Answers
 }
 
-/** The answers that the contract of `Op` declares, each with its status and body; any answer where it declares none. */
+/** The answers that the contract of `Op` declares, with status and body. Without declarations: any answer. */
 export type AnswerOf<Op extends Operation> = DeclaredAnswer<Op['answers']>
 type DeclaredAnswer<Answers> = keyof Answers extends never
   ? Answer
@@ -140,7 +140,7 @@ export function operation<
   const answerSchemas = lazy(answers)
   const requestSchemas = lazy(() => {
     const { params = z.object({}), query = z.object({}), body } = request?.() ?? {}
-    // The defaults are the type parameters' defaults; the compiler cannot see that the two go together.
+    // The defaults match the defaults of the type parameters. The compiler cannot check this.
     return { params: params as Params, query: query as Query, body }
   })
   return {

@@ -1,4 +1,4 @@
-/** Lists: the query that pages them, and cursors that hold only for the org and the filters that they were made for. */
+/** Pagination of lists. A cursor is valid only for its own org and filters. */
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import * as z from 'zod'
@@ -10,16 +10,16 @@ import type { PageSpec } from '../table/page-spec.ts'
 import { type JsonAnswer, ok } from './answer.ts'
 
 export const pageQuery = lazy(() => ({
-  limit: countQuery(1, 100, 50).meta({ description: 'Entries a page.' }),
+  limit: countQuery(1, 100, 50).meta({ description: 'Entries per page.' }),
   cursor: z
     .string()
     .max(2000)
     .meta({ pattern: '^[A-Za-z0-9_-]+$' })
     .optional()
-    .meta({ description: '`next_cursor` of the page before.' }),
+    .meta({ description: 'The `next_cursor` of the previous page.' }),
 }))
 
-/** The answer of a list. A filtered page may hold fewer entries than `limit`; only a null cursor is the end. */
+/** The answer of a list. A filtered page may have fewer entries than `limit`; only a null cursor marks the end. */
 export const pageOf = <Entry extends z.ZodType>(entry: Entry) =>
   z.object({
     data: z.array(entry),
@@ -38,19 +38,19 @@ interface ListCall<Filter> {
   now: Date
 }
 
-/** Answers one page of a list, read by `read` under the request's filters. */
+/** Answers one page of a list. `read` reads it, under the request's filters. */
 export async function listPage<Filter extends object, Entry>(
   { caller, query, now }: ListCall<Filter>,
   read: (filter: Filter, page: PageSpec) => Promise<{ data: Entry[]; next: string | undefined }>,
 ): Promise<JsonAnswer<Page<Entry>, 200>> {
   const { limit, cursor, ...filter } = query
   const cursors = cursorsFor(caller.orgId, filter)
-  // What is left of the query once the paging is taken out is the filter.
-  const { data, next } = await read(filter as unknown as Filter, { limit, after: cursors.open(cursor), now })
-  return ok({ data, next_cursor: cursors.seal(next) })
+  // A query without its paging parameters is the filter.
+  const { data, next } = await read(filter as unknown as Filter, { limit, after: cursors.decode(cursor), now })
+  return ok({ data, next_cursor: cursors.encode(next) })
 }
 
-/** Cursors of one list: a sort key beside a digest of it and of what the list was asked for. */
+/** Cursors of one list: a sort key, and a digest of the sort key, the org and the filters. */
 export function cursorsFor(orgId: string, filter: object) {
   const digestOf = (position: string): string =>
     createHash('sha256')
@@ -58,7 +58,7 @@ export function cursorsFor(orgId: string, filter: object) {
       .digest('base64url')
       .slice(0, 12)
   return {
-    open(cursor: string | undefined): string | undefined {
+    decode(cursor: string | undefined): string | undefined {
       if (cursor === undefined) return undefined
       const text = Buffer.from(cursor, 'base64url').toString('utf8')
       const space = text.indexOf(' ')
@@ -67,10 +67,10 @@ export function cursorsFor(orgId: string, filter: object) {
         throw invalidCursor()
       return after
     },
-    seal: (next: string | undefined): string | null =>
+    encode: (next: string | undefined): string | null =>
       next === undefined ? null : Buffer.from(`${digestOf(next)} ${next}`).toString('base64url'),
   }
 }
 
-/** No sort key of a list is longer; DynamoDB refuses those above 1024 bytes with an error that is not the caller's. */
+/** Sort keys of lists are shorter. For one above 1024 bytes DynamoDB returns an error, which would become a 500. */
 const maxPositionLength = 200

@@ -5,8 +5,8 @@ import type { Mutation } from '../storage/commit.ts'
 import { type Answer, etagOf } from './answer.ts'
 
 /**
- * The body of a PATCH: any of the fields, at least one. Absent keeps; `null` clears where the field's own schema takes
- * it. `flags` are told to the operation and are no change by themselves.
+ * The body of a PATCH: at least one of the fields. An absent field stays the same. `null` clears a field whose schema
+ * allows null. `flags` change how the operation works; a body of flags alone changes nothing, so it is refused.
  */
 export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawShape = Record<never, never>>(
   fields: Fields,
@@ -19,10 +19,10 @@ export const patchBody = <Fields extends z.ZodRawShape, Flags extends z.ZodRawSh
     })
     .meta({ minProperties: 1 })
 
-/** Writes a change with its audit event, and hands back the answer. */
+/** Writes a change with its audit event, and returns the answer. */
 export type Commit<Given extends Answer> = (mutation: Mutation, answer: Given) => Promise<Given>
 
-/** Commits a change; one that changes nothing is answered and leaves no event. */
+/** Commits a change. Without a change, it returns the answer and writes no event. */
 export const commitIfChanged = async <Given extends Answer>(
   commit: Commit<Given>,
   mutation: Mutation,
@@ -30,7 +30,7 @@ export const commitIfChanged = async <Given extends Answer>(
 ): Promise<Given> => (mutation.diff.length === 0 ? answer : commit(mutation, answer))
 
 /**
- * Holds `If-Match` against the resource as it would be served now, and what is unseen of it.
+ * Compares `If-Match` with the validator of the current view and of `unseen`.
  *
  * @throws ProblemError `precondition_failed`
  */

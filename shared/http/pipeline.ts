@@ -1,7 +1,6 @@
 /**
- * What every operation goes through, whether or not it knows its caller: one middy stack per function, built once from
- * its contract. Hooks run in this order on the way in, and in reverse on the way out; the error mapper is among the first
- * so that it runs among the last.
+ * The pipeline of every operation, public or not: one middy stack per function, built once from its contract. Hooks run in
+ * this order for the request, and in reverse for the answer. The error mapper is among the first, so it runs among the last.
  */
 import middy, { type MiddlewareObj, type Request } from '@middy/core'
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
@@ -22,7 +21,7 @@ type Result = APIGatewayProxyStructuredResultV2
 export type Hook = MiddlewareObj<Exchange, Result, Error, Context>
 export type HookRequest = Request<Exchange, Result, Error, Context>
 
-/** The validated request, as every handler is given it. */
+/** The validated request that handlers get. */
 export interface RequestOf<Op extends Operation> {
   params: z.output<Op['params']>
   query: z.output<Op['query']>
@@ -30,9 +29,9 @@ export interface RequestOf<Op extends Operation> {
   method: string
   path: string
   headers: Exchange['headers']
-  /** Whether the body itself names a field, whose value else is a default. */
+  /** Whether the body has a field. If not, the field's value is a default. */
   names(field: string): boolean
-  /** For an operation that takes its body as it came. */
+  /** The bytes of the body, for operations that check a signature. */
   rawBody: Uint8Array
   ip: string | undefined
   requestId: string
@@ -60,7 +59,7 @@ export function pipeline(
       input(operation),
     ])
     .handler(async (event: unknown) => {
-      // The first hook has put the exchange in the event's place.
+      // The first hook replaced the event by the exchange.
       const exchange = event as Exchange
       const ours = await respond(exchange)
       const answer = exchange.published ? toPublishedAnswer(ours, exchange, exchange.published) : ours
@@ -68,7 +67,7 @@ export function pipeline(
     })
 }
 
-/** The request as the handler of `Op` is given it; `validate` has parsed it with that operation's schemas. */
+/** The request for the handler of `Op`; `validate` parsed it with that operation's schemas. */
 export const requestOf = <Op extends Operation>(exchange: Exchange): RequestOf<Op> => {
   const { input, method, path, headers, rawBody, ip, requestId, now } = exchange
   const validated = input as Pick<RequestOf<Op>, 'params' | 'query' | 'body'>
@@ -87,7 +86,7 @@ function notModified({ method, headers }: Exchange, answer: Answer): Answer | un
   return matches ? { status: 304, ...(answer.headers ? { headers: answer.headers } : {}) } : undefined
 }
 
-/** Opens the exchange. At the very end drops the body of a HEAD, logs one line and stamps the request id. */
+/** Opens the exchange. At the end, drops the body of a HEAD, logs one line and adds the request id. */
 function exchangeAndLog(operation: Operation): Hook {
   const finish = (request: HookRequest) => {
     const { event: exchange, response } = request
@@ -116,7 +115,7 @@ function exchangeAndLog(operation: Operation): Hook {
   }
 }
 
-/** Turns an error into problem+json, or into the published envelope. An unexpected error is logged with its stack: 500. */
+/** Turns an error into problem+json, or into the published envelope. Logs an unexpected error with its stack: 500. */
 function problemJson(operation: Operation): Hook {
   return {
     onError: (request) => {
@@ -143,35 +142,35 @@ function unexpected(request: HookRequest, exchange: Exchange): ProblemError {
   const error = request.error
   log.error('unexpected error', { request_id: exchange.requestId, error: error ?? new Error('nothing was thrown') })
   const problem = isAwsFault(error)
-    ? new ProblemError('service_unavailable', 'A part of the service does not answer at the moment; try again.', {
+    ? new ProblemError('service_unavailable', 'A dependency of the service does not respond. Retry later.', {
         headers: { 'retry-after': '1' },
       })
-    : new ProblemError('server_error', 'Something went wrong on our side; the request id tells us what.')
+    : new ProblemError('server_error', 'An unexpected error occurred. Include the request id when you report it.')
   request.error = problem
   return problem
 }
 
-/** Throttling, outages and time-outs of AWS, as the SDK names them: for the caller to try again. */
+/** Throttling, outages and time-outs of AWS, by the SDK's names. The caller can retry. */
 function isAwsFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  if (passingFaults.has(error.name) || ('code' in error && passingFaults.has(String(error.code)))) return true
+  if (transientFaults.has(error.name) || ('code' in error && transientFaults.has(String(error.code)))) return true
   return '$fault' in error && error.$fault === 'server'
 }
 
-const passingFaults = new Set([
+const transientFaults = new Set([
   ...['TimeoutError', 'AbortError', 'NetworkingError'],
   ...['ThrottlingException', 'ProvisionedThroughputExceededException', 'RequestLimitExceeded'],
   ...['TransactionConflictException', 'TransactionInProgressException'],
   ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'],
 ])
 
-/** RFC 6750: of a description, only printable ASCII without quote and backslash may stand in the header. */
+/** RFC 6750 allows only printable ASCII without quote and backslash in `error_description`. */
 const challenge = ({ code, message }: ProblemError): string =>
   code === 'authentication_failed'
     ? 'Bearer realm="octomil"'
     : `Bearer realm="octomil", error="invalid_token", error_description="${message.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "'")}"`
 
-/** Headers of every answer, a problem too. */
+/** Headers of every answer, problems included. */
 function standingHeaders(operation: Operation): Hook {
   return {
     before: ({ event: exchange }) => {

@@ -1,6 +1,6 @@
 /**
- * The face that the platform's published clients know, `/api/v1/settings`: other names for what our own operations take
- * and answer. Translation is pure data; the handler below it does not know which face was called.
+ * The face of the platform's published clients, `/api/v1/settings`: other names for the fields of our own operations.
+ * Translation is pure data. Handlers do not know which face was called.
  */
 import type * as z from 'zod'
 import { nameField } from '../fields.ts'
@@ -10,12 +10,12 @@ import type { Answer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { type Method, type Operation, routeKeyOf } from './operation.ts'
 
-/** What translates an answer beside its body. */
+/** Further input of a translated answer, besides its body. */
 export interface AnswerContext {
   orgId: string
-  /** Secrets that leave with this answer only; a replay has none. */
+  /** Secrets that only this answer shows. A replay has none. */
   once: Readonly<Record<string, string>>
-  /** The request found everything as it wanted it. */
+  /** The resource already had the requested state. */
   unchanged: boolean
 }
 
@@ -29,17 +29,17 @@ export interface InputContext {
 export interface Wire<Translated = unknown> {
   /** Query parameters besides `org_id`. Default: those of our own face, without `limit`. */
   query?: z.ZodObject
-  /** The published record of the request, closed. */
+  /** The published record of the request. Unknown fields are refused. */
   body?: z.ZodType
-  /** The request in our names; the operation's own schema checks it next. */
+  /** The request in our names. The operation's own schema validates it next. */
   toInput?(body: never, context: InputContext): object
-  /** Replaces the operation's own schema, where the published face leaves out what ours requires. */
+  /** Replaces the operation's own schema, if the published record lacks a field that ours requires. */
   input?: z.ZodType
-  /** Field names of ours, each with its published name, for the paths of faults. */
+  /** The published name of each of our fields, for the paths of faults. */
   names?: Readonly<Record<string, string>>
-  /** Rewords a fault, in our names, whose remedy the published record does not have. */
+  /** Rewords a fault whose fix does not exist in the published record. Uses our names. */
   toFault?(fault: InputFault): InputFault
-  /** Entries of a page; 100 unless the list adds one of its own. */
+  /** Entries per page. Default: 100. */
   pageSize?: number
   /** The published record of an answer, or of one entry of a list. */
   toAnswer?(body: never, context: AnswerContext): Translated
@@ -47,7 +47,7 @@ export interface Wire<Translated = unknown> {
 
 /** One published operation that a function serves beside our own. */
 export interface Published {
-  /** The id under which the platform publishes the operation. */
+  /** The platform's id of the operation. */
   id: string
   /** Default: the path of our own face under `/api/v1`. */
   route?: `${Method} /api/v1/${string}`
@@ -55,12 +55,12 @@ export interface Published {
   records: { request?: string; answer?: string; list?: string }
   /** The code of a resource that does not exist. */
   notFound?: PublishedCode
-  /** The published face has the GET that `Location` of a create names. */
+  /** Whether the published face has the GET that `Location` of a create names. */
   located?: boolean
   wire?: () => Wire
 }
 
-/** Declares a translation; the compiler checks that both directions fit their records. */
+/** Declares a translation. The compiler checks both directions against their records. */
 export const wire = <Body extends z.ZodType, Ours, Translated>(
   definition: Omit<Wire, 'body' | 'toInput' | 'toAnswer'> & {
     body?: Body
@@ -72,10 +72,10 @@ export const wire = <Body extends z.ZodType, Ours, Translated>(
 /** Names have up to 255 characters in the published contract, 100 in ours. */
 export const publishedName = () => nameField(255)
 
-/** A field that a published client may send as null where it means: not named. */
+/** A field that published clients may send as null instead of leaving it out. */
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish()
 
-/** The members that name something; null and absent both mean that the caller did not name the field. */
+/** The members with a value. Here null means the same as absent. */
 export const named = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
 
@@ -155,11 +155,11 @@ export function publishedError(problem: ProblemError, requestId: string, publish
   }
 }
 
-/** Faults by the published names of their fields, in the text too where a name cannot be an English word. */
+/** Faults with the published names of their fields. In texts, only names with `_` are replaced: they are no English words. */
 const renamed = (faults: readonly InputFault[], { names = {}, toFault = (fault) => fault }: Wire): InputFault[] =>
   faults.map(toFault).map((fault) => {
     const { path, code, message } = fault
-    // A field that the published record does not have was named by the caller: its name is no translation.
+    // An unknown field has the caller's own name, so it needs no translation.
     if (code === 'unknown_field') return fault
     const [first = '', second = '', ...rest] = path.split('.')
     const inside = names[`${first}.${second}`]

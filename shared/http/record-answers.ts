@@ -1,16 +1,16 @@
 /**
- * How a record of an org's many is answered. Its version is part of its `ETag`: what is shown of a record can stay the same
- * while a secret of it is replaced.
+ * Answers with a record. Its `ETag` covers the version, because a view can stay the same while a secret in the record
+ * changes.
  */
 import { type RecordKind, recordUpdated, type StoredRecord } from '../storage/record.ts'
 import { created, type JsonAnswer, resource } from './answer.ts'
 import { type Commit, commitIfChanged, requireMatch } from './patch.ts'
 
-/** A record as it may be seen. */
+/** The view of a record. */
 export const recordAnswer = <T extends StoredRecord, View extends object>(kind: RecordKind<T, View>, record: T) =>
   resource(kind.shown(record), record.version)
 
-/** A record that has come to be. */
+/** The view of a new record. */
 export const recordCreatedAnswer = <T extends StoredRecord, View extends object>(
   kind: RecordKind<T, View>,
   record: T,
@@ -24,7 +24,7 @@ export const requireRecordMatch = <T extends StoredRecord>(
   record: T,
 ): void => requireMatch(headers, kind.shown(record), record.version)
 
-/** Commits the change from `before` to `after` and answers what is then; what changes nothing leaves all as it was. */
+/** Commits the change from `before` to `after`, and answers the new view. Writes nothing if the two are equal. */
 export function commitUpdate<T extends StoredRecord, View extends object>(
   { caller, commit }: { caller: { orgId: string }; commit: Commit<JsonAnswer<View, 200>> },
   kind: RecordKind<T, View>,

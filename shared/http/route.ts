@@ -1,6 +1,6 @@
-/** Route templates with `{parameters}`, as API Gateway reads them. */
+/** Route templates with `{parameters}`, in the syntax of API Gateway. */
 
-/** The parameters of a path under a template, decoded; undefined when it does not match. */
+/** The decoded parameters of a path that matches a template; undefined for a path that does not. */
 export function matchPath(template: string, path: string): Record<string, string> | undefined {
   const wanted = template.split('/')
   const given = path.split('/')

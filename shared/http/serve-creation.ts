@@ -1,4 +1,4 @@
-/** The operation that creates a record is the same for every kind of record. */
+/** The operation that creates a record, for every kind of record. */
 import { type IdPrefix, newId } from '../ids.ts'
 import { type RecordKind, recordCreated, requireRoom, type StoredRecord } from '../storage/record.ts'
 import type { Answer } from './answer.ts'
@@ -18,13 +18,13 @@ interface Creation<Op extends Operation, T extends StoredRecord> {
   build(call: Call<Op>, fresh: NewRecord): Promise<T>
 }
 
-/** Creates a record, unless the org has as many as it may. Calls `build` only below the limit. */
+/** Creates a record. Calls `build` only if the org is below its limit of records. */
 export const serveCreation = <Op extends Operation, T extends StoredRecord>(
   operation: Op,
   { kind, idPrefix, validate, build }: Creation<Op, T>,
 ) =>
   serve<Operation, Answer>(operation, async (untyped) => {
-    // The request was validated by this operation's schemas; `serve` of any operation does not know which they are.
+    // This operation's schemas validated the request. The type of `serve` does not know them.
     const call = untyped as unknown as Call<Op>
     const { orgId } = call.caller
     validate?.(call)

@@ -1,4 +1,4 @@
-/** The operations that read and patch settings of which an org has one are the same for all such settings. */
+/** The operations that read and patch an org's singleton settings, for every kind of settings. */
 
 import { presentFields } from '../patch-fields.ts'
 import { type DocumentKind, documentChanged, readDocument } from '../storage/document.ts'
@@ -7,7 +7,7 @@ import type { BodyOf, Operation } from './operation.ts'
 import { commitIfChanged, requireMatch } from './patch.ts'
 import { serve } from './serve.ts'
 
-/** The view of settings that are served as they are stored. */
+/** The view of settings whose view equals their record. */
 export const asStored = <T>(value: T): T => value
 
 /** Serves the settings, or their defaults, as `view` makes them. */
@@ -29,7 +29,7 @@ export const serveDocumentPatch = <Op extends Operation, T extends object>(
 ) =>
   serve<Operation, Answer>(operation, async ({ caller, body, headers, commit }) => {
     const before = await readDocument(kind, caller.orgId)
-    // The operation's body is the patch of this document; the compiler cannot see that the two go together.
+    // The operation's body is a patch of this document. The compiler cannot check this.
     const after = { ...before.value, ...presentFields(body as Partial<T>) }
     requireCoherent?.(after)
     requireMatch(headers, view(before.value))

@@ -1,4 +1,4 @@
-/** Operations that anybody may call: no credential, no limit of their own, and nothing of the AWS SDK to load. */
+/** Public operations: they need no credential, have no rate limit, and load no part of the AWS SDK. */
 import type { AnswerOf, ExactAnswer, Operation } from './operation.ts'
 import { pipeline, type RequestOf, requestOf } from './pipeline.ts'
 

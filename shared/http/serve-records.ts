@@ -1,4 +1,4 @@
-/** The operations that read and delete one of an org's many things are the same for every kind of thing. */
+/** The operations that read, list and delete records, for every kind of record. */
 import { getRecord, listRecords, type RecordKind, recordDeleted, type StoredRecord } from '../storage/record.ts'
 import { equalsFilter } from '../table/query.ts'
 import { type Answer, noContent } from './answer.ts'
@@ -7,10 +7,10 @@ import { listPage } from './page.ts'
 import { recordAnswer, requireRecordMatch } from './record-answers.ts'
 import { serve } from './serve.ts'
 
-/** The id is the only path parameter that such an operation has. */
+/** The id is the only path parameter of these operations. */
 const idIn = (params: unknown): string => Object.values(params as Record<string, string>)[0] ?? ''
 
-/** Answers one record as it may be seen. */
+/** Serves the view of one record. */
 export const serveRecord = <Op extends Operation, T extends StoredRecord>(
   operation: Op,
   kind: RecordKind<T, BodyOf<Op, 200>>,
@@ -19,7 +19,7 @@ export const serveRecord = <Op extends Operation, T extends StoredRecord>(
     recordAnswer(kind, await getRecord(kind, caller.orgId, idIn(params))),
   )
 
-/** Deletes a record with its secrets; a second time there is nothing to delete. */
+/** Deletes a record with its secrets. A second call answers 404. */
 export const serveDeletion = <T extends StoredRecord>(operation: Operation, kind: RecordKind<T>) =>
   serve(operation, async ({ caller, params, headers, commit }) => {
     const record = await getRecord(kind, caller.orgId, idIn(params))
@@ -27,7 +27,7 @@ export const serveDeletion = <T extends StoredRecord>(operation: Operation, kind
     return commit(recordDeleted(kind, caller.orgId, record), noContent)
   })
 
-/** Lists records, newest first; what the query holds beside the paging are attributes and the values they must have. */
+/** Lists records, newest first. Query parameters other than the paging filter by the attribute of the same name. */
 export const serveList = <Op extends Operation, T extends StoredRecord>(
   operation: Op,
   kind: RecordKind<T, EntryOf<Op>>,
@@ -43,5 +43,5 @@ export const serveList = <Op extends Operation, T extends StoredRecord>(
 type EntryOf<Op extends Operation> =
   BodyOf<Op, 200> extends { readonly data: readonly (infer Entry extends object)[] } ? Entry : never
 
-/** Every list's query is `pageQuery` and filters, which are texts. */
+/** The query of a list: `pageQuery`, and filters, which are strings. */
 type ListQuery = { limit: number; cursor?: string | undefined } & Partial<Record<string, never>>

@@ -1,4 +1,4 @@
-/** Operations that know their caller: admission, recording of denied attempts, idempotency, and the way to write. */
+/** Operations with a caller: admission, denied attempts, idempotency and commits. */
 
 import type { RequestContext } from '../audit/request-context.ts'
 import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
@@ -12,25 +12,25 @@ import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { recordDenied } from './denied-attempts.ts'
 import type { Exchange } from './exchange.ts'
-import { type IdempotencyLease, isReplay, onceOnly } from './idempotency.ts'
+import { type IdempotencyHold, isReplay, onceOnly } from './idempotency.ts'
 import type { AnswerOf, ExactAnswer, Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
 import { enforceRateLimit } from './rate-limit.ts'
 
-/** What a handler is given: the validated request, who asks, and the way to write. */
+/** The argument of a handler: the validated request, its caller, and `commit`. */
 export interface Call<Op extends Operation> extends RequestOf<Op> {
   caller: Caller
-  /** Who asks, from where and in which request: recorded with what this request commits. */
+  /** The actor, address and id of the request, for the audit events of its commits. */
   context: RequestContext
-  /** When work must be over. */
+  /** When the work must end. */
   deadline: Date
-  /** Writes a change with its audit event, and hands back the answer. Its `once` is not kept for replays. */
+  /** Writes a change with its audit event, and returns the answer. Replays do not have its `once`. */
   commit<Given extends Answer>(mutation: Mutation, answer: Given): Promise<Given>
-  /** Does work that a second run of the handler must not repeat, such as a call of a provider. Keyed by its inputs. */
+  /** Does work that a second run of the handler must not repeat, such as a call to a provider. Keyed by its inputs. */
   once<T>(dependsOn: readonly unknown[], work: () => Promise<T>): Promise<T>
 }
 
-/** Serves one request of an operation: typed request in, typed answer out. `run` calls it again after a stale read. */
+/** Serves one request of an operation. `run` calls it again after a stale read. */
 type Handler<Op extends Operation, Given extends Answer> = (
   call: Call<Op>,
 ) => Promise<ExactAnswer<Op, Given>> | ExactAnswer<Op, Given>
@@ -39,16 +39,16 @@ type Handler<Op extends Operation, Given extends Answer> = (
 export const serve = <Op extends Operation, Given extends AnswerOf<Op>>(operation: Op, handler: Handler<Op, Given>) =>
   pipeline(operation, [admission(operation), deniedAttempts(operation)], (exchange) => {
     const caller = callerOf(exchange)
-    return onceOnly(operation, caller, exchange, (lease) => run(handler, exchange, caller, lease))
+    return onceOnly(operation, caller, exchange, (hold) => run(handler, exchange, caller, hold))
   })
 
-/** A `public` operation served here would have no caller; it belongs to `servePublic`. */
+/** Public operations have no caller; serve them by `servePublic`. */
 function callerOf({ caller }: Exchange): Caller {
   if (!caller) throw new TypeError('an operation with a caller must not be public')
   return caller
 }
 
-/** Who is it, how often, and may they: 401, then 429, then 403. */
+/** Authentication, rate limit, authorization: 401, then 429, then 403. */
 function admission(operation: Operation): Hook {
   return {
     before: ({ event: exchange }) => withinDeadline(exchange, admit(operation, exchange)),
@@ -61,7 +61,7 @@ async function admit(operation: Operation, exchange: Exchange): Promise<void> {
   if (exchange.caller) await authorize(operation, exchange.caller, exchange)
 }
 
-/** middy watches the time of handlers, not of hooks: a table that hangs must not keep a caller without an answer. */
+/** Hooks need their own time-out: middy's covers the handler only, and a table may hang. */
 async function withinDeadline(exchange: Exchange, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const outOfTime = new Promise<never>((_resolve, reject) => {
@@ -77,7 +77,7 @@ function deniedAttempts(operation: Operation): Hook {
     const { caller } = exchange
     if (!audit || !caller || !(error instanceof ProblemError) || error.code !== 'forbidden' || isReplay(error)) return
     if (neverHolds(operation, caller)) {
-      log.warn('a key was used for what its type can never do', {
+      log.warn('a key was used for an operation that its type never allows', {
         request_id: exchange.requestId,
         action: audit.action,
       })
@@ -100,14 +100,14 @@ function deniedAttempts(operation: Operation): Hook {
   return { onError: record }
 }
 
-/** Keys that lie open in pages must not fill the trail with what they can never do. */
+/** Publishable keys are public. Attempts that their type never allows must not fill the trail. */
 const neverHolds = ({ scope }: Operation, caller: Caller): boolean =>
   caller.kind === 'api_key' &&
   scope !== 'any' &&
   scope !== 'public' &&
   missingScopes([scope], keyTypeScopes[caller.keyType]).length > 0
 
-/** What an org has one of goes by the id of the org; what is yet to be created has none. */
+/** Settings have the id of their org. A resource that does not exist yet has no id. */
 const settingsOf = ({ method }: Operation, { orgId }: Caller): string | undefined =>
   method === 'POST' ? undefined : orgId
 
@@ -120,12 +120,12 @@ const requestContextOf = (exchange: Exchange, caller: Caller): RequestContext =>
   userAgent: exchange.userAgent,
 })
 
-/** Runs the handler, and again with a fresh read after each stale one, until the deadline. */
+/** Runs the handler. After a stale read, runs it again with fresh reads, until the deadline. */
 async function run<Op extends Operation, Given extends Answer>(
   handler: Handler<Op, Given>,
   exchange: Exchange,
   caller: Caller,
-  lease: IdempotencyLease | undefined,
+  hold: IdempotencyHold | undefined,
 ): Promise<Answer> {
   const context = requestContextOf(exchange, caller)
   const { deadline } = exchange
@@ -142,9 +142,9 @@ async function run<Op extends Operation, Given extends Answer>(
       return result
     },
     commit: async (mutation, answer) => {
-      const writes = lease ? [...mutation.writes, lease.keepWith(answer)] : mutation.writes
+      const writes = hold ? [...mutation.writes, hold.keepWith(answer)] : mutation.writes
       await commit({ ...mutation, writes }, context, deadline)
-      lease?.kept()
+      hold?.kept()
       return answer
     },
   }

@@ -32,33 +32,33 @@ export function validate(operation: Operation, exchange: Exchange): void {
   exchange.input = published
     ? { ...publishedInput(operation, exchange, published, body, parse), params: {} }
     : {
-        // A typo in a filter must not pass for no filter; what is public may be fetched with anything behind it.
+        // A misspelled filter must not return unfiltered data. Public operations have no filters: they accept any query.
         query: operation.scope === 'public' ? parse(operation.query, query) : parse(operation.query.strict(), query),
         body: operation.body ? parse(operation.body, body) : undefined,
         params: {},
       }
-  // A replay may come after the instant has passed; it is answered before the clock is looked at.
+  // An instant may pass before a replay. So the search for a kept answer comes before this refusal.
   if (onlyPast && hasIdempotencyKey(operation, exchange))
     exchange.pastFault = faults.length > 0 ? invalidInput(faults) : undefined
   else if (faults.length > 0) throw invalidInput(faults)
   const hidden = hiddenMember(body)
   if (hidden) throw invalidInput([unknownField(hidden)])
   const params = operation.params.safeParse(exchange.pathParameters)
-  // An id that cannot be is an id that does not exist.
+  // A malformed id cannot exist.
   if (!params.success) throw notFound()
   exchange.input.params = params.data
 }
 
 type Parse = (schema: z.ZodType, value: unknown) => unknown
 
-/** The published record first, then the same request in our names by the operation's own rules. */
+/** Validates the published record. Then validates its translation by the operation's own schema. */
 function publishedInput(operation: Operation, exchange: Exchange, published: Published, body: unknown, parse: Parse) {
   const { org_id: _org, ...query } = exchange.query
   const wire = published.wire?.() ?? {}
   const { limit } = operation.query.shape
   const theirQuery = (wire.query ?? (limit ? operation.query.omit({ limit: true }) : operation.query)).strict()
   const asked = parse(theirQuery, query) as Record<string, string> | undefined
-  // A request that the contract gives no record takes no field.
+  // Without a record in the published contract, the body has no fields.
   const theirs = operation.body ? parse(wire.body ?? z.strictObject({}), body) : undefined
   if (asked === undefined || (operation.body && theirs === undefined)) return { query: {}, body: undefined }
   const context = { orgId: exchange.caller?.orgId ?? '', query: asked, now: exchange.now }
@@ -69,7 +69,7 @@ function publishedInput(operation: Operation, exchange: Exchange, published: Pub
   }
 }
 
-/** The published record has checked the name, which may be longer than ours. A patch of it may change nothing. */
+/** Names of the published face may be longer, and are already checked. A patch may be empty there. */
 function ourBody(operation: Operation, schema: z.ZodType, body: unknown, parse: Parse): unknown {
   if (typeof body !== 'object' || body === null) return parse(schema, body)
   if (operation.method === 'PATCH' && Object.keys(body).length === 0) return {}
@@ -81,7 +81,7 @@ function ourBody(operation: Operation, schema: z.ZodType, body: unknown, parse: 
 
 const idempotencyKeyPattern = /^[\x20-\x7e]{1,255}$/
 
-/** Keys are kept per principal; where there is none the header means nothing. */
+/** Keys belong to a principal. Public operations have none, so they ignore the header. */
 const hasIdempotencyKey = ({ method, scope }: Operation, { headers }: Exchange): boolean =>
   method === 'POST' && scope !== 'public' && headers['idempotency-key'] !== undefined
 
@@ -97,13 +97,13 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
   }
   if (rawBody.byteLength === 0) {
     if (operation.bodyMayBeAbsent) return {}
-    throw invalidInput([{ path: '', code: 'missing_body', message: 'a JSON body is needed' }])
+    throw invalidInput([{ path: '', code: 'missing_body', message: 'a JSON body is required' }])
   }
   refuseEncoded(headers['content-encoding'])
   requireJson(headers['content-type'], method)
   const text = decode(rawBody, headers['content-length'])
   const value = parseJson(text)
-  // UTF-8 itself cannot hold half of a pair: one that is escaped is all there can be, and most bodies have none.
+  // UTF-8 cannot encode a lone surrogate, so only an escape can produce one. Most bodies have no such escape.
   const broken = surrogateEscape.test(text) ? brokenString(value) : undefined
   if (broken) {
     throw invalidInput([{ path: dotted(broken), code: 'invalid_unicode', message: 'holds half of a surrogate pair' }])
@@ -144,8 +144,8 @@ function decode(bytes: Uint8Array, contentLength: string | undefined): string {
 }
 
 /**
- * Whether a gateway put U+FFFD in the place of bytes that are not UTF-8: it hands over text, and the replacement changes the
- * length that the client announced.
+ * Whether the gateway replaced invalid UTF-8 by U+FFFD. The replacement changes the length, so it no longer equals the
+ * client's Content-Length.
  */
 const wasRepaired = (text: string, bytes: Uint8Array, contentLength: string | undefined): boolean =>
   contentLength !== undefined && text.includes('\ufffd') && Number(contentLength) !== bytes.byteLength
@@ -162,8 +162,8 @@ const malformed = (how: string): ProblemError =>
   invalidInput([{ path: '', code: 'malformed_json', message: `the body ${how}` }])
 
 /**
- * The path of the first string that UTF-8 cannot hold. It would be stored changed, and the hash of the audit event that
- * tells of it would not match.
+ * The path of the first string that UTF-8 cannot encode. DynamoDB would store a different string, and the hash of its audit
+ * event would not match.
  */
 function brokenString(root: unknown): readonly PropertyKey[] | undefined {
   for (const { path, name, value } of partsOf(root)) {
@@ -173,7 +173,7 @@ function brokenString(root: unknown): readonly PropertyKey[] | undefined {
   return undefined
 }
 
-/** The path of the first member named `__proto__`, which schemas of records pass over in silence. */
+/** The path of the first member named `__proto__`, which zod's record schemas drop silently. */
 function hiddenMember(root: unknown): readonly PropertyKey[] | undefined {
   for (const { path, name } of partsOf(root)) if (name === '__proto__') return path
   return undefined
@@ -185,10 +185,10 @@ interface Part {
   value: unknown
 }
 
-/** Below this depth no schema has fields; what is deeper goes by the path of what holds it. */
-const deepestPath = 16
+/** No schema has deeper fields. A deeper fault gets the path of its container at this depth. */
+const maxPathDepth = 16
 
-/** A value and all that is in it. Walked without recursion: a body can nest as deep as it is long. */
+/** A value and all nested values. Without recursion: a deeply nested body must not overflow the stack. */
 function* partsOf(root: unknown): Generator<Part> {
   const rest: Part[] = [{ path: [], name: '', value: root }]
   for (let part = rest.pop(); part; part = rest.pop()) {
@@ -196,7 +196,7 @@ function* partsOf(root: unknown): Generator<Part> {
     const { path, value } = part
     if (typeof value !== 'object' || value === null) continue
     for (const [name, inner] of Object.entries(value)) {
-      rest.push({ path: path.length < deepestPath ? [...path, name] : path, name, value: inner })
+      rest.push({ path: path.length < maxPathDepth ? [...path, name] : path, name, value: inner })
     }
   }
 }

@@ -81,12 +81,12 @@ async function keep(
   binding: SecretBinding,
 ): Promise<KeptValue> {
   if (spec.keeping === 'plain') return value
-  if (spec.keeping !== 'secret_map') return sealText(String(value), spec.keeping, binding)
+  if (spec.keeping !== 'secret_map') return encryptText(String(value), spec.keeping, binding)
   const names = { ...(current as Record<string, KeptSecret> | undefined) }
   for (const [name, text] of Object.entries(value as Record<string, string | null>)) {
     // Header names are case-insensitive.
     for (const stored of Object.keys(names)) if (stored.toLowerCase() === name.toLowerCase()) delete names[stored]
-    if (text !== null) names[name] = await sealText(text, 'secret', binding)
+    if (text !== null) names[name] = await encryptText(text, 'secret', binding)
   }
   if (Object.keys(names).length > maxHeaders) {
     const message = `must not hold more than ${maxHeaders} names, including the stored ones`
@@ -98,8 +98,8 @@ async function keep(
 const maskFor = (keeping: FieldSpec['keeping']) =>
   keeping === 'secret_url' ? maskedUrl : keeping === 'endpoint' ? maskedEndpoint : maskOf
 
-async function sealText(text: string, keeping: FieldSpec['keeping'], binding: SecretBinding): Promise<KeptSecret> {
+async function encryptText(text: string, keeping: FieldSpec['keeping'], binding: SecretBinding): Promise<KeptSecret> {
   const secret = new Secret(text)
-  const sealed = await encrypt(secret, binding, maskFor(keeping)(secret))
-  return { ...sealed, placeholder: looksLikePlaceholder(text) }
+  const encrypted = await encrypt(secret, binding, maskFor(keeping)(secret))
+  return { ...encrypted, placeholder: looksLikePlaceholder(text) }
 }

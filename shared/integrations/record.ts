@@ -34,7 +34,8 @@ const noticeFields = lazy(() => ({
 }))
 const eventTypes = lazy(() =>
   eventTypesField().meta({
-    description: 'Events that it receives: actions of the audit trail, `<resource>.*` or `*`. Default: by type.',
+    description:
+      'Events that the integration receives: actions of the audit trail, `<resource>.*` or `*`. Default: by type.',
   }),
 )
 /** Members other than name, switch and configuration. */
@@ -80,7 +81,7 @@ export const createIntegrationBody = lazy(() =>
 )
 
 const applied = ['name', 'enabled', 'config', 'event_types', 'notify_on_*'] as const
-/** A client with more unknown fields is not making a mistake. */
+/** Limits the work per request. No type has as many fields. */
 const maxFields = 50
 const tooMany = `must not have more than ${maxFields} fields`
 const fits = (object: object) => Object.keys(object).length <= maxFields
@@ -89,7 +90,7 @@ export const patchIntegrationBody = lazy(() =>
   z
     .looseObject({
       name: nameField().optional(),
-      enabled: z.boolean().optional().meta({ description: 'Whether it is used.' }),
+      enabled: z.boolean().optional().meta({ description: 'Whether the integration is used.' }),
       config: z
         .record(z.string(), z.unknown())
         .refine(fits, tooMany)

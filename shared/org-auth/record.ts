@@ -111,8 +111,8 @@ export const toOrgAuthView = (auth: OrgAuth, providers: readonly SignInProvider[
 })
 
 /** Identifies the stored secret for the ETag: two secrets can have the same mask. */
-export const unseenOf = ({ sso_client_secret: sealed }: OrgAuth): string | undefined =>
-  sealed ? Buffer.from(sealed.ciphertext).toString('base64') : undefined
+export const unseenOf = ({ sso_client_secret: encrypted }: OrgAuth): string | undefined =>
+  encrypted ? Buffer.from(encrypted.ciphertext).toString('base64') : undefined
 
 /** The settings after a patch. The client secret may not be encrypted yet. */
 type WantedAuth = Settings & { sso_client_secret: object | null }

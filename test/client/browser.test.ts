@@ -43,7 +43,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the client in a browser'), { timeo
     dashboard.close()
   })
 
-  test('reads, changes under If-Match, makes good what is lost on the way, and tells problems', async () => {
+  test('reads, changes under If-Match, retries lost requests, and throws problems', async () => {
     const [org] = await seed(service)
     let attempts = 0
     await page.route(`${service.url}/**/app-keys`, (route) =>

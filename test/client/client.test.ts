@@ -56,7 +56,7 @@ describe('calls', () => {
     await expect(change).rejects.toThrow('If-Match is undefined')
   })
 
-  test('what is public needs no credential', async () => {
+  test('public operations need no credential', async () => {
     const nobody = createSettingsClient({ baseUrl: target.url })
     expect((await nobody.GET('/api/v1/health')).data.status).toBe('ok')
     await problemOf(nobody.GET(apiKeys), 'authentication_failed')
@@ -78,7 +78,7 @@ describe('calls', () => {
 })
 
 describe('problems', () => {
-  test('a problem tells its code, its request, and each fault of the input', async () => {
+  test('a problem has its code, its request id, and each fault of the input', async () => {
     const problem = await problemOf(
       settings.POST(apiKeys, { body: { name: 'x'.repeat(101), scopes: [] } }),
       'invalid_input',
@@ -107,7 +107,7 @@ describe('problems', () => {
 })
 
 describe('cursors', () => {
-  test('entries runs over all pages, and starts where it is told to', async () => {
+  test('entries runs over all pages, from a given cursor on', async () => {
     const body = (index: number) => ({ name: `entry ${index}`, app_id: 'app-of-cursors' })
     for (let index = 0; index < 5; index++) await settings.POST('/api/v2/settings/app-keys', { body: body(index) })
     const query = { key_type: 'app', limit: 2 } as const
@@ -122,7 +122,7 @@ describe('cursors', () => {
     expect(rest).toEqual(names.slice(2))
   })
 
-  test('pages runs over what is no list, such as the verification of a chain', async () => {
+  test('pages runs over answers that are no lists, such as the verification of a chain', async () => {
     let events = 0
     const params = { query: { limit: 2 } }
     for await (const page of settings.pages('/api/v2/settings/audit-events/verify', { params })) {

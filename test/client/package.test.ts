@@ -38,7 +38,7 @@ const written = (file: string, text: string): string => {
   return join(project, file)
 }
 
-test('it holds what is built from the sources as they are, its README and its licence', () => {
+test('it contains the build of the current sources, its README and its licence', () => {
   const built = globSync('*.ts', { cwd: join(client, 'src') }).flatMap((source) =>
     ['.js', '.d.ts'].map((extension) => `build/${source.replace(/\.ts$/, extension)}`),
   )
@@ -46,7 +46,7 @@ test('it holds what is built from the sources as they are, its README and its li
 })
 
 describe('the examples of its README compile', () => {
-  // What the examples leave to whoever reads them.
+  // Names that the examples leave to the reader.
   const theReaders = `import type { InputFault } from '@octomil/settings-client'
 declare const limits: { max_devices: { limit: number; mode: 'enforce' | 'alert_only' } }
 declare function offerUpgrade(faults: readonly InputFault[]): void

@@ -89,7 +89,7 @@ test('a change is sent whole with each attempt, under the credential', async () 
   expect(proxy.requests.map(({ headers }) => headers.authorization)).toEqual(Array(3).fill(`Bearer ${admin}`))
 })
 
-test('what is of no use to repeat is not repeated', async () => {
+test('a permanent error is not retried', async () => {
   proxy.inject()
   await failureOf(settings.POST(apiKeys, { body: { name: '', scopes: [] } }))
   await failureOf(settings.GET(`${apiKeys}/{key_id}`, { params: { path: { key_id: 'key_none' } } }))
@@ -109,7 +109,7 @@ test.each([
   ['a success that says nothing', { status: 200 }, 200],
   ["a gateway's own problem", problemOf({ type: 'about:blank', title: 'Bad Request', status: 400 }), 400],
   ['a problem that is none', problemOf(null), 400],
-])('%s is told from an answer of the service', async (_what, fault, status) => {
+])('%s is distinguished from an answer of the service', async (_what, fault, status) => {
   proxy.inject(fault)
   expect(await failureOf(settings.GET(apiKeys))).toMatchObject({ code: 'unexpected_answer', status, errors: [] })
   expect(proxy.requests).toHaveLength(1)
@@ -197,7 +197,7 @@ test("the service's own 401 has a challenge, and other problems have none", asyn
   })
 })
 
-test('the status of a problem is that of its answer, whatever the body says', async () => {
+test('the status of a problem is that of its answer, for any body', async () => {
   proxy.inject({ ...unavailable(), status: 504 })
   const failure = await failureOf(clientWith({ attempts: 1 }).GET(apiKeys))
   expect(failure).toMatchObject({ code: 'service_unavailable', status: 504 })
@@ -247,7 +247,7 @@ test('a caller who gives up is not kept waiting by a pause, and nothing more is 
   expect(proxy.requests).toHaveLength(1)
 })
 
-test('a DELETE whose answer is lost is told that nothing is left, and after how many attempts', async () => {
+test('a DELETE whose answer is lost gets the error that nothing is left, with the number of attempts', async () => {
   const { data } = await settings.POST(integrations, { body: { type: 'slack', name: 'once' } })
   proxy.inject('answer lost')
   const params = { path: { integration_id: data.id } }

@@ -1,6 +1,6 @@
 /**
- * The app as the emulator can take it: the very stacks of `bin/settings-api.ts`, less what the emulator does not know.
- * What is left out is named in the test's output, since it is not proved by it.
+ * The app for the emulator: the stacks of `bin/settings-api.ts`, without the features that the emulator lacks. The test's
+ * output names the omitted parts, because it does not prove them.
  */
 import { App, CfnResource, Stack } from 'aws-cdk-lib'
 import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch'
@@ -14,7 +14,7 @@ import { stageSettingsOf } from '../../lib/stage-context.ts'
 import { environmentNames } from '../../shared/runtime/environment.ts'
 
 const unknownTypes = new Set(['AWS::Events::Archive'])
-/** A condition on a key that it does not know is never met there: the action would be refused to everybody. */
+/** The emulator never fulfills a condition on an unknown key, so it would refuse the action to all callers. */
 const unknownConditionKey = 'kms:EncryptionContext:'
 
 const app = new App()
@@ -38,7 +38,7 @@ function readKeysFromEmulator(lambda: LambdaFunction, { userPoolId }: UserPool):
   lambda.addEnvironment(environmentNames.oidcJwksUri, jwksUri)
 }
 
-/** The emulator's alarms know single metrics only; the alarm stands, since the dashboard names it. */
+/** The emulator's alarms support single metrics only. The alarm remains, because the dashboard refers to it. */
 function watchOneMetric(alarm: CfnAlarm): void {
   console.error(`NOT PROVED: the calculated metric of ${alarm.node.path} is left out`)
   alarm.addPropertyDeletionOverride('Metrics')

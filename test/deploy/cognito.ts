@@ -12,7 +12,7 @@ import { command, type Deployed, poolOf, signIn } from './command.ts'
 import { clientOf, type Emulator } from './emulator.ts'
 import { proveSecondFactor } from './second-factor.ts'
 
-/** What the stage's stacks say of themselves, by stack and output: what `cdk deploy --outputs-file` writes. */
+/** Outputs of the stage's stacks, by stack and output: the format of `cdk deploy --outputs-file`. */
 export type StackOutputs = Record<string, Record<string, string>>
 
 export async function signInThroughCognito(emulator: Emulator, stage: string, outputs: StackOutputs): Promise<void> {
@@ -40,7 +40,7 @@ const notProved = [
   'that a code signs in once',
 ]
 
-/** Makes an organization, and sees that doing it again does no harm and says what is there. */
+/** Creates an organization. Checks that a second creation changes nothing, and reports the existing one. */
 async function bootstrapOnce({ emulator, stage }: Deployed) {
   const email = 'owner@initech.example'
   const options = ['--stage', stage, '--org', 'Initech', '--owner', email]
@@ -77,7 +77,7 @@ async function proveAccessTokenIsRefused(deployed: Deployed, USERNAME: string, P
   assert.equal(status, 401, 'an access token must not pass for an ID token')
 }
 
-/** A member's first password can be made anew until it was used; the token then says what a member may do. */
+/** A member's first password can be replaced until its first use. The token then has a member's permissions. */
 async function proveMember(deployed: Deployed, orgId: string) {
   const email = 'member@initech.example'
   const options = ['--stage', deployed.stage, '--another-person', orgId, '--email', email]

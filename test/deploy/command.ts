@@ -14,7 +14,7 @@ export interface Ended {
   stderr: string
 }
 
-/** Runs a command with lines typed ahead, and with those that `answer` makes of what stderr has shown. */
+/** Runs a command with input lines given in advance, and with those that `answer` derives from stderr. */
 export function command(
   { environment }: Emulator,
   name: string,

@@ -1,6 +1,6 @@
 /**
- * Who may do what with the key of secrets, asked of the deployed roles themselves: one that seals cannot open, and one that
- * opens cannot seal.
+ * Permissions of the deployed roles on the key for secrets: a role that encrypts cannot decrypt, and one that decrypts cannot
+ * encrypt.
  */
 import { strict as assert } from 'node:assert'
 import {
@@ -17,20 +17,20 @@ const EncryptionContext = { org_id: 'org_of_the_test', record_id: 'conn_of_the_t
 
 export async function proveKeyRoles(emulator: Emulator, stage: string): Promise<void> {
   const KeyId = await keyOf(emulator, stage)
-  const [sealing, opening] = await Promise.all([
+  const [encrypter, decrypter] = await Promise.all([
     kmsOf(emulator, stage, 'CloudConnectionsCreate'),
     kmsOf(emulator, stage, 'CloudConnectionsTest'),
   ])
-  const seal = (kms: KMSClient) =>
+  const encrypt = (kms: KMSClient) =>
     kms.send(new EncryptCommand({ KeyId, EncryptionContext, Plaintext: Buffer.from('a secret') }))
-  const open = (kms: KMSClient, CiphertextBlob: Uint8Array | undefined) =>
+  const decrypt = (kms: KMSClient, CiphertextBlob: Uint8Array | undefined) =>
     kms.send(new DecryptCommand({ KeyId, EncryptionContext, CiphertextBlob }))
-  const { CiphertextBlob } = await seal(sealing)
-  const { Plaintext } = await open(opening, CiphertextBlob)
+  const { CiphertextBlob } = await encrypt(encrypter)
+  const { Plaintext } = await decrypt(decrypter, CiphertextBlob)
   assert.equal(Buffer.from(Plaintext ?? []).toString(), 'a secret')
   const denied = { name: /^AccessDenied/ }
-  await assert.rejects(open(sealing, CiphertextBlob), denied, 'a role that seals must not open')
-  await assert.rejects(seal(opening), denied, 'a role that opens must not seal')
+  await assert.rejects(decrypt(encrypter, CiphertextBlob), denied, 'a role that encrypts must not decrypt')
+  await assert.rejects(encrypt(decrypter), denied, 'a role that decrypts must not encrypt')
 }
 
 async function keyOf(emulator: Emulator, stage: string): Promise<string | undefined> {

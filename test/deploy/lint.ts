@@ -14,7 +14,7 @@ const exceptions = {
   W3005: 'a dependency that is said twice',
 }
 
-/** @throws with what was found */
+/** @throws an error that lists the findings */
 export async function lintTemplates(folder: string): Promise<void> {
   const folders = await Promise.all(
     // Of a stage that has a file: a protected one without is refused.

@@ -14,7 +14,7 @@ interface Deployment {
   emulator: Emulator
   stage: string
   stripeUrl: string
-  /** Runs `npm run redrive` with these options and hands back what it printed. */
+  /** Runs `npm run redrive` with these options and returns its output. */
   redrive(options: readonly string[]): Promise<string>
   /** The lines that functions have logged with this message. */
   logged(message: string): Promise<string[]>
@@ -54,7 +54,7 @@ async function queuesOf(emulator: Emulator, stage: string): Promise<{ project: s
   return { project: output(outputNames.projectDeadLettersUrl), sweep: output(outputNames.sweepDeadLettersUrl) }
 }
 
-/** An event that says of a customer of the suite's only that there is something to ask. */
+/** An event for a customer of the suite, without further data: it only causes a sync. */
 async function eventOfKnownCustomer(stripeUrl: string) {
   const answer = await fetch(`${stripeUrl}/v1/subscriptions?limit=1&status=all`, {
     headers: { authorization: `Bearer ${stripeSecretKey}` },

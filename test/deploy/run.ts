@@ -64,7 +64,7 @@ async function main(): Promise<void> {
     const outputs = await step('update: people sign in with a user pool', () => addUserPool(emulator, target))
     await step('nothing is lost', () => proveNothingLost(target))
     await step('sign in through Cognito', () => signInThroughCognito(emulator, stage, outputs))
-    await step('who may seal and who may open', () => proveKeyRoles(emulator, stage))
+    await step('roles that may encrypt, and roles that may decrypt', () => proveKeyRoles(emulator, stage))
     await step('a protected stack is not destroyed', () => seeProtected(emulator))
     await step('destroy', () => destroy(emulator))
     console.log('deploy test: passed')
@@ -86,7 +86,7 @@ async function step<T>(name: string, action: () => Promise<T>): Promise<T> {
 /** What the CDK CLI says at length; shown when something fails. */
 const logFile = join(localFolder, 'deploy-test.log')
 
-/** Runs a program to its end and hands back what it wrote to stdout; `quiet`: all of it goes to the log file alone. */
+/** Runs a program to its end and returns its stdout. `quiet`: the output goes only to the log file. */
 function run(
   command: string,
   commandArguments: string[],
@@ -158,7 +158,7 @@ const stageOptions = ({ issuer, stripeUrl }: Partial<Outside>): string[] => [
   ...['-c', `stripe_api_url=${stripeUrl}`],
 ]
 
-/** The standard bootstrap template less two parts that the emulator enforces without knowing what they rest on. */
+/** The standard bootstrap template, without two parts that do not work with the emulator. */
 async function bootstrapEnvironment(emulator: Emulator, folder: string): Promise<void> {
   const template = JSON.parse(await cdk(emulator, folder, ['bootstrap', '--show-template', '--json']))
   // It denies plain HTTP, which is all that loopback speaks.
@@ -202,7 +202,7 @@ async function deploy(emulator: Emulator, outside: Outside): Promise<Deployed> {
 /** What the emulator does not do as AWS does: it answers preflights itself, and has no limit of headers. */
 const unlikeAws = 'preflight-open,preflight-closed,header-limit'
 
-/** `npm run deploy`, as an operator runs it: account, differences, deploy, checks of what is live. */
+/** `npm run deploy`, as an operator runs it: account, differences, deploy, checks of the live API. */
 async function runDeploy(
   emulator: Emulator,
   options: readonly string[],
@@ -253,7 +253,7 @@ async function connectStripe(emulator: Emulator, stripeSecretArn: string): Promi
   )
 }
 
-/** The rule stays as it was deployed but for its hour, which no test waits for. */
+/** Changes only the hour of the deployed rule, because no test waits for it. */
 async function hastenSweep(emulator: Emulator): Promise<void> {
   const events = clientOf(EventBridgeClient, emulator)
   const { Rules = [] } = await events.send(new ListRulesCommand({}))
@@ -274,7 +274,7 @@ async function seeSweep(emulator: Emulator): Promise<void> {
   throw new Error('no sweep has brought a customer in')
 }
 
-/** Compares templates alone: the emulator's change sets do not say what differs. */
+/** Compares templates only: the emulator's change sets do not list differences. */
 async function seeNoDifference(emulator: Emulator, outside: Outside, folder: string): Promise<void> {
   const options = ['--app', app, '--fail', '--no-change-set', '-c', `stage=${stage}`, ...stageOptions(outside)]
   const output = await cdk(emulator, folder, ['diff', ...options])
@@ -288,7 +288,7 @@ const replayDeadLetters = (emulator: Emulator, stripeUrl: string): Promise<void>
     logged: (message) => loggedLines(emulator, `"${message}"`),
   })
 
-/** Deploys over what is there: every function learns of another issuer, and the table has rows. */
+/** Deploys over an existing stage: every function gets another issuer, and the table has rows. */
 const addUserPool = (emulator: Emulator, { orgs, stripe }: Target): Promise<StackOutputs> =>
   runDeploy(emulator, [...stageOptions({ stripeUrl: stripe.url }), '--yes', '--drop-options'], {
     OCTOMIL_API_KEY: orgs[0]?.api_keys.full_admin ?? '',

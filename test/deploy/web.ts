@@ -1,4 +1,4 @@
-/** That the web distribution serves what the deploy published, to the page that the deployed function answers. */
+/** Checks that the web distribution serves the published files to the page of the deployed function. */
 import { strict as assert } from 'node:assert'
 import { createHash } from 'node:crypto'
 import { stackName } from '../../lib/stage.ts'

@@ -30,7 +30,7 @@ function failing<T>(number: number, when: 'before' | 'after', run: () => Promise
   }, run)
 }
 
-/** Time enough for leases of those that failed: nobody waits for them here. */
+/** Long enough for the leases of failed processes to expire. No test waits for real. */
 const withoutLeases = async (calls: readonly TableCall[]): Promise<void> => {
   const locks = new Set(calls.flatMap(({ rows }) => rows).filter((row) => / LOCK#/.test(row)))
   for (const lock of locks) {
@@ -76,7 +76,7 @@ describe('whichever call of the table fails', () => {
     expect(tried).toBeGreaterThan(10)
   }, 120_000)
 
-  test('a reconcile that is tried again has the plan, told once', async () => {
+  test('a retried reconcile has the plan, with one event', async () => {
     const tried = await failEachCall(
       async (org) => {
         const { body } = await billingOf(org).checkout()
@@ -157,7 +157,7 @@ describe('Stripe’s secrets', () => {
     org = await makeBusyOrg()
   })
 
-  test('are in no answer, log line, event or row, whatever happens', async () => {
+  test('are in no answer, log line, event or row, after any fault', async () => {
     const billing = billingOf(org)
     const all = async () => {
       const started = await billing.checkout()

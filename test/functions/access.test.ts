@@ -24,7 +24,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
   const { access, audit, scope, id, method } = operation
   const guarded = scope !== 'public'
 
-  test('uses every action on the table that it may use, and no other', async () => {
+  test('uses exactly the table actions that its contract declares', async () => {
     const { api_key: denied } = await makeKey(org, {
       scopes: [scope === 'evals:write' ? 'models:read' : 'evals:write'],
     })
@@ -41,7 +41,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     expect([...(usedActions.get(id) ?? [])].sort()).toEqual([...access.table].sort())
     expect(calledOut.has(id)).toBe(access.internet ?? false)
     expect(putsEvents.has(id)).toBe(access.events === 'put')
-    // The webhook reads Stripe's secrets, and calls nobody.
+    // The webhook reads Stripe's secrets, and makes no outbound call.
     if (!access.events) expect(callsStripe.has(id)).toBe(access.stripe === true)
     const { secrets } = access
     expect([...(usedSecrets.get(id) ?? [])]).toEqual(secrets ? [`${secrets.action} ${secrets.purpose}`] : [])

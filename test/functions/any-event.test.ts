@@ -1,4 +1,4 @@
-/** Whatever event a function is given, it answers; nothing that a client can send is an unexpected error. */
+/** A function answers every event. No request of a client causes an unexpected error. */
 import { randomUUID } from 'node:crypto'
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -15,7 +15,7 @@ const every: readonly [OperationName | typeof catchAll.name, Operation][] = [
   [catchAll.name, catchAll.operation],
 ]
 
-/** Of every kind, and of a person nobody has heard of before, so that its rate limit is whole. */
+/** One of every kind, from a new person, whose rate limit is unused. */
 async function credentialsOf({ orgId, adminKey }: TestOrg): Promise<string[]> {
   const { mint } = await testIssuer()
   const owner = await mint({ sub: randomUUID(), org_id: orgId, role: 'owner' }, 600)
@@ -76,7 +76,7 @@ const outline = fc.record(
   { requiredKeys: [] },
 )
 
-/** What one change does to a real event: the path to a part of it, and what is put there. */
+/** What one change does to a real event: the path to a part of it, and the new value. */
 const mutation = fc.record({
   path: fc.oneof(
     fc.constantFrom(
@@ -202,7 +202,7 @@ describe.each(every)('%s', (name, operation) => {
     }
   })
 
-  test('answers a real request of a real caller that was changed anywhere', async () => {
+  test('answers a valid request with any part changed', async () => {
     const credentials = await credentialsOf(org)
     const request =
       name === catchAll.name ? {} : { params: sampleParams(operation), ...(await happyRequest(name, org)) }
@@ -224,7 +224,7 @@ describe.each(every)('%s', (name, operation) => {
   })
 })
 
-describe('what no operation has', () => {
+describe('a request for no operation', () => {
   const paths = ['/', '', '/api', '/api/v1', '/api/v2/settings/nothing', '/api/v2/settings/api-keys/', '/API/V1/HEALTH']
 
   test.each(paths)('the path %j is a 404 problem', async (path) => {

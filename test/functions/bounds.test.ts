@@ -34,7 +34,7 @@ describe('a KMS key that cannot be used', () => {
     },
   )
 
-  test('that is another than the one a secret was sealed with asks for the secret again', async () => {
+  test('that is another than the one a secret was encrypted with asks for the secret again', async () => {
     const target = await makeTarget(org, { api_key: 'sk-stored-before-0002' })
     const kms = mockClient(KMSClient)
     kms.on(DecryptCommand).rejects(fault('IncorrectKeyException'))

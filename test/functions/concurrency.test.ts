@@ -8,7 +8,7 @@ import { eventFor, invoke, invokeEvent } from '../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../support/orgs.ts'
 
 const writers = 200
-/** What is shown is that all of them land; how soon is a matter of the machine. */
+/** All requests must succeed. Their duration depends on the machine, so it is not asserted. */
 const patient = { getRemainingTimeInMillis: () => 100_000 }
 
 /** One process opens the connections of two hundred here, and may take longer for them than a Lambda for its own. */

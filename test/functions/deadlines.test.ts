@@ -1,4 +1,4 @@
-/** Whoever does not answer is given up in time. Each of these waits for seconds and does nothing, so they wait together. */
+/** A dependency that does not answer causes a time-out. Each test waits for seconds, so they run concurrently. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { billingOf } from '../support/billing.ts'
 import { makeBusyOrg, type TestOrg } from '../support/orgs.ts'

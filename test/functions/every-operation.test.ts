@@ -209,7 +209,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     return
   }
 
-  test('a request without a token is 401 and is told how to authenticate', async () => {
+  test('a request without a token is 401 with instructions to authenticate', async () => {
     for (const headers of [{}, { authorization: '' }, { authorization: 'Bearer ' }, { 'x-api-key': '' }]) {
       const response = await ask({ token: undefined, headers: headers as Record<string, string> })
       expectProblem(response, 'authentication_failed')
@@ -350,7 +350,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
       }
     })
 
-    test('what is of another org is the same 404 as what does not exist', async () => {
+    test('a resource of another org gives the same 404 as a missing one', async () => {
       const { params: theirs, ...happy } = await happyRequest(name, stranger)
       const foreign = await ask({ ...happy, params: theirs ?? {} })
       const unknown = await ask(happy)

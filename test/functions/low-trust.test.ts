@@ -24,7 +24,7 @@ const denials = async (action: string): Promise<number> => {
 }
 
 describe('reports of a publishable key', () => {
-  test('are counted and open no cooldown, whatever they say', async () => {
+  test('are counted, and never open a cooldown', async () => {
     holdClock()
     const target_id = await makeTarget(org)
     const { api_key } = await makeKey(org, {}, 'api-keys/create-publishable-key')
@@ -106,7 +106,7 @@ describe('an idempotency key', () => {
       body: { name: 'once', scopes: ['keys:read'] },
     })
 
-  test('does not stand in its own way when the answer of its first write was lost', async () => {
+  test('succeeds when the response to its first write is lost', async () => {
     let lost = 0
     const answer = await interceptTable(
       async ({ command }, pass) => {
@@ -135,7 +135,7 @@ describe('an idempotency key', () => {
     expect([answer.status, conflicts]).toEqual([201, 3])
   })
 
-  test('replays a create whose end has passed meanwhile', async () => {
+  test('replays a create whose expiry is now in the past', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2031, 1, 1) })
     const request = {
       token: org.adminKey,

@@ -15,7 +15,7 @@ interface Patchable {
   read: OperationName
   update: OperationName
   action: string
-  /** Values that hold together whatever the other fields are, need no plan and shut nobody out. */
+  /** Values that are coherent with any other values, need no plan and lock no caller out. */
   fields: Record<string, fc.Arbitrary<unknown>>
   /** For each of some fields, what it cannot be. */
   faults: Record<string, fc.Arbitrary<unknown>>
@@ -150,7 +150,7 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
     .constantFrom(...Object.keys(faults))
     .chain((field) => fc.record({ field: fc.constant(field), value: faults[field] ?? fc.constant(null) }))
 
-  /** A patch without any field that can be patched is told so too, as a fault of the whole. */
+  /** A patch without any known field also gets a fault of the whole body. */
   const emptiness = (body: Body): string[] => (Object.keys(body).some((name) => name in fields) ? [] : [''])
 
   async function expectUnchanged(run: () => Promise<Response>, events = 0): Promise<Response> {
@@ -175,7 +175,7 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
     ).toEqual(Object.keys(fields).sort())
   })
 
-  test('what is absent keeps, what is there is set; the answer, the next get and the ETag agree; an event tells of a change', async () => {
+  test('absent fields stay the same, present ones are set; the answer, the next get and the ETag agree; a change leaves an event', async () => {
     await fc.assert(
       fc.asyncProperty(atLeastOne, async (body) => {
         const before = await get()
@@ -196,7 +196,7 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
     await expectWholeChain(org)
   })
 
-  test('sent again it changes nothing and tells nothing', async () => {
+  test('sent again it changes nothing and leaves no event', async () => {
     await fc.assert(
       fc.asyncProperty(atLeastOne, async (body) => {
         const { sso_client_secret: _sealedAnew, ...rest } = body
@@ -224,7 +224,7 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
           Object.fromEntries(Object.keys(rest).map((field) => [field, memberOf(before.body, field)])),
         )
         expect(steady(back.body)).toEqual(steady(before.body))
-        // A time of change is another version, whatever else it was before.
+        // A later time of change is another version.
         if (!before.body.updated_at) expect(back.headers.etag).toBe(before.headers.etag)
       }),
       { numRuns: 8 },
@@ -245,7 +245,7 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
     )
   })
 
-  test('with one field that cannot be, the whole is refused naming it; nothing changes and nothing is told', async () => {
+  test('with one invalid field, the whole is refused and the field named; nothing changes and no event is left', async () => {
     await fc.assert(
       fc.asyncProperty(some, oneFault, async (body, { field, value }) => {
         const refused = await expectUnchanged(() => patch({ ...body, [field]: value }))
@@ -271,14 +271,14 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
     )
   })
 
-  test('an empty one is refused, and so is whatever is no object', async () => {
+  test('an empty one is refused, and so is a body that is no object', async () => {
     for (const body of [{}, [], null, 'text', 7, true]) {
       expectProblem(await expectUnchanged(() => patch(body)), 'invalid_input')
     }
     expectProblem(await expectUnchanged(() => patch(undefined)), 'invalid_input')
   })
 
-  test('under an If-Match that is not the record’s it is 412, and nothing changes and nothing is told', async () => {
+  test('under another If-Match than the record’s it is 412; nothing changes and no event is left', async () => {
     await fc.assert(
       fc.asyncProperty(atLeastOne, fc.stringMatching(/^[\w-]{1,27}$/), async (body, tag) => {
         const refused = await expectUnchanged(() => patch(body, { 'if-match': `"${tag}"` }))
@@ -288,7 +288,7 @@ describe.each(patchables)('PATCH of $name', ({ read, update, action, fields, fau
     )
   })
 
-  test('by a caller without the scope it is 403 whatever it holds; nothing changes and the denial alone is told', async () => {
+  test('by a caller without the scope it is 403 for any body; nothing changes and the only event is the denial', async () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(atLeastOne, fc.object() as fc.Arbitrary<Body>), async (body) => {
         // A key of its own: of one principal the first denial of a minute is recorded.

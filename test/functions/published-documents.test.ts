@@ -69,7 +69,7 @@ describe('the cloud policy', () => {
 })
 
 describe('usage limits', () => {
-  test('are a list of what has a limit, and are set by either name', async () => {
+  test('list the limited metrics, and can be set by either name', async () => {
     const limits = [
       { metric: 'devices', limit_value: 3 },
       { metric: 'storage_gb', limit_value: 1 },

@@ -69,7 +69,7 @@ describe.each(publishedList.map((entry) => [entry.published.id, entry] as const)
       expect(pathsOf(refused.body)).toEqual(expect.arrayContaining(missing))
     })
 
-    test('answers whatever is no JSON object', async () => {
+    test('answers every body that is no JSON object', async () => {
       const credential = await admin()
       for (const rawBody of ['', '{', '[]', 'null', '"x"', '{"a":'.repeat(500)])
         expect((await call({ token: credential, rawBody })).status, rawBody).toBe(400)

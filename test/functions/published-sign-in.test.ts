@@ -61,7 +61,7 @@ describe('organization settings', () => {
     expect([refused.status, refused.body.error.code]).toEqual([403, 'forbidden'])
   })
 
-  test.each(['hipaa', 'gdpr', 'pci', 'soc2'])('take the preset %s as it is', async (preset) => {
+  test.each(['hipaa', 'gdpr', 'pci', 'soc2'])('accept the preset %s unchanged', async (preset) => {
     const { body } = await call('org-settings/get-compliance-preset', { params: { preset } })
     const changed = await call('org-settings/update', { body })
     expect(changed.body, changed.text).toMatchObject(body)

@@ -1,6 +1,6 @@
 /**
- * A secret that is replaced by another with the same mask changes nothing of what is shown, and all of what is there: the
- * ETag must move. Every write here happens in the same millisecond, so that no time tells them apart either.
+ * A new secret with the same mask changes no field of the view, but it must change the ETag. All writes here happen in the
+ * same millisecond, so that no time in the view differs either.
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { OperationName } from '../../functions/operations.ts'

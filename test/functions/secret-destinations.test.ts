@@ -1,6 +1,6 @@
 /**
- * Whoever can change a record must not be able to send its stored secrets elsewhere. After random patches every stored
- * secret is opened and compared with the destination that it was given with, for every kind of record that has both.
+ * A caller that can change a record must not be able to send its stored secrets elsewhere. After random patches, each stored
+ * secret is decrypted and its destination compared with the original one, for every kind of record that has both.
  */
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -20,7 +20,7 @@ interface Kind {
   create?: { operation: OperationName; body: (secret: string) => object }
   update: OperationName
   param?: string
-  /** Where the row is, and what its secrets are sealed for. */
+  /** The key of the row, and the purpose that its secrets are encrypted for. */
   prefix: string
   purpose: SecretPurpose
   /** The fields that name where the secrets go. */
@@ -28,7 +28,7 @@ interface Kind {
   urls: () => readonly string[]
   secrets: readonly string[]
   headers?: boolean
-  /** The fields in a row, each plain or sealed. */
+  /** The fields in a row, each plain or encrypted. */
   fieldsOf: (row: StoredRow) => Record<string, unknown>
   /** The fields as a patch holds them. */
   patched?: (fields: object) => object
@@ -91,7 +91,7 @@ const kinds: Kind[] = [
       headers: { 'X-One': secret },
     })),
     destinations: ['endpoint'],
-    // Two whose masks are the same, and one that only the scheme tells from another.
+    // Two with equal masks, and one that differs from another only in its scheme.
     urls: () => [
       'https://one.example',
       'http://one.example',
@@ -158,8 +158,8 @@ async function stored(kind: Kind, id: string): Promise<{ destinations: Destinati
     const url = await opened(fields[name])
     destinations[name] = url === null ? null : same(url)
   }
-  const sealed = [...kind.secrets.map((name) => fields[name]), ...Object.values(fields.headers ?? {})]
-  const secrets = (await Promise.all(sealed.map(opened))).filter((secret) => secret !== null)
+  const encrypted = [...kind.secrets.map((name) => fields[name]), ...Object.values(fields.headers ?? {})]
+  const secrets = (await Promise.all(encrypted.map(opened))).filter((secret) => secret !== null)
   return { destinations, secrets }
 }
 

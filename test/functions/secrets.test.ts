@@ -138,7 +138,7 @@ describe('raw keys, tokens and their hashes', () => {
     expect([...lookups]).toEqual([`KEYHASH#${createHash('sha256').update(jwt).digest('hex')}`])
   })
 
-  test('are nowhere either when somebody takes the raw key for the id of the key', async () => {
+  test('are nowhere either when a caller sends the raw key instead of its id', async () => {
     const logged = logLines.length
     const params = { key_id: org.readOnlyKey }
     const taken = [

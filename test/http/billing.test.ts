@@ -30,7 +30,7 @@ async function pay(checkoutUrl: string): Promise<void> {
   expect(paid.status, await paid.text()).toBe(303)
 }
 
-/** What Stripe has to tell of a customer, newest first. */
+/** Stripe's events for a customer, newest first. */
 async function eventsAtStripe(type: string): Promise<Record<string, unknown>[]> {
   const { url, secretKey } = target.stripe
   const listed = await fetch(`${url}/v1/events?type=${type}`, { headers: { authorization: `Bearer ${secretKey}` } })
@@ -45,7 +45,7 @@ const deliver = (event: object, secret = target.stripe.webhookSecret): Promise<H
   return http('POST', webhook, { body, headers: { 'stripe-signature': signature } })
 }
 
-/** Billing once Stripe has said what the plan is, or as it is when the patience ends. */
+/** Billing once the plan comes from Stripe, or its last state when the time is up. */
 async function billingFromStripe() {
   for (let attempt = 0; ; attempt++) {
     const { data } = await buyer.GET(billing)
@@ -55,7 +55,7 @@ async function billingFromStripe() {
 }
 
 describe('a plan', () => {
-  test('is bought at Stripe, comes in by Stripe’s event, and is there on the way back too', async () => {
+  test('is bought at Stripe, arrives by Stripe’s event, and by the return from checkout too', async () => {
     expect((await buyer.GET(`${billing}/invoices`)).data.data).toEqual([])
     const { data: session, status } = await checkout(buyer, 'monthly')
     expect(status).toBe(201)
@@ -88,13 +88,13 @@ describe('a plan', () => {
     expect(support.data.latest_invoice).toMatchObject({ status: 'paid' })
   })
 
-  test('is not changed by a checkout that nobody pays', async () => {
+  test('is not changed by an unpaid checkout', async () => {
     expect((await checkout(hesitant, 'annual')).status).toBe(201)
     const { data } = await hesitant.GET(billing)
     expect(data).toMatchObject({ plan: { code: 'free' }, plan_source: 'default', subscription: null })
   })
 
-  test('can be overridden beside what Stripe says, and given back', async () => {
+  test('can be overridden, and the override cleared', async () => {
     const set = await buyer.PATCH(billing, { body: { plan: 'enterprise', reason: 'a trial by contract' } })
     expect(set.data).toMatchObject({ plan: { code: 'enterprise' }, plan_source: 'override' })
     const cleared = await buyer.PATCH(billing, { body: { plan: null } })
@@ -103,7 +103,7 @@ describe('a plan', () => {
 })
 
 describe('the webhook', () => {
-  test('takes what Stripe signed, and refuses everything else alike', async () => {
+  test('accepts events signed by Stripe, and refuses all others with the same answer', async () => {
     const [event] = await eventsAtStripe('customer.subscription.created')
     const other = { ...event, id: 'evt_other', type: 'customer.subscription.updated' }
     expect((await deliver(other)).status).toBe(200)
@@ -113,7 +113,7 @@ describe('the webhook', () => {
     }
   })
 
-  test('takes bodies that the gateway passes in base64', async () => {
+  test('accepts bodies that the gateway passes in base64', async () => {
     const [event] = await eventsAtStripe('customer.subscription.created')
     const body = JSON.stringify({ ...event, id: 'evt_binary' })
     const signature = signWebhook(body, target.stripe.webhookSecret, Math.floor(Date.now() / 1000))
@@ -122,7 +122,7 @@ describe('the webhook', () => {
     expect(taken.status, taken.text).toBe(200)
   })
 
-  test('passes over what is of no customer of ours', async () => {
+  test('ignores events whose customer belongs to no org', async () => {
     const [event] = await eventsAtStripe('customer.subscription.created')
     const object = { id: 'sub_foreign', object: 'subscription', customer: 'cus_foreign' }
     expect((await deliver({ ...event, id: 'evt_foreign', data: { object } })).status).toBe(200)

@@ -78,7 +78,7 @@ describe('a cloud credential', () => {
 describe('the cloud policy', () => {
   const policy = `${settings}/cloud-policy`
 
-  test('is read, patched, and refuses what contradicts itself', async () => {
+  test('can be read and patched, and refuses contradictory settings', async () => {
     expect((await ours.GET(policy)).data.provider_allowlist).toBeNull()
     const contradiction = await problemOf(ours.PATCH(policy, { body: { credential_sources: [] } }), 'invalid_input')
     expect(contradiction.errors).toMatchObject([{ path: 'credential_sources', code: 'contradiction' }])
@@ -92,7 +92,7 @@ describe('execution', () => {
   const targets = `${execution}/local-targets`
   const one = `${targets}/{target_id}`
 
-  test('a runtime is registered, tested, reported on, left alone when it asks for it, and deleted', async () => {
+  test('a runtime is registered, tested, reported on, put in cooldown after its Retry-After, and deleted', async () => {
     const made = await ours.POST(targets, {
       body: { name: 'gpu box', endpoint: provider.url, runtime: 'vllm', api_key: goodKey },
     })

@@ -19,7 +19,7 @@ beforeAll(async () => {
 describe('organization settings', () => {
   const patch = (client: SettingsClient, body: BodyOf<typeof settings, 'patch'>) => client.PATCH(settings, { body })
 
-  test('defaults come to be on first read, a patch changes its fields, and If-Match guards it', async () => {
+  test('the first read writes the defaults, a patch changes its fields, and If-Match prevents lost updates', async () => {
     const first = await free.GET(settings)
     expect(first.data).toMatchObject({ audit_retention_days: 365, session_duration_hours: 24, hipaa_mode: false })
     const guarded = (audit_retention_days: number) =>
@@ -30,12 +30,12 @@ describe('organization settings', () => {
     expect((await free.GET(settings)).etag).toBe(changed.etag)
   })
 
-  test('a preset is what the update of the settings takes', async () => {
+  test('a preset lists the settings of its compliance standard', async () => {
     const preset = await free.GET('/api/v2/settings/compliance/{preset}', { params: { path: { preset: 'gdpr' } } })
     expect(preset.data).toMatchObject({ audit_retention_days: 365, require_mfa_for_admin: true })
   })
 
-  test('HIPAA mode needs its plan, and raises what is below its floor', async () => {
+  test('HIPAA mode needs its plan, and raises settings below its minimum', async () => {
     const refused = await problemOf(patch(free, { hipaa_mode: true }), 'plan_limit_reached')
     expect(refused.message).toContain('enterprise')
     const raised = await patch(enterprise, { hipaa_mode: true })
@@ -49,7 +49,7 @@ describe('organization settings', () => {
     expect((await patch(enterprise, { hipaa_mode: false })).status).toBe(200)
   })
 
-  test('nobody locks themselves out by accident', async () => {
+  test('refuses a change that would lock out its caller', async () => {
     const refused = await problemOf(patch(free, { ip_allowlist: ['203.0.113.0/24'] }), 'conflict')
     expect(refused.message).toContain('allow_lockout')
   })
@@ -58,7 +58,7 @@ describe('organization settings', () => {
 describe('sign-in', () => {
   const auth = `${settings}/auth`
 
-  test('an OIDC connection is kept with its secret sealed, and shown with its mask', async () => {
+  test('an OIDC connection is stored with its secret encrypted, and shown with its mask', async () => {
     const secret = 'client-secret-of-the-suite'
     const body: BodyOf<typeof auth, 'patch'> = {
       sso_enabled: true,

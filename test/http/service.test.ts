@@ -18,7 +18,7 @@ import {
 const apiKeys = '/api/v2/settings/api-keys'
 const auditEvents = '/api/v2/settings/audit-events'
 let target: Target
-/** By a key of the first org that holds all scopes. */
+/** A client with a key of the first org that has all scopes. */
 let admin: SettingsClient
 
 beforeAll(async () => {
@@ -35,7 +35,7 @@ const createKey = (name: string, by = admin) => by.POST(apiKeys, { body: { name,
 const verdict = async () => (await admin.GET(`${auditEvents}/verify`)).data
 
 describe('the life of a key', () => {
-  test('created, seen once, listed, used, rotated, refused, revoked, and all of it in a chain that verifies', async () => {
+  test('a key is created, shown once, listed, used, rotated, refused, revoked, all in a chain that verifies', async () => {
     const created = await admin.POST(apiKeys, { body: { name: 'life', scopes: ['keys:read', 'audit:read'] } })
     const { id, api_key = '' } = created.data
     expect([created.status, created.headers.get('location')]).toEqual([201, `${apiKeys}/${id}`])
@@ -94,7 +94,7 @@ describe('the life of a key', () => {
     expect([first.status, first.replayed, answersWith(api_key).length]).toEqual([201, false, 1])
   })
 
-  test('twenty creates at once all land and the chain still verifies', async () => {
+  test('twenty concurrent creates all succeed and the chain still verifies', async () => {
     const created = await Promise.all(Array.from({ length: 20 }, (_, index) => createKey(`at once ${index}`)))
     expect(created.map(({ status }) => status)).toEqual(Array(20).fill(201))
     expect((await verdict()).valid).toBe(true)
@@ -130,7 +130,7 @@ describe('tenants', () => {
   })
 })
 
-describe('what anybody may see', () => {
+describe('the public operations', () => {
   test('health, the OpenAPI document, and the reference page', async () => {
     const health = (await clientOf(target).GET('/api/v1/health')).data
     expect(health).toMatchObject({ status: 'ok', commit: expect.stringMatching(/^([0-9a-f]{12}(-dirty)?|unknown)$/) })
@@ -159,7 +159,7 @@ describe('what anybody may see', () => {
     expect((await http('HEAD', '/api/v1/nowhere')).status).toBe(404)
   })
 
-  test('an unknown path is a problem, and a wrong method is told the right ones', async () => {
+  test('an unknown path is a problem, and the answer to a wrong method lists the allowed ones', async () => {
     const unknown = await http('GET', '/api/v1/nowhere')
     expect([unknown.status, unknown.body.code]).toEqual([404, 'not_found'])
     const wrong = await http('DELETE', apiKeys)

@@ -25,7 +25,7 @@ export interface Target {
 
 let opened: Promise<Target> | undefined
 
-/** The target of this run; the local service is started when there is no other. */
+/** The target of this run. Default: a local service, which it starts. */
 export function openTarget(): Promise<Target> {
   const file = process.env.OCTOMIL_TARGET
   opened ??= file ? Promise.resolve(JSON.parse(readFileSync(file, 'utf8')) as Target) : startLocal()
@@ -43,20 +43,20 @@ async function startLocal(): Promise<Target> {
   return { url: service.url, orgs, buyers: await mintBuyers(service.issuer), stripe, deployed: false }
 }
 
-/** Who belongs to which organization is for the issuer to say; nobody needs to have made it. */
+/** The issuer assigns people to organizations. An organization needs no creation. */
 export async function mintBuyers(issuer: Issuer): Promise<Target['buyers']> {
   const mint = () =>
     issuer.mint({ sub: 'buyer', org_id: newId('org'), role: 'owner', email: 'buyer@example.com' }, 3600)
   return [await mint(), await mint()]
 }
 
-/** The organizations of a target: one on the plan that everybody begins with, one that has every feature. */
+/** The organizations of a target: one on the default plan, one that has every feature. */
 export function orgsOf({ orgs: [acme, globex] }: Target) {
   if (!acme || !globex) throw new Error('the target has no two organizations')
   return { acme, globex }
 }
 
-/** A response whose body the caller of `http` names. */
+/** A response. The caller of `http` gives the type of its body. */
 export interface HttpResponse<Body = AnyBodyOf<OperationName>> {
   status: number
   headers: Record<string, string>
@@ -70,7 +70,7 @@ export interface HttpOptions {
   headers?: Record<string, string>
 }
 
-/** Operations that answered with success, by id: what the suite has exercised. */
+/** Ids of operations that answered with success. */
 const succeeded = new Set<string>()
 
 /** The operations of some resource folders that have not answered with success in this suite. */
@@ -87,10 +87,10 @@ export const suites = {
   cloud: ['cloud-connections', 'cloud-credentials', 'cloud-policy', 'execution'],
 } as const satisfies Record<string, readonly string[]>
 
-/** What the suite has been answered, as it came. */
+/** The raw answers to the suite. */
 const answers: string[] = []
 
-/** The answers so far that hold a secret. */
+/** The answers so far that contain a secret. */
 export const answersWith = (secret: string): string[] => answers.filter((answer) => answer.includes(secret))
 
 /**
@@ -100,7 +100,7 @@ export const answersWith = (secret: string): string[] => answers.filter((answer)
 export const clientOf = (target: Target, credential?: string): SettingsClient =>
   createSettingsClient({ baseUrl: target.url, credential, retries: { attempts: 1 }, fetch: through(target) })
 
-/** A client by a key of its own, which holds these scopes and may be used as often as a suite likes. */
+/** A client with a new key that has these scopes and a high rate limit. */
 export async function busyClient(
   target: Target,
   { api_keys }: Target['orgs'][number],
@@ -121,7 +121,7 @@ const through = (target: Target) => async (request: Request) => {
   return new Response(text === '' ? null : text, { status, headers })
 }
 
-/** One HTTP request as it goes over the wire, e.g. `http('GET', '/api/v1/health')`. */
+/** Sends one raw HTTP request, e.g. `http('GET', '/api/v1/health')`. */
 export const http = async <Body = AnyBodyOf<OperationName>>(
   method: string,
   path: string,

@@ -46,7 +46,7 @@ describe('the image', () => {
     expect(files).toEqual(expect.arrayContaining([...manifests, 'package-lock.json']))
   })
 
-  test('takes no packages, data or keys of the host along', () => {
+  test('copies no packages, data or keys from the host', () => {
     expect(read('.dockerignore').split('\n')).toEqual(expect.arrayContaining(['**/node_modules', '.local', '.git']))
   })
 

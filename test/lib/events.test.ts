@@ -67,7 +67,7 @@ describe('the bus', () => {
     })
   })
 
-  test('takes events from the webhook’s function and from no other', () => {
+  test('accepts events only from the webhook’s function', () => {
     const putting = resourcesOf(app.values())
       .filter(({ Type }) => Type === 'AWS::IAM::Role' || Type === 'AWS::IAM::Policy')
       .filter((role) => JSON.stringify(role).includes('events:PutEvents'))

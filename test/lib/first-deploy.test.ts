@@ -19,7 +19,7 @@ const written = (context: Context): Map<string, Written> =>
   new Map([...synthesize(context)].map(([name, template]) => [name, template.toJSON() as Written]))
 
 const api = { region: 'eu-west-1', account: '123456789012', apiId: 'a1b2c3d4e5' }
-/** Text of a value with `Ref`, `Fn::Join` and imports put in, where the test needs none of what they stand for. */
+/** Text of a value, with placeholders for `Ref`, `Fn::Join` and imports, whose values the test does not need. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value
   const { Ref, 'Fn::Join': join, 'Fn::GetAtt': attribute, 'Fn::ImportValue': name } = value as Record<string, unknown>
@@ -104,7 +104,7 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
     expect(DefaultRouteSettings?.ThrottlingBurstLimit).toBeLessThanOrEqual(600)
   })
 
-  test('each function has a name of its own, which AWS does not cut and the dashboard shows', () => {
+  test('each function has a unique name that AWS does not truncate and the dashboard shows', () => {
     const names = all('AWS::Lambda::Function').map(({ Properties }) => Properties.FunctionName)
     const hasPool = all('AWS::Cognito::UserPool').length > 0
     const started = backgroundList
@@ -121,12 +121,12 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
     for (const name of operations) expect(shown, name).toContain(`"FunctionName","${nameOf(name)}"`)
   })
 
-  test('names of functions fit in a stage whose name is as long as it may be', () => {
+  test('function names fit in a stage with the longest allowed name', () => {
     const longest = Math.max(...[...operationList, ...backgroundList].map(([name]) => name.length))
     expect('octomil-'.length + 20 + 1 + longest).toBeLessThanOrEqual(64)
   })
 
-  test('each alarm watches what the stage has: its API, its table, its functions, its queues', () => {
+  test('each alarm watches an existing resource: API, table, function or queue', () => {
     const functions = new Set(all('AWS::Lambda::Function').map(({ Properties }) => Properties.FunctionName))
     const exported = new Set(
       [...templates.values()].flatMap(({ Outputs = {} }) =>
@@ -155,7 +155,7 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
     }
   })
 
-  test('the variables of a function stay within what Lambda takes, 4 KB', () => {
+  test('the variables of a function stay within Lambda’s limit of 4 KB', () => {
     for (const { id, Properties } of all('AWS::Lambda::Function')) {
       const size = Buffer.byteLength(JSON.stringify(Properties.Environment?.Variables ?? {}))
       expect(size, id).toBeLessThan(3072)
@@ -172,14 +172,14 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
     }
   })
 
-  test('a protected stage protects every stack from deletion, and a disposable one none', () => {
+  test('a protected stage protects every stack from deletion, and a disposable stage protects none', () => {
     const stacks = stacksOf(context)
     const isProtected = context.stage === 'prod'
     for (const { stackName, terminationProtection } of stacks)
       expect(terminationProtection ?? false, stackName).toBe(isProtected)
   })
 
-  test('a first deploy that fails leaves only what is protected from deletion, or the key of a key admin', () => {
+  test('a failed first deploy leaves only resources protected from deletion, or the key of a key admin', () => {
     // Deletion protection, and the deny for all but the key admin, would refuse the roll-back.
     const left =
       context.stage === 'prod' ? ['AWS::DynamoDB::GlobalTable', 'AWS::Cognito::UserPool', 'AWS::KMS::Key'] : []
@@ -190,7 +190,7 @@ describe.each(everyKindOfStage)('in $kind', ({ context }) => {
 })
 
 describe('an option that is added or taken away later', () => {
-  test('changes an output beside the metadata: CloudFormation takes no update of metadata alone', () => {
+  test('changes an output besides the metadata: CloudFormation refuses an update of metadata alone', () => {
     const apiOf = (context: Context) => written(context).get(stackName('dev', 'Api'))
     const [before, after] = [apiOf({ stage: 'dev' }), apiOf({ stage: 'dev', alarm_email: 'oncall@example.com' })]
     expect(after?.Metadata).toMatchObject({ [givenOptionsKey]: { alarm_email: 'oncall@example.com' } })
@@ -244,7 +244,7 @@ describe('an option that is added or taken away later', () => {
     })
   }
 
-  /** What has a name of its own in the account, by type and property. CloudFormation makes the new one before it deletes. */
+  /** Resources with an explicit name, by type and property. CloudFormation creates a replacement before it deletes. */
   const named: Record<string, string> = {
     'AWS::Route53::RecordSet': 'Name',
     'AWS::Lambda::Function': 'FunctionName',
@@ -268,7 +268,7 @@ describe('an option that is added or taken away later', () => {
         }),
       ),
     )
-  /** Names that another resource would take while the one that has them is still there. */
+  /** Names that a new resource would take before the old one is deleted. */
   const taken = (previous: Map<string, Written>, next: Map<string, Written>): string[] => {
     const before = namesOf(previous)
     return [...namesOf(next)].filter(([name, id]) => before.has(name) && before.get(name) !== id).map(([name]) => name)
@@ -287,7 +287,7 @@ describe('an option that is added or taken away later', () => {
     }
   })
 
-  test('a front goes in two deploys: off, then left out', () => {
+  test('removing a front needs two deploys: first off, then omitted', () => {
     const domain = Object.fromEntries(
       ['domain_name', 'certificate_arn', 'hosted_zone_id', 'hosted_zone_name'].map((name) => [name, full[name] ?? '']),
     )

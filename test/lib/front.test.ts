@@ -17,14 +17,14 @@ const distribution = ({ resources }: typeof fronted) =>
     .map(({ Properties }) => Properties.DistributionConfig)
     .find(({ WebACLId }) => WebACLId !== undefined)
 
-test('a stage without the option has no WAF, no secret of a front and no function that asks for one', () => {
+test('a stage without the option has no WAF, no front secret and no function that requires it', () => {
   const { resources } = of(bareStage)
   expect(ofType(resources, 'AWS::WAFv2::WebACL')).toEqual([])
   expect(JSON.stringify(resources)).not.toContain('FRONT_SECRET')
 })
 
 describe('with the option', () => {
-  test('one rule bounds what an address can send, and the rest is let through', () => {
+  test('one rule limits the requests per address, and all others pass', () => {
     const [acl] = ofType(fronted.resources, 'AWS::WAFv2::WebACL')
     expect(acl?.Properties).toMatchObject({ Scope: 'CLOUDFRONT', DefaultAction: { Allow: {} } })
     const [rate] = acl?.Properties.Rules ?? []
@@ -34,7 +34,7 @@ describe('with the option', () => {
     })
   })
 
-  test('CloudFront has the name, takes TLS 1.2 only, caches nothing and adds the secret', () => {
+  test('CloudFront has the domain name, requires TLS 1.2, caches nothing and adds the secret', () => {
     expect(distribution(fronted)).toMatchObject({
       Aliases: ['api.example.com'],
       ViewerCertificate: {
@@ -56,7 +56,7 @@ describe('with the option', () => {
     expect(edge?.Properties.FunctionCode).toContain("'x-octomil-client-address'] = { value: event.viewer.ip }")
   })
 
-  test('every function of an operation asks for the secret, which no template holds', () => {
+  test('every operation’s function requires the secret, which no template contains', () => {
     const functions = ofType(fronted.resources, 'AWS::Lambda::Function')
     const asking = functions.filter(({ Properties }) => Properties.Environment.Variables.FRONT_SECRET)
     const background = ['project', 'sweep'].map((name) => functionName('dev', `stripe-events/${name}`))
@@ -70,7 +70,7 @@ describe('with the option', () => {
     expect(secrets.some(({ Properties }) => Properties.GenerateSecretString)).toBe(true)
   })
 
-  test('the API has no domain of its own, and its address for clients is that of CloudFront', () => {
+  test('the API has no custom domain, and clients use the address of CloudFront', () => {
     expect(ofType(fronted.resources, 'AWS::ApiGatewayV2::DomainName')).toEqual([])
     const urlOf = ({ templates }: typeof fronted) =>
       templates.get(stackName('dev', 'Api'))?.toJSON().Outputs[outputNames.apiUrl].Value
@@ -80,7 +80,7 @@ describe('with the option', () => {
     expect(record?.Properties).toMatchObject({ Name: 'api.example.com.', HostedZoneId: 'Z0123456789ABC' })
   })
 
-  test('a web ACL of the operator takes the place of ours', () => {
+  test('a web ACL of the operator replaces ours', () => {
     const arn = 'arn:aws:wafv2:us-east-1:123456789012:global/webacl/octomil/0f1e2d3c'
     const named = of({ ...without, front_web_acl_arn: arn })
     expect(ofType(named.resources, 'AWS::WAFv2::WebACL')).toEqual([])

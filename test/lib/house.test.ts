@@ -43,7 +43,7 @@ const offenders = (from: RegExp, to: RegExp): string[] =>
         .map((target) => `${file} -> ${target}`),
     )
 
-describe('who may import whom', () => {
+describe('imports', () => {
   test('runtime code never imports the CDK, the local service or tests', () => {
     expect(offenders(/^(functions|shared)\//, /^(aws-cdk-lib|constructs|lib\/|bin\/|local\/|test\/)/)).toEqual([])
   })
@@ -69,7 +69,7 @@ describe('who may import whom', () => {
     expect(reached).toEqual([])
   })
 
-  test('commands load no CDK: it takes longer than most of them', () => {
+  test('commands do not load the CDK, which is slower than most of them', () => {
     const commands = sources.filter((file) => /^bin\//.test(file) && file !== 'bin/settings-api.ts')
     const loading = reachableFrom(commands).filter((file) =>
       (imports.get(file) ?? []).some((name) => /^aws-cdk-lib/.test(name)),

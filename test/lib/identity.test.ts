@@ -10,7 +10,7 @@ import { bareStage, fullStage } from './stages.ts'
 import { ofType, type Resource, resourcesOf, synthesize } from './synthesize.ts'
 
 /** Of `session_duration_hours`. */
-const longestSessionHours = 720
+const maxSessionHours = 720
 
 let dev: Map<string, Template>
 let pool: Resource
@@ -40,7 +40,7 @@ describe('a stage that names no issuer', () => {
     })
   })
 
-  test('asks for strong passwords, lets people use an authenticator, and never sends a text message', () => {
+  test('requires strong passwords, allows an authenticator, and never sends a text message', () => {
     expect(pool.Properties).toMatchObject({
       MfaConfiguration: 'OPTIONAL',
       EnabledMfas: ['SOFTWARE_TOKEN_MFA'],
@@ -83,7 +83,7 @@ describe('a stage that names no issuer', () => {
     expect(client.Properties).toMatchObject({
       IdTokenValidity: 60,
       AccessTokenValidity: 60,
-      RefreshTokenValidity: longestSessionHours * 60,
+      RefreshTokenValidity: maxSessionHours * 60,
       TokenValidityUnits: { IdToken: 'minutes', AccessToken: 'minutes', RefreshToken: 'minutes' },
     })
   })
@@ -127,7 +127,7 @@ describe('a stage that names no issuer', () => {
   })
 })
 
-test('in prod the pool outlives its stack and is protected from deletion; in dev it goes with it', () => {
+test('in prod the pool outlives its stack and is protected from deletion; in dev it is deleted with the stack', () => {
   const prod = new IdentityStack(
     new App(),
     readStageSettings((name) => ({ stage: 'prod' })[name]),

@@ -39,7 +39,7 @@ function sections(): Map<string, string[]> {
 }
 
 describe('every alarm', () => {
-  test('tells the topic of the Events stack, and is all that there is of alarms', () => {
+  test('notifies the topic of the Events stack, and is the only alarm', () => {
     expect(alarms.length).toBeGreaterThan(8)
     expect(ofType(resourcesOf(app.values()), 'AWS::CloudWatch::Alarm')).toHaveLength(alarms.length)
     for (const { AlarmActions, AlarmName } of alarms) {
@@ -47,7 +47,7 @@ describe('every alarm', () => {
     }
   })
 
-  test('says how urgent it is in its name and in its description, what it means, and where the runbook has more', () => {
+  test('has its urgency in its name and description, its meaning, and a link to the runbook', () => {
     for (const { AlarmName, AlarmDescription } of alarms) {
       const [, severity, name] = namePattern.exec(AlarmName) ?? []
       expect(AlarmDescription).toMatch(new RegExp(`^${severity}: .{20,}\\. docs/runbook\\.md#${name}$`))
@@ -57,7 +57,7 @@ describe('every alarm', () => {
     )
   })
 
-  test('has a section in the runbook that says what it means, where to look and what to do; and every section an alarm', () => {
+  test('has a runbook section with meaning, investigation and resolution; and every section has an alarm', () => {
     const names = alarms.map(({ AlarmName }) => namePattern.exec(AlarmName)?.[2])
     expect([...sections().keys()].sort()).toEqual(names.sort())
     for (const [name, headings] of sections()) {
@@ -85,7 +85,7 @@ test('both dead-letter queues are watched together', () => {
   expect(queues).toMatch(/ProjectDeadLetters.*SweepDeadLetters/s)
 })
 
-test('watching costs what was meant: one dashboard, and at most 16 metrics in alarms', () => {
+test('monitoring stays within its budget: one dashboard, and at most 16 metrics in alarms', () => {
   expect(ofType(resourcesOf(app.values()), 'AWS::CloudWatch::Dashboard')).toHaveLength(1)
   const watched = alarms.flatMap(({ Metrics }): unknown[] =>
     Metrics ? Metrics.filter(({ MetricStat }) => MetricStat) : ['one'],

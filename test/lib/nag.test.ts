@@ -27,7 +27,7 @@ const appOf = (context: Record<string, string>): App => {
   return app
 }
 
-/** What is found in a tree, as `rule path`. */
+/** The findings in a tree, as `rule path`. */
 function findings(scope: IConstruct, checks = new AwsSolutionsChecks()): string[] {
   return checks
     .validateScope(scope)

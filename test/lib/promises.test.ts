@@ -18,7 +18,7 @@ describe.each([
         .map(([id, resource]): [Record<string, Resource>, string, Resource] => [stack, id, resource]),
     )
 
-  test('there is a queue behind every rule’s target, and behind the function that it starts', () => {
+  test('every target of a rule has a dead-letter queue, and so has the function that it starts', () => {
     const rules = all('AWS::Events::Rule')
     expect(rules.length).toBeGreaterThanOrEqual(3)
     for (const [stack, id, { Properties }] of rules) {
@@ -35,7 +35,7 @@ describe.each([
     }
   })
 
-  test('every function logs into a group of its own that is kept for as long as the stage says', () => {
+  test('every function logs into a separate group with the retention of the stage', () => {
     const groups = new Set<string>()
     for (const [stack, id, { Properties }] of all('AWS::Lambda::Function')) {
       const group = Properties.LoggingConfig.LogGroup.Ref
@@ -46,7 +46,7 @@ describe.each([
     for (const [, id, { Properties }] of all('AWS::Logs::LogGroup')) expect(Properties.RetentionInDays, id).toBe(days)
   })
 
-  // An account with Lambda's smallest limit has nothing to reserve from, and what is kept warm costs at rest.
+  // An account with Lambda's smallest limit cannot reserve concurrency. Provisioned concurrency costs money at rest.
   test('no function reserves concurrency or is kept warm', () => {
     for (const [, id, { Properties }] of all('AWS::Lambda::Function')) {
       expect(Properties, id).not.toHaveProperty('ReservedConcurrentExecutions')

@@ -4,7 +4,7 @@ export interface Prose {
   line: number
   kind: 'comment' | 'string'
   text: string
-  /** The code before it, so that a caller can tell a test's title from data. */
+  /** The code before it, so that a caller can distinguish a test's title from data. */
   before: string
 }
 

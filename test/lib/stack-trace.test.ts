@@ -39,7 +39,7 @@ test('a log line of a deployed function is printed with files and lines of the s
   }
 })
 
-test('what is no position in the code of the function stays as it was', () => {
+test('text that is no position in the function’s code stays the same', () => {
   const log = 'at /var/task/other.mjs:1:5 and /var/runtime/index.mjs:12:7\n'
   expect(stackTrace('api-keys/create', log).stdout).toBe(log)
 })
@@ -49,7 +49,7 @@ test('an unknown function is refused with the usage', () => {
   expect([status, stderr]).toEqual([1, expect.stringMatching(/^--function must be .*not api-keys\.\n\nUsage:/)])
 })
 
-test('no file that is deployed holds or names a source map', () => {
+test('no deployed file contains or names a source map', () => {
   const { bytes, folderOf } = bundle()
   const naming = Object.keys(bytes).filter((name) =>
     readFileSync(join(folderOf(name), 'index.mjs'), 'latin1').includes('sourceMappingURL'),

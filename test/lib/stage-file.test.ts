@@ -34,7 +34,7 @@ describe('a stage file', () => {
     )
   })
 
-  test('means what the same options mean after -c', () => {
+  test('has the same effect as the same options after -c', () => {
     const options = Object.fromEntries(
       Object.entries(fullStage)
         .filter(([name]) => name !== 'stage')
@@ -45,7 +45,7 @@ describe('a stage file', () => {
     expect(validate(options), JSON.stringify(validate.errors)).toBe(true)
   })
 
-  test('gives way to -c, and -c name= takes an option back', () => {
+  test('is overridden by -c, and -c name= removes an option', () => {
     const file = fileOf('dev', { alarm_email: 'file@example.com', throttle_rate: 7 })
     const settings = read({ stage: 'dev', alarm_email: 'context@example.com', throttle_rate: '' }, file)
     expect(settings).toMatchObject({ alarmEmail: 'context@example.com', throttle: { rateLimit: 50, burstLimit: 100 } })
@@ -57,7 +57,7 @@ describe('a stage file', () => {
     expect(() => readStageFile('folder', folder)).toThrow(/stages\/folder\.json cannot be read/)
   })
 
-  test('does not take an empty text for an option that is left out', () => {
+  test('does not treat an empty text as an omitted option', () => {
     expect(() => read({ stage: 'x' }, fileOf('x', { posture: '' }))).toThrow(/posture= in stages\/x\.json/)
   })
 
@@ -87,7 +87,7 @@ describe('a stage file', () => {
     expect(() => read({ stage: 'x' }, fileOf('x', content))).toThrow(message)
   })
 
-  test('no option is without a help text and an example that it takes', () => {
+  test('every option has a help text and a valid example', () => {
     for (const name of optionNames) {
       const { help, example, fromText, schema: option } = stageOptions[name]
       expect(help.length, name).toBeGreaterThan(20)
@@ -108,7 +108,7 @@ describe('the posture', () => {
     },
   )
 
-  test('is what an option says, whatever the name', () => {
+  test('follows the option, for any name', () => {
     expect(read({ stage: 'test', posture: 'disposable' }).retainData).toBe(false)
     expect(read({ stage: 'dev', posture: 'protected' })).toMatchObject({ retainData: true, billingOverride: false })
   })

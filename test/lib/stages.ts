@@ -1,4 +1,4 @@
-/** The kinds of stages that there are, for tests that hold for all of them. */
+/** All kinds of stages, for tests of all of them. */
 export type Context = Record<string, string>
 
 export const bareStage: Context = { stage: 'dev' }

@@ -17,7 +17,7 @@ import {
 } from './synthesize.ts'
 
 const everyOperation = deployedOperations
-/** Whatever is deployed as a function. */
+/** All deployed functions. */
 const everyFunction = [...everyOperation, ...backgroundList].map(([, declared]) => declared)
 
 let dev: Map<string, Template>
@@ -47,7 +47,7 @@ describe('functions and their permissions', () => {
         ...policies.map(({ Properties }) => Properties),
       ]
       const statements = documents.flatMap((policy) =>
-        // In which order they stand is for the CDK to say.
+        // The CDK decides their order.
         policy.PolicyDocument.Statement.map((statement) => ({
           ...statement,
           Action: [statement.Action].flat().toSorted(),
@@ -61,7 +61,7 @@ describe('functions and their permissions', () => {
       const actions = access.table.map((action) => `dynamodb:${action}`).sort()
       const table = { Action: actions, Effect: 'Allow', Resource: imported('Table') }
       const { secrets } = access
-      const sealing = {
+      const keyStatement = {
         Action: [secrets?.action === 'decrypt' ? 'kms:Decrypt' : 'kms:Encrypt'],
         Effect: 'Allow',
         Resource: imported('SecretsKey'),
@@ -69,17 +69,29 @@ describe('functions and their permissions', () => {
       }
       const stripe = { Action: ['secretsmanager:GetSecretValue'], Effect: 'Allow', Resource: imported('StripeSecret') }
       const bus = { Action: ['events:PutEvents'], Effect: 'Allow', Resource: imported('Bus') }
+      const auditKey = {
+        Action: access.auditKey === 'sign' ? ['kms:GetPublicKey', 'kms:Sign'] : ['kms:GetPublicKey'],
+        Effect: 'Allow',
+        Resource: imported('AuditKey'),
+      }
+      const stream = {
+        Action: ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
+        Effect: 'Allow',
+        Resource: imported('StreamArn'),
+      }
       const ownDeadLetters = { Action: ['sqs:SendMessage'], Effect: 'Allow', Resource: inStack('DeadLetters') }
       const poolActions = 'userPool' in access ? access.userPool.map((action) => `cognito-idp:${action}`) : []
       const pool = { Action: poolActions, Effect: 'Allow', Resource: inStack('UserPool') }
       const wanted = [
         logs,
         ...(actions.length > 0 ? [table] : []),
-        ...(secrets ? [sealing] : []),
+        ...(secrets ? [keyStatement] : []),
+        ...(access.auditKey ? [auditKey] : []),
         ...(access.stripe ? [stripe] : []),
         ...(access.events ? [bus] : []),
         ...(poolActions.length > 0 ? [pool] : []),
-        // Lambda sends what a background function could not do in the function's name. A user pool waits for its answer.
+        ...('trigger' in declared && 'tableStream' in declared.trigger ? [stream] : []),
+        // Lambda sends failed events of a background function under the function's role. A user pool waits for its answer.
         ...('trigger' in declared && !('userPool' in declared.trigger) ? [ownDeadLetters] : []),
       ]
       expect(statements).toHaveLength(wanted.length)
@@ -131,7 +143,7 @@ describe('functions and their permissions', () => {
     }
   })
 
-  test('no template holds a secret of Stripe: it is made empty and filled in after the deploy', () => {
+  test('no template contains a secret of Stripe: it is created empty and set after the deploy', () => {
     const [secret, ...more] = ofType(all, 'AWS::SecretsManager::Secret')
     expect(more).toEqual([])
     expect(Object.keys(secret?.Properties ?? {}).sort()).toEqual(['Description', 'Tags'])
@@ -188,7 +200,7 @@ describe('the API', () => {
   })
 })
 
-describe('what is kept', () => {
+describe('retained resources', () => {
   test('in prod the table and the key outlive the stacks, and the table is protected from deletion', () => {
     const kept = resourcesOf([prod.get(stackName('prod', 'Storage')) as Template])
     const [table] = ofType(kept, 'AWS::DynamoDB::GlobalTable')
@@ -207,7 +219,7 @@ describe('what is kept', () => {
     })
   })
 
-  test('in dev everything goes with its stack', () => {
+  test('in dev every resource is deleted with its stack', () => {
     for (const { Type, DeletionPolicy } of all) expect(DeletionPolicy ?? 'Delete', Type).not.toMatch(/Retain/)
   })
 

@@ -135,7 +135,7 @@ describe('the distribution', () => {
     Object.fromEntries(policyOf(part).CustomHeadersConfig.Items.map(({ Header, Value }) => [Header, Value]))
 })
 
-describe('what is published', () => {
+describe('the published site', () => {
   const outdir = mkdtempSync(join(tmpdir(), 'octomil-web-'))
   const web = stackName('dev', 'Web')
   let manifest: { files: Record<string, PublishedFile> }
@@ -165,7 +165,7 @@ describe('what is published', () => {
     }
   })
 
-  test('never overwrites a key: each key has the digest of what it holds', () => {
+  test('never overwrites a key: each key contains the digest of its object', () => {
     const keys = Object.values(manifest.files).map(({ destinations }) => destinations.bucket.objectKey)
     for (const key of keys) expect(key).toMatch(/^(assets\/[\w-]+-[0-9a-f]{16}\.\w+|pages\/[0-9a-f]{16}\/.+)$/)
     const pages = keys.filter((key) => key.startsWith('pages/'))

@@ -24,18 +24,8 @@ const exceptions: ReadonlyMap<string, string> = new Map([
   ['test/lib/words.test.ts', 'its samples are the phrases it looks for'],
 ])
 
-/** Phrases per 1,000 lines. A folder that is not here has the general limit. */
-const generalLimit = 0.5
-const ceilings: Readonly<Record<string, number>> = {
-  bench: 9.5,
-  // docs/cost.md and docs/performance.md, which bench writes.
-  docs: 3.9,
-  functions: 2.1,
-  'local/stripe': 7.5,
-  root: 43.3,
-  shared: 14.5,
-  test: 12.6,
-}
+/** Phrases per 1,000 lines of a folder. */
+const limit = 0.5
 
 const files = [
   ...globSync('{bin,lib,functions,shared,local,local-stripe,bench,cost,client/src,test}/**/*.{ts,mjs}', { cwd: root }),
@@ -86,7 +76,6 @@ describe('plain words', () => {
     const lines = own.reduce((sum, each) => sum + each.lines, 0)
     const offences = own.toSorted((a, b) => b.offences.length - a.offences.length).flatMap((each) => each.offences)
     const rate = (offences.length / lines) * 1000
-    const limit = ceilings[folder] ?? generalLimit
     const worst = `${offences.length} in ${lines} lines; the worst files first:\n${offences.slice(0, 60).join('\n')}`
     expect(rate, worst).toBeLessThanOrEqual(limit)
   })

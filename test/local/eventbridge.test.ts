@@ -44,7 +44,7 @@ const good = {
 }
 
 describe('an event that is put', () => {
-  test('reaches the projector in the envelope of AWS, with the id that the answer told', async () => {
+  test('reaches the projector in the envelope of AWS, with the id from the answer', async () => {
     const received: Envelope[] = []
     const { bridge, put } = await start({ project: async (envelope) => void received.push(envelope) })
     const { FailedEntryCount, Entries = [] } = await put({}, { Detail: '{"id":"evt_2"}' })
@@ -153,7 +153,7 @@ describe('the sweep', () => {
     expect(await ask('POST', '/sweep')).toEqual({ status: 500, body: { error: '1 parts of the sweep have failed' } })
   })
 
-  test('runs by itself as often as it is told, whether or not it fails', async () => {
+  test('runs by itself at its interval, even after a failure', async () => {
     let sweeps = 0
     const twice = Promise.withResolvers<void>()
     const sweep = async () => {

@@ -138,7 +138,7 @@ describe('throttles', () => {
     expect(await statuses(4)).toEqual([200, 200, 200, 429])
   })
 
-  test('each route has a bucket of its own, whatever the ids in the path', async () => {
+  test('each route has a separate bucket, for any ids in the path', async () => {
     const url = await serve(undefined, { throttle: { rateLimit: 1, burstLimit: 1 }, now: () => 0 })
     const keys = `${url}/api/v2/settings/api-keys`
     const statuses = async (paths: string[]) => Promise.all(paths.map(async (path) => (await send(path)).status))

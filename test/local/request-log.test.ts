@@ -19,7 +19,7 @@ test('Stripe events are a line each where they were applied, and none where they
   expect(shown).toBe('12:00:00.000 Stripe customer.subscription.updated org_1 changed\n')
 })
 
-test('a webhook that was refused is shown, as is what is no log line', () => {
+test('shows a refused webhook, and output that is no log line', () => {
   const shown = readableText(`${lines({ ...webhook, status: 400, problem: 'invalid_input' })}plain text\n`)
   expect(shown).toMatch(/400.*webhooks\/stripe.*invalid_input\s*\nplain text\n$/)
 })

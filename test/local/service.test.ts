@@ -1,4 +1,4 @@
-/** The service on one machine: as ready as it says, and gone when it is told to go. */
+/** The service on one machine: it is ready when it says so, and stops on a signal. */
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer, request as httpRequest } from 'node:http'
@@ -182,7 +182,7 @@ describe('the local service', () => {
 
 const kms = () => new KMSClient({ endpoint: process.env.AWS_ENDPOINT_URL_KMS ?? '' })
 
-/** The status of the first answer, trying again only while nobody listens yet. */
+/** The status of the first answer, retrying only until the service listens. */
 async function untilAnswered(url: string): Promise<number> {
   for (;;) {
     try {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { setBounded } from '../../shared/bounded-map.ts'
 
-test('no more is remembered than may be, and what is there longest makes room', () => {
+test('a map never exceeds its limit: the oldest entry makes room', () => {
   const known = new Map<string, number>()
   for (const [index, key] of ['a', 'b', 'c', 'd'].entries()) setBounded(known, key, index, 3)
   expect([...known]).toEqual([
@@ -12,7 +12,7 @@ test('no more is remembered than may be, and what is there longest makes room', 
   ])
 })
 
-test('an entry that is set again takes nobody’s room', () => {
+test('setting an existing entry again removes no other entry', () => {
   const known = new Map([
     ['a', 1],
     ['b', 2],

@@ -1,8 +1,8 @@
 /**
- * One story of billing: buyers who press twice, time that passes at Stripe, events that come late, twice, in any order or
- * never, reconciles and sweeps beside them, functions that die or stand still at any wait, and a Stripe and a table that
- * fail. The key is wrong for a while, lookup keys move to other prices, second subscriptions and deleted customers occur.
- * At the end the stored plan must be the highest that Stripe gives.
+ * One story of billing. Buyers click twice and time passes at Stripe. Events arrive late, twice, in any order or never, with
+ * concurrent reconciles and sweeps. Functions crash or stall at any wait, and Stripe and the table fail. The key is wrong for
+ * a while, lookup keys move to other prices, second subscriptions and deleted customers occur. At the end the stored plan must
+ * be the highest plan that Stripe's state gives.
  */
 import {
   type Customer,
@@ -37,13 +37,13 @@ import { ModelTable } from './model-table.ts'
 import { Oracle } from './oracle.ts'
 import { type Outcome, type Roughness, World } from './world.ts'
 
-/** What kind of story a seed tells. */
+/** The kinds of story that a seed selects. */
 interface Plot {
   orgs: readonly string[]
   roughness: Roughness
   /** The share of events that never arrive; without any, events alone must keep the projection right. */
   loss: number
-  /** How many things happen at Stripe after somebody has paid. */
+  /** The number of changes in Stripe after the payment. */
   turns: number
   deletesCustomers: boolean
   overrides: boolean
@@ -86,13 +86,13 @@ function plotOf(world: World): Plot {
 }
 
 export interface Telling {
-  /** Is told every step. */
+  /** Gets every step. */
   listener?: (line: string) => void
-  /** What the service is given in the place of what Stripe says: to see that a fault is found. */
+  /** Changes Stripe's answers, to prove that the simulation finds a fault. */
   distort?: (read: SyncPorts['readSubscriptions'], world: World) => SyncPorts['readSubscriptions']
 }
 
-/** Tells the story of a seed, and throws where it comes out wrong. */
+/** Runs the story of a seed. Throws if an assertion fails. */
 export async function simulate(
   seed: number,
   { listener, distort = (read) => read }: Telling = {},
@@ -176,7 +176,7 @@ class Story {
     await world.untilIdle()
   }
 
-  /** The key of another account or mode is put in the place of ours, and ours comes back. */
+  /** Replaces the key by one of another account or mode, and restores it later. */
   async #mistakeKey(): Promise<void> {
     const world = this.#world
     const { wrongKey, isRestricted, deletesCustomers, orgs } = this.#plot
@@ -221,7 +221,7 @@ class Story {
     }
   }
 
-  /** Presses until there is a session, or until it is told that there is nothing to buy. */
+  /** Retries until it gets a session, or an answer that nothing is for sale. */
   async #checkOut(orgId: string, interval: BillingInterval): Promise<string | undefined> {
     const outcome = await this.#insist(
       () => this.#world.spawn('checkout', apiLifeMs, () => this.#requestCheckout(orgId, interval)),
@@ -348,7 +348,7 @@ class Story {
     const { engine } = this.#stripe
     const old = this.#priceWith(lookupKey)
     if (!old || this.#wouldForget(old)) return
-    // Without metadata the product is what a new price and an old one have in common.
+    // Without metadata, only the product links a new price to an old one.
     const isOfNewProduct = !this.#plot.isBareCatalog && this.#world.chance(0.3)
     const product_data = { name: 'Octomil Team', metadata: { octomil_plan: 'team' } }
     engine.request('POST', '/v1/prices', {
@@ -367,7 +367,7 @@ class Story {
     this.#stripe.engine.catchUp()
   }
 
-  /** Somebody deletes the customer in Stripe's dashboard, and somebody else may buy again. */
+  /** An operator deletes the customer in Stripe's dashboard. A buyer may buy again. */
   async #startOver(orgId: string): Promise<void> {
     const [customer] = this.#customersOf(orgId)
     if (!customer) return
@@ -430,7 +430,7 @@ class Story {
     })
   }
 
-  /** An hour later, when nothing fails any more, the sweep comes once. */
+  /** An hour after the last fault, the sweep runs once. */
   async #epilogue(): Promise<void> {
     const world = this.#world
     world.calmDown()
@@ -445,7 +445,7 @@ class Story {
     await world.untilIdle()
   }
 
-  /** Until nothing goes on any more, and nothing that has fallen due meanwhile is left to happen at Stripe. */
+  /** Runs until no process is active and Stripe has no due changes. */
   async #settle(): Promise<void> {
     for (let seen = -1; seen < this.#oracle.eventsSeen; ) {
       await this.#world.untilIdle()
@@ -454,15 +454,15 @@ class Story {
     }
   }
 
-  /** Again after every failure and death, as callers and AWS do, but not when told that it makes no sense. */
+  /** Retries after every failure and crash, as callers and AWS do, except after a permanent error. */
   async #insist<T>(run: () => Promise<Outcome<T>>, times: number): Promise<Outcome<T>> {
     const world = this.#world
     for (let attempt = 1; ; attempt++) {
       const outcome = await run()
       this.#oracle.expected(outcome)
       if (outcome.ended === 'well' || attempt >= times || isRefusal(outcome)) return outcome
-      // However rough the story, it ends: what is tried in vain for so long is let through.
-      if (attempt === mostRoughAttempts) world.calmDown()
+      // Every story must end: after many failed attempts the faults stop.
+      if (attempt === maxRoughAttempts) world.calmDown()
       await world.pause(world.between(500, 20_000 * Math.min(attempt, 9)))
     }
   }
@@ -478,7 +478,7 @@ class Story {
     return this.#stripe.engine.store.all('customer').filter(({ metadata }) => metadata.org_id === orgId)
   }
 
-  /** Runs what Stripe may refuse. */
+  /** Runs a request that Stripe may refuse. */
   #atStripe(run: () => unknown): boolean {
     try {
       this.#stripe.engine.store.atomically(run)
@@ -501,15 +501,15 @@ class Story {
   #until = (ms: number): Date => new Date(this.#world.nowMs + ms)
 }
 
-/** As much of an event as anybody reads. */
+/** The fields of an event that the service reads. */
 function hintOf({ id, type, created, livemode, data }: Event): object {
   const { id: about, object, customer } = data.object as { id?: string; object: string; customer?: string | null }
   return { id, object: 'event', type, created, livemode, data: { object: { id: about, object, customer } } }
 }
 
-const mostRoughAttempts = 12
+const maxRoughAttempts = 12
 
-/** What is no passing fault: to try again would not help. */
+/** A permanent fault: a retry would fail too. */
 const isRefusal = (outcome: Outcome<unknown>): boolean =>
   outcome.ended === 'badly' &&
   outcome.error instanceof ProblemError &&

@@ -88,7 +88,7 @@ class Parser {
     const right = this.operand()
     return (item, bound) => {
       const [a, b] = [left(item, bound), right(item, bound)]
-      // What is not there compares with nothing.
+      // An absent attribute makes every comparison false.
       return a !== undefined && b !== undefined && compare(a, b)
     }
   }
@@ -155,7 +155,7 @@ const remembered = <T>(parse: (text: string) => T) => {
 
 const conditionOf = remembered((text) => new Parser(text).condition())
 
-/** Whether a condition holds of an item; without a condition it does. */
+/** Whether an item meets a condition. An absent condition is always met. */
 export const holds = (condition: string | undefined, item: Item | undefined, bound: Bindings): boolean =>
   condition === undefined || conditionOf(condition)(item, bound) === true
 

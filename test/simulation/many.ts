@@ -12,7 +12,7 @@ export async function prepare(): Promise<void> {
   })
   const { log } = await import('../../shared/runtime/log.ts')
   log.setLogLevel('SILENT')
-  // Most errors of a story are part of it, and a stack is what an error costs.
+  // Most errors of a story are expected, and the stack trace is their main cost.
   Error.stackTraceLimit = 3
 }
 
@@ -25,7 +25,7 @@ export interface Result {
   failure?: { seed: number; error: unknown }
 }
 
-/** Tells the stories of `count` seeds from `first` on, up to the first that comes out wrong. */
+/** Runs the stories of `count` seeds from `first` on, up to the first failure. */
 export async function simulateMany(first: number, count: number, telling: Telling = {}): Promise<Result> {
   const { simulate } = await import('./billing.ts')
   const result: Result = { stories: 0, steps: 0, events: 0 }
@@ -43,9 +43,9 @@ export async function simulateMany(first: number, count: number, telling: Tellin
 }
 
 /** For a machine that has more to do. */
-export const longestMs = 240_000
+export const timeoutMs = 240_000
 
-/** Fails with the command that tells the first wrong story again. */
+/** Fails with the command that repeats the first failed story. */
 export async function expectStories(first: number, count: number): Promise<void> {
   await prepare()
   const { stories, failure } = await simulateMany(first, count)

@@ -1,4 +1,4 @@
-/** Stripe as this service calls it: the local Stripe's engine, in the world's time, with what can befall a request. */
+/** A model of Stripe for this service: the local Stripe's engine, in the world's time, with faults of requests. */
 
 import { ApiError, account, createStripeEngine, resourceMissing, type StripeEngine } from '@octomil/local-stripe/model'
 import Stripe from 'stripe'
@@ -143,7 +143,7 @@ export class ModelStripe {
       },
       events: { list: get('/v1/events') },
     }
-    // The service calls nothing else of it; whatever else it called would fail the story.
+    // The service makes no other calls. Any other call fails the story.
     return client as unknown as Stripe
   }
 
@@ -157,12 +157,12 @@ export class ModelStripe {
       const list = await this.request(key, 'GET', '/v1/subscriptions', params, {}, served)
       return (list as { data: unknown[] }).data
     } finally {
-      // A refusal tells something too: the customer may be deleted.
+      // A refusal is information too: the customer may be deleted.
       if (reading) reader?.reads.set(params.customer, reading)
     }
   }
 
-  /** One call, with the client's own retries. `served` is told at the moment at which the engine answers. */
+  /** One call, with the client's own retries. `served` is called when the engine answers. */
   async request(
     key: Key,
     method: Method,
@@ -201,7 +201,7 @@ export class ModelStripe {
         world.note(`${method} ${path}`, sender)
         if (chance(roughness.stripeFault)) return resolve(failing)
         const answered = this.#answer(key, method, path, params, idempotencyKey)
-        // After the answer: the request itself makes happen what has fallen due.
+        // After the answer: the request itself runs the due changes.
         served()
         resolve(chance(roughness.stripeFault) ? unreachable : answered)
       })
@@ -217,7 +217,7 @@ export class ModelStripe {
     const kept = idempotencyKey === undefined ? undefined : this.#answers.get(name)
     if (kept) return kept
     try {
-      // As it comes from the wire: not the engine's own object, which goes on changing.
+      // A copy, as from the wire: the engine's own object changes later.
       const text = JSON.stringify(this.#run(key, method, path, params))
       const answer = () => JSON.parse(text) as object
       if (idempotencyKey !== undefined) this.#answers.set(name, answer)

@@ -1,6 +1,6 @@
 /**
- * DynamoDB as this service sees it, in memory and in the world's time: conditions, transactions, and what can befall a
- * request on its way there and back.
+ * A model of DynamoDB for this service, in memory and in the world's time: conditions, transactions, and lost or late requests
+ * and responses.
  */
 import {
   ConditionalCheckFailedException,
@@ -28,7 +28,7 @@ interface KeyedWrite extends Bindings {
 }
 type Kind = 'Put' | 'Update' | 'Delete' | 'ConditionCheck'
 
-/** Told of every row that is written, and by whom. */
+/** Called for every written row, with its writer. */
 export type Watcher = (before: Item | undefined, after: Item, writer: Process | undefined) => void
 
 export class ModelTable {
@@ -47,7 +47,7 @@ export class ModelTable {
     Object.assign(client, { send: (command: unknown) => this.#send(command) })
   }
 
-  /** The request goes out, is served whether or not its sender is still alive, and the answer comes back, or does not. */
+  /** Sends a request. It is served even if its sender is dead by then, and its response may be lost. */
   async #send(command: unknown): Promise<unknown> {
     const world = this.#world
     const sender = world.process
@@ -169,7 +169,7 @@ export class ModelTable {
   }
 }
 
-/** A command in a word or two, for whoever listens. */
+/** A command in a word or two, for the log of steps. */
 function told(command: unknown): string {
   const sent = command as {
     input: KeyedWrite & { TransactItems?: Record<string, KeyedWrite>[] }
@@ -181,6 +181,6 @@ function told(command: unknown): string {
 
 const keyOf = ({ pk, sk }: Item): string => `${pk} ${sk}`
 
-/** As it comes back from the wire: nothing that is undefined, nothing shared. */
+/** A copy, as from the wire: no undefined values, no shared objects. */
 const copy = (item: Item | undefined): Item | undefined =>
   item === undefined ? undefined : JSON.parse(JSON.stringify(item))

@@ -1,4 +1,4 @@
-/** What must be true of every story, while it is told and when it has ended. */
+/** Assertions on every story, during the run and at its end. */
 import { deepStrictEqual, ok } from 'node:assert/strict'
 import type { Event } from '@octomil/local-stripe/model'
 import type { BillingProjection } from '../../shared/billing/projection.ts'
@@ -18,13 +18,13 @@ export class Oracle {
   eventsSeen = 0
   readonly #world: World
   readonly #stripe: ModelStripe
-  /** The billing row of each org as it is stored now. */
+  /** The stored billing row of each org. */
   readonly #billing = new Map<string, Item>()
   /** The audit events of each org. */
   readonly #trail = new Map<string, Told[]>()
   /** When the state that each customer's projection shows was read from Stripe. */
   readonly #projectedAt = new Map<string, number>()
-  /** When each event of Stripe happened, and whose it is. */
+  /** Time and customer of each Stripe event. */
   readonly #events = new Map<string, { atMs: number; customer: string | undefined }>()
   /** Prices whose plan the service has stored. */
   readonly #storedPrices = new Set<string>()
@@ -59,7 +59,7 @@ export class Oracle {
     if (!isPassing && !(error instanceof Error && /^\d+ parts of the sweep/.test(error.message))) throw error
   }
 
-  /** Whenever a checkout has been opened, it is the only one that can be paid. */
+  /** After a checkout opens, no other session can be paid. */
   opened(orgId: string): void {
     const open = this.#stripe.engine.store
       .all('checkout.session')
@@ -98,7 +98,7 @@ export class Oracle {
     deepStrictEqual(fresh.plan, reading.plan, 'the plan is not the highest that Stripe gave when it was read')
   }
 
-  /** An event is done only once what it told of is in the projection, unless nobody is bound to its customer. */
+  /** An event is done only after its change is in the projection, unless its customer belongs to no org. */
   #watchDone(eventId: string): void {
     const event = this.#events.get(eventId)
     const isBound = [...this.#billing.values()].some(({ customer_id }) => customer_id === event?.customer)
@@ -107,7 +107,7 @@ export class Oracle {
     ok(projectedAt >= event.atMs, `${eventId} was marked done before what it told of was projected`)
   }
 
-  /** Nothing goes on any more: what is stored must be what Stripe says. */
+  /** At the end of a story, the stored projection must equal Stripe's state. */
   judge(after: 'events' | 'sweep', orgs: readonly string[]): void {
     deepStrictEqual(this.#stripe.strayObjects(), [], 'a wrong key has made something in another account or mode')
     for (const orgId of orgs) {
@@ -156,7 +156,7 @@ export class Oracle {
     ok(bought.length <= 1, `${bought.length} live subscriptions were bought`)
   }
 
-  /** The events, told one after the other from nothing, lead to what is stored, each from where the one before ended. */
+  /** The audit events, applied in order from nothing, produce the stored state. Each begins at the state of the one before. */
   #judgeTrail(orgId: string, projection: BillingProjection): void {
     const trail = this.#trail.get(`ORG#${orgId}`) ?? []
     deepStrictEqual(

@@ -1,12 +1,12 @@
 /**
- * `node test/simulation/run.ts --seeds 50000` tells so many stories, `--from` a seed on; `--seed 1234` tells one again,
- * step by step. The first that comes out wrong ends it, with the command that tells it again.
+ * `node test/simulation/run.ts --seeds 50000` runs 50,000 stories, beginning at the seed `--from`. `--seed 1234` repeats one
+ * story step by step. The first failed story ends the run, which prints the command that repeats it.
  */
 import { parseArgs } from 'node:util'
 import { runMain, wholeNumber } from '../../bin/usage.ts'
 import { prepare, type Result, replayCommand, simulateMany } from './many.ts'
 
-/** So often one is told how far it has come. */
+/** Interval of the progress output. */
 const chunk = 5000
 
 const usage = `Usage: node test/simulation/run.ts [--seeds 2000] [--from 1] [--seed 1234]

@@ -1,9 +1,9 @@
-/** The first half of the stories; the other half is told beside it. `node test/simulation/run.ts --seeds 50000` tells more. */
+/** The first half of the stories; another file runs the second. `node test/simulation/run.ts --seeds 50000` runs more. */
 import { test } from 'vitest'
-import { expectStories, longestMs } from './many.ts'
+import { expectStories, timeoutMs } from './many.ts'
 
 test(
-  'whatever happens on the way, the projection ends as Stripe’s state: seeds 1 to 1000',
+  'despite faults, the projection ends equal to Stripe’s state: seeds 1 to 1000',
   () => expectStories(1, 1000),
-  longestMs,
+  timeoutMs,
 )

@@ -2,15 +2,15 @@
 import { expect, test } from 'vitest'
 import { ProblemError } from '../../shared/problem.ts'
 import type { Telling } from './billing.ts'
-import { expectStories, longestMs, prepare, replayCommand, simulateMany } from './many.ts'
+import { expectStories, prepare, replayCommand, simulateMany, timeoutMs } from './many.ts'
 
 test(
-  'whatever happens on the way, the projection ends as Stripe’s state: seeds 1001 to 2000',
+  'despite faults, the projection ends equal to Stripe’s state: seeds 1001 to 2000',
   () => expectStories(1001, 1000),
-  longestMs,
+  timeoutMs,
 )
 
-test('a seed tells the same story every time', async () => {
+test('a seed produces the same story every time', async () => {
   await prepare()
   const told: string[][] = [[], []]
   for (const lines of told) await simulateMany(1324, 1, { listener: (line) => lines.push(line) })
@@ -54,5 +54,5 @@ test.each(Object.entries(faults))(
     )
     expect(replayCommand(failure?.seed ?? 0)).toMatch(/^node test\/simulation\/run\.ts --seed \d+$/)
   },
-  longestMs,
+  timeoutMs,
 )

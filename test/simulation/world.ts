@@ -1,19 +1,19 @@
 /**
- * A world of its own time and chance: every wait of every process ends when the world says so, in an order that a seed
- * decides. The same seed is the same story, to the last step.
+ * A world with simulated time and randomness. It ends every wait of every process, in an order that the seed decides. The same
+ * seed produces the same story, step by step.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Timing } from '../../shared/runtime/timing.ts'
 
-/** A run of a function, or whoever calls it from outside. */
+/** A run of a function, or a caller from outside. */
 export interface Process {
   name: string
   id: number
-  /** What is not alive any more never goes on, whatever it waits for. */
+  /** A dead process never continues, even when its wait ends. */
   alive: boolean
-  /** Whether it may die at any wait; who calls from outside may not. */
+  /** Whether it may crash at any wait. Callers from outside never crash. */
   mortal: boolean
-  /** When it is killed at the latest. */
+  /** The latest time at which it is killed. */
   endsAtMs: number
   /** What it last read of Stripe's state, by customer. */
   reads: Map<string, Reading>
@@ -30,7 +30,7 @@ export type Outcome<T> = { ended: 'well'; value: T } | { ended: 'badly'; error: 
 /** How rough the world is. Each is a probability per wait or per request. */
 export interface Roughness {
   death: number
-  /** A process that stands still, for longer than a lease holds. */
+  /** A process that stalls for longer than the duration of a lease. */
   stall: number
   stripeFault: number
   tableFault: number
@@ -85,7 +85,7 @@ export class World {
     return this.#running.getStore()
   }
 
-  /** Tells a step of the story to whoever listens. */
+  /** Reports a step of the story to the listener. */
   note(step: string, process = this.process): void {
     if (!this.listener) return
     const seconds = ((this.nowMs - beginningMs) / 1000).toFixed(3).padStart(12)
@@ -102,7 +102,7 @@ export class World {
     this.#tasks.push({ atMs: this.nowMs + Math.max(0, delayMs), order: this.#order++, run })
   }
 
-  /** Waits in the world's time. A process that is dead by then never comes back from it. */
+  /** Waits in the world's time. A process that dies meanwhile never returns from it. */
   pause(ms: number): Promise<void> {
     const process = this.process
     if (process?.alive && process.mortal && this.chance(this.roughness.death)) {
@@ -144,7 +144,7 @@ export class World {
     })
   }
 
-  /** Runs what happens outside of any function. */
+  /** Runs work outside of any function. */
   act(name: string, run: () => Promise<void>): void {
     const process: Process = {
       name,
@@ -161,13 +161,13 @@ export class World {
 
   failure: unknown
 
-  /** Lets time pass until nobody waits for anything. */
+  /** Advances time until no process waits. */
   async untilIdle(): Promise<void> {
     await settled()
     for (let task = this.#tasks.pop(); task; task = this.#tasks.pop()) {
       if (this.failure !== undefined) throw this.failure
       this.steps += 1
-      if (this.steps > mostSteps) throw new Error('the story does not end')
+      if (this.steps > maxSteps) throw new Error('the story does not end')
       this.nowMs = Math.max(this.nowMs, task.atMs)
       task.run()
       await settled()
@@ -176,9 +176,9 @@ export class World {
   }
 }
 
-const mostSteps = 50_000
+const maxSteps = 50_000
 
-/** Until every process has come to its next wait. */
+/** Waits until every process has reached its next wait. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** Tasks by their time, those of the same time in the order in which they came. */

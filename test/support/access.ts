@@ -1,6 +1,6 @@
 /**
- * IAM on one machine: while a handler runs, its calls to DynamoDB are held against its contract's `access`, so that a
- * statement that is missing fails here and not after a deploy, and one that nobody needs is known.
+ * IAM on one machine: compares a handler's calls to DynamoDB with the `access` of its contract. So a missing statement fails
+ * here and not after a deploy, and an unused one is found.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
@@ -12,7 +12,7 @@ import { kms } from '../../shared/secrets/kms.ts'
 import { eventBridge } from '../../shared/stripe-events/bus.ts'
 import { table } from '../../shared/table/client.ts'
 
-/** Whatever declares what it may touch: an operation, or a background function. */
+/** An operation or a background function, each with declared access. */
 type Accessing = Pick<Operation, 'id' | 'access'>
 const running = new AsyncLocalStorage<Accessing>()
 /** The actions that each operation was seen to use, by operation id. */
@@ -73,7 +73,7 @@ export const calledOut = new Set<string>()
 
 const ours = new Set<string>()
 
-/** What was ours once stays so: a request may be tried again when its test is long over. */
+/** Hosts are never removed: a request may be retried after its test ended. */
 function isOurs(host: string, port: string): boolean {
   const authority = `${host}:${port}`
   if (!ours.has(authority)) {
@@ -96,7 +96,7 @@ function watchOutbound(): void {
   })
 }
 
-/** Ids of what was seen to put events on the bus. */
+/** Ids of operations that put events on the bus. */
 export const putsEvents = new Set<string>()
 
 function watchEvents(): void {
@@ -115,7 +115,7 @@ function watchEvents(): void {
   )
 }
 
-/** Ids of what was seen to call Stripe. */
+/** Ids of operations that called Stripe. */
 export const callsStripe = new Set<string>()
 
 /** Every request of Stripe's client passes here, and still in the context of the handler that made it. */

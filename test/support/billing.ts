@@ -1,4 +1,4 @@
-/** Billing to test with: checkouts that are started, paid and brought home, and what happens at Stripe meanwhile. */
+/** Billing for tests: checkouts that are started, paid and reconciled, and changes at Stripe. */
 
 import {
   type CheckoutSession,
@@ -74,7 +74,7 @@ interface StripeObject {
 }
 type StripeAnswer = StripeObject & { data: ReadableArray<StripeObject> }
 
-/** A request to Stripe by somebody else, such as a person at its dashboard. */
+/** A request to Stripe from outside the service, such as from its dashboard. */
 export const atStripe = async (
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
@@ -96,7 +96,7 @@ export const sessionsOf = async (org: Pick<TestOrg, 'orgId'>): Promise<CheckoutS
 export const subscriptionsOf = async (org: Pick<TestOrg, 'orgId'>): Promise<Subscription[]> =>
   ofOrg(org, (await stripeStore()).all('subscription'))
 
-/** The billing row as it lies. */
+/** The stored billing row. */
 export async function billingRow({ orgId }: Pick<TestOrg, 'orgId'>) {
   const [row] = (await rowsOf(orgId, 'BILLING')).filter(({ sk }) => sk === 'BILLING')
   return row

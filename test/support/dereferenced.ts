@@ -8,7 +8,7 @@ function inPlace(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inPlace)
   const { $ref, ...rest } = value as { $ref?: string }
   const name = $ref?.replace('#/components/schemas/', '') ?? ''
-  // Beside a reference stands its description, of the place where it is used.
+  // A reference can have a description for the place of its use.
   if (name in schemas) return { ...(inPlace(schemas[name]) as object), ...rest }
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, inPlace(part)]))
 }

@@ -1,4 +1,4 @@
-/** One real DynamoDB engine for the whole run; each test file has a table of its own in it. */
+/** One real DynamoDB engine for the whole run; each test file has a separate table in it. */
 import { startEngine } from '../../local/engine.ts'
 
 export default async function startSharedEngine(): Promise<() => Promise<void>> {

@@ -1,4 +1,4 @@
-/** The event bus of a test file, on loopback: what the service puts on it is kept, and handed on when a test says to whom. */
+/** The event bus of a test file, on loopback: it keeps the service's entries, and delivers them to the target that a test sets. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
@@ -9,7 +9,7 @@ import {
   localBusName,
 } from '../../local/eventbridge.ts'
 
-/** What was put on the bus, in order. */
+/** Entries put on the bus, in order. */
 export const busEvents: Envelope[] = []
 
 type Target = (envelope: Envelope) => Promise<void>
@@ -21,7 +21,7 @@ export const eventBus: LocalEventBridge = createEventBridge({
   retryAfterMs: [5, 10],
 })
 
-/** Starts listening, and tells the service where. */
+/** Starts to listen, and sets the address in the service's environment. */
 export async function startEventBus(): Promise<Server> {
   const server = createServer((request, response) => void eventBus.handle(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

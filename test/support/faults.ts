@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { table } from '../../shared/table/client.ts'
 
-/** One call of the table's client, as far as tests tell calls apart. */
+/** One call of the table's client, with the fields by which tests select calls. */
 export interface TableCall {
   /** As the client names it: `GetItemCommand`, `TransactWriteItemsCommand`. */
   command: string
@@ -91,7 +91,7 @@ export interface FaultServer {
   close(): void
 }
 
-/** A stand-in for a DynamoDB that fails: it answers each request with the error, or with `hang` never. */
+/** A DynamoDB that fails: it answers each request with the error, or, with `hang`, never. */
 export async function faultServer(fault: { status: number; type: string } | 'hang'): Promise<FaultServer> {
   let requests = 0
   const server: Server = createServer((request, response) => {

@@ -6,7 +6,7 @@ import { invoke } from './invoke.ts'
 import { makeBusyOrg, type TestOrg } from './orgs.ts'
 import { rowsOf } from './rows.ts'
 
-/** Puts an org on a plan, whatever it pays. */
+/** Puts an org on a plan by an override. */
 export const putOnPlan = ({ orgId }: Pick<TestOrg, 'orgId'>, plan: PlanCode): Promise<void> =>
   setPlan(orgId, plan, { name: 'test', requestId: 'test', deadline: new Date(Date.now() + 20_000) })
 

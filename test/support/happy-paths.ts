@@ -7,7 +7,7 @@ import { startProvider, type TestProvider } from './provider.ts'
 import { deleteRow } from './rows.ts'
 import { delivery, stripeEvent } from './stripe-events.ts'
 
-/** Makes what the request needs, and the request; whoever sends it adds the token. */
+/** Creates the resources that the request needs, and the request. The sender adds the token. */
 type HappyPath = (org: TestOrg) => Promise<Pick<Request, 'params' | 'query' | 'body' | 'rawBody' | 'headers'>>
 
 const nothingNeeded: HappyPath = async () => ({})

@@ -70,7 +70,7 @@ export const shownConfigs: Record<Type, object> = {
   siem: { endpoint: 'https://siem.acme.io/…a81f', format: 'cef', token: '…7b4a' },
 }
 
-/** An org on a plan, whose admin key may be used as often as a test likes. */
+/** An org on a plan, whose admin key has a high rate limit. */
 export async function makeOrgOn(plan: PlanCode): Promise<TestOrg> {
   const org = await makeBusyOrg()
   await setPlan(org.orgId, plan, { name: 'test', requestId: 'test', deadline: new Date(Date.now() + 20_000) })
@@ -98,7 +98,7 @@ export function integrationsOf({ adminKey: token }: Pick<TestOrg, 'adminKey'>) {
     remove: (id: string, extra: Extra = {}) => invoke('integrations/delete', { ...on(id), ...extra }),
     validate: (id: string, body?: object, extra: Extra = {}) =>
       invoke('integrations/validate', { ...on(id), ...(body ? { body } : {}), ...extra }),
-    /** The events that tell of one, oldest first. */
+    /** The events of one integration, oldest first. */
     eventsOf: async (id: string): Promise<Event[]> =>
       (await invoke('audit-events/list', { token, query: { resource_id: id } })).body.data.reverse(),
   }

@@ -17,7 +17,7 @@ export interface Request {
   query?: Record<string, string>
   /** Sent as JSON. */
   body?: unknown
-  /** Sent as it is, instead of `body`. */
+  /** Sent unchanged, instead of `body`. */
   rawBody?: string
   headers?: Record<string, string>
   /** For the catch-all. */

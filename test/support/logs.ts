@@ -1,7 +1,7 @@
 /** What the service logs while tests run. */
 export const logLines: string[] = []
 
-/** Keeps structured log lines from the terminal and remembers them, until what it hands back is called; `SHOW_LOGS=1` prints them too. */
+/** Records structured log lines instead of printing them, until the returned function is called. `SHOW_LOGS=1` prints them too. */
 export function catchLogs(): () => void {
   const releases = [process.stdout, process.stderr].map((stream) => {
     const { write } = stream

@@ -55,7 +55,7 @@ export async function busyKey(org: Pick<TestOrg, 'adminKey'>): Promise<string> {
   return api_key
 }
 
-/** An org whose admin key is a busy one. */
+/** An org whose admin key has a high rate limit. */
 export async function makeBusyOrg(): Promise<TestOrg> {
   const org = await makeOrg()
   return { ...org, adminKey: await busyKey(org) }
@@ -100,7 +100,7 @@ export const credentialFor = async (
   { orgId, adminKey }: Pick<TestOrg, 'orgId' | 'adminKey'>,
 ): Promise<string> => (isForKeys(operation) ? adminKey : newOwner(orgId))
 
-/** A token of an owner whom nobody has seen before, so that the rate limit is whole. */
+/** A token of a new owner, whose rate limit is unused. */
 export async function newOwner(orgId: string): Promise<string> {
   const { mint } = await testIssuer()
   return mint({ sub: `owner-${randomUUID()}`, org_id: orgId, role: 'owner' }, 600)

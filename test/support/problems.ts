@@ -89,7 +89,7 @@ export const faultPaths = ({ body }: Response): string[] => [
   ...new Set<string>((body.errors ?? []).map(({ path }: { path: string }) => path)),
 ]
 
-/** A problem without what differs from one request to the next. */
+/** A problem without the members that differ per request. */
 export const bareProblem = ({ body }: Response): Record<string, unknown> => {
   const { request_id: _request, instance: _instance, ...rest } = body
   return rest

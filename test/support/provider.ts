@@ -1,4 +1,4 @@
-/** A provider or runtime on loopback that answers as it is told to, and remembers what it was asked. */
+/** A provider or runtime on loopback. It gives the configured answers and records requests. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
@@ -8,7 +8,7 @@ export interface TestProvider {
   /** Its origin, `http://127.0.0.1:…`. */
   url: string
   requests: { method: string; path: string; headers: IncomingMessage['headers'] }[]
-  /** Replaces what it does from here on. */
+  /** Replaces its behaviour from now on. */
   answer(listener: RequestListener): void
   close(): void
 }

@@ -1,4 +1,4 @@
-/** The table as it lies, for tests that look behind the service's back or go behind it. */
+/** Direct access to the table, for tests that read or change rows without the service. */
 
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
@@ -35,7 +35,7 @@ export async function allRows(): Promise<StoredRow[]> {
   return rows
 }
 
-/** The rows of an org whose sort key starts so, in its order. */
+/** The rows of an org whose sort key has a prefix, in order of the sort key. */
 export async function rowsOf(orgId: string, prefix: string): Promise<StoredRow[]> {
   const { Items = [] } = await client().send(
     new QueryCommand({

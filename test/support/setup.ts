@@ -1,4 +1,4 @@
-/** Before each test file: the environment of a function, a table of its own, and logs caught instead of printed. */
+/** Before each test file: the environment of a function, a separate table, and logs recorded instead of printed. */
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -44,7 +44,7 @@ beforeAll(async () => {
   }
 })
 
-// A worker goes on to the next file with the packages it has loaded and nothing else: our modules are evaluated anew.
+// A worker keeps only its loaded packages for the next file. Our modules are evaluated again.
 afterAll(async () => {
   vi.useRealTimers()
   letLogsPass()
@@ -55,7 +55,7 @@ afterAll(async () => {
   vi.resetModules()
 })
 
-/** A KMS of this test file's own, with a key that nobody else has. */
+/** A separate KMS for this test file, with its own key. */
 async function startKms(): Promise<Server> {
   const handle = createKms()
   const server = createServer((request, response) => void handle(request, response))

@@ -5,7 +5,7 @@ import { invoke, type Response } from './invoke.ts'
 
 export const webhookSecret = 'whsec_local'
 
-/** An event as Stripe sends it, of a customer that nobody knows unless said otherwise. */
+/** An event in Stripe's format. By default its customer belongs to no org. */
 export function stripeEvent(overrides: Record<string, unknown> = {}, object: Record<string, unknown> = {}) {
   return {
     id: `evt_${randomUUID().replaceAll('-', '')}`,

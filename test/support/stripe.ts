@@ -13,7 +13,7 @@ let url = ''
 /** What the service has asked of Stripe, in order: `POST /v1/customers`. */
 export const stripeCalls: string[] = []
 
-/** Starts listening, and tells the service where. */
+/** Starts to listen, and sets the address in the service's environment. */
 export async function startStripe(): Promise<Server> {
   const server = createServer((request, response) => void answer(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -23,7 +23,7 @@ export async function startStripe(): Promise<Server> {
   return server
 }
 
-/** Ends what the account does by itself as time passes. */
+/** Stops the account's timed changes. */
 export async function stopStripe(): Promise<void> {
   await (await made)?.close()
 }
@@ -38,7 +38,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   await (await localStripe()).handle(request, response)
 }
 
-/** The account itself, for what buyers and time do to it. */
+/** The account itself, for actions of buyers and for time travel. */
 export function localStripe(): Promise<LocalStripe> {
   made ??= make()
   return made

@@ -1,4 +1,4 @@
-/** Organizations that pay, and changes of their subscriptions at Stripe that nobody tells us of. */
+/** Organizations that pay, and changes of their subscriptions in Stripe without events. */
 import { billingOf } from './billing.ts'
 import { makeBusyOrg, type TestOrg } from './orgs.ts'
 import { localStripe } from './stripe.ts'

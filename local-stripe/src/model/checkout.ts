@@ -23,7 +23,7 @@ import type { Store } from './store.ts'
 import { trialEndOf } from './subscription-update.ts'
 import { startSubscription } from './subscriptions.ts'
 
-const [shortestSeconds, longestSeconds] = [hourSeconds / 2, 24 * hourSeconds]
+const [minSeconds, maxSeconds] = [hourSeconds / 2, 24 * hourSeconds]
 
 export const sessionCreate = params({
   mode: oneOf('subscription', 'payment', 'setup'),
@@ -92,7 +92,7 @@ export function createSession(store: Store, given: SessionCreate): CheckoutSessi
     amount_total: dueNow,
     created: now,
     currency: items[0]?.currency ?? null,
-    expires_at: given.expires_at ?? now + longestSeconds,
+    expires_at: given.expires_at ?? now + maxSeconds,
     url: `${store.pagesUrl}/checkout/${id}`,
   })
 }
@@ -177,7 +177,7 @@ function refuseUnsupported(
   }
   if (expires_at === undefined) return
   const lasts = expires_at - store.now()
-  if (lasts < shortestSeconds - 1 || lasts > longestSeconds) {
+  if (lasts < minSeconds - 1 || lasts > maxSeconds) {
     throw invalidRequest(
       'The `expires_at` timestamp must be at least 30 minutes and less than 24 hours from Checkout Session creation.',
       { param: 'expires_at' },

@@ -57,7 +57,7 @@ describe('creating an app key', () => {
     expect(faultPaths(response)).toEqual([field])
   })
 
-  test('the caller must hold the scopes that app keys are given, and is told which it lacks', async () => {
+  test('the caller must hold the scopes of app keys, and the error names the missing ones', async () => {
     const { api_key } = await makeKey(org, { scopes: ['keys:write', 'catalog:read', 'models:read'] })
     const response = await create({}, { token: api_key })
     expectProblem(response, 'forbidden')

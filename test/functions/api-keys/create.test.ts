@@ -94,7 +94,7 @@ describe('creating an org key', () => {
     expect(body.prefix).toBe(body.api_key.slice(0, `oct_org_${environment}_`.length + 4))
   })
 
-  test('the raw key is in its own answer and in no other', async () => {
+  test('the raw key is only in the answer of its creation', async () => {
     const { body } = await create()
     expect((await use(body.api_key)).status).toBe(200)
     const later = [
@@ -110,7 +110,7 @@ describe('creating an org key', () => {
     }
   })
 
-  test('what is given is what is recorded', async () => {
+  test('the stored key has the requested fields', async () => {
     const given = {
       name: 'Größe 🚀',
       scopes: ['models:read', 'keys:read'],
@@ -125,7 +125,7 @@ describe('creating an org key', () => {
     expect(await get(body.id)).toMatchObject(given)
   })
 
-  test('a bundle is recorded as it was given, and opens what it stands for', async () => {
+  test('a bundle is stored by its name, and allows the operations of its scopes', async () => {
     const { body } = await create({ scopes: ['admin:read'] })
     expect(body.scopes).toEqual(['admin:read'])
     for (const name of ['api-keys/list', 'audit-events/list'] as const) {
@@ -134,7 +134,7 @@ describe('creating an org key', () => {
     expectProblem(await create({}, { token: body.api_key }), 'forbidden')
   })
 
-  test('null for what may be empty is the same as leaving it out', async () => {
+  test('null in an optional field means the same as an absent field', async () => {
     const { status, body } = await create({
       expires_at: null,
       federation_id: null,
@@ -159,7 +159,7 @@ describe('creating an org key', () => {
     },
   )
 
-  test('one event tells of it, with what the key may do and never with the key', async () => {
+  test('it leaves one event, with the key’s permissions and never with the key', async () => {
     const { body, headers } = await create({ name: 'told', expires_at: '2099-01-01T00:00:00Z' })
     const event = await newestEvent()
     expect(event).toMatchObject({
@@ -249,8 +249,8 @@ describe('creating an org key', () => {
   })
 })
 
-describe('who may grant what', () => {
-  test('a key grants what it holds, and for anything else is told what it lacks', async () => {
+describe('granting scopes', () => {
+  test('a key can grant its own scopes, and the error for any other scope names it', async () => {
     const { api_key } = await makeKey(org, { scopes: ['keys:write', 'models:read'] })
     expect((await create({ scopes: ['models:read'] }, { token: api_key })).status).toBe(201)
     const response = await create({ scopes: ['models:read', 'settings:read', 'auth:write'] }, { token: api_key })
@@ -304,7 +304,7 @@ describe('who may grant what', () => {
     expect(refused.body.detail).toContain('keys:read')
   })
 
-  test('no org key can hold billing:override, whoever asks', async () => {
+  test('no org key can hold billing:override, for any caller', async () => {
     for (const token of [owner, admin, org.adminKey]) {
       const response = await create({ scopes: ['keys:read', 'billing:override'] }, { token })
       expectProblem(response, 'invalid_input')
@@ -314,7 +314,7 @@ describe('who may grant what', () => {
 })
 
 describe('using a key', () => {
-  test('a key works until the instant of its expiry and is then told that it has expired', async () => {
+  test('a key works until the instant of its expiry, and then gets the error that it has expired', async () => {
     const start = Date.now()
     const { api_key, id } = await makeKey(org, { expires_at: new Date(start + 60_000).toISOString() })
     vi.useFakeTimers({ toFake: ['Date'], now: start + 59_999 })

@@ -92,7 +92,7 @@ test('a retiring key is refused before it learns whether a key exists', async ()
   expectRefused(await rotate(api_key, newId('key')), /retiring/)
 })
 
-describe('whatever keys issue and rotate, in any order', () => {
+describe('keys that issue and rotate keys, in any order', () => {
   const hours = [1, 3, 5].map(inHours)
   const wish = fc.record(
     {

@@ -46,7 +46,7 @@ describe('getting a key', () => {
     expect(after.body).toEqual(revoked.body)
   })
 
-  test('who names the ETag that it has is told 304 without the record, until the record changes', async () => {
+  test('a request with the current ETag gets 304 without a body, until the record changes', async () => {
     const { id } = await makeKey(org)
     const ask = (tags: string) =>
       invoke('api-keys/get', { token: org.readOnlyKey, params: { key_id: id }, headers: { 'if-none-match': tags } })

@@ -1,4 +1,4 @@
-/** An organization has at most 1,000 usable keys, whatever ends them and however many requests issue them at once. */
+/** An organization has at most 1,000 usable keys, also after keys end, and under concurrent requests. */
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { newId } from '../../../shared/ids.ts'
 import { invoke } from '../../support/invoke.ts'

@@ -125,7 +125,7 @@ describe('listing keys', () => {
     expect(await everything({ key_type: 'org', environment: 'live', state: 'active', limit: '5' })).toEqual(wanted)
   })
 
-  test('what is rare is found behind any number of others', async () => {
+  test('a filter finds a rare key behind any number of others', async () => {
     const other = await makeBusyOrg()
     const rare = await makeKey(other, { name: 'rare', environment: 'test' })
     const [row] = await rowsOf(other.orgId, `KEY#${rare.id}`)

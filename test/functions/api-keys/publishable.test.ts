@@ -66,7 +66,7 @@ describe('creating a publishable key', () => {
     expect(faultPaths(response)).toEqual([field])
   })
 
-  test('a caller can grant only what it holds', async () => {
+  test('a caller can grant only scopes that it holds', async () => {
     const { api_key } = await makeKey(org, { scopes: ['keys:write', 'telemetry:write'] })
     const response = await create({}, { token: api_key })
     expectProblem(response, 'forbidden')
@@ -121,7 +121,7 @@ describe('creating a publishable key', () => {
   ]
 
   test.each(['live', 'test'])(
-    'what is no exact https origin is 400 for a %s key, each named by its position',
+    'a value that is no exact https origin is 400 for a %s key, named by its position',
     async (environment) => {
       const good = 'https://app.example.com'
       const response = await create({ environment, allowed_origins: [good, ...notOrigins] })
@@ -130,7 +130,7 @@ describe('creating a publishable key', () => {
     },
   )
 
-  test('a bad origin is named by the position that it has in the request, behind repeated ones too', async () => {
+  test('a bad origin is named by its position in the request, also after repeated ones', async () => {
     const good = 'https://app.example.com'
     const response = await create({ allowed_origins: [good, good, 'https://bad.example.com/'] })
     expectProblem(response, 'invalid_input')
@@ -176,7 +176,7 @@ describe('using a publishable key that is bound to origins', () => {
     }
   })
 
-  test('one for any port of localhost works from each of them, and from no other host', async () => {
+  test('one for any port of localhost works from every port, and from no other host', async () => {
     const token = await keyFor({ environment: 'test', allowed_origins: ['http://localhost:*'] })
     for (const port of [1, 3000, 65_535]) expect((await useFrom(token, `http://localhost:${port}`)).status).toBe(200)
     for (const origin of ['https://localhost:3000', 'http://localhost.evil.example:80', 'http://127.0.0.1:3000']) {

@@ -82,7 +82,7 @@ test('app and publishable keys are created, and listed in one array', async () =
   ])
 })
 
-test('a list of more than 100 goes on where its Link says', async () => {
+test('a list of more than 100 continues at its Link', async () => {
   const many = await makeBusyOrg()
   const body = { name: 'one of many', scopes: ['keys:read'] }
   for (let made = 0; made < 101; made += 1) await invokePublished('api-keys/create', { token: many.adminKey, body })

@@ -43,7 +43,7 @@ describe('revoking a key', () => {
     expectProblem(await revoke(id, undefined, api_key), 'invalid_api_key')
   })
 
-  test('one event tells of it, with the reason', async () => {
+  test('it leaves one event, with the reason', async () => {
     const { id } = await makeKey(org, { name: 'told' })
     const { body } = await revoke(id, { reason: 'leaked' })
     const [event] = await eventsOf(id)
@@ -158,7 +158,7 @@ describe('revoking a key', () => {
     expect(listed).toContain(rotated.id)
   })
 
-  test('of a rotation and a revocation at once the key is dead and the trail tells why', async () => {
+  test('after a concurrent rotation and revocation the key is dead, and the trail shows why', async () => {
     const { id, api_key } = await makeKey(org)
     const [revoked, rotated] = await Promise.all([
       revoke(id),

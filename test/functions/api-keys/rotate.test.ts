@@ -75,7 +75,7 @@ describe('rotating a key', () => {
     expect(record.body.revoked_at).toBe(expires_at)
   })
 
-  test('of 50 rotations at once exactly one wins, the others are told of the conflict, and one key of the family works', async () => {
+  test('of 50 concurrent rotations exactly one succeeds, the others get a conflict, and one key of the family works', async () => {
     const old = await create()
     const answers = await Promise.all(Array.from({ length: 50 }, () => rotate(old.id)))
     const statuses = answers.map(({ status }) => status).sort()
@@ -88,7 +88,7 @@ describe('rotating a key', () => {
     expect(family).toHaveLength(1)
   })
 
-  test('a caller that lacks the scopes of the key cannot rotate it, and is told which', async () => {
+  test('a caller that lacks scopes of the key cannot rotate it, and the error names them', async () => {
     const rich = await create({ scopes: ['keys:write', 'audit:read'] })
     const poor = await create({ scopes: ['keys:write'] })
     const { status, body } = await rotate(rich.id, {}, poor.api_key)

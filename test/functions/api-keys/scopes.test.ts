@@ -29,14 +29,14 @@ describe('the scope registry', () => {
     for (const { description } of scopes) expect(description).toMatch(/^[A-Z].*\.$/)
   })
 
-  test('tells what the bundles stand for', () => {
+  test('lists the scopes of each bundle', () => {
     const includes = (bundle: string) => registry.body.scopes.find(({ scope }) => scope === bundle).includes.sort()
     expect(includes('admin:read')).toEqual(controlScopes.filter((scope) => scope.endsWith(':read')).sort())
     expect(includes('admin:write')).toEqual(controlScopes.filter((scope) => scope !== 'billing:override').sort())
     for (const scope of singleScopes) expect(includes(scope)).toEqual([])
   })
 
-  test('tells what a key of each type may hold', () => {
+  test('lists the scopes that each type of key may hold', () => {
     const { org: orgScopes, app, publishable, ...rest } = registry.body.key_types
     expect(rest).toEqual({})
     expect([...orgScopes].sort()).toEqual([...singleScopes, ...bundles].filter((s) => s !== 'billing:override').sort())
@@ -44,7 +44,7 @@ describe('the scope registry', () => {
     expect(publishable).toEqual(['devices:register', 'devices:heartbeat', 'telemetry:write', 'models:read'])
   })
 
-  test('tells what each role holds', () => {
+  test('lists the scopes of each role', () => {
     const { owner = [], admin = [], member, ...rest } = registry.body.roles
     expect(rest).toEqual({})
     expect([...owner].sort()).toEqual([...singleScopes, ...bundles].sort())
@@ -69,7 +69,7 @@ describe('the scope registry', () => {
     }
   })
 
-  test('is the same for every valid token, whatever its org and its scopes', async () => {
+  test('is the same for every valid token, of any org and with any scopes', async () => {
     const other = await makeOrg()
     const app = await makeKey(org, {}, 'api-keys/create-app-key')
     const publishable = await makeKey(org, {}, 'api-keys/create-publishable-key')

@@ -1,4 +1,4 @@
-/** Starting a checkout: one customer, one open session, never a second subscription, and nobody is sent elsewhere. */
+/** Starting a checkout: one customer, one open session, never a second subscription, and no redirect to a foreign host. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { realTiming } from '../../../shared/runtime/timing.ts'
 import {
@@ -48,7 +48,7 @@ describe('a first checkout', () => {
     expect(started.headers).toMatchObject({ location: session?.url, etag: expect.stringMatching(/^"/) })
   })
 
-  test('makes a session that says whose it is, and a subscription that will', async () => {
+  test('creates a session with the org’s id, which its subscription gets too', async () => {
     const { body } = await billing.checkout({ quantity: 2 })
     const [customer] = await customersOf(org)
     expect(await atStripe('GET', `/v1/checkout/sessions/${body.session_id}`)).toMatchObject({
@@ -82,7 +82,7 @@ describe('a first checkout', () => {
     expect(rows).toContainEqual({ pk: shard, sk: id, org_id: org.orgId })
   })
 
-  test('is told in the trail: who bound which customer, and started what; never where to pay', async () => {
+  test('leaves events: the customer’s binding and the checkout, with their actors, but never the payment URL', async () => {
     const { body } = await billing.checkout()
     const [bound] = await eventsOf(org, 'billing.customer_bound')
     const [customer] = await customersOf(org)
@@ -139,7 +139,7 @@ describe('a checkout while another is open', () => {
 })
 
 describe('an organization that has a subscription', () => {
-  test('is told so, even when nobody has told us yet, and loses any open session', async () => {
+  test('gets a conflict, even before the first event arrives, and its open sessions expire', async () => {
     const { body } = await billing.checkout()
     await pay(body.session_id)
     expect((await billing.get()).body.plan_source).toBe('default')
@@ -269,7 +269,7 @@ describe('return addresses', () => {
     expect(calls).toEqual([])
   })
 
-  test('without any dashboard are asked for: 503 says what to set', async () => {
+  test('without any dashboard are required: a 503 names the missing configuration', async () => {
     vi.stubEnv('DASHBOARD_ORIGINS', '')
     const response = await billing.checkout()
     expectProblem(response, 'service_unavailable')
@@ -375,7 +375,7 @@ describe('repeats', () => {
 })
 
 describe('a customer that Stripe does not have any more', () => {
-  test('is replaced when it was deleted: another is bound, what it paid for is gone, and the trail says so', async () => {
+  test('is replaced after its deletion: another is bound, the old plan ends, and the trail has events for it', async () => {
     await billing.subscribe()
     const [old] = await customersOf(org)
     await atStripe('DELETE', `/v1/customers/${old?.id}`)

@@ -38,7 +38,7 @@ describe('an organization with a customer', () => {
     expect(faultPaths(elsewhere)).toEqual(['return_url'])
   })
 
-  test('has it told in the trail, without the URL, which opens the portal to whoever has it', async () => {
+  test('leaves an event without the URL, because the URL gives access to the portal', async () => {
     const { body } = await billing.portal()
     const events = await eventsOf(org, 'billing.portal_opened')
     expect(events).toMatchObject([{ actor: { type: 'api_key' }, resource: { id: org.orgId }, changes: [] }])
@@ -52,7 +52,7 @@ describe('an organization with a customer', () => {
     expect(await billingEvents(org)).toMatchObject({ portal_opened: 1 })
   })
 
-  test('is told to start anew when Stripe has deleted the customer', async () => {
+  test('is asked for a new checkout after Stripe deleted the customer', async () => {
     const [customer] = await customersOf(org)
     await atStripe('DELETE', `/v1/customers/${customer?.id}`)
     const refused = await billing.portal()
@@ -60,12 +60,12 @@ describe('an organization with a customer', () => {
     expect(refused.body.detail).toContain('checkout')
   })
 
-  test('is told when Stripe fails', async () => {
+  test('gets an error when Stripe fails', async () => {
     expectProblem(await withStripeFault({ kind: 'error', status: 503 }, () => billing.portal()), 'upstream_error')
     expect(await billingEvents(org)).not.toHaveProperty('portal_opened')
   })
 
-  test('opens it for owners and keys with billing:write, and for nobody else', async () => {
+  test('only owners and keys with billing:write can open it', async () => {
     const statuses = await Promise.all(
       (['owner', 'admin', 'member'] as const).map(async (role) => {
         const { status } = await billing.portal({}, { token: await tokenFor(org.orgId, role) })
@@ -80,7 +80,7 @@ describe('an organization with a customer', () => {
   })
 })
 
-test('an organization without a customer gets 409, and Stripe is not asked', async () => {
+test('an organization without a customer gets 409, without a call to Stripe', async () => {
   const calls = await stripeCallsDuring(async () => {
     const refused = await billing.portal()
     expectProblem(refused, 'conflict')

@@ -1,4 +1,4 @@
-/** Reading billing: what is stored, complete, and without a word to Stripe. */
+/** Reading billing: the complete stored state, without a call to Stripe. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { plans } from '../../../shared/billing/plans.ts'
 import { syncCustomer } from '../../../shared/billing/sync.ts'
@@ -51,7 +51,7 @@ test('Stripe is not called, down or not, and billing is one row', async () => {
   expect(rows.filter((row) => row.endsWith(' BILLING'))).toEqual([`ORG#${org.orgId} BILLING`])
 })
 
-test('the ETag is good for a conditional read, and changes with what is shown', async () => {
+test('the ETag works in a conditional read, and changes with the view', async () => {
   const { headers } = await billing.get()
   expect((await billing.get({ headers: { 'if-none-match': headers.etag ?? '' } })).status).toBe(304)
   await billing.subscribe()
@@ -85,7 +85,7 @@ describe('a subscription gives its plan', () => {
   })
 })
 
-describe('what people do at Stripe is shown once it is read', () => {
+describe('a change at Stripe is shown after the next sync', () => {
   const reread = async () => {
     const [customer] = await customersOf(org)
     const deadline = new Date(Date.now() + 10_000)
@@ -135,7 +135,7 @@ describe('what people do at Stripe is shown once it is read', () => {
     expect(await reread()).toMatchObject({ plan: { code: 'team' }, subscription_conflict: false })
   })
 
-  test('a price of an older catalog is known by its product; one that nobody knows gives no plan and is flagged', async () => {
+  test('a price of an older catalog is identified by its product; an unknown price gives no plan and is flagged', async () => {
     await billing.subscribe()
     const [subscription] = await subscriptionsOf(org)
     const item = subscription?.items.data[0]?.id
@@ -185,7 +185,7 @@ test('an override holds until the instant at which it expires, and is not shown 
   expect(await billingRow(org)).toMatchObject({ override: { plan: 'enterprise' } })
 })
 
-test('everybody with billing:read sees it, and nobody sees that of another organization', async () => {
+test('every caller with billing:read sees it, and no caller sees that of another organization', async () => {
   await billing.subscribe()
   for (const role of ['owner', 'admin', 'member'] as const) {
     expect((await billing.get({ token: await tokenFor(org.orgId, role) })).body.plan.code).toBe('team')

@@ -1,4 +1,4 @@
-/** A paying organization keeps its plan and its customer, whatever key, price or second subscription comes along. */
+/** A paying organization keeps its plan and its customer, despite a new key, a new price or a second subscription. */
 import { expect, test } from 'vitest'
 import { runFunction } from '../../support/background.ts'
 import { atStripe, billingOf, billingRow, customersOf, stripeStore, subscriptionsOf } from '../../support/billing.ts'

@@ -1,4 +1,4 @@
-/** Invoices: live from Stripe, at most 90 seconds old, asked for once whoever asks, and there when Stripe is not. */
+/** Invoices: at most 90 seconds old, one call to Stripe for concurrent callers, and a copy when Stripe fails. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { realTiming } from '../../../shared/runtime/timing.ts'
 import { atStripe, billingOf, customersOf, stripeStore } from '../../support/billing.ts'
@@ -37,7 +37,7 @@ async function olderInvoices(count: number): Promise<void> {
 }
 
 describe('the list', () => {
-  test('has what people look for in an invoice', async () => {
+  test('has number, amounts, dates and links', async () => {
     const { status, body, headers } = await billing.invoices()
     expect(status).toBe(200)
     const [customer] = await customersOf(org)
@@ -67,7 +67,7 @@ describe('the list', () => {
     expect(headers.age).toBe('0')
   })
 
-  test('is the newest 20 at most, newest first, or as many as asked for, of one call', async () => {
+  test('has the newest 20, or the requested number, newest first, from one call', async () => {
     await olderInvoices(30)
     const calls = await invoiceCalls(async () => {
       const { body } = await billing.invoices()
@@ -86,7 +86,7 @@ describe('the list', () => {
     expect(faultPaths(response)).toEqual(['limit'])
   })
 
-  test('of an organization without a customer is empty, and Stripe is not asked', async () => {
+  test('of an organization without a customer is empty, without a call to Stripe', async () => {
     const newcomer = billingOf(await makeBusyOrg())
     const calls = await stripeCallsDuring(async () => {
       const { status, body } = await newcomer.invoices()
@@ -95,7 +95,7 @@ describe('the list', () => {
     expect(calls).toEqual([])
   })
 
-  test('is each organization’s own, and for everybody who may read billing', async () => {
+  test('is separate for each organization, and readable with billing:read', async () => {
     const stranger = await makeBusyOrg()
     await billingOf(stranger).subscribe()
     const [mine, theirs] = [await billing.invoices(), await billingOf(stranger).invoices()]
@@ -134,13 +134,13 @@ describe('the copy', () => {
     expect(await invoiceCalls(() => Promise.all(Array.from({ length: 100 }, () => billing.invoices())))).toBe(1)
   })
 
-  test('lies in the table of all instances, with a time to live that leaves room for a bad day', async () => {
+  test('is in the shared table, with a time to live that covers a day of failures', async () => {
     await billing.invoices()
     const [row] = await rowsOf(org.orgId, 'CACHE#INVOICES#cus_')
     expect(Number(row?.expires_at_epoch)).toBeGreaterThan(Date.now() / 1000 + 86_400)
   })
 
-  test('of a customer that was replaced is not shown', async () => {
+  test('of a replaced customer is not shown', async () => {
     await billing.invoices()
     const [customer] = await customersOf(org)
     await atStripe('DELETE', `/v1/customers/${customer?.id}`)
@@ -192,7 +192,7 @@ describe('when Stripe fails', () => {
     expect(Number(stale.headers.age)).toBeGreaterThanOrEqual(300)
   })
 
-  test('and 100 ask at once, Stripe is not asked 100 times, and all get the last copy', async () => {
+  test('and 100 concurrent requests arrive, Stripe gets fewer calls, and all get the last copy', async () => {
     await billing.invoices()
     later(300)
     const calls = await invoiceCalls(async () => {
@@ -205,7 +205,7 @@ describe('when Stripe fails', () => {
     expect(calls).toBe(2)
   })
 
-  test('and there is no copy, it is told; a little later it is asked again', async () => {
+  test('and no copy exists, the answer is an error; a later request asks Stripe again', async () => {
     const failed = await withStripeFault({ kind: 'error' }, () => billing.invoices())
     expectProblem(failed, 'upstream_error')
     const calls = await invoiceCalls(async () => {

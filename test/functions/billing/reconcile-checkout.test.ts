@@ -1,4 +1,4 @@
-/** Coming back from Stripe: only one's own session counts, only a paid one changes anything, and it is told but once. */
+/** Return from Stripe: only a paid session of the same org changes billing, and it leaves one event. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
   atStripe,
@@ -54,7 +54,7 @@ describe('a paid session', () => {
     expect((await billing.get()).body).toEqual(state)
   })
 
-  test('is told in the trail as a change by who came back, field by field', async () => {
+  test('leaves an event with the caller as actor, and the changed fields', async () => {
     await pay(session)
     const token = await tokenFor(org.orgId, 'owner')
     await billing.reconcile(session, { token })
@@ -77,7 +77,7 @@ describe('a paid session', () => {
     expect(await billingEvents(org)).toMatchObject({ subscription_synced: 1 })
   })
 
-  test('reconciled by 20 at once is told once', async () => {
+  test('reconciled by 20 concurrent requests leaves one event', async () => {
     await pay(session)
     const answers = await Promise.all(Array.from({ length: 20 }, () => billing.reconcile(session)))
     for (const answer of answers.filter(({ status }) => status !== 200)) {
@@ -89,7 +89,7 @@ describe('a paid session', () => {
     expect(await billingRow(org)).toMatchObject({ projection: { plan: 'team' } })
   })
 
-  test('counts as what Stripe says now, not as what was paid then', async () => {
+  test('sets billing to Stripe’s current state, not to the state at the payment', async () => {
     await pay(session)
     const [subscription] = await subscriptionsOf(org)
     await atStripe('DELETE', `/v1/subscriptions/${subscription?.id}`)
@@ -203,7 +203,7 @@ describe('when Stripe fails', () => {
   })
 })
 
-test('the customer that was deleted at Stripe is brought in as one that pays for nothing', async () => {
+test('a customer deleted at Stripe counts as one without a subscription', async () => {
   await pay(session)
   await billing.reconcile(session)
   const [customer] = await customersOf(org)

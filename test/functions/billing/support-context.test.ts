@@ -17,7 +17,7 @@ afterEach(() => {
 })
 const later = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1000)
 
-test('an organization without a customer has a plan and nothing else, and Stripe is not asked', async () => {
+test('an organization without a customer has only a plan, without a call to Stripe', async () => {
   const calls = await stripeCallsDuring(async () => {
     const { status, body, headers } = await billing.support()
     expect([status, headers.age]).toEqual([200, undefined])
@@ -43,7 +43,7 @@ test('a customer that never paid has no invoice', async () => {
   expect(body.cached_at).toEqual(expect.any(String))
 })
 
-test('a customer that pays has its latest invoice, asked for alone', async () => {
+test('a paying customer has its latest invoice, from a request for one invoice', async () => {
   await billing.subscribe()
   const [customer] = await customersOf(org)
   const { body } = await billing.support()
@@ -90,7 +90,7 @@ test('of 100 at once one asks Stripe', async () => {
   expect(calls).toEqual(['GET /v1/invoices'])
 })
 
-test('when Stripe fails, the last copy is served and says so; without one the failure is told', async () => {
+test('when Stripe fails, the last copy is served and marked stale; without a copy the answer is an error', async () => {
   await billing.subscribe()
   expectProblem(await withStripeFault({ kind: 'error' }, () => billing.support()), 'upstream_error')
   later(4)

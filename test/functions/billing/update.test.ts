@@ -44,7 +44,7 @@ describe('an override', () => {
     expect(patched.status, patched.text).toBe(200)
   })
 
-  test('is told in the trail when it is set, changed and cleared', async () => {
+  test('leaves an event when it is set, changed and cleared', async () => {
     await billing.override({ plan: 'team', reason: 'a pilot' })
     await billing.override({ expires_at: '2099-01-01T00:00:00Z' })
     await billing.override({ plan: null })
@@ -63,7 +63,7 @@ describe('an override', () => {
     await expectWholeChain(org)
   })
 
-  test('stands beside what Stripe says, and neither touches the other', async () => {
+  test('is independent of Stripe’s plan: neither changes the other', async () => {
     await billing.override({ plan: 'enterprise', reason: 'a pilot' })
     const { override } = (await billing.get()).body
     const paid = await billing.subscribe()
@@ -90,7 +90,7 @@ describe('an override', () => {
     expect(set.body).toMatchObject({ plan: { code: 'free' }, plan_source: 'override' })
   })
 
-  test('expires by itself; what is set after that starts anew', async () => {
+  test('expires by itself; a later override starts fresh', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     await billing.override({ plan: 'enterprise', reason: 'a pilot', expires_at: soon() })
     vi.setSystemTime(Date.now() + 61_000)
@@ -101,7 +101,7 @@ describe('an override', () => {
     expect(anew.body.override).toMatchObject({ plan: 'team', expires_at: null })
   })
 
-  test('that is cleared when there is none, or set as it is, changes nothing and tells nothing', async () => {
+  test('that is cleared while absent, or set to the same value, changes nothing and leaves no event', async () => {
     const before = await trailEnd(org)
     expect((await billing.override({ plan: null })).status).toBe(200)
     expect(await trailEnd(org)).toBe(before)
@@ -133,7 +133,7 @@ describe('a patch', () => {
     expect(faultPaths(response)).toEqual(paths)
   })
 
-  test('keeps what it does not name, and null takes the end away', async () => {
+  test('keeps the fields it does not name, and null removes the expiry', async () => {
     await billing.override({ plan: 'team', reason: 'a pilot', expires_at: soon() })
     expect((await billing.override({ plan: 'enterprise', reason: 'more' })).body.override).toMatchObject({
       plan: 'enterprise',
@@ -145,7 +145,7 @@ describe('a patch', () => {
     })
   })
 
-  test('with If-Match writes only over what was seen', async () => {
+  test('with If-Match overwrites only the state that the caller read', async () => {
     const { headers } = await billing.get()
     const match = { headers: { 'if-match': headers.etag ?? '' } }
     expect((await billing.override({ plan: 'team', reason: 'first' }, match)).status).toBe(200)
@@ -153,7 +153,7 @@ describe('a patch', () => {
     expect((await billing.get()).body.plan.code).toBe('team')
   })
 
-  test('of 10 at once each is told, and the trail ends with what is stored', async () => {
+  test('of 10 concurrent changes each has an event, and the last event has the stored state', async () => {
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, index) => billing.override({ plan: 'team', reason: `reason ${index}` })),
     )
@@ -166,7 +166,7 @@ describe('a patch', () => {
 })
 
 describe('where plans are sold', () => {
-  test('the override is 403, whoever asks, and the attempt is in the trail', async () => {
+  test('the override is 403 for every caller, and the attempt is in the trail', async () => {
     vi.stubEnv('BILLING_OVERRIDE', undefined)
     const denied = await billing.override({ plan: 'enterprise', reason: 'free lunch' })
     expectProblem(denied, 'forbidden')
@@ -202,7 +202,7 @@ describe('where plans are sold', () => {
   })
 })
 
-test('only owners may: no key and no other role', async () => {
+test('only owners may set it: no key and no other role', async () => {
   const body = { plan: 'team', reason: 'x' }
   const tokens = [org.adminKey, await tokenFor(org.orgId, 'admin'), await tokenFor(org.orgId, 'member')]
   for (const token of tokens) expectProblem(await billing.override(body, { token }), 'forbidden')

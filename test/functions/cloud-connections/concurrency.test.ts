@@ -97,7 +97,7 @@ describe('a test that another request overtakes', () => {
 })
 
 describe('a patch that another request overtakes', () => {
-  test('has its key tried once, and keeps what the other changed', async () => {
+  test('has its key verified once, and keeps the change of the other request', async () => {
     const made = await make()
     const held = holdUp(newKey, [newKey])
     const patching = on.patch(made.id, { api_key: newKey })
@@ -137,7 +137,7 @@ describe('a patch that another request overtakes', () => {
   })
 })
 
-test('20 patches and 20 tests at once: none is lost, every key is tried once, each is told, the chain holds', async () => {
+test('20 concurrent patches and 20 tests: none is lost, every key is verified once, each has an event, the chain verifies', async () => {
   const made = await make()
   server.answer(openAiModels)
   const patches = Array.from({ length: 20 }, (_, index) => {
@@ -185,7 +185,7 @@ describe('an Idempotency-Key', () => {
     expect((await mine.list()).body.data.length).toBe(1)
   })
 
-  test('of a create that is still running is 409, and the provider is asked once', async () => {
+  test('of a create that is still running is 409, and the provider is called once', async () => {
     const mine = connectionsOf(await makeBusyOrg())
     const held = heldUp(openAiModels)
     server.answer(held.listener)

@@ -22,7 +22,7 @@ export function connectionsOf({ adminKey: token }: Pick<TestOrg, 'adminKey'>) {
   const create = (body: unknown, extra: Extra = {}) => invoke('cloud-connections/create', { token, body, ...extra })
   return {
     create,
-    /** Creates one, whatever its provider says of it, and hands back its record. */
+    /** Creates a connection with any verdict of its provider, and returns its view. */
     make: async (body: unknown): Promise<Made> => {
       const response = await create(body)
       expect(response.status, response.text).toBe(201)
@@ -35,7 +35,7 @@ export function connectionsOf({ adminKey: token }: Pick<TestOrg, 'adminKey'>) {
     remove: (id: string, extra: Extra = {}) => invoke('cloud-connections/delete', { ...on(id), ...extra }),
     models: (id: string, extra: Extra = {}) => invoke('cloud-connections/models', { ...on(id), ...extra }),
     test: (id: string, extra: Extra = {}) => invoke('cloud-connections/test', { ...on(id), ...extra }),
-    /** The events that tell of one, oldest first. */
+    /** The events of one connection, oldest first. */
     eventsOf: async (id: string): Promise<Event[]> =>
       (await invoke('audit-events/list', { token, query: { resource_id: id, limit: '100' } })).body.data.reverse(),
   }

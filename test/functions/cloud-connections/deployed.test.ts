@@ -1,4 +1,4 @@
-/** As a stage is deployed, without ranges that it allows: what is written is judged, and again what is called. */
+/** As deployed, without ranges that a stage allows: URLs are checked when they are written, and again at each call. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../../support/orgs.ts'
@@ -62,7 +62,7 @@ describe('an address that is not allowed when it is called', () => {
     expect(server.requests).toEqual([])
   })
 
-  test('is not called either when somebody wrote it into the row by hand', async () => {
+  test('is not called either when an operator wrote it into the row', async () => {
     const { id } = await on.make({ provider: 'openai', name: 'x', api_key: 'sk-deployed-0123' })
     const [row] = await rowsOf(org.orgId, `CONN#${id}`)
     if (!row) throw new Error('there is no row')

@@ -1,4 +1,4 @@
-/** What becomes of a connection: tested, patched, listed, deleted, and what the trail tells of it. */
+/** The lifecycle of a connection: tested, patched, listed, deleted, with its audit events. */
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expectWholeChain, trailEnd } from '../../support/governance.ts'
@@ -161,7 +161,7 @@ describe('a test', () => {
     expect((await on.get(made.id)).body).toMatchObject({ verification_status: 'unreachable', last_verified_at: null })
   })
 
-  test('is told once, with what it has found out', async () => {
+  test('leaves one event, with its findings', async () => {
     const made = await makeVerified()
     server.answer(json({ error: 'no' }, 401))
     await on.test(made.id)
@@ -189,7 +189,7 @@ describe('a test', () => {
 })
 
 describe('a patch', () => {
-  test('of the name or the switch calls nobody, keeps the verification, and is told', async () => {
+  test('of the name or the switch makes no call, keeps the verification, and leaves an event', async () => {
     const made = await makeVerified()
     const patched = await on.patch(made.id, { name: 'renamed', enabled: false })
     expect(patched.body).toMatchObject({ name: 'renamed', enabled: false, key_version: 1 })
@@ -203,7 +203,7 @@ describe('a patch', () => {
     ])
   })
 
-  test('with a new key starts over: verified again, or not at all, whatever the old one was', async () => {
+  test('with a new key replaces the old verdict, by a new one or by none', async () => {
     const made = await makeVerified()
     const failing = await on.patch(made.id, { api_key: wrongKey })
     expect(failing.body).toMatchObject({
@@ -293,7 +293,7 @@ describe('a patch', () => {
       ['key_version', 'verification_status'],
     ],
     ['a URL that is none', { base_url: 'nope', api_key: goodKey }, ['base_url']],
-  ])('with %s is 400 naming it, and nothing is asked or changed', async (_what, patch, paths) => {
+  ])('with %s is 400 naming it, without an outbound call or a change', async (_what, patch, paths) => {
     const made = await makeVerified()
     await expectUntouched(made, async () => {
       const refused = await on.patch(made.id, patch)
@@ -303,7 +303,7 @@ describe('a patch', () => {
     expect(server.requests).toEqual([])
   })
 
-  test('under an If-Match that is not the record’s is 412, before anybody is asked; under its own it goes through', async () => {
+  test('under another If-Match than the record’s is 412, before any outbound call; under its own it succeeds', async () => {
     const made = await makeVerified()
     await expectUntouched(made, async () => {
       expectProblem(
@@ -321,7 +321,7 @@ describe('a patch', () => {
 })
 
 describe('a base URL', () => {
-  test('is required for openai_compatible, and for nobody else allowed', async () => {
+  test('is required for openai_compatible, and not allowed for other providers', async () => {
     const { base_url: _without, ...rest } = body()
     const missing = await on.create(rest)
     expectProblem(missing, 'invalid_input')
@@ -333,7 +333,7 @@ describe('a base URL', () => {
     }
   })
 
-  test('is for nobody else allowed in a patch either', async () => {
+  test('is not allowed for other providers in a patch either', async () => {
     process.env.PROVIDER_BASE_URLS = `openai=${server.url}/v1`
     server.answer(openAiModels)
     const made = await on.make({ provider: 'openai', name: 'x', api_key: goodKey })
@@ -348,10 +348,10 @@ describe('a base URL', () => {
   })
 })
 
-describe('what inference chooses by', () => {
+describe('the fields by which inference chooses', () => {
   const choice = { priority: 7, weight: 0, rpm_limit: 60, tpm_limit: 90_000 }
 
-  test('is kept as it was created, patched one by one, and told', async () => {
+  test('is stored as created, patched field by field, and audited', async () => {
     const made = await makeVerified(choice)
     expect(made).toMatchObject(choice)
     for (const change of [{ priority: 0 }, { weight: 3 }, { rpm_limit: null }, { tpm_limit: 1 }]) {
@@ -388,7 +388,7 @@ describe('what inference chooses by', () => {
 })
 
 describe('the trail of a connection', () => {
-  test('tells of its creation with the fields that it has, and of its end', async () => {
+  test('has an event for its creation, with all fields, and one for its deletion', async () => {
     const made = await makeVerified({ name: 'told' })
     expect((await on.remove(made.id)).status).toBe(204)
     expectProblem(await on.remove(made.id), 'not_found')
@@ -413,7 +413,7 @@ describe('the trail of a connection', () => {
 })
 
 describe('another org', () => {
-  test('cannot tell a connection from one that does not exist, and reaches nothing of it', async () => {
+  test('gets the same answer for a connection as for a missing one, and cannot change it', async () => {
     const made = await makeVerified()
     const stranger = connectionsOf(await makeBusyOrg())
     const unknown = `conn_${made.id.slice(5).replace(/.$/, (last) => (last === '0' ? '1' : '0'))}`
@@ -439,7 +439,7 @@ describe('another org', () => {
 })
 
 describe('the list', () => {
-  test('shows what a get shows, newest first, by provider where one is named, in pages', async () => {
+  test('shows the same views as a get, newest first, filtered by provider, in pages', async () => {
     const mine = connectionsOf(await makeBusyOrg())
     process.env.PROVIDER_BASE_URLS = `openai=${server.url}/v1,groq=${server.url}/v1`
     server.answer(openAiModels)
@@ -470,7 +470,7 @@ describe('the list', () => {
 })
 
 describe('at most 100', () => {
-  test('connections an org has: one more is 409 and its provider is not asked; after a delete there is room', async () => {
+  test('connections are the limit of an org: one more is 409 without a call to its provider; a delete makes room', async () => {
     const mine = connectionsOf(await makeBusyOrg())
     server.answer(openAiModels)
     const made: Made[] = []

@@ -51,12 +51,12 @@ test('a connection of a provider, its type and a key alone is active, verified, 
   expect((await call('models', on(id))).body).toEqual({ models: ['model-a', 'model-b'] })
 })
 
-test('null in a create is what is left out', async () => {
+test('null in a create means the same as an absent field', async () => {
   const made = await theirs(await make({ label: null, base_url: null }))
   expect([made.label, made.base_url]).toEqual(['default', null])
 })
 
-test('a test counts what fails since the last success, with the last error', async () => {
+test('a test counts the failures since the last success, with the last error', async () => {
   server.answer(openAiModels)
   const id = await make()
   server.answer(json({ error: { message: 'the reason' } }, 500))
@@ -79,7 +79,7 @@ test('a provider that fails to list its models is `upstream_provider_error`', as
   expect([failed.status, failed.body.error.code]).toEqual([502, 'upstream_provider_error'])
 })
 
-test('an Azure resource is asked at its host, with the key in its own header', async () => {
+test('an Azure resource is called at its host, with the key in Azure’s header', async () => {
   server.answer(openAiModels)
   const azure = { ...required, provider: 'azure_openai' }
   const refused = await call('create', { body: azure })

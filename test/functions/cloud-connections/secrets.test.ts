@@ -120,7 +120,7 @@ describe('the keys of providers', () => {
     for (const line of logLines) expect(found(line)).toEqual([])
   })
 
-  test('are in no stored row, an event among them, but sealed', async () => {
+  test('are in no stored row, an event among them, but encrypted', async () => {
     const rows = await allRows()
     for (const kind of ['AUDIT', 'CONN']) expect(rows.some(({ sk }) => sk.startsWith(`${kind}#`))).toBe(true)
     expect(rows.some(({ pk }) => pk.includes('#IDEM#'))).toBe(true)
@@ -128,13 +128,13 @@ describe('the keys of providers', () => {
   })
 
   test('leave no ciphertext in an event or an answer either', async () => {
-    const sealed = (await allRows()).flatMap(({ ciphertext }) =>
+    const encrypted = (await allRows()).flatMap(({ ciphertext }) =>
       ciphertext instanceof Uint8Array ? [Buffer.from(ciphertext).toString('base64').slice(0, 24)] : [],
     )
-    expect(sealed.length).toBeGreaterThan(0)
+    expect(encrypted.length).toBeGreaterThan(0)
     for (const { text } of answers) {
       expect(text).not.toContain('ciphertext')
-      for (const part of sealed) expect(text).not.toContain(part)
+      for (const part of encrypted) expect(text).not.toContain(part)
     }
   })
 })

@@ -53,7 +53,7 @@ async function expectLocked(owner: TestOrg, id: string): Promise<void> {
   expect((await calls.test(id)).body.success).toBe(true)
 }
 
-describe('a ciphertext that was moved', () => {
+describe('a moved ciphertext', () => {
   test('to another record of the same org does not open', async () => {
     const target = await on.make(body())
     const { ciphertext } = await rowOf(org, `CONN#${source.id}`)
@@ -69,7 +69,7 @@ describe('a ciphertext that was moved', () => {
     expect((await on.test(source.id)).body.success).toBe(true)
   })
 
-  test('from a credential does not open: it was sealed for another purpose', async () => {
+  test('from a credential does not open: it was encrypted for another purpose', async () => {
     const made = await invoke('cloud-credentials/create', { token: org.adminKey, body: body() })
     const target = await on.make(body())
     const { ciphertext } = await rowOf(org, `CRED#${made.body.id}`)
@@ -80,12 +80,12 @@ describe('a ciphertext that was moved', () => {
   test('or broken in one bit, or cut, does not open', async () => {
     const target = await on.make(body())
     const row = await rowOf(org, `CONN#${target.id}`)
-    const sealed = Buffer.from(row.ciphertext as Uint8Array)
-    const flipped = Buffer.from(sealed)
+    const encrypted = Buffer.from(row.ciphertext as Uint8Array)
+    const flipped = Buffer.from(encrypted)
     flipped[flipped.length - 1] = (flipped.at(-1) ?? 0) ^ 1
     await putRow({ ...row, ciphertext: new Uint8Array(flipped) })
     await expectLocked(org, target.id)
-    await putRow({ ...(await rowOf(org, `CONN#${target.id}`)), ciphertext: new Uint8Array(sealed.subarray(0, 30)) })
+    await putRow({ ...(await rowOf(org, `CONN#${target.id}`)), ciphertext: new Uint8Array(encrypted.subarray(0, 30)) })
     await expectLocked(org, target.id)
   })
 })

@@ -31,7 +31,7 @@ afterAll(() => {
 
 const key = 'sk-proj-Zx81Kq07Wm53Tn29Rb64'
 
-/** Asserts that an answer tells nothing of the key but its mask. */
+/** Asserts that an answer shows only the mask of the key. */
 function expectNothingOfKey(text: string): void {
   const lower = text.toLowerCase()
   for (let at = 0; at + 6 <= key.length; at++) expect(lower).not.toContain(key.slice(at, at + 6).toLowerCase())
@@ -231,7 +231,7 @@ describe('creating a connection', () => {
     expect((await on.test(body.id)).body).toMatchObject({ success: true, model_count: 0 })
   })
 
-  test('says so when nobody is there: refusal, unknown name, no TLS that can be trusted', async () => {
+  test('is unreachable after a refused connection, for an unknown name, and for untrusted TLS', async () => {
     const gone = await startProvider()
     gone.close()
     const secure = await startProvider(openAiModels, { key: pem('key'), cert: pem('cert') })
@@ -240,7 +240,7 @@ describe('creating a connection', () => {
       _options: object,
       callback: (error: Error) => void,
     ) =>
-      // What the system says of a name that nobody has, without asking anybody; the guard uses one of the overloads.
+      // The system's answer for an unknown name, without a DNS query. The guard uses one of the overloads.
       callback(Object.assign(new Error(hostname), { code: 'ENOTFOUND' }))) as unknown as typeof dns.lookup)
     for (const [base_url, words] of [
       [`${gone.url}/v1`, /refused the connection/],

@@ -1,4 +1,4 @@
-/** BYOK credentials: stored sealed, replaced, told of, listed and deleted, and never tried. */
+/** BYOK credentials: stored encrypted, replaced, audited, listed and deleted, and never verified. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { credentials, keyOf } from '../../../shared/cloud-credentials/entity.ts'
 import { providerNames, providersWithoutRoot } from '../../../shared/providers/providers.ts'
@@ -65,7 +65,7 @@ async function expectUntouched(id: string, run: () => Promise<unknown>): Promise
 }
 
 describe('creating a credential', () => {
-  test.each(providerNames)('of %s stores the key sealed and shows its end', async (provider) => {
+  test.each(providerNames)('of %s stores the key encrypted and shows its end', async (provider) => {
     const base_url = providersWithoutRoot.includes(provider) ? `${server.url}/v1` : null
     const response = await on.create({ provider, name: 'prod', api_key: key, ...(base_url ? { base_url } : {}) })
     expect(response.status).toBe(201)
@@ -141,7 +141,7 @@ describe('creating a credential', () => {
 })
 
 describe('patching a credential', () => {
-  test('with a key replaces the ciphertext, counts, and is told without either', async () => {
+  test('with a key replaces the ciphertext, increments the version, and leaves an event without either key', async () => {
     const { id } = await on.make()
     const before = await rowOf(id)
     const patched = await on.patch(id, { api_key: newKey })
@@ -149,7 +149,7 @@ describe('patching a credential', () => {
     const after = await rowOf(id)
     expect(after.ciphertext).not.toEqual(before.ciphertext)
     expect(await storedKey(id)).toBe(newKey)
-    // The very same key again is a new key for all that anybody here can tell.
+    // The service cannot compare keys, so the same key again counts as a new key.
     expect((await on.patch(id, { api_key: newKey })).body.key_version).toBe(3)
     const [, updated] = await on.eventsOf(id)
     expect(updated).toMatchObject({ action: 'cloud_credential.updated', resource: { type: 'cloud_credential', id } })
@@ -175,7 +175,7 @@ describe('patching a credential', () => {
     expect(moved.body).toMatchObject({ base_url: `${server.url}/v2`, key_version: 2 })
   })
 
-  test('that changes nothing, that may not be, or under another ETag, changes nothing and tells nothing', async () => {
+  test('that is empty of changes, invalid, or under another ETag changes nothing and leaves no event', async () => {
     const { id, etag } = await on.make()
     await expectUntouched(id, async () => {
       expect((await on.patch(id, { name: 'claude' })).headers.etag).toBe(etag)
@@ -210,7 +210,7 @@ describe('patching a credential', () => {
     expect([updated?.changes, more]).toEqual([[{ field: 'enabled', before: true, after: false }], []])
   })
 
-  test('20 times at once loses none: the last key that was stored is the one that is shown', async () => {
+  test('20 concurrent times loses none: the view shows the last stored key', async () => {
     const { id } = await on.make()
     const all = Array.from({ length: 20 }, (_, index) => `sk-cred-race-${1000 + index}`)
     const answers = await Promise.all(all.map((api_key) => on.patch(id, { api_key })))
@@ -224,7 +224,7 @@ describe('patching a credential', () => {
 })
 
 describe('a credential’s end and its trail', () => {
-  test('it is deleted with its key, once, and told', async () => {
+  test('it is deleted with its key, once, with an event', async () => {
     const { id } = await on.make({ name: 'told' })
     expect((await on.remove(id)).status).toBe(204)
     expectProblem(await on.remove(id), 'not_found')
@@ -241,7 +241,7 @@ describe('a credential’s end and its trail', () => {
 })
 
 describe('another org', () => {
-  test('cannot tell a credential from one that does not exist', async () => {
+  test('gets the same answer for a credential as for a missing one', async () => {
     const { id } = await on.make()
     const stranger = credentialsOf(await makeBusyOrg())
     const unknown = `cred_${'0'.repeat(26)}`
@@ -260,7 +260,7 @@ describe('another org', () => {
     })
   })
 
-  test('cannot open a ciphertext that was copied to it, and a copy in another row of the same org does not open', async () => {
+  test('cannot decrypt a ciphertext copied to it, nor a copy in another row of the same org', async () => {
     const thief = await makeBusyOrg()
     const { id } = await on.make()
     const other = await on.make()

@@ -43,7 +43,7 @@ test('a credential of a provider and a key alone is active, and its label is `de
   expect((await decrypt(row?.ciphertext as Uint8Array, keyOf(org.orgId, id))).reveal()).toBe(api_key)
 })
 
-test('null in a create is what is left out', async () => {
+test('null in a create means the same as an absent field', async () => {
   const { label, base_url } = (await call('get', on(await make({ label: null, base_url: null })))).body
   expect([label, base_url]).toEqual(['default', null])
 })

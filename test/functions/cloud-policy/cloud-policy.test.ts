@@ -21,7 +21,7 @@ const defaults = {
   default_fallback_model: null,
 }
 
-/** Back to the defaults, from whatever there is. */
+/** Resets the policy to the defaults. */
 const reset = async () => expect((await patch(defaults)).status).toBe(200)
 
 test('an org that has set nothing has the defaults, and reading them writes nothing', async () => {
@@ -63,7 +63,7 @@ describe('a patch of the cloud policy', () => {
       'default_fallback_model',
       ['', 'gpt-5', 'openai', 'openai/', '/gpt-5', 'azure/gpt-5', 'OpenAI/gpt-5', 'openai/ gpt', 'openai/a\n', 1, []],
     ],
-  ])('is 400 naming %s for what it cannot be, and nothing of it is applied', async (field, values) => {
+  ])('is 400 naming %s for an invalid value, and no field is applied', async (field, values) => {
     await reset()
     const before = await get()
     const end = await trailEnd(org)
@@ -137,7 +137,7 @@ describe('a patch of the cloud policy', () => {
     await expectWholeChain(own)
   })
 
-  test('under If-Match is applied to the policy that was read and to no other', async () => {
+  test('under If-Match is applied only to the policy that the caller read', async () => {
     await reset()
     const { headers } = await get()
     const wanted = { 'if-match': headers.etag ?? '' }
@@ -225,7 +225,7 @@ describe('a policy that contradicts itself', () => {
     ])
   })
 
-  test('that was stored by whatever way can be switched off and mended, and not be patched into another', async () => {
+  test('that is already stored can be switched off and repaired, but not patched into another incoherent one', async () => {
     const own = await makeBusyOrg()
     const value = { ...defaults, credential_sources: [] }
     await putRow({ pk: `ORG#${own.orgId}`, sk: 'CLOUDPOLICY', value, version: 3 })

@@ -42,7 +42,7 @@ describe('a cooldown is opened', () => {
     expect((await healthOf(org, other)).cooldown).toEqual(closed)
   })
 
-  test('not by a report without failures, whatever was before', async () => {
+  test('not by a report without failures, after any earlier reports', async () => {
     await setRouting(org, { cooldown_seconds: 0 })
     await reported({ failed: 20 })
     await setRouting(org, { cooldown_seconds: 60 })
@@ -50,7 +50,7 @@ describe('a cooldown is opened', () => {
     expect(await cooldown()).toEqual(closed)
   })
 
-  test('by what reporters say together, in this minute and the one before, and not by what is older', async () => {
+  test('by the sum of all reports in this minute and the previous one, and not by older ones', async () => {
     at(10)
     await reported({ failed: 9 }, 'a')
     at(130)
@@ -131,7 +131,7 @@ describe('after a cooldown', () => {
     expect(await cooldown()).toEqual(trial)
   })
 
-  test('one failure opens the next at once, whatever its share', async () => {
+  test('one failure immediately opens the next, at any failure rate', async () => {
     await reported({ succeeded: 99, failed: 1 })
     expect(await cooldown()).toEqual(openUntil(120, 'trial_failed'))
   })
@@ -174,7 +174,7 @@ describe('after a cooldown', () => {
     expect(await cooldown()).toEqual(openUntil(90, 'retry_after'))
   })
 
-  test('it is forgotten after ten minutes in which nobody reported', async () => {
+  test('it is forgotten after ten minutes without a report', async () => {
     at(659.999)
     expect(await cooldown()).toEqual(trial)
     at(660)

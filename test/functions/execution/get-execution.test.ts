@@ -98,7 +98,7 @@ describe('cloud targets', () => {
     expect(await both()).toEqual(['not_verified', 'disabled'])
   })
 
-  test('that are connections need to be verified, whatever else their status is; credentials do not', async () => {
+  test('that are connections are ineligible unless verified; credentials need no verification', async () => {
     const org = await makeBusyOrg()
     const statuses = [
       ...['unverified', 'invalid_credential', 'insufficient_permission', 'quota_exhausted'],

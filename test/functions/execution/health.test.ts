@@ -60,7 +60,7 @@ test('the window is the current minute and the four before it, and says how long
 })
 
 describe('rates', () => {
-  test('are what was reported in the window, to the last report in it', async () => {
+  test('cover all reports in the window, including the last one', async () => {
     at(10)
     await counted(org, { target_id, started: 30, succeeded: 20, failed: 10, latency_ms_p50: 100 })
     at(70)

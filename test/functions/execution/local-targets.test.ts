@@ -20,7 +20,7 @@ const list = ({ adminKey }: TestOrg, query: Record<string, string> = {}) =>
   invoke('execution/list-local-targets', { token: adminKey, query })
 
 describe('a new local target', () => {
-  test('has defaults for what was left out, an ETag and the Location where it is', async () => {
+  test('has defaults for omitted fields, an ETag and a Location', async () => {
     const { status, body, headers } = await createTarget(org)
     expect(status).toBe(201)
     const { id, created_at, updated_at, ...rest } = body
@@ -160,7 +160,7 @@ describe('the list of local targets', () => {
 })
 
 describe('a patch of a local target', () => {
-  test('changes what it names, keeps the rest, and is told in one event', async () => {
+  test('changes the fields it names, keeps the others, and leaves one event', async () => {
     const own = await makeBusyOrg()
     const { body: before } = await createTarget(own, { api_key: key })
     const fields = { name: 'moved', runtime: 'ollama', models: ['a', 'b'], priority: 3, weight: 0, enabled: false }
@@ -194,7 +194,7 @@ describe('a patch of a local target', () => {
     expect((await patchTarget(org, id, { models: null })).body.models).toEqual([])
   })
 
-  test('is 400 when it is empty, names what is unknown or read-only, or what cannot be', async () => {
+  test('is 400 when it is empty, or has unknown, read-only or invalid fields', async () => {
     const id = await makeTarget(org)
     const end = await trailEnd(org)
     expect(faultPaths(await patchTarget(org, id, {}))).toEqual([''])
@@ -263,7 +263,7 @@ describe('the key of a local target', () => {
     })
   })
 
-  test('is told by its mask when it is replaced or dropped, even where the masks are the same', async () => {
+  test('appears in the event as its mask when it is replaced or removed, even if both masks are equal', async () => {
     const own = await makeBusyOrg()
     const id = await makeTarget(own, { api_key: key })
     await patchTarget(own, id, { api_key: `another-${key}` })
@@ -286,7 +286,7 @@ describe('the key of a local target', () => {
 })
 
 describe('a deleted local target', () => {
-  test('is gone for every operation, once, with its key, and told in one event', async () => {
+  test('is gone for every operation, once, with its key, and leaves one event', async () => {
     const own = await makeBusyOrg()
     const id = await makeTarget(own, { api_key: key })
     expect((await deleteTarget(own, id)).status).toBe(204)
@@ -387,7 +387,7 @@ describe('the target that the deployment names', () => {
       expectProblem(await patchTarget(org, 'env', { endpoint: 'http://127.0.0.1:9000', api_key: key }), 'conflict')
       expectProblem(await deleteTarget(org, 'env'), 'conflict')
       expect(await trailEnd(org)).toBe(end)
-      // What is no patch at all is that first.
+      // A malformed patch has priority over other errors.
       expectProblem(await patchTarget(org, 'env', { weight: -1 }), 'invalid_input')
     })
   })
@@ -398,7 +398,7 @@ describe('the routing', () => {
   const patch = ({ adminKey }: TestOrg, body: object, headers: Record<string, string> = {}) =>
     invoke('execution/update-routing', { token: adminKey, body, headers })
 
-  test('has defaults, takes each strategy and every cooldown there may be, and tells each change once', async () => {
+  test('has defaults, accepts each strategy and every valid cooldown, and leaves one event per change', async () => {
     const own = await makeBusyOrg()
     expect((await get(own)).body).toEqual({ strategy: 'priority', cooldown_seconds: 60 })
     for (const strategy of ['weighted', 'round_robin', 'least_inflight', 'lowest_latency', 'priority']) {

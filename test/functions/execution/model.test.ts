@@ -92,7 +92,7 @@ const count = fc.oneof(fc.constant(0), fc.nat({ max: 12 }))
 const step = fc.record({
   afterMs: fc.oneof(fc.nat({ max: 3000 }), fc.nat({ max: 70_000 }), fc.nat({ max: 660_000 })),
   reporter: fc.constantFrom('a', 'b', 'c'),
-  // Which of the three targets are in the batch, and what is said of each.
+  // The targets in the batch, of three, and the report on each.
   batch: fc.uniqueArray(
     fc.record({
       target: fc.nat({ max: 2 }),

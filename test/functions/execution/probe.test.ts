@@ -110,7 +110,7 @@ describe('the result of a test', () => {
     expect((await tested({ runtime: name })).body.success).toBe(true)
   })
 
-  test('tells what a page or a text that answers instead says', async () => {
+  test('quotes a page or a text that answers instead', async () => {
     runtime.answer(raw('<html><title>Sign in to the portal</title></html>', 200, { 'content-type': 'text/html' }))
     expect((await tested()).body.error).toContain('Sign in to the portal')
     runtime.answer(raw('upstream connect error', 503, { 'content-type': 'text/plain' }))
@@ -220,7 +220,7 @@ describe('the result of a test', () => {
 })
 
 describe('when a target was last verified', () => {
-  test('is told after a test that succeeded, with the time of that test, and is no event', async () => {
+  test('is shown after a successful test, with the time of that test, and leaves no event', async () => {
     const id = await makeTarget(org, { endpoint: runtime.url })
     const end = await trailEnd(org)
     expect(await lastVerified(id)).toBeNull()
@@ -262,7 +262,7 @@ describe('when a target was last verified', () => {
     expect(await verdict()).toEqual(untested)
   })
 
-  /** What is left of the stamp after a patch. */
+  /** The verification stamp after a patch. */
   async function stampsAround(patch: object): Promise<[unknown, unknown]> {
     const id = await makeTarget(org, { endpoint: runtime.url, api_key: key })
     await testTarget(org, id)

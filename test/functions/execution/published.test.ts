@@ -55,13 +55,13 @@ describe('a local target', () => {
     expect({ models, priority, weight, enabled }).toEqual({ models: [], priority: 0, weight: 1, enabled: true })
   })
 
-  test('is the same for what is null as for what is left out', async () => {
+  test('is the same for a null field as for an absent one', async () => {
     const [plain, nulls] = [await make(), await make({ model: null, protocol: null, routing_priority: null })]
     const { id: _id, ...expected } = (await list()).find(({ id }: { id: string }) => id === plain)
     expect((await list()).find(({ id }: { id: string }) => id === nulls)).toEqual({ id: nulls, ...expected })
   })
 
-  test('keeps what was sent; its model is the first that it serves', async () => {
+  test('keeps the sent fields; its model is the first that it serves', async () => {
     const sent = { ...required, model: 'llama-3', protocol: 'vllm', routing_priority: 7 }
     expect((await create(sent)).body).toMatchObject(sent)
     await makeTarget(org, { models: ['qwen-3', 'llama-3'] })
@@ -284,7 +284,7 @@ describe('live health', () => {
     expect((await targets())[0].cooldown_remaining).toBe(0)
   })
 
-  test('tells connections and credentials by their provider, with the last verification', async () => {
+  test('shows connections and credentials by their provider, with the last verification', async () => {
     const verification_error = 'OpenAI answered 500: the reason'
     const rows = [connectionRow(org.orgId, { verification_error }), credentialRow(org.orgId, { provider: 'groq' })]
     await putRows(rows)

@@ -228,7 +228,7 @@ describe('reports at once', () => {
       many(30).map((at) => {
         const ids = at % 2 ? local : [...local].reverse()
         const rotated = [...ids.slice(at % 10), ...ids.slice(0, at % 10)]
-        // Every third batch holds a target that nobody has.
+        // Every third batch contains a target that does not exist.
         const batch = at % 3 === 0 ? [...rotated, unknown] : rotated
         const reports = batch.map((id) => ({ target_id: id, started: 2, succeeded: 1, inflight: 1 }))
         return report(own, reports, { reporter: `server-${at}` })
@@ -359,7 +359,7 @@ describe('a report with an Idempotency-Key', () => {
 })
 
 describe('who may report', () => {
-  test('is whoever holds telemetry:write, app keys and publishable keys too, and they read nothing', async () => {
+  test('needs telemetry:write, which app keys and publishable keys hold too, and which allows no read', async () => {
     const appKey = await makeKey(org, {}, 'api-keys/create-app-key')
     const pageKey = await makeKey(org, { scopes: ['telemetry:write'] }, 'api-keys/create-publishable-key')
     const serverKey = await makeKey(org, { scopes: ['telemetry:write'] })
@@ -373,7 +373,7 @@ describe('who may report', () => {
     expect(await healthOf(org, target_id)).toMatchObject({ sample_count: 3, inflight: 6 })
   })
 
-  test('is nobody else: not members, not keys that manage targets', async () => {
+  test('is neither a member nor a key that manages targets', async () => {
     const manager = await makeKey(org, { scopes: ['execution:read', 'execution:write'] })
     for (const token of [manager.api_key, await tokenFor(org.orgId, 'member')])
       expectProblem(await report({ adminKey: token }, { target_id, succeeded: 1 }), 'forbidden')
@@ -406,7 +406,7 @@ describe('more than 200 reporters of one target in a minute', () => {
     expect(await healthOf(org, other)).toMatchObject({ sample_count: 0, stale: true })
   })
 
-  test('publishable keys, which anybody can read out of a page, get half of the places', async () => {
+  test('publishable keys, which are public, get half of the places', async () => {
     holdClock()
     const { api_key } = await makeKey(org, { rate_limit_per_minute: 100_000 }, 'api-keys/create-publishable-key')
     const page = { adminKey: api_key }

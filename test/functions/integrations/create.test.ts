@@ -70,7 +70,7 @@ describe('creating an integration', () => {
     expect(got.text).toBe(created.text)
   })
 
-  test('an event tells of it by masks alone', async () => {
+  test('the event has its secrets only as masks', async () => {
     const { id } = await on.make('webhook', fullConfigs.webhook, 'told')
     const events = await on.eventsOf(id)
     expect(events).toHaveLength(1)
@@ -136,7 +136,7 @@ describe('what a create refuses', () => {
     expect(await rowsOf(org.orgId, 'INT#')).toHaveLength(before)
   })
 
-  test('a type of none is told which there are', async () => {
+  test('the error for an unknown type lists the types', async () => {
     const { message } = faultOf(await on.create({ type: 'carrier_pigeon', name: 'x' }), 'type') ?? {}
     for (const type of types) expect(message).toContain(type)
   })
@@ -145,7 +145,7 @@ describe('what a create refuses', () => {
     expectProblem(await invoke('integrations/create', { token: org.adminKey }), 'invalid_input')
   })
 
-  test('a key that only reads is 403, and its attempt is told', async () => {
+  test('a key that only reads is 403, and its attempt leaves an event', async () => {
     const count = async () =>
       (
         await invoke('audit-events/list', { token: org.adminKey, query: { action: 'integration.created' } })
@@ -161,7 +161,7 @@ describe('what a create refuses', () => {
     ['a URL of 2048 characters of three bytes each', { url: `https://acme.io/${'€'.repeat(2032)}` }],
     ['a URL of 2048 characters of which some have two bytes', { url: `https://acme.io/${'é'.repeat(2032)}` }],
     ['a signing secret of 1024 characters of three bytes each', { signing_secret: '€'.repeat(1024) }],
-  ])('%s is sealed or refused, and no error of ours', async (_title, config) => {
+  ])('%s is encrypted or refused, and no error of ours', async (_title, config) => {
     const response = await on.create({ type: 'webhook', name: 'long', config })
     if (response.status === 201) return
     expectProblem(response, 'invalid_input')
@@ -210,7 +210,7 @@ describe('the plan', () => {
     }
   })
 
-  test('a body at fault is told before the plan that would be needed', async () => {
+  test('a fault of the body has priority over the missing plan', async () => {
     const calls = integrationsOf(await makeBusyOrg())
     for (const config of [{ url: 'http://acme.io' }, { signing_secret: '…abcdefghijklmnopq' }]) {
       expectProblem(await calls.create({ type: 'webhook', name: 'hook', config }), 'invalid_input')
@@ -251,7 +251,7 @@ describe('the most that an org may have', () => {
     expectProblem(await calls.create({ type: 'slack', name: 'one too many' }), 'conflict')
   })
 
-  test('is told before the plan that would be needed', async () => {
+  test('has priority over the missing plan', async () => {
     const response = await integrationsOf(full).create({ type: 'webhook', name: 'neither plan nor room' })
     expectProblem(response, 'conflict')
   })

@@ -21,14 +21,14 @@ describe('deleting an integration', () => {
     }
   })
 
-  test('its row, the sealed secrets among it, is gone', async () => {
+  test('its row, the encrypted secrets among it, is gone', async () => {
     const { id } = await on.make('datadog')
     await on.remove(id)
     const rows = (await allRows()).filter(({ sk }) => sk.startsWith('INT#') && sk.includes(id))
     expect(rows).toEqual([])
   })
 
-  test('one event tells of it, and a second attempt tells nothing', async () => {
+  test('it leaves one event, and a second attempt leaves none', async () => {
     const { id } = await on.make('opsgenie', undefined, 'gone')
     await on.remove(id)
     await on.remove(id)
@@ -72,7 +72,7 @@ describe('deleting an integration', () => {
 })
 
 describe("another org's integration", () => {
-  test('is told from one that does not exist by nothing, and stays as it is', async () => {
+  test('gives the same answer as a missing one, and does not change', async () => {
     const foreign = integrationsOf(await makeBusyOrg())
     const { id, etag } = await on.make('slack')
     const nobody = 'int_01jd3v7k3q9x5m2n8r4t6w0y1z'

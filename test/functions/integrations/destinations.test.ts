@@ -44,7 +44,7 @@ describe('a new URL', () => {
     expect((await patch(body.id, { config: { endpoint } })).status).toBe(200)
   })
 
-  test('never gets a secret that its setter gave for another, whatever patches come', async () => {
+  test('never gets a secret that was set for another one, after any patches', async () => {
     const value = fc.constantFrom('one', 'two', 'three')
     const step = fc.record(
       {

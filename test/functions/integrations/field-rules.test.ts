@@ -270,7 +270,7 @@ const bad: [Type, string, RegExp, unknown[]][] = [
   ['opentelemetry', 'headers', /10/, [headers(11)]],
 ]
 
-/** The same of what is inside a list or a map, by the path that the answer names. */
+/** The same for entries of a list or a map, by the path in the answer. */
 const badParts: [Type, string, RegExp, string, unknown[]][] = [
   [
     'email',

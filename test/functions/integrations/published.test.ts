@@ -78,7 +78,7 @@ test('events of other parts of the platform are kept, and our own face refuses t
   expect(refused.status).toBe(400)
 })
 
-test('faults are told under the flat names', async () => {
+test('faults have the flat names', async () => {
   const { body } = await create('slack')
   const faultsOf = async (patch: object) => {
     const refused = await call('integrations/update', { ...on(body.id), body: patch })
@@ -123,7 +123,7 @@ test('our own face takes no flat fields', async () => {
   expect(answered.body.ignored_fields).toEqual(['webhook_url', 'config.slack_channel_id'])
 })
 
-test('an incomplete one is told what it lacks; a missing one is named by the published code; a plan is needed', async () => {
+test('the error for an incomplete one lists its missing fields; a missing one has the published code; a plan is needed', async () => {
   const { body } = await create('email')
   expect((await call('integrations/validate', on(body.id))).body).toMatchObject({
     success: false,

@@ -44,7 +44,7 @@ const present = (schema: Schema = {}): Schema => {
 const typesOf = (schema: Schema): string[] => [present(schema).type ?? []].flat().filter((type) => type !== 'null')
 
 describe('the schema of a create', () => {
-  test('is one of the nine types, told apart by type, which is required', () => {
+  test('is one of the nine types, selected by type, which is required', () => {
     expect(createSchema.oneOf?.map(({ properties }) => properties?.type?.const).sort()).toEqual([...types].sort())
     for (const variant of createSchema.oneOf ?? []) {
       expect(variant.required?.toSorted()).toEqual(['name', 'type'])

@@ -1,4 +1,4 @@
-/** Every secret of every type of integration is searched wherever it could have gone, and must be found sealed only. */
+/** Every secret of every type of integration is searched wherever it could have gone, and must be found encrypted only. */
 import { randomBytes } from 'node:crypto'
 import { DecryptCommand, KMSClient } from '@aws-sdk/client-kms'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -115,7 +115,7 @@ beforeAll(async () => {
       params,
       body: { name: 'again', config: { ...secretConfigs[type](), foo: newCanary() } },
     })
-    // Refused, for each reason that there is.
+    // Refused, for each possible reason.
     const secret = { config: secretConfigs[type]() }
     await send('integrations/update', { params, body: { ...secret, name: null } })
     await send('integrations/update', { params, body: secret, headers: { 'if-match': '"other"' } })
@@ -147,8 +147,8 @@ describe('a secret of an integration', () => {
     for (const text of [canary, `a${canary.slice(9, 25)}b`, Buffer.from(`{"a":"${canary}"}`).toString('base64')]) {
       expect(found(text), text).toContain(canary)
     }
-    expect(found(textOf({ sealed: Buffer.from(canary) }))).toEqual([canary])
-    expect(found(textOf({ sealed: new Uint8Array(Buffer.from(canary)) }))).toEqual([canary])
+    expect(found(textOf({ encrypted: Buffer.from(canary) }))).toEqual([canary])
+    expect(found(textOf({ encrypted: new Uint8Array(Buffer.from(canary)) }))).toEqual([canary])
     expect(found(`…${canary.slice(-4)}`)).toEqual([])
   })
 
@@ -175,14 +175,14 @@ describe('a secret of an integration', () => {
   })
 })
 
-/** Every sealed value in a row, by the path to it. */
-function sealedIn(value: unknown, path = ''): [string, Uint8Array][] {
+/** Every encrypted value in a row, by the path to it. */
+function encryptedIn(value: unknown, path = ''): [string, Uint8Array][] {
   if (typeof value !== 'object' || value === null) return []
   if ('ciphertext' in value) return [[path, value.ciphertext as Uint8Array]]
-  return Object.entries(value).flatMap(([name, part]) => sealedIn(part, path ? `${path}.${name}` : name))
+  return Object.entries(value).flatMap(([name, part]) => encryptedIn(part, path ? `${path}.${name}` : name))
 }
 
-const sealedFields: Record<Type, string[]> = {
+const encryptedFields: Record<Type, string[]> = {
   slack: ['config.webhook_url'],
   microsoft_teams: ['config.webhook_url'],
   pagerduty: ['config.routing_key'],
@@ -194,7 +194,7 @@ const sealedFields: Record<Type, string[]> = {
   siem: ['config.endpoint', 'config.token'],
 }
 
-describe('what is sealed', () => {
+describe('encrypted values', () => {
   const client = () => new KMSClient({ endpoint: process.env.AWS_ENDPOINT_URL_KMS ?? '' })
   const open = async (CiphertextBlob: Uint8Array, EncryptionContext: Record<string, string>) =>
     Buffer.from(
@@ -216,9 +216,9 @@ describe('what is sealed', () => {
 
   test.each(types)('of %s is each secret field, and opens to what was sent, under its own row', async (type) => {
     const { id, row } = await make(org, type)
-    const sealed = sealedIn(row)
-    expect(sealed.map(([path]) => path).sort()).toEqual(sealedFields[type])
-    for (const [path, ciphertext] of sealed) {
+    const encrypted = encryptedIn(row)
+    expect(encrypted.map(([path]) => path).sort()).toEqual(encryptedFields[type])
+    for (const [path, ciphertext] of encrypted) {
       const opened = await open(ciphertext, { org_id: org.orgId, record_id: id, purpose: 'integration' })
       expect(opened).toBe(valueAt(fullConfigs[type], path))
     }
@@ -227,7 +227,7 @@ describe('what is sealed', () => {
   test("opens under no other context: another record's, another org's, another purpose's, part of its own, or none", async () => {
     const { id, row } = await make(org, 'datadog')
     const sibling = await make(org, 'datadog')
-    const [[, ciphertext] = ['', new Uint8Array()]] = sealedIn(row)
+    const [[, ciphertext] = ['', new Uint8Array()]] = encryptedIn(row)
     const own = { org_id: org.orgId, record_id: id, purpose: 'integration' }
     expect(await open(ciphertext, own)).toBe(fullConfigs.datadog.api_key)
     const { purpose: _purpose, ...lessPurpose } = own
@@ -254,13 +254,13 @@ describe('what is sealed', () => {
       (await invoke('integrations/update', { token: org.adminKey, params, body: { config: { routing_key } } })).status,
     ).toBe(200)
     const [row] = await rowsOf(org.orgId, `INT#${id}`)
-    const [[, ciphertext] = ['', new Uint8Array()]] = sealedIn(row)
+    const [[, ciphertext] = ['', new Uint8Array()]] = encryptedIn(row)
     expect(await open(ciphertext, { org_id: org.orgId, record_id: id, purpose: 'integration' })).toBe(routing_key)
   })
 
   test('twice from one text is two ciphertexts, so that equal secrets are not seen to be equal', async () => {
     const [first, second] = [await make(org, 'datadog'), await make(org, 'datadog')]
-    expect(sealedIn(first.row)[0]?.[1]).not.toEqual(sealedIn(second.row)[0]?.[1])
+    expect(encryptedIn(first.row)[0]?.[1]).not.toEqual(encryptedIn(second.row)[0]?.[1])
   })
 })
 
@@ -298,7 +298,7 @@ describe('when KMS does not work', () => {
     expect(await rowsOf(org.orgId, `INT#${id}`)).toEqual([row])
   })
 
-  test('what needs no sealing goes on', async () => {
+  test('a request without a secret still succeeds', async () => {
     const { body } = await create()
     const params = { integration_id: body.id }
     const statuses = await withFailingKms({ name: 'KMSInternalException', $fault: 'server' }, async () => [

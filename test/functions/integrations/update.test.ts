@@ -32,7 +32,7 @@ async function expectUntouched(made: Made): Promise<void> {
 }
 
 describe('patching an integration', () => {
-  test('changes what is there and keeps the rest', async () => {
+  test('changes the fields it names and keeps the others', async () => {
     const made = await on.make('webhook')
     const { status, body, headers } = await on.patch(made.id, { name: 'renamed' })
     expect(status).toBe(200)
@@ -90,7 +90,7 @@ describe('patching an integration', () => {
     await expectUntouched(made)
   })
 
-  test('a header is one whatever the case of its name, as it is in HTTP', async () => {
+  test('header names are case-insensitive, as in HTTP', async () => {
     const { id } = await on.make('webhook', { headers: { 'X-Token': 'old-value-1111' } })
     const { body } = await on.patch(id, { config: { headers: { 'x-token': 'new-value-2222' } } })
     expect(Object.values(body.config.headers as object)).toEqual(['…2222'])
@@ -243,7 +243,7 @@ describe('what a patch refuses', () => {
   })
 
   test.each([[{}], [{ name: null }], [{ enabled: 'yes' }], [{ config: null }]])(
-    'the body %j is told before a resource that is missing',
+    'the fault of the body %j has priority over a missing resource',
     async (patch) => {
       expectProblem(await on.patch('int_01jd3v7k3q9x5m2n8r4t6w0y1z', patch), 'invalid_input')
     },
@@ -252,7 +252,7 @@ describe('what a patch refuses', () => {
   test.each([
     ['a bad URL', { config: { url: 'http://acme.io' } }],
     ['a mask', { config: { signing_secret: 'sixteen or more …abcd' } }],
-  ])('%s is told before an ETag that is not current', async (_title, patch) => {
+  ])('%s has priority over an outdated ETag', async (_title, patch) => {
     const made = await on.make('webhook')
     expectProblem(await on.patch(made.id, patch, { headers: { 'if-match': '"other"' } }), 'invalid_input')
   })
@@ -323,7 +323,7 @@ describe('patches at once without If-Match', () => {
 })
 
 describe('the event of a patch', () => {
-  test('tells each field that differs, before and after, secrets by their masks', async () => {
+  test('has each changed field, before and after, with secrets as masks', async () => {
     const { id } = await on.make('webhook', fullConfigs.webhook, 'old')
     await on.patch(id, {
       name: 'new',
@@ -350,7 +350,7 @@ describe('the event of a patch', () => {
     ])
   })
 
-  test('a secret replaced by one with the same last 4 characters is a change, and told', async () => {
+  test('a secret replaced by one with the same last 4 characters is a change, and leaves an event', async () => {
     const made = await on.make('webhook')
     const first = await rowOf(made.id)
     const config = { signing_secret: 'a different one pXv7', headers: { 'X-Team': 'another-team-4711' } }
@@ -381,13 +381,13 @@ describe('the event of a patch', () => {
     await expectUntouched(made)
   })
 
-  test('there is none for clearing what is empty', async () => {
+  test('clearing an empty field leaves none', async () => {
     const made = await on.make('slack', {})
     expect((await on.patch(made.id, { config: { webhook_url: null, channel: null } })).status).toBe(200)
     await expectUntouched(made)
   })
 
-  test('a denied attempt is told as one, and changes nothing', async () => {
+  test('a denied attempt leaves an event as such, and changes nothing', async () => {
     const made = await on.make('slack')
     const response = await on.patch(made.id, { name: 'x' }, { token: org.readOnlyKey })
     expectProblem(response, 'forbidden')

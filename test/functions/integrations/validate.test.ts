@@ -108,7 +108,7 @@ describe('validating an integration', () => {
     expect((await on.validate(id)).body.valid).toBe(true)
   })
 
-  test('only what is recommended left out is valid with a warning', async () => {
+  test('without only recommended fields it is valid with a warning', async () => {
     const { routing_key } = fullConfigs.pagerduty
     const { valid, checks } = await verdictOn('pagerduty', { routing_key })
     expect(valid).toBe(true)
@@ -187,7 +187,7 @@ describe('validating an integration', () => {
 })
 
 describe('validating touches nothing', () => {
-  test('no connection is opened to anywhere but the table, whatever the type', async () => {
+  test('opens no connection except to the table, for any type', async () => {
     const receiver = createServer((_request, response) => response.end())
     await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
     const { port } = receiver.address() as net.AddressInfo

@@ -51,7 +51,7 @@ describe('reading the sign-in settings', () => {
     expect((await invoke('org-auth/get', { token: adminKey })).body).toEqual({ ...defaults, ...flags })
   })
 
-  test('is for everybody who may read settings, a member among them', async () => {
+  test('is open to all callers that may read settings, members included', async () => {
     const { orgId, readOnlyKey } = await makeOrg()
     for (const token of [readOnlyKey, await tokenFor(orgId, 'member')]) {
       expect((await invoke('org-auth/get', { token })).status).toBe(200)

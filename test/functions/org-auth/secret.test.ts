@@ -12,13 +12,13 @@ import { allRows, putRow, rowsOf } from '../../support/rows.ts'
 const get = ({ adminKey }: TestOrg) => invoke('org-auth/get', { token: adminKey })
 const patch = ({ adminKey }: TestOrg, body: unknown, token = adminKey) => invoke('org-auth/update', { token, body })
 
-interface Sealed {
+interface Encrypted {
   ciphertext: Uint8Array
   masked: string
 }
-const sealedOf = async ({ orgId }: Pick<TestOrg, 'orgId'>): Promise<Sealed> => {
+const encryptedOf = async ({ orgId }: Pick<TestOrg, 'orgId'>): Promise<Encrypted> => {
   const [row] = await rowsOf(orgId, 'AUTH')
-  const value = row?.value as { sso_client_secret: Sealed } | undefined
+  const value = row?.value as { sso_client_secret: Encrypted } | undefined
   if (!value) throw new Error('the org has no AUTH row')
   return value.sso_client_secret
 }
@@ -28,7 +28,7 @@ const open = async (ciphertext: Uint8Array, context: Record<string, string>): Pr
   return Buffer.from(Plaintext ?? []).toString()
 }
 
-/** Everything of a row as text, binary attributes in the forms in which somebody could have put a secret there. */
+/** All of a row as text; binary attributes in every form that could contain a secret. */
 const spelled = (row: object): string =>
   JSON.stringify(row, (_name, value) => (value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value))
 
@@ -103,15 +103,15 @@ describe('a canary in sso_client_secret', () => {
     }
   })
 
-  test('is found sealed: KMS opens it with the context of its row', async () => {
-    const { ciphertext, masked } = await sealedOf(org)
+  test('is found encrypted: KMS opens it with the context of its row', async () => {
+    const { ciphertext, masked } = await encryptedOf(org)
     const context = { org_id: org.orgId, record_id: org.orgId, purpose: 'sso' }
     expect(await open(ciphertext, context)).toBe(canaries[0])
     expect(masked).toBe('…K9xQ')
   })
 
   test('does not open with any other context', async () => {
-    const { ciphertext } = await sealedOf(org)
+    const { ciphertext } = await encryptedOf(org)
     const context = { org_id: org.orgId, record_id: org.orgId, purpose: 'sso' }
     const other = `org_${'0'.repeat(26)}`
     for (const wrong of [
@@ -128,7 +128,7 @@ describe('a canary in sso_client_secret', () => {
   })
 })
 
-test('of a patch that is refused is not sealed: KMS is not asked', async () => {
+test('of a patch that is refused is not encrypted: KMS is not asked', async () => {
   const org = await makeBusyOrg()
   const sso_client_secret = 'a secret that is not kept'
   const refusals = [
@@ -157,7 +157,7 @@ test('of a patch that is refused is not sealed: KMS is not asked', async () => {
   }
 })
 
-describe('what is shown of the secret', () => {
+describe('the view of the secret', () => {
   let org: TestOrg
   beforeAll(async () => {
     org = await makeBusyOrg()
@@ -207,20 +207,20 @@ describe('what is shown of the secret', () => {
     )
   })
 
-  test('null clears it, and an event tells of the mask that was', async () => {
+  test('null clears it, and the event has the old mask', async () => {
     await patch(org, { sso_client_secret: 'a secret to be cleared' })
     expect((await patch(org, { sso_client_secret: null })).body.sso_client_secret).toBeNull()
     expect((await get(org)).body.sso_client_secret).toBeNull()
-    expect(await sealedOf(org)).toBeNull()
+    expect(await encryptedOf(org)).toBeNull()
     const events = await eventsOf(org, 'org_auth.updated')
     expect(events.at(-1)?.changes).toEqual([{ field: 'sso_client_secret', before: '…ared', after: null }])
   })
 
   test('a patch that leaves it out keeps the very ciphertext', async () => {
     await patch(org, { sso_client_secret: 'a secret that is kept' })
-    const before = await sealedOf(org)
+    const before = await encryptedOf(org)
     await patch(org, { sso_client_id: 'another' })
-    expect(await sealedOf(org)).toEqual(before)
+    expect(await encryptedOf(org)).toEqual(before)
     expect((await eventsOf(org, 'org_auth.updated')).at(-1)?.changes.map(({ field }) => field)).toEqual([
       'sso_client_id',
     ])
@@ -236,19 +236,19 @@ describe('what is shown of the secret', () => {
       { field: 'sso_client_secret', before: '…1234', after: '…1234' },
     ])
     const context = { org_id: org.orgId, record_id: org.orgId, purpose: 'sso' }
-    expect(await open((await sealedOf(org)).ciphertext, context)).toBe('the second secret 1234')
+    expect(await open((await encryptedOf(org)).ciphertext, context)).toBe('the second secret 1234')
   })
 
   test('sending back what a read showed is 400 and keeps the secret', async () => {
     await patch(org, { sso_client_secret: 'a secret and its mask' })
-    const before = await sealedOf(org)
+    const before = await encryptedOf(org)
     const { body } = await get(org)
     const refused = await patch(org, { sso_client_id: 'form', sso_client_secret: body.sso_client_secret })
     expectProblem(refused, 'invalid_input')
     expect(faultPaths(refused)).toEqual(['sso_client_secret'])
     expect(refused.body.detail).toContain('mask')
     expectProblem(await patch(org, { sso_client_secret: '…' }), 'invalid_input')
-    expect(await sealedOf(org)).toEqual(before)
+    expect(await encryptedOf(org)).toEqual(before)
   })
 
   test('a row copied to another org is shown there by its mask only, and its ciphertext does not open there', async () => {
@@ -258,6 +258,6 @@ describe('what is shown of the secret', () => {
     await putRow({ ...row, pk: `ORG#${thief.orgId}`, sk: 'AUTH' })
     expect((await get(thief)).body.sso_client_secret).toBe('…olen')
     const context = { org_id: thief.orgId, record_id: thief.orgId, purpose: 'sso' }
-    await expect(open((await sealedOf(thief)).ciphertext, context)).rejects.toThrow()
+    await expect(open((await encryptedOf(thief)).ciphertext, context)).rejects.toThrow()
   })
 })

@@ -78,10 +78,10 @@ describe('what must hold together', () => {
     [
       'several at once',
       { sso_enabled: true, sso_protocol: 'saml', sso_client_id: '' },
-      // The shape comes first; what is missing is told once the shape is right.
+      // Shape errors have priority; missing fields are reported once the shape is right.
       ['sso_client_id'],
     ],
-  ])('%s is 400 and names what is missing', async (_what, body, paths) => {
+  ])('%s is 400 and names the missing fields', async (_what, body, paths) => {
     const { body: problem } = await expectRefused(body, paths, own)
     for (const { message } of problem.errors) expect(message.length).toBeGreaterThan(10)
   })
@@ -239,7 +239,7 @@ describe('the plan', () => {
     expect((await patch({ scim_enabled: true }, own)).body).toMatchObject({ ...saml, scim_enabled: true })
   })
 
-  test('a downgrade leaves on what is on, and off what is switched off', async () => {
+  test('a downgrade leaves enabled features on, and a disabled feature cannot be enabled again', async () => {
     const own = await makeOrgOn('enterprise')
     await patch({ ...saml, scim_enabled: true }, own)
     await putOnPlan(own, 'free')

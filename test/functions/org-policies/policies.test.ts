@@ -54,7 +54,7 @@ describe('a patch of the policies', () => {
     ['serving_policy', [null, 'Private', 'cloud', '', 1, ['auto']]],
     ['privacy_mode', [null, 'STRICT', 'none', '', true]],
     ['telemetry_enabled', [null, 'true', 0, 1]],
-  ])('is 400 naming %s for what it cannot be, and nothing of it is applied', async (field, values) => {
+  ])('is 400 naming %s for an invalid value, and no field is applied', async (field, values) => {
     const before = await get()
     const end = await trailEnd(org)
     const other = field === 'telemetry_enabled' ? { privacy_mode: 'zero_retention' } : { telemetry_enabled: false }
@@ -145,7 +145,7 @@ describe('a patch of the policies', () => {
     await expectWholeChain(own)
   })
 
-  test('changes the org of its caller and no other', async () => {
+  test('changes only the org of its caller', async () => {
     const [own, other] = [await makeBusyOrg(), await makeBusyOrg()]
     await patch({ privacy_mode: 'zero_retention' }, own)
     expect((await get(other)).body).toEqual(defaults)

@@ -55,7 +55,7 @@ describe('a patch of the policies', () => {
     expect(await ours()).toEqual({ privacy_mode: 'standard', ...before, ...changed })
   })
 
-  test('replaces the members beside `policy`, which a write on our face keeps', async () => {
+  test('replaces the members besides `policy`, which a write on our face keeps', async () => {
     await patch({ serving_policy: { policy: 'private', region: 'eu', tier: 1 } })
     await patchOurs({ serving_policy: 'cloud_only' })
     expect((await get()).body.serving_policy).toEqual({ policy: 'cloud_only', region: 'eu', tier: 1 })

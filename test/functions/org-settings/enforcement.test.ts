@@ -1,4 +1,4 @@
-/** What the settings of an org demand of whoever calls it, at every operation's door. */
+/** The restrictions that an org's settings put on callers, for every operation. */
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { getHealth } from '../../../functions/meta/contract.ts'
@@ -20,7 +20,7 @@ const patch = ({ adminKey }: Pick<TestOrg, 'adminKey'>, body: object, request: R
   invoke('org-settings/update', { token: adminKey, body, ...request })
 const get = (token: string, request: Request = {}) => invoke('org-settings/get', { token, ...request })
 
-/** Someone who signed in `ageHours` ago, with the given factors. */
+/** A person who signed in `ageHours` ago, with the given factors. */
 const signIn = (
   { orgId }: TestOrg,
   role: Role = 'owner',
@@ -32,7 +32,7 @@ const signIn = (
     ...claims,
   })
 
-/** An org with settings, whoever they shut out. */
+/** An org with settings, which may lock callers out. */
 async function orgWith(settings: object): Promise<TestOrg> {
   const org = await makeBusyOrg()
   const { status, text } = await patch(org, { ...settings, allow_lockout: true })
@@ -190,7 +190,7 @@ describe('ip_allowlist', () => {
     expect((await get(own.adminKey, { ip })).status).toBe(status)
   })
 
-  test('the scope comes first: a stranger to the operation is told of the scope', async () => {
+  test('a missing scope has priority: the error names the scope', async () => {
     const refused = await invoke('org-policies/update', { token: org.readOnlyKey, ip: '198.51.100.1', body: {} })
     expectForbidden(refused, 'settings:write')
   })
@@ -255,7 +255,7 @@ describe('a patch that would shut out its own caller', () => {
     expectProblem(await get(token), 'token_expired')
   })
 
-  test('by what hipaa_mode implies is 409 too', async () => {
+  test('by settings that hipaa_mode implies is 409 too', async () => {
     const org = await makeOrgOn('enterprise')
     const body = { hipaa_mode: true }
     for (const token of [await signIn(org, 'owner', { ageHours: 9 }), await signIn(org, 'owner', { amr: ['pwd'] })]) {
@@ -366,7 +366,7 @@ describe('session_duration_hours', () => {
     expectProblem(await get(lasting), 'token_expired')
   })
 
-  test('the default of 24 hours holds for an org whose settings were never read', async () => {
+  test('the default of 24 hours applies to an org whose settings were never read', async () => {
     const org = await makeBusyOrg()
     expectProblem(await get(await signIn(org, 'owner', { ageHours: 24.1 })), 'token_expired')
     expect(await rowsOf(org.orgId, 'SETTINGS')).toEqual([])
@@ -413,7 +413,7 @@ describe('the settings that are enforced', () => {
     expectForbidden(await invoke('api-keys/scopes', { token: org.adminKey }), 'ip_allowlist')
   })
 
-  test('are those of the caller’s org and of no other', async () => {
+  test('are only those of the caller’s org', async () => {
     const strict = await orgWith({ ip_allowlist: ['203.0.113.0/24'], mfa_required: true, session_duration_hours: 1 })
     const other = await makeBusyOrg()
     expect((await get(other.adminKey)).status).toBe(200)
@@ -438,7 +438,7 @@ describe('the settings that are enforced', () => {
     expect((await invoke('org-policies/get', { token })).status).toBe(200)
   })
 
-  test('that cannot be read let nobody in, and the failure is not remembered', async () => {
+  test('that cannot be read refuse all callers, and the failure is not cached', async () => {
     const org = await orgWith({ ip_allowlist: ['127.0.0.0/8'] })
     const settingsRow = `ORG#${org.orgId} SETTINGS`
     const failed = await interceptTable(

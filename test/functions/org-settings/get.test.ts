@@ -22,7 +22,7 @@ const defaults = {
 }
 
 describe('the first read of the settings', () => {
-  test('answers the defaults and writes them, and one event by the system tells of it', async () => {
+  test('answers the defaults and writes them, with one event by the system', async () => {
     const org = await makeOrg()
     const { status, body, headers } = await invoke('org-settings/get', { token: org.adminKey })
     expect(status).toBe(200)
@@ -55,7 +55,7 @@ describe('the first read of the settings', () => {
     },
   )
 
-  test('while another caller patches at once: nothing of the patch is lost, whoever is first', async () => {
+  test('during a concurrent patch: nothing of the patch is lost, in either order', async () => {
     const org = await makeBusyOrg()
     const [patched, ...read] = await Promise.all([
       invoke('org-settings/update', { token: org.adminKey, body: { default_region: 'eu' } }),

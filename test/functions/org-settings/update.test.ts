@@ -144,7 +144,7 @@ describe('ip_allowlist', () => {
   })
 })
 
-describe('what a patch must hold', () => {
+describe('a valid patch', () => {
   test('an empty patch is 400, and so is one that holds nothing but allow_lockout', async () => {
     for (const body of [{}, { allow_lockout: true }, { allow_lockout: false }]) await expectRefused(body, [''])
   })
@@ -158,7 +158,7 @@ describe('what a patch must hold', () => {
     await expectRefused(body, [''])
   })
 
-  test('unknown fields are 400, each named, and what stands beside them is not applied', async () => {
+  test('unknown fields are 400, each named, and no other field is applied', async () => {
     await expectRefused({ default_region: 'ap', hippa_mode: true, 'ip allowlist': [], org_id: org.orgId }, [
       'hippa_mode',
       'ip allowlist',
@@ -209,7 +209,7 @@ describe('a patch', () => {
     await expectWholeChain(own)
   })
 
-  test('is told in one event with before and after of each field that changed, and of no other', async () => {
+  test('leaves one event with before and after of the changed fields only', async () => {
     const own = await makeBusyOrg()
     await get(own)
     const { body, headers } = await patch(
@@ -242,7 +242,7 @@ describe('a patch', () => {
     expect(await trailEnd(own)).toBe(end)
   })
 
-  test('never tells or keeps allow_lockout', async () => {
+  test('never shows or stores allow_lockout', async () => {
     const own = await makeBusyOrg()
     const { body } = await patch({ auto_rollback_enabled: true, allow_lockout: true }, own)
     expect(body).not.toHaveProperty('allow_lockout')
@@ -265,7 +265,7 @@ describe('hipaa_mode', () => {
     expect((await patch({ hipaa_mode: false, default_region: 'eu' }, own)).status).toBe(200)
   })
 
-  test('raises what is below its floor in the same write, and the one event tells of all of it', async () => {
+  test('raises settings below the minimum in the same write, with one event for all changes', async () => {
     const own = await makeOrgOn('enterprise')
     const before = (await get(own)).body
     const { status, body } = await patch({ hipaa_mode: true }, own)
@@ -291,7 +291,7 @@ describe('hipaa_mode', () => {
     })
   })
 
-  test('leaves alone what is above its floor already', async () => {
+  test('keeps settings that already meet the minimum', async () => {
     const own = await makeOrgOn('enterprise')
     const stricter = { audit_retention_days: 3650, session_duration_hours: 2, reauth_interval_minutes: 5 }
     await patch(stricter, own)
@@ -323,7 +323,7 @@ describe('hipaa_mode', () => {
     },
   )
 
-  test('every field below the floor is named at once, before the plan is asked for', async () => {
+  test('every field below the minimum is named together, before the plan is checked', async () => {
     await expectRefused(
       { hipaa_mode: true, ...Object.fromEntries(belowFloor.map(([field, bad]) => [field, bad])) },
       belowFloor.map(([field]) => field),
@@ -362,7 +362,7 @@ describe('patches at once', () => {
     await expectWholeChain(own)
   })
 
-  test('an If-Match that was right when the request began is 412 when another patch lands before its write', async () => {
+  test('an If-Match that was current at the start is 412 if another patch commits before its write', async () => {
     const own = await makeBusyOrg()
     const { headers } = await get(own)
     let overtaken = false

@@ -48,8 +48,8 @@ beforeEach(async () => {
   org = await makeSubscriber()
 })
 
-describe('an event of a customer of ours', () => {
-  test('brings in what Stripe says now, whatever the event says', async () => {
+describe('an event of a known customer', () => {
+  test('stores Stripe’s current state, for any content of the event', async () => {
     await changeAtStripe(org, 7)
     const event = stripeEvent({}, { customer: org.customer, status: 'canceled', quantity: 99 })
     const metrics = await metricsDuring(() => run(event))
@@ -106,7 +106,7 @@ describe('an event of a customer of ours', () => {
     }
   })
 
-  test('needs every action that its function may use, and no other', async () => {
+  test('needs exactly the actions that its function declares', async () => {
     const { id, access } = backgroundFunctions[project]
     usedActions.delete(id)
     await changeAtStripe(org, 2)
@@ -276,7 +276,7 @@ describe('when something fails', () => {
     expect(await isDone(event.id)).toBe(true)
   })
 
-  test('for good, the event is a dead letter after three attempts, with what it was and why', async () => {
+  test('for good, the event is a dead letter after three attempts, with its content and the error', async () => {
     onBusEvent((event) => runFunction(project, event))
     const event = stripeEvent({}, { customer: org.customer })
     await withStripeFault({ kind: 'error', status: 500 }, async () => {
@@ -298,7 +298,7 @@ describe('when something fails', () => {
   })
 })
 
-test('twenty events of a customer at once end in what Stripe says, told once, with every one done', async () => {
+test('twenty concurrent events of a customer end in Stripe’s state, with one audit event, and all are done', async () => {
   const before = (await synced(org)).length
   await changeAtStripe(org, 12)
   const events = Array.from({ length: 20 }, () => stripeEvent({}, { customer: org.customer }))

@@ -70,7 +70,7 @@ describe('a delivery that Stripe has signed', () => {
     expect(metrics[0]?.line).toMatchObject({ event_id: event.id, event_type: event.type, stage: 'test' })
   })
 
-  test('may come in base64, of any media type, with fields and headers that nobody knows', async () => {
+  test('may come in base64, in any media type, with unknown fields and headers', async () => {
     const event = stripeEvent({ new_field: 1 })
     const { rawBody, headers } = delivery(event)
     const asText = eventFor(operations[receive] as unknown as Operation, { rawBody, headers })
@@ -123,7 +123,7 @@ describe('a delivery that Stripe has signed', () => {
   })
 })
 
-describe('what is not signed by Stripe', () => {
+describe('an event not signed by Stripe', () => {
   const body = JSON.stringify(stripeEvent())
   const good = signatureOf(body)
   const [time = '', v1 = ''] = good.split(',')
@@ -150,7 +150,7 @@ describe('what is not signed by Stripe', () => {
     expect(faultPaths(response)).toEqual(['Stripe-Signature'])
   })
 
-  test('is told one and the same whatever is wrong with the signature, its time or the body', async () => {
+  test('gets the same answer for a wrong signature, time or body', async () => {
     const answers = []
     for (const [, header] of headers) answers.push(bareProblem(await deliverWith(body, header)))
     answers.push(bareProblem(await deliver(body, { at: nowSeconds() - 301 })))
@@ -161,7 +161,7 @@ describe('what is not signed by Stripe', () => {
     for (const answer of answers) expect(answer).toEqual(answers[0])
   })
 
-  test('is refused whatever the header holds', async () => {
+  test('is refused for any content of the header', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom('t=1,'.repeat(3000), `${good}x`, `${v1}`)),
@@ -183,7 +183,7 @@ describe('what is not signed by Stripe', () => {
     }
   })
 
-  test('a delivery that was overheard is refused once it is 5 minutes old', async () => {
+  test('a replayed delivery is refused once it is 5 minutes old', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
     const overheard = delivery(stripeEvent())
     expect((await invoke(receive, overheard)).status).toBe(200)
@@ -192,7 +192,7 @@ describe('what is not signed by Stripe', () => {
   })
 })
 
-describe('what Stripe has signed and we do not take', () => {
+describe('an event signed by Stripe that is refused', () => {
   test.each([
     ['no JSON', '{'],
     ['a list', '[]'],
@@ -239,7 +239,7 @@ describe('large deliveries', () => {
     await expectRefused('size', () => deliverWith('\u00e9'.repeat(mebibyte / 2 + 1), undefined))
   })
 
-  test('up to 1 MiB they are taken; what is too large for the bus is slimmed to what is ever read', async () => {
+  test('up to 1 MiB they are accepted; one too large for the bus is reduced to the fields that are read', async () => {
     const slim = { id: 'evt_large', object: 'event', type: 'customer.updated', created: 1, livemode: false }
     const object = { id: 'sub_1', object: 'subscription', customer: 'cus_nobody' }
     for (const more of [{}, { account: 'acct_1' }]) {
@@ -306,7 +306,7 @@ describe('signing secrets', () => {
     }
   })
 
-  test('what is not set is named in a 503, so that Stripe sends the event again', async () => {
+  test('a 503 names the missing configuration, so that Stripe sends the event again', async () => {
     for (const [name, value] of [
       ['STRIPE_WEBHOOK_SECRET', ''],
       ['STRIPE_WEBHOOK_SECRET', ' , '],
@@ -345,7 +345,7 @@ describe('the bus', () => {
     }
   })
 
-  test('that goes on refusing is a 503 with Retry-After, and the event is not counted as received', async () => {
+  test('that keeps refusing is a 503 with Retry-After, and the event is not counted as received', async () => {
     const bus = mockClient(EventBridgeClient)
     bus.on(PutEventsCommand).resolves(refusedEntry)
     try {

@@ -46,7 +46,7 @@ const quantityOf = async (org: TestOrg): Promise<number> => (await billingOf(org
 const isDone = (id: string) => hasRow({ pk: `STRIPEEVENT#${id}`, sk: 'STRIPEEVENT' })
 
 describe('lost events', () => {
-  test('are found in Stripe’s list, and what they told of is corrected, with an event that names the fields', async () => {
+  test('are found in Stripe’s list, and their changes are applied, with an audit event that names the fields', async () => {
     stopClock()
     const org = await makeSubscriber()
     await runSweep()
@@ -68,7 +68,7 @@ describe('lost events', () => {
     await expectWholeChain(org)
   })
 
-  test('are looked for once: what is marked done is asked about no more', async () => {
+  test('are searched once: events marked done cause no further call', async () => {
     stopClock()
     const org = await makeSubscriber()
     await changeAtStripe(org, 5)
@@ -114,7 +114,7 @@ describe('lost events', () => {
 })
 
 describe('the comparison with Stripe’s list', () => {
-  test('goes from 2 hours before the end of the last one to 5 minutes ago', async () => {
+  test('covers the time from 2 hours before the end of the last one to 5 minutes ago', async () => {
     stopClock()
     const { ports, queries } = fakePorts()
     const start = Math.floor(Date.now() / 1000)
@@ -127,7 +127,7 @@ describe('the comparison with Stripe’s list', () => {
     ])
   })
 
-  test('that was broken off goes on at its page, and only then is the next one begun', async () => {
+  test('that was interrupted continues at its page, and only then does the next one begin', async () => {
     stopClock()
     const { ports, queries } = fakePorts()
     const pages: Record<string, EventPage> = {
@@ -162,7 +162,7 @@ describe('the comparison with Stripe’s list', () => {
     expect(next?.from).toBe((first?.until ?? 0) - 7200)
   })
 
-  test('that was broken off a day ago begins anew, since its place in the list may be gone', async () => {
+  test('that was interrupted a day ago starts again, because its cursor may be invalid', async () => {
     stopClock()
     const { ports, queries } = fakePorts()
     const begun = { from: 1000, until: Math.floor(Date.now() / 1000) - 86_401, after: 'evt_gone' }
@@ -188,7 +188,7 @@ describe('customers', () => {
     ])
   })
 
-  test('who have not drifted have no event, and are noted as asked about', async () => {
+  test('without drift have no event, and are marked as checked', async () => {
     stopClock()
     const org = await makeSubscriber()
     passTime(3 * hourMs)
@@ -199,7 +199,7 @@ describe('customers', () => {
     expect(await stripeCallsDuring(runSweep)).toEqual(['GET /v1/events'])
   })
 
-  test('who were never asked about are', async () => {
+  test('that were never checked are checked', async () => {
     const org = await makeBusyOrg()
     await billingOf(org).checkout()
     const [customer] = await customersOf(org)
@@ -208,7 +208,7 @@ describe('customers', () => {
     expect(synced).toEqual([customer?.id])
   })
 
-  test('whose period, trial or time of cancellation has come are asked about, however recently they were', async () => {
+  test('whose period, trial or cancellation is due are checked, even if checked recently', async () => {
     const [past, future] = [-minuteMs, hourMs].map((ms) => new Date(Date.now() + ms).toISOString())
     const asked = (subscription: object, syncedMinutesAgo = 5) => addCustomer(subscription, syncedMinutesAgo * minuteMs)
     const due = [
@@ -269,7 +269,7 @@ describe('customers', () => {
 })
 
 describe('a run', () => {
-  test('that comes to the end of its time leaves the rest to the next, which goes on there', async () => {
+  test('that reaches its time limit leaves the rest to the next run, which continues there', async () => {
     const customers = await addCustomers(
       Array.from({ length: 300 }, () => ({})),
       2,
@@ -292,7 +292,7 @@ describe('a run', () => {
         await markSynced(customer)
       }
       const { position } = await readSweepState()
-      // Whoever is behind the place where the next run goes on has had their turn.
+      // Customers before the next run's start position were already checked.
       const behind = customers.filter((customer, index) => {
         const shard = index % 2
         return shard < position.shard || (shard === position.shard && customer <= (position.after ?? ''))
@@ -312,7 +312,7 @@ describe('a run', () => {
     expect(counts(metrics, 'SweepFailures')).toEqual([': 1', ': 1'])
   })
 
-  test('leaves a customer to whoever is at work on it', async () => {
+  test('leaves a customer to the process that holds its lease', async () => {
     const [busy] = await addCustomers([{}, {}])
     const { ports, synced, failing } = fakePorts()
     failing.add(busy ?? '')
@@ -350,7 +350,7 @@ describe('a run', () => {
     expect(await quantityOf(org)).toBe(5)
   })
 
-  test('that is started by hand may be told to wait for nothing', async () => {
+  test('that is started by hand can sync customers that are not due yet', async () => {
     const org = await makeSubscriber()
     await runSweep()
     await changeAtStripe(org, 5)
@@ -360,7 +360,7 @@ describe('a run', () => {
     expect(await quantityOf(org)).toBe(5)
   })
 
-  test('needs every action that its function may use, and no other', async () => {
+  test('needs exactly the actions that its function declares', async () => {
     stopClock()
     const { id, access } = backgroundFunctions[name]
     const org = await makeSubscriber()
@@ -406,7 +406,7 @@ interface Wanted {
 
 const billingRows = new Map<string, StoredRow>()
 
-/** Customers as they lie in the table, over so many shards; without Stripe, since nobody asks. */
+/** Rows of customers over several shards. Stripe does not have them: these tests never call it. */
 async function addCustomers(wanted: readonly Wanted[], shards = sweepShards): Promise<string[]> {
   const rows = wanted.map(({ ageMs, subscription }, index) => {
     const [customer, orgId] = [`cus_${randomUUID()}`, `org_${randomUUID()}`]

@@ -152,7 +152,7 @@ describe('a limit', () => {
       api_requests_monthly: { limit: 100_000, plan_ceiling: 100_000, source: 'plan' },
     })
     expectProblem(await set({ max_devices: enforce(500) }, own), 'plan_limit_reached')
-    // What is above the ceiling by a downgrade does not stand in the way of other metrics.
+    // A limit above the ceiling after a downgrade does not block changes of other metrics.
     expect((await set({ max_models: enforce(1) }, own)).body.limits.max_models.limit).toBe(1)
     await putOnPlan(own, 'enterprise')
     expect((await get(own)).body.limits.max_devices).toEqual({
@@ -175,7 +175,7 @@ describe('a limit', () => {
     },
   )
 
-  test.each(['NaN', 'Infinity', '1e999'])('of %s, as it stands in the text of the body, is 400', async (literal) => {
+  test.each(['NaN', 'Infinity', '1e999'])('of %s, unquoted in the body, is 400', async (literal) => {
     const rawBody = `{"limits":{"max_devices":{"limit":${literal},"mode":"enforce"}}}`
     expectProblem(await invoke('usage-limits/update', { token: org.adminKey, rawBody }), 'invalid_input')
   })
@@ -215,17 +215,17 @@ describe('the metrics of a request', () => {
     'toString',
     'hasOwnProperty',
     '__proto__',
-  ])('%s is none: 400, named, with those that there are, and nothing beside it is set', async (name) => {
+  ])('%s is no metric: 400 that names it and lists all metrics, and nothing is set', async (name) => {
     const rawBody = `{"limits":{"max_models":{"limit":1,"mode":"enforce"},"${name}":{"limit":1,"mode":"enforce"}}}`
     const refused = await expectNothingDone(org, () => invoke('usage-limits/update', { token: org.adminKey, rawBody }))
     expectProblem(refused, 'invalid_input')
     expect(faultPaths(refused)).toEqual([`limits.${name}`])
     const [{ message }] = refused.body.errors
-    // That one is refused in any body, before anybody knows what it is for.
+    // Every body with that member is refused, before the schema is applied.
     if (name !== '__proto__') for (const metric of metrics) expect(message).toContain(metric)
   })
 
-  test('that are unknown are all named, also beside a limit that cannot be', async () => {
+  test('that are unknown are all named, also together with an invalid limit', async () => {
     const refused = await set({ cats: enforce(1), dogs: { limit: -1, mode: 'enforce' }, max_devices: enforce(-1) })
     expectProblem(refused, 'invalid_input')
     expect(faultPaths(refused)).toEqual(
@@ -247,7 +247,7 @@ describe('the metrics of a request', () => {
     expect(faultPaths(refused)).toEqual([path])
   })
 
-  test('that are in the body are set, and the rest is left as it is', async () => {
+  test('that are in the body are set, and the others stay the same', async () => {
     const own = await makeBusyOrg()
     await set({ max_devices: enforce(5), storage_gb: { limit: 1, mode: 'alert_only' } }, own)
     const before = (await get(own)).body.limits
@@ -328,7 +328,7 @@ describe('a change of the limits', () => {
     await expectWholeChain(own)
   })
 
-  test('that changes nothing answers what holds and appends no event', async () => {
+  test('that changes nothing answers the current limits and appends no event', async () => {
     const own = await makeBusyOrg()
     const limits = { max_devices: enforce(5), storage_gb: { limit: null, mode: 'alert_only' } }
     const first = await set(limits, own)
@@ -340,7 +340,7 @@ describe('a change of the limits', () => {
     })
   })
 
-  test('answers the ETag of the next get, and honours If-Match before the plan is asked', async () => {
+  test('answers the ETag of the next get, and checks If-Match before the plan', async () => {
     const own = await makeBusyOrg()
     const first = await get(own)
     const changed = await set({ max_devices: enforce(5) }, own, { 'if-match': first.headers.etag ?? '' })
@@ -394,7 +394,7 @@ describe('a change of the limits', () => {
   })
 })
 
-test('the calls of published clients work as they stand, with org_id in the query', async () => {
+test('the calls of published clients work unchanged, with org_id in the query', async () => {
   const query = { org_id: org.orgId }
   const read = await invoke('usage-limits/get', { token: org.adminKey, query })
   expect(read.status).toBe(200)

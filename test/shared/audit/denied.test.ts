@@ -45,7 +45,7 @@ describe('a denied attempt', () => {
     expect(await denials(org)).toHaveLength(1)
   })
 
-  test('writes a row of the trail once, so that a flood holds up no other change', async () => {
+  test('writes one row of the trail, so that a flood delays no other change', async () => {
     const org = await makeOrg()
     const key = await narrowKey(org)
     atMinute('10:30.000')

@@ -115,7 +115,7 @@ const at = (rows: StoredRow[], seq: number): StoredRow => {
 describe('the events of a chain', () => {
   withOrgOfItsOwn()
 
-  test('each holds the hash of itself and of the one before, as anybody can compute them', async () => {
+  test('each contains its own hash and the previous one, which any reader can compute', async () => {
     await chainOf(7)
     const owner = await tokenFor(org.orgId, 'owner')
     await invoke('api-keys/create', {
@@ -136,7 +136,7 @@ describe('the events of a chain', () => {
     expect(await verify()).toMatchObject({ valid: true, checked: 9, head: { seq: 9, hash: previous } })
   })
 
-  test('each says who did what to what, when, from where and in which request, and nothing unknown', async () => {
+  test('each has actor, action, resource, time, address and request id, and no unknown field', async () => {
     const owner = await tokenFor(org.orgId, 'owner')
     const response = await invoke('api-keys/create', {
       token: owner,
@@ -203,7 +203,7 @@ describe('the events of a chain', () => {
   })
 })
 
-describe('verifying a chain that somebody changed', () => {
+describe('verifying a chain that was tampered with', () => {
   const chain = withOneChainOf(8)
 
   test.each([
@@ -224,7 +224,7 @@ describe('verifying a chain that somebody changed', () => {
     expect(await verify(1000)).toMatchObject({ valid: false, first_invalid_seq: 5 })
   })
 
-  test('an event that was rewritten with a hash of its own: invalid from the next', async () => {
+  test('an event rewritten with a recomputed hash: invalid from the next event on', async () => {
     const rows = chain()
     const { pk, sk, expires_at_epoch, ...event } = { ...at(rows, 5), ip: '192.0.2.1' } as StoredRow
     await putRow({ pk, sk, expires_at_epoch, ...event, hash: hashOf(event) })
@@ -297,7 +297,7 @@ describe('verifying a chain that somebody changed', () => {
     expect(await verify(1000)).toMatchObject({ valid: false, first_invalid_seq: 4 })
   })
 
-  test('a fork inserted beside an event: invalid where the two meet', async () => {
+  test('a second event with the same predecessor: invalid where the two meet', async () => {
     const rows = chain()
     await putRow(forged(rows, 5, `${at(rows, 5).sk}-fork`))
     expect(await verify()).toMatchObject({ valid: false, first_invalid_seq: 6 })
@@ -316,7 +316,7 @@ describe('verifying a chain that somebody changed', () => {
     expect(await verify()).toMatchObject({ valid: false, first_invalid_seq: 9 })
   })
 
-  test('a head set back to an earlier event: invalid, for what is behind it is there', async () => {
+  test('a head set back to an earlier event: invalid, because the later events exist', async () => {
     const rows = chain()
     await putRow({ ...(await headRow()), seq: 4, hash: at(rows, 4).hash })
     expect(await verify()).toMatchObject({ valid: false, first_invalid_seq: 5 })
@@ -428,7 +428,7 @@ describe('a chain of which the beginning has expired', () => {
     expect(await verify()).toMatchObject({ valid: false, first_invalid_seq: 6 })
   })
 
-  test('is not shown where it has expired', async () => {
+  test('is not shown after it expired', async () => {
     await expireFirst(4, 60)
     expect((await listAll()).map(({ seq }) => seq)).toEqual([9, 8, 7, 6, 5])
     const first = await list({ limit: '3' })
@@ -458,7 +458,7 @@ describe('a chain of which the beginning has expired', () => {
     },
   )
 
-  test('an event never expires before the one before it, whatever retention was set meanwhile', async () => {
+  test('an event never expires before the previous one, even if the retention changed meanwhile', async () => {
     for (const retention_days of [3650, 30]) {
       await putRow({ ...(await headRow()), retention_days })
       await makeKey(org, { name: `kept for ${retention_days} days` })

@@ -59,7 +59,7 @@ describe('raw keys', () => {
     )
   })
 
-  test('each ends in the CRC-32 of what stands before, in base62 padded to six', () => {
+  test('each ends in the CRC-32 of the preceding text, in base62 padded to six', () => {
     expect(crc32('123456789')).toBe(0xcbf43926)
     fc.assert(
       fc.property(generated, (rawKey) => {
@@ -89,7 +89,7 @@ describe('raw keys', () => {
   })
 })
 
-describe('a key that was copied wrongly', () => {
+describe('a mistyped key', () => {
   const positions = fc.nat(1000)
   const at = (key: string, position: number) => position % key.length
 
@@ -159,7 +159,7 @@ describe('a key that was copied wrongly', () => {
     )
   })
 
-  test('no other text passes for a key', () => {
+  test('no other text counts as a key', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -195,7 +195,7 @@ describe('a typo in a key that is sent', () => {
     expect(calls).toEqual([])
   })
 
-  test('costs what a right one costs at most: an unknown key is one read', async () => {
+  test('costs at most as much as a valid one: an unknown key is one read', async () => {
     const unknown = await callsDuring(async () => {
       const token = generateRawKey('org', 'live').rawKey
       expectProblem(await invoke('api-keys/scopes', { token }), 'invalid_api_key')

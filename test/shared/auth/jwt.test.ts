@@ -272,7 +272,7 @@ describe('a discovery document', () => {
   })
 })
 
-describe('what only looks like a token', () => {
+describe('text that only looks like a token', () => {
   const part = fc.oneof(
     fc.string({ maxLength: 40 }).map((text) => Buffer.from(text).toString('base64url')),
     fc.json({ maxDepth: 2 }).map((text) => Buffer.from(text).toString('base64url')),

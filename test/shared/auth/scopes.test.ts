@@ -53,8 +53,8 @@ describe('opening scopes', () => {
   })
 })
 
-describe('what a holder lacks', () => {
-  test('is nothing of what it holds, and all of what it holds nothing of', () => {
+describe('missing scopes', () => {
+  test('are exactly the required scopes that a holder does not have', () => {
     fc.assert(
       fc.property(scopeLists, scopeLists, (wanted, held) => {
         expect(missingScopes(held, held)).toEqual([])
@@ -94,7 +94,7 @@ describe('what a holder lacks', () => {
   })
 })
 
-describe('what key types, roles and templates hold', () => {
+describe('the scopes of key types, roles and templates', () => {
   test('billing:override is in no bundle, no template and no key, and with the owner alone', () => {
     expect(expandScopes([...bundles]).has('billing:override')).toBe(false)
     for (const scopes of Object.values(keyTypeScopes)) expect(expandScopes(scopes).has('billing:override')).toBe(false)

@@ -71,7 +71,7 @@ describe('the subscription that counts', () => {
     .map(subscription)
   const customers = fc.uniqueArray(anySubscription, { selector: ({ id }) => id, maxLength: 6 })
 
-  test('is the same in whatever order Stripe lists them', () => {
+  test('is the same for any order of Stripe’s list', () => {
     fc.assert(
       fc.property(customers, fc.integer(), (all, turn) => {
         const state = billingStateOf(all)
@@ -100,7 +100,7 @@ describe('the subscription that counts', () => {
 })
 
 describe('a change', () => {
-  test('names what has changed and nothing else', () => {
+  test('names exactly the changed fields', () => {
     const before = billingStateOf([subscription()])
     const after = billingStateOf([
       subscription({
@@ -118,7 +118,7 @@ describe('a change', () => {
     ])
   })
 
-  test('from nothing to nothing is none, and what was never there is not told', () => {
+  test('from nothing to nothing is empty, and does not list fields that were never set', () => {
     expect(billingChanges(undefined, billingStateOf([]))).toEqual([])
     const first = billingChanges(undefined, billingStateOf([subscription()]))
     expect(first).toContainEqual({ field: 'plan', before: null, after: 'team' })

@@ -74,13 +74,13 @@ test.each([
   expect((await stripeWith([item]).read())?.plan).toBe(plan)
 })
 
-test('the product is asked for only when the price does not say it', async () => {
+test('the product is requested only if the price does not identify the plan', async () => {
   const known = stripeWith([{ lookup_key: 'octomil_team_monthly' }])
   await known.read()
   expect(known.retrieved).toEqual([])
 })
 
-test('of several items the one of the highest plan counts, in whatever order they come', async () => {
+test('of several items, the one with the highest plan decides, in any order', async () => {
   const items: Item[] = [
     { id: 'si_a' },
     { id: 'si_b', lookup_key: 'octomil_team_monthly' },
@@ -108,7 +108,7 @@ test.each([
   expect((await stripeWith([{ recurring }]).read())?.interval).toBe(interval)
 })
 
-test('times are told in ISO 8601, and those that are not there are null', async () => {
+test('times are in ISO 8601, and absent ones are null', async () => {
   const state = await stripeWith([{}], { trial_end: 1_767_225_601, cancel_at: null }).read()
   expect(state).toMatchObject({
     created_at: '2026-01-01T00:00:00.000Z',
@@ -142,7 +142,7 @@ test('an item of an older API version shows the price of its plan', async () => 
   })
 })
 
-test('the product of a subscription that is over is not asked for', async () => {
+test('the product of an ended subscription is not requested', async () => {
   const over = stripeWith([{ product: { octomil_plan: 'team' } }], { status: 'canceled' })
   expect([(await over.read())?.plan, over.retrieved]).toEqual([null, []])
 })

@@ -21,7 +21,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** A subscription of which nothing matters but how many seats it has: a state that can be told from another. */
+/** A subscription whose number of seats identifies a state. */
 const seats = (quantity: number): SubscriptionState => ({
   id: 'sub_1',
   status: 'active',
@@ -63,7 +63,7 @@ const lockRow = () => ({ pk: `ORG#${org.orgId}`, sk: `LOCK#STRIPE#${customerId}`
 const storedSeats = async () =>
   ((await billingRow(org))?.projection as { subscription?: { quantity: number } })?.subscription?.quantity
 
-/** What stands still until it is told to go on. */
+/** A promise that the test resolves. */
 function gate() {
   const open = Promise.withResolvers<void>()
   const reached = Promise.withResolvers<void>()
@@ -140,7 +140,7 @@ describe('the fence', () => {
   /** Takes the lease away, as time does. */
   const runOut = () => putRow({ ...lockRow(), owner: 'nobody', lease_until_ms: 0 })
 
-  test('keeps a slow holder that wakes late from overwriting what is newer', async () => {
+  test('keeps a slow holder that wakes late from overwriting a newer projection', async () => {
     const slow = gate()
     const late = sync(reading(() => slow.pass([seats(1)])))
     await slow.reached
@@ -178,7 +178,7 @@ describe('the fence', () => {
     await expectWholeChain(org)
   })
 
-  test('lets a slow holder write what nobody else has written since', async () => {
+  test('lets a slow holder write if no other holder has written since', async () => {
     const slow = gate()
     const late = sync(reading(() => slow.pass([seats(7)])))
     await slow.reached
@@ -188,7 +188,7 @@ describe('the fence', () => {
     expect(await storedSeats()).toBe(7)
   })
 
-  test('goes by numbers that never repeat, taken before Stripe is read', async () => {
+  test('uses numbers that never repeat, allocated before Stripe is read', async () => {
     const order: string[] = []
     await interceptTable(
       (call, send) => {
@@ -210,8 +210,8 @@ describe('the fence', () => {
   })
 })
 
-describe('what is written', () => {
-  test('is told by whom it came: an event, or the sweep, which corrects', async () => {
+describe('the written projection', () => {
+  test('names its source: an event, or the sweep, which corrects', async () => {
     await sync(reading(() => [seats(1)]))
     await sync(
       reading(() => [seats(2)]),

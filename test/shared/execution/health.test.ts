@@ -102,7 +102,7 @@ describe('over any sequence of reports', () => {
     })
   })
 
-  test('a cooldown that is open is never closed by a report, and one that was never opened neither', () => {
+  test('a report closes a cooldown only during its trial', () => {
     holds((moments) => {
       for (const { before, step, nowMs } of moments) {
         if (step.kind === 'close') expect(stateOf(before, nowMs)).toBe('trial')
@@ -178,7 +178,7 @@ describe('over any sequence of reports', () => {
     })
   })
 
-  test('requests in flight are the sum of the last gauge of each reporter that was heard of in 120 s', () => {
+  test('requests in flight are the sum of the last gauges of reporters active in the last 120 s', () => {
     holds((moments) => {
       for (const [index, { buckets, nowMs }] of moments.entries()) {
         const last = new Map(moments.slice(0, index + 1).map((moment) => [moment.reported.reporter, moment]))

@@ -29,7 +29,7 @@ const pathOf = (template: string, params: Record<string, string>) =>
   Object.entries(params).reduce((path, [name, value]) => path.replace(`{${name}}`, value), template)
 
 describe('a preflight', () => {
-  test('of what a publishable key may call is answered for any origin, of all else for dashboards only', async () => {
+  test('allows any origin for operations of publishable keys, and only dashboards for all others', async () => {
     for (const [name, operation] of operationList) {
       const path = pathOf(operation.path, sampleParams(operation))
       const [ofDashboard, ofPage] = [
@@ -57,7 +57,7 @@ describe('a preflight', () => {
     )
   })
 
-  test('of HEAD is that of GET, of a method or a path that there is not lets the page read why', async () => {
+  test('of HEAD is that of GET; for an unknown method or path it lets the page read the error', async () => {
     const policies = '/api/v2/settings/policies'
     const origins = await Promise.all([
       preflight(policies, 'HEAD', anyPage),

@@ -1,4 +1,4 @@
-/** How the faults of an input are told, walked over every schema that a request is held against. */
+/** Error texts of input faults, for the schema of every request. */
 
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
@@ -68,7 +68,7 @@ const validatorWords =
   /^(?:Too (?:big|small)|Invalid|Unrecognized)|expected \w+|received \w+|[<>]=|must match pattern|undefined|NaN/
 
 describe.each(samples)('$what', ({ schema, value }) => {
-  test('has one fault told once, whatever stands in whichever place', () => {
+  test('reports one fault once, for any wrong value in any place', () => {
     for (const place of placesIn(value)) {
       for (const other of hostile) {
         const paths = faults(schema, withAt(value, place, other)).map(({ path }) => path)
@@ -88,7 +88,7 @@ describe.each(samples)('$what', ({ schema, value }) => {
   })
 })
 
-describe('the fault that is told', () => {
+describe('the reported fault', () => {
   const name = nameField()
   test.each([
     ['an empty name', name, '', 'too_small', 'must not be blank'],
@@ -98,14 +98,14 @@ describe('the fault that is told', () => {
     ['a number beyond all', z.int().max(100), 1e99, 'too_big', 'must be at most 100'],
     ['a number below all', z.int().min(1), -1e99, 'too_small', 'must be at least 1'],
     ['a text where a list belongs', z.array(z.string()).min(1), '', 'invalid_type', 'must be a list, not text'],
-  ])('of %s is the one that says what to do', (_what, schema: z.ZodType, value, code, message) => {
+  ])('of %s is the one that names the fix', (_what, schema: z.ZodType, value, code, message) => {
     const [fault, ...others] = faults(schema, value)
     expect(others).toEqual([])
     expect(fault?.code).toBe(code)
     expect(fault?.message).toMatch(message)
   })
 
-  test('is told for each field apart, and for each unknown field', () => {
+  test('is separate for each field, and for each unknown field', () => {
     const body = z.strictObject({ name, count: z.int().max(5), tags: z.array(name) })
     const told = faults(body, { name: '', count: 9, tags: ['', 'x', ' '], more: 1, less: 2 })
     expect(told.map(({ path }) => path).sort()).toEqual(['count', 'less', 'more', 'name', 'tags.0', 'tags.2'])
@@ -130,11 +130,11 @@ describe('a value that an enum does not have', () => {
     ['a\nb', not],
     ['a`b', not],
     ['r\u00e9voked', not],
-  ])('%j is told with what it may have meant, and said back only where it is short and printable', (value, message) => {
+  ])('%j is reported with a suggestion, and quoted only if it is short and printable', (value, message) => {
     expect(told(states, value)).toEqual([message])
   })
 
-  test('is told with a pointer to the reference where there are many', () => {
+  test('points to the reference if there are many fields', () => {
     const { length } = scopeNames
     expect(told(scopes, 'key:read')).toEqual([
       `\`key:read\` is not one of the allowed values (see /api/v1/docs for all ${length}); did you mean \`keys:read\`?`,
@@ -142,14 +142,14 @@ describe('a value that an enum does not have', () => {
     expect(told(scopes, 'something else entirely')[0]).not.toContain('did you mean')
   })
 
-  test('is told of the first fifty, at no more cost, where a body is full of them', () => {
+  test('is limited to the first fifty, at constant cost, for a body full of faults', () => {
     const { error } = z.array(scopes).safeParse(Array(20_000).fill('key:read'), parseOptions)
     const start = performance.now()
     expect(error && faultsOf(error)).toHaveLength(50)
     expect(performance.now() - start).toBeLessThan(200)
   })
 
-  test('is told alike of what decides between forms', () => {
+  test('has the same text for a field that decides between forms', () => {
     const { body } = operations['integrations/create']
     expect(faults(body ?? z.never(), { type: 'slak', name: 'x' })).toMatchObject([
       { path: 'type', message: expect.stringMatching(/^`slak` is not one .*; did you mean `slack`\?$/) },

@@ -76,7 +76,7 @@ describe('a name', () => {
     '\u034f',
     '\u{e0020}',
     '\ufe0f',
-  ])('of what cannot be seen is blank: %j', (character) => {
+  ])('of invisible characters is blank: %j', (character) => {
     for (const name of [character, character.repeat(3), ` ${character}\u00a0`]) {
       expect(nameField().safeParse(name).error?.issues[0]?.message, JSON.stringify(name)).toBe('must not be blank')
     }

@@ -135,7 +135,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
     expect(replay.body.request_id).not.toBe(first.body.request_id)
   })
 
-  test('replays what the handler did not find', async () => {
+  test('replays a 404 of the handler', async () => {
     const key = randomUUID()
     const revoke = () =>
       post('api-keys/revoke', key, { params: { key_id: 'key_01jd3v7k3q9x5m2n8r4t6w0y1z' }, body: {} })
@@ -157,7 +157,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
     expect(bareProblem(replay)).toEqual(bareProblem(first))
   })
 
-  test('replays a create whose expires_at has passed meanwhile', async () => {
+  test('replays a create whose expires_at is now in the past', async () => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ['Date'], now: start })
     const key = randomUUID()
@@ -241,7 +241,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
     expect([first.headers['retry-after'], replay.headers['retry-after']]).toEqual(['86400', '86400'])
   })
 
-  test('that was refused is in the audit trail once, whatever its replays', async () => {
+  test('that was refused is in the audit trail once, despite its replays', async () => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ['Date'], now: start })
     const { api_key } = await makeKey(org, { scopes: ['keys:write'], rate_limit_per_minute: 1000 })
@@ -286,7 +286,7 @@ describe('a repeated request with the same Idempotency-Key', () => {
   })
 })
 
-describe('what an Idempotency-Key belongs to', () => {
+describe('the scope of an Idempotency-Key', () => {
   test('one principal: another one may use the same key', async () => {
     const key = randomUUID()
     const other = await makeKey(org, { scopes: ['keys:write', 'keys:read'] })
@@ -354,7 +354,7 @@ describe('what an Idempotency-Key belongs to', () => {
 })
 
 describe('requests at once with the same Idempotency-Key', () => {
-  test('exactly one of 20 runs; the others are replays or are told to try again', async () => {
+  test('exactly one of 20 runs; the others are replays, or get an error that asks for a retry', async () => {
     const key = randomUUID()
     const answers = await expectKeysMade(1, () => Promise.all(Array.from({ length: 20 }, () => create(key))))
     const created = answers.filter(({ body }) => body.api_key !== undefined)
@@ -372,7 +372,7 @@ describe('requests at once with the same Idempotency-Key', () => {
     expectReplay(await create(key), created[0] as Response)
   })
 
-  test('one that comes while the first runs is told so, and one with another body that it does not match', async () => {
+  test('one sent while the first runs is refused as in progress, and one with another body as a mismatch', async () => {
     const key = randomUUID()
     let during: Response[] = []
     const first = await interceptTable(
@@ -411,7 +411,7 @@ describe('a request with an Idempotency-Key that did not end well', () => {
     })
   })
 
-  test('an answer that was committed is replayed, though the function died right after the commit', async () => {
+  test('a committed answer is replayed, even if the function crashed right after the commit', async () => {
     const key = randomUUID()
     await expectKeysMade(1, async () => {
       const died = await interceptTable(
@@ -451,7 +451,7 @@ describe('a request with an Idempotency-Key that did not end well', () => {
     })
   })
 
-  test('one whose function vanished holds its key for as long as it could have run, and no longer', async () => {
+  test('a request whose function crashed holds its key until its time-out, and no longer', async () => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ['Date'], now: start })
     const key = randomUUID()
@@ -476,7 +476,7 @@ describe('a request with an Idempotency-Key that did not end well', () => {
     expectReplay(await create(key), second)
   })
 
-  test('the answer goes out though it cannot be kept', async () => {
+  test('the caller gets the answer even if it cannot be kept', async () => {
     const { id } = await makeKey(org)
     await invoke('api-keys/revoke', { token: org.adminKey, params: { key_id: id } })
     const answered = await interceptTable(

@@ -37,7 +37,7 @@ describe('a body that is not JSON', () => {
     expect(refusalOf(body)).toMatchObject({ message: 'the body is not valid JSON: it ends too early' })
   })
 
-  test('is never told with what it holds', () => {
+  test('is reported without quoting the body', () => {
     for (const body of ['{"api_key": sk-secret}', 'sk-secret', '{"a": "sk-secret" "b"}', '{"a": "sk-secret']) {
       expect(JSON.stringify(refusalOf(body))).not.toContain('secret')
     }

@@ -50,7 +50,7 @@ describe('the rate limit', () => {
     }
   })
 
-  test('ends with the minute: who waits as long as told is let through', async () => {
+  test('ends with the minute: a caller that waits for Retry-After is served', async () => {
     const token = await limited(1)
     vi.setSystemTime(start + 59_400)
     await use(token)
@@ -101,7 +101,7 @@ describe('the rate limit', () => {
     expectProblem(await invoke('api-keys/list', { token }), 'rate_limited')
   })
 
-  test('counts what is refused too: 400, 403 and 404 carry the headers', async () => {
+  test('counts refused requests too: 400, 403 and 404 have the headers', async () => {
     const token = await limited(4)
     const answers = [
       await invoke('audit-events/list', { token }),
@@ -117,7 +117,7 @@ describe('the rate limit', () => {
     expectProblem(await use(token), 'rate_limited')
   })
 
-  test('is told before a 403, a 413, a 415, a 400 and a 404', async () => {
+  test('has priority over a 403, a 413, a 415, a 400 and a 404', async () => {
     const token = await limited(1)
     await use(token)
     const answers = [
@@ -131,7 +131,7 @@ describe('the rate limit', () => {
     for (const answer of answers) expectProblem(answer, 'rate_limited')
   })
 
-  test('is told after a 401: a dead key is refused as such, however often', async () => {
+  test('comes after a 401: a dead key always gets a 401', async () => {
     const { id, api_key } = await makeKey(org, { rate_limit_per_minute: 1 })
     await use(api_key)
     expectProblem(await use(api_key), 'rate_limited')
@@ -172,7 +172,7 @@ describe('the rate limit', () => {
   })
 })
 
-describe('a limit beyond what one row takes', () => {
+describe('a limit above the capacity of one row', () => {
   /** How often the key was used before, in each of its rows. */
   const usedBefore = async (keyId: string, counts: readonly number[]) => {
     const pks = counts.map((_count, index) => `ORG#${org.orgId}#RATE#${keyId}${counts.length > 1 ? `#${index}` : ''}`)
@@ -198,7 +198,7 @@ describe('a limit beyond what one row takes', () => {
     expect(new Set(written).size).toBe(rows)
   })
 
-  test('lets eight callers at once have exactly what is left of it, and refuses all others until the minute ends', async () => {
+  test('serves eight concurrent callers exactly up to the limit, and refuses all others until the minute ends', async () => {
     const limit = 40_000
     const left = 40
     const { id, api_key } = await makeLimited(limit)

@@ -60,7 +60,7 @@ describe('an address that is not public', () => {
     for (const address of addresses) expect(isAllowedAddress(address, []), address).toBe(false)
   })
 
-  test('is allowed by a range that a stage names, and by no other', () => {
+  test('is allowed only by a range that a stage names', () => {
     expect(isAllowedAddress('10.1.2.3', ['10.1.0.0/16'])).toBe(true)
     expect(isAllowedAddress('10.2.2.3', ['10.1.0.0/16'])).toBe(false)
     expect(isAllowedAddress('10.1.2.3', ['192.168.0.0/16', '10.1.2.3/32'])).toBe(true)
@@ -89,7 +89,7 @@ describe('a public address', () => {
   })
 })
 
-describe('what is no address', () => {
+describe('text that is no address', () => {
   test.each([
     '',
     'example.com',

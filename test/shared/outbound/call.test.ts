@@ -39,7 +39,7 @@ async function expectFault(url: string, fault: OutboundFault, message: RegExp): 
   expect({ fault: error.fault, message: error.message }).toEqual({ fault, message: expect.stringMatching(message) })
 }
 
-/** A server below HTTP: it says the bytes to whoever connects. */
+/** A raw TCP server: it sends the bytes to every client. */
 async function startRaw(bytes: string | undefined): Promise<{ url: string; server: Server }> {
   const server = createServer((socket) => {
     socket.on('error', () => {})
@@ -81,13 +81,13 @@ describe('a call', () => {
     [303, 'see other'],
     [307, 'temporarily'],
     [308, 'for good'],
-  ])('follows no redirect: %i (%s) is the answer, and nobody else is asked', async (status) => {
+  ])('follows no redirect: %i (%s) is the answer, and no second request is sent', async (status) => {
     const other = await startProvider()
     const connect = net.connect
     const dialed: unknown[] = []
     vi.spyOn(net, 'connect').mockImplementation(((options: net.TcpNetConnectOpts) => {
       dialed.push(`http://${options.host}:${options.port}`)
-      // Wherever it is told to go, nothing but loopback is dialed.
+      // The redirect names any place, but only loopback is dialed.
       return connect({ ...options, host: '127.0.0.1' })
     }) as typeof net.connect)
     for (const location of [`${other.url}/v1/models`, 'http://169.254.169.254/latest/meta-data/', '/elsewhere']) {
@@ -131,7 +131,7 @@ describe('a call', () => {
     }
   })
 
-  test('closes its connection when it has ended, however it ended', async () => {
+  test('closes its connection at its end, after success and failure', async () => {
     let open = 0
     provider.answer((request, response) => {
       open++
@@ -172,12 +172,12 @@ describe('the deadline of 10 seconds', () => {
     await expectTimeout(provider.url, () => provider.requests.length === 1)
   })
 
-  test('ends a call whose answer comes drop by drop', async () => {
+  test('ends a call whose answer arrives byte by byte', async () => {
     provider.answer(drip)
     await expectTimeout(provider.url, () => provider.requests.length === 1)
   })
 
-  test('ends a call whose headers come drop by drop', async () => {
+  test('ends a call whose headers arrive byte by byte', async () => {
     let asked = false
     const server = createServer((socket) => {
       asked = true
@@ -192,7 +192,7 @@ describe('the deadline of 10 seconds', () => {
     server.close()
   })
 
-  test('ends a call whose secure connection is never made', async () => {
+  test('ends a call whose TLS handshake never completes', async () => {
     let asked = false
     const server = createServer((socket) => {
       asked = true
@@ -214,7 +214,7 @@ describe('the deadline of 10 seconds', () => {
 })
 
 describe('a call that comes to nothing says why', () => {
-  test('nobody listens', async () => {
+  test('no server listens', async () => {
     const { url } = provider
     provider.close()
     await expectFault(url, 'connection', /^127\.0\.0\.1:\d+ refused the connection\.$/)
@@ -233,13 +233,13 @@ describe('a call that comes to nothing says why', () => {
     await expectFault(provider.url, 'connection', /closed the connection before it answered\.$/)
   })
 
-  test('a name that nobody has', async () => {
+  test('a name that does not exist', async () => {
     vi.spyOn(dns, 'lookup').mockImplementation(((
       hostname: string,
       _options: object,
       callback: (error: Error) => void,
     ) =>
-      // What the system says, without asking anybody; the guard uses one of the overloads.
+      // The system's answer, without a DNS query. The guard uses one of the overloads.
       callback(Object.assign(new Error(hostname), { code: 'ENOTFOUND' }))) as unknown as typeof dns.lookup)
     await expectFault('http://no-such-host.invalid/v1', 'name', /^The name no-such-host\.invalid was not found\.$/)
   })
@@ -250,19 +250,19 @@ describe('a call that comes to nothing says why', () => {
     ['a length that is none', 'HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n'],
     ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx'],
     ['headers without an end', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`],
-  ])('what is not HTTP: %s', async (_what, bytes) => {
+  ])('an answer that is not HTTP: %s', async (_what, bytes) => {
     const { url, server } = await startRaw(bytes)
     await expectFault(url, 'protocol', /^127\.0\.0\.1:\d+ did not answer with HTTP\.$/)
     server.close()
   })
 
-  test('what ceases to be HTTP in the middle of an answer', async () => {
+  test('an answer that stops being HTTP in the middle', async () => {
     const { url, server } = await startRaw('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n')
     expect(['connection', 'protocol']).toContain((await faultOf(url)).fault)
     server.close()
   })
 
-  test('a protocol that nobody asked to change to is no answer, and is not waited for', async () => {
+  test('an upgrade that was not requested is no answer, and does not make the call wait', async () => {
     const { url, server } = await startRaw('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
     const started = performance.now()
     expect(['connection', 'protocol']).toContain((await faultOf(url)).fault)
@@ -270,7 +270,7 @@ describe('a call that comes to nothing says why', () => {
     server.close()
   })
 
-  test('a certificate that nobody trusts', async () => {
+  test('an untrusted certificate', async () => {
     const secure = await startProvider(openAiModels, certificate)
     await expectFault(secure.url, 'tls', /^No secure connection to 127\.0\.0\.1:\d+: DEPTH_ZERO_SELF_SIGNED_CERT\.$/)
     expect(secure.requests).toEqual([])
@@ -295,7 +295,7 @@ describe('a call that comes to nothing says why', () => {
   })
 })
 
-test('what is no 200 is an answer like any other', async () => {
+test('a status other than 200 is an answer like any other', async () => {
   for (const status of [204, 400, 401, 404, 418, 500, 503, 599]) {
     provider.answer(json({ error: 'x' }, status))
     expect((await call(provider.url, {})).status).toBe(status)

@@ -4,10 +4,10 @@ import { diagnostic } from '../../../shared/outbound/diagnostic.ts'
 import { Secret } from '../../../shared/secrets/secret.ts'
 
 const tellingLength = 6
-/** What stands in the place of a secret tells nothing of one, even of a secret that has the word in it. */
+/** The replacement of a secret reveals nothing of it, even if the secret contains the same word. */
 const placeholder = /\[secret\]/g
 
-/** The parts of a secret, 6 characters long, that a text holds in whatever case. */
+/** The 6-character parts of a secret that a text contains, in upper or lower case. */
 function toldBy(text: string, secret: string): string[] {
   const shown = text.replace(placeholder, ' ').toLowerCase()
   const windows = Array.from({ length: Math.max(0, secret.length - tellingLength + 1) }, (_, at) =>
@@ -63,7 +63,7 @@ const tellingText = (secrets: fc.Arbitrary<string>) =>
   )
 
 describe('a diagnostic', () => {
-  test('never holds 6 characters in a row of a key, in whatever case', () => {
+  test('never contains 6 consecutive characters of a key, in upper or lower case', () => {
     fc.assert(
       fc.property(tellingText(keys), ({ secret, text }) => {
         expect(toldBy(said(text, secret), secret)).toEqual([])
@@ -72,7 +72,7 @@ describe('a diagnostic', () => {
     )
   })
 
-  test('never holds 6 characters in a row of any secret that a header can carry, in whatever case', () => {
+  test('never contains 6 consecutive characters of any secret valid in a header, in upper or lower case', () => {
     fc.assert(
       fc.property(tellingText(anyHeaderText), ({ secret, text }) => {
         expect(toldBy(said(text, secret), secret)).toEqual([])
@@ -94,7 +94,7 @@ describe('a diagnostic', () => {
     }
   })
 
-  test('is one line of at most 500 characters that any table can hold, whatever the text', () => {
+  test('is one line of at most 500 characters that a table can store, for any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 2000 }), keys, (text, secret) => {
         const result = said(text, secret)
@@ -109,7 +109,7 @@ describe('a diagnostic', () => {
     expect(said('😀'.repeat(1000)).isWellFormed()).toBe(true)
   })
 
-  test('holds no part of a secret that the cut goes through', () => {
+  test('contains no part of a secret at the point of truncation', () => {
     for (let before = 470; before <= 505; before++) {
       expect(toldBy(said(`${'x'.repeat(before)} ${key}`), key)).toEqual([])
     }
@@ -118,7 +118,7 @@ describe('a diagnostic', () => {
     }
   })
 
-  test('tells everything else: words, punctuation, links', () => {
+  test('keeps everything else: words, punctuation, links', () => {
     const text = 'Incorrect API key provided. You can find yours at https://platform.openai.com/account/api-keys.'
     expect(said(text)).toBe(text)
     expect(said(`Incorrect API key provided: ${key}. Try again.`)).toBe(
@@ -126,7 +126,7 @@ describe('a diagnostic', () => {
     )
   })
 
-  test('takes out what is starred, whatever the secret was', () => {
+  test('removes masked parts with asterisks, for any secret', () => {
     expect(said('Incorrect API key provided: gsk_****ab12.')).toBe('Incorrect API key provided: [secret]')
   })
 

@@ -1,6 +1,6 @@
 /**
- * The guard as it is deployed, without ranges that a stage allows. The resolver and the dialer are replaced: what a socket
- * is given is written down, and then it goes to loopback whatever it was, so that a guard with a hole dials nobody.
+ * The guard as deployed, without ranges that a stage allows. The resolver and the dialer are replaced: they record each
+ * target and connect to loopback instead, so that a guard with a hole reaches no other host.
  */
 import dns, { type LookupAddress } from 'node:dns'
 import { readFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ afterAll(() => {
   secure.close()
 })
 
-/** What sockets were told to connect to: literal hosts, and what the look-ups that they were given came to. */
+/** Targets of all connections: literal hosts, and the results of their look-ups. */
 let dialed: string[]
 /** The options of each dial, as the guard gave them. */
 let dials: object[]
@@ -69,7 +69,7 @@ function diverted<Options extends { host?: string | undefined; lookup?: LookupFu
   const { host = 'localhost', lookup } = options
   const port = Number(new URL(url).port)
   if (net.isIP(host)) dialed.push(host)
-  // Without the guard’s look-up, whatever the system says would be dialed.
+  // Without the guard’s look-up, the system's answer would be dialed.
   if (net.isIP(host) || !lookup) return { ...options, host: '127.0.0.1', port }
   return { ...options, port, lookup: toLoopback(lookup) }
 }
@@ -118,8 +118,8 @@ const privateAddresses = [
 ]
 const hostOf = (address: string): string => (net.isIPv6(address) ? `[${address}]` : address)
 
-describe('what this file does to be safe', () => {
-  test('lets a call of a public name through to loopback, so that what is refused below is refused by the guard', async () => {
+describe('the safety of this file', () => {
+  test('lets a call to a public name reach loopback, which proves that the guard causes the refusals below', async () => {
     expect(await call('http://api.example.com/v1/models', {})).toMatchObject({ status: 200 })
     expect([lookups, dialed, plain.requests.length]).toEqual([['api.example.com'], ['93.184.215.14'], 1])
   })
@@ -215,7 +215,7 @@ describe('an address that is not public is refused before a byte is sent', () =>
     }
   })
 
-  test('the refusal of a name does not tell where it led', async () => {
+  test('the refusal of a name does not reveal its addresses', async () => {
     resolveTo(['10.20.30.40'])
     const error = await call('http://internal.example.com/', {}).catch((thrown: unknown) => thrown)
     expect((error as Error).message).toBe(
@@ -252,7 +252,7 @@ describe('a name', () => {
     expect(lookups.length).toBe(2)
   })
 
-  test('without any address is told so', async () => {
+  test('without any address is refused with that reason', async () => {
     resolveTo([])
     await expect(call('http://empty.example.com/', {})).rejects.toMatchObject({ fault: 'name' })
     expect(dialed).toEqual([])
@@ -264,7 +264,7 @@ describe('a name', () => {
     expect(dials).toMatchObject([{ host: 'provider.test', port: 443, servername: 'provider.test' }])
   })
 
-  test('is the Host that the server is told, without a port where the URL has none', async () => {
+  test('is the Host header for the server, without a port if the URL has none', async () => {
     await call('https://provider.test/v1/models', {})
     await call('https://provider.test:8443/v1/models', {})
     expect(secure.requests.map(({ headers }) => headers.host)).toEqual(['provider.test', 'provider.test:8443'])
@@ -281,7 +281,7 @@ describe('a name', () => {
     expect(secure.requests).toEqual([])
   })
 
-  test('is told without a dot at its end to the server, and judged with it', async () => {
+  test('reaches the server without its trailing dot, and is checked with the dot', async () => {
     expect(await call('https://provider.test./v1/models', {})).toMatchObject({ status: 200 })
     expect(dials).toMatchObject([{ servername: 'provider.test' }])
     resolveTo(['127.0.0.1'])
@@ -293,7 +293,7 @@ describe('a name', () => {
 })
 
 describe('a range that a stage allows', () => {
-  test('opens that range and nothing beside it, by address and by name', async () => {
+  test('allows exactly that range, by address and by name', async () => {
     vi.stubEnv('OUTBOUND_ALLOWED_CIDRS', '10.1.0.0/16, fd00:1::/64')
     expect(await call('http://10.1.2.3/v1/models', {})).toMatchObject({ status: 200 })
     resolveTo(['10.1.2.3', 'fd00:1::5'])

@@ -37,7 +37,7 @@ test.each(payloads)('%j is refused: parsers disagree about its host', (text) => 
   expect(writtenUrlFault(text, { schemes: ['https', 'http'] })).toBeDefined()
 })
 
-test('of whatever is taken, RFC 3986 and WHATWG read the same host, as written and as stored', () => {
+test('RFC 3986 and WHATWG read the same host in every accepted URL, as written and as stored', () => {
   const piece = fc.constantFrom(
     ...'\\@:/?#%.[]0xa1é ',
     'https://',

@@ -6,7 +6,7 @@ import { writtenUrlFault, writtenUrlField } from '../../../shared/outbound/writt
 type Octets = [number, number, number, number]
 
 const octet = fc.integer({ min: 0, max: 255 })
-/** Addresses whose octets are in these ranges; what is not given is any. */
+/** Addresses whose octets are in these ranges; an omitted octet can have any value. */
 const within = (...ranges: [number, number][]): fc.Arbitrary<Octets> => {
   const octetAt = (index: number) => {
     const [min, max] = ranges[index] ?? [0, 255]
@@ -54,7 +54,7 @@ const written = (octets: fc.Arbitrary<Octets>): fc.Arbitrary<string> =>
       const [a, b, c, d] = octets
       if (parts === 'mapped') return `[::ffff:${octets.join('.')}]`
       if (parts === 'mapped hex') return `[0:0:0:0:0:FFFF:${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}]`
-      // All parts but the last are an octet each; the last holds what is left.
+      // All parts but the last are an octet each; the last has all remaining octets.
       const rest = octets.slice(parts - 1).reduce((sum, value) => sum * 256 + value, 0)
       const numbers = [...octets.slice(0, parts - 1), rest]
       return `${numbers.map((value, index) => how[index]?.(value)).join('.')}${dot}`
@@ -113,7 +113,7 @@ describe('a literal address in a URL', () => {
   )
 })
 
-describe('what surrounds the host', () => {
+describe('the parts around the host', () => {
   test.each([
     ['', /whole URL/],
     ['acme.io', /whole URL/],

@@ -161,7 +161,7 @@ describe.each(Object.entries(rows) as [ProviderName, Row][])('%s', (provider, ro
     expect(apiRootOf(provider, null)).toBe('https://b.example.com/v9')
   })
 
-  test('is asked once, with the key in its header and nowhere else', async () => {
+  test('gets one request, with the key in its header and nowhere else', async () => {
     server.answer(json(row.answer))
     await tryAt(provider)
     const [request, ...more] = server.requests
@@ -258,7 +258,7 @@ describe.each(Object.entries(rows) as [ProviderName, Row][])('%s', (provider, ro
   })
 })
 
-test('MiniMax says what happened in the body, whatever the status', async () => {
+test('MiniMax reports its result in the body, with any status', async () => {
   const verdicts: [number, string][] = [
     [1002, 'rate_limited'],
     [1004, 'invalid_credential'],
@@ -302,7 +302,7 @@ test.each([
   expect((await tryAt('moonshot')).verdict).toBe('quota_exhausted')
 })
 
-test('what a provider says in plain text is shown, and of a page its title', async () => {
+test('a provider’s plain text is shown, and of an HTML page its title', async () => {
   server.answer(raw('Access denied:\n error code 1010', 403, { 'content-type': 'text/plain' }))
   expect((await tryAt('groq')).error).toBe('Groq answered 403: Access denied: error code 1010')
   server.answer(raw('<html><head><title>Just a moment</title></head></html>', 503, { 'content-type': 'text/html' }))

@@ -1,4 +1,4 @@
-/** What an answer says of a key, and what a person is told of it. */
+/** The verdict on a key that an answer leads to, and its text for people. */
 import dns from 'node:dns'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { attempt, upstreamProblem } from '../../../shared/providers/verify.ts'
@@ -80,7 +80,7 @@ describe('the verdict', () => {
     ['nothing', '', ''],
     ['compressed JSON', Buffer.from('1f8b0800', 'hex'), 'application/json'],
     ['JSON of another shape', '{"models":["a"]}', 'application/json'],
-  ])('on 200 with %s is provider_error, and the type is told', async (_what, body, type) => {
+  ])('on 200 with %s is provider_error, and the error names the media type', async (_what, body, type) => {
     server.answer(raw(body, 200, type ? { 'content-type': type } : {}))
     const attempted = await tryIt()
     expect(attempted).toMatchObject({ verdict: 'provider_error', status: 200, models: null })
@@ -140,7 +140,7 @@ describe('a provider’s own words', () => {
     ['many lines', { error: { message: 'the\r\n\twords' } }, 'the words'],
     ['nothing', {}, 'no readable reason'],
     ['an empty text', { error: '' }, 'no readable reason'],
-  ])('in %s are told', async (_where, body, words) => {
+  ])('in %s are quoted', async (_where, body, words) => {
     server.answer(json(body, 400))
     expect((await tryIt()).error).toBe(`The provider answered 400: ${words}`)
   })

@@ -1,4 +1,4 @@
-/** Metrics are log lines in CloudWatch's embedded format, and never tell customers apart. */
+/** Metrics are log lines in CloudWatch's embedded format, and have no dimension per customer. */
 import { expect, test } from 'vitest'
 import { emitMetrics } from '../../../shared/runtime/metrics.ts'
 import { logLines } from '../../support/logs.ts'
@@ -41,7 +41,7 @@ test('a line names its metrics, their units and dimensions, and holds their valu
   expect(Timestamp).toBeLessThanOrEqual(Date.now())
 })
 
-test('an org is told beside a metric and is never a dimension of it', () => {
+test('an org is a property of a metric’s log line, never a dimension', () => {
   const line = lineOf(() => emitMetrics('corrected', { BillingDriftCorrected: 1 }, { org_id: 'org_1' }))
   expect(line.org_id).toBe('org_1')
   expect(JSON.stringify(line._aws)).toContain('"Dimensions":[["stage"]]')

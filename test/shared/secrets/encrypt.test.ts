@@ -21,7 +21,7 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-describe('sealing', () => {
+describe('encrypting', () => {
   test('of any text opens to that text under the context of its row, and holds none of it', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 12, maxLength: 200 }), async (text) => {
@@ -44,7 +44,7 @@ describe('sealing', () => {
     await expect(decrypt(ciphertext, context)).rejects.toMatchObject({ name: 'InvalidCiphertextException' })
   })
 
-  test('shows the mask, or what is to be shown in its place', async () => {
+  test('shows the mask, or a given replacement', async () => {
     const secret = new Secret('kJ8sLw2mQz71pXv7')
     expect((await encrypt(secret, binding)).masked).toBe('…pXv7')
     expect((await encrypt(secret, binding, 'https://acme.io/…pXv7')).masked).toBe('https://acme.io/…pXv7')
@@ -57,7 +57,7 @@ describe('sealing', () => {
 })
 
 describe('a stored secret under a patch', () => {
-  test('stays when the field is absent, goes with null, and is replaced by a new one', async () => {
+  test('stays when the field is absent, is removed by null, and is replaced by a new one', async () => {
     const current = await encrypt(new Secret('kJ8sLw2mQz71pXv7'), binding)
     expect(await encryptField(undefined, current, binding)).toBe(current)
     expect(await encryptField(undefined, null, binding)).toBeNull()
@@ -135,7 +135,7 @@ describe('a KMS that fails, as an operation sees it', () => {
     }
   })
 
-  test('once it works again the same idempotency key succeeds: a fault of ours is not kept', async () => {
+  test('after recovery the same idempotency key succeeds: our own failure is not kept', async () => {
     expect((await create()).status).toBe(201)
     expect(await rowsOf(org.orgId, 'INT#')).toHaveLength(1)
   })

@@ -60,7 +60,7 @@ describe('a secret in memory', () => {
     }
   })
 
-  test('is not in what enumerates, copies or clones it', () => {
+  test('is not in any enumeration, copy or clone', () => {
     const copies = [
       { ...secret },
       Object.assign({}, secret),
@@ -112,7 +112,7 @@ describe('the mask of a secret', () => {
     )
   })
 
-  test('is text that can be stored and hashed, whatever characters the secret ends in', () => {
+  test('is text that can be stored and hashed, for any last characters of the secret', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: 'grapheme', minLength: 12, maxLength: 20 }),
@@ -156,7 +156,7 @@ describe('the mask of a secret', () => {
 })
 
 describe('a secret field of a request', () => {
-  test('is wrapped, so that nobody logs what was parsed', () => {
+  test('is wrapped, so that no log line shows a parsed secret', () => {
     const parsed = secretField().parse(value)
     expect(parsed).toBeInstanceOf(Secret)
     expect(parsed.reveal()).toBe(value)

@@ -65,7 +65,7 @@ const failure = async (run: () => Promise<unknown> = list): Promise<ProblemError
 }
 
 describe('a call', () => {
-  test('speaks the version of the package, with the key, and tells nothing of this machine', async () => {
+  test('sends the API version of the package and the key, and no data about this machine', async () => {
     await list()
     const { headers } = requests[0] ?? {}
     expect(headers).toMatchObject({ 'stripe-version': Stripe.API_VERSION, authorization: 'Bearer sk_test_local' })
@@ -80,7 +80,7 @@ describe('a call', () => {
     expect(requests).toHaveLength(3)
   })
 
-  test('goes with the client of before as long as the key is the same', async () => {
+  test('uses the same client while the key is the same', async () => {
     const first = await stripe()
     expect(await stripe()).toBe(first)
     process.env.STRIPE_SECRET_KEY = 'sk_test_another'
@@ -120,7 +120,7 @@ describe('a failure', () => {
     expect((await failure()).details.headers).toEqual({ 'retry-after': '5' })
   })
 
-  test('of Stripe that the caller expects can be told apart before it is a problem', async () => {
+  test('of Stripe that the caller expects can be handled before it becomes a problem', async () => {
     answer = error(404, { type: 'invalid_request_error', code: 'resource_missing' })
     const judged = await callStripe((client) =>
       client.customers.retrieve('cus_1').catch((thrown) => [isMissing(thrown), isRefusal(thrown)]),
@@ -136,13 +136,13 @@ describe('a failure', () => {
     ).toEqual([false, false])
   })
 
-  test('of our own passes as it is', async () => {
+  test('of our own is not changed', async () => {
     const own = new Error('ours')
     await expect(callStripe(() => Promise.reject(own))).rejects.toBe(own)
     expect(requests).toEqual([])
   })
 
-  test('with a refused key says where the key is, not what it is', async () => {
+  test('with a refused key names the location of the key, not its value', async () => {
     answer = error(401, { type: 'invalid_request_error' })
     const problem = await failure()
     expect(problem).toMatchObject({
@@ -183,7 +183,7 @@ describe('a key in Secrets Manager', () => {
         response,
       )
 
-  test('that was rotated is noticed by its refusal, and the call goes through', async () => {
+  test('that was rotated is noticed by its refusal, and the call succeeds', async () => {
     keep('sk_test_old')
     answer = onlyWith('sk_test_old')
     await list()
@@ -198,7 +198,7 @@ describe('a key in Secrets Manager', () => {
     ])
   })
 
-  test('that stays wrong is told, and Secrets Manager is not asked for each call', async () => {
+  test('that stays wrong is reported, and does not cause a call to Secrets Manager per request', async () => {
     keep('sk_test_wrong')
     answer = error(401)
     for (let index = 0; index < 5; index++) {

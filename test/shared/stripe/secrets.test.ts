@@ -57,7 +57,7 @@ describe('in Secrets Manager', () => {
     expect(manager.commandCalls(GetSecretValueCommand)[0]?.args[0].input.SecretId).toBe(process.env.STRIPE_SECRET_ARN)
   })
 
-  test('one that was refused is read again at once, but at most every 30 seconds', async () => {
+  test('a refused secret is read again immediately, but at most every 30 seconds', async () => {
     stored(both)
     await stripeSecrets()
     stored({ ...both, secret_key: 'sk_test_2' })
@@ -108,7 +108,7 @@ describe('in Secrets Manager', () => {
     '{"secret_key":"sk_live_cut',
     '["sk_live_list"]',
     '{"secret_key":7,"webhook_secrets":"whsec_text"}',
-  ])('what is not of its shape is none, and no log line quotes it: %s', async (text) => {
+  ])('a malformed secret counts as absent, and no log line quotes it: %s', async (text) => {
     stored(text)
     const from = logLines.length
     expect(await stripeSecrets()).toEqual({ webhookSecrets: [] })
