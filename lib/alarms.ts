@@ -131,15 +131,10 @@ const auditRules = (metrics: StageMetrics): Record<string, Rule> => ({
     meaning: 'the sealer gave up records of the table, and audit events are not sealed',
     metric: metrics.deadLetters('sealer'),
   },
-  'audit-chain-cut': {
+  'audit-faults': {
     severity: 'page',
-    meaning: 'an audit chain lost its newest blocks',
-    metric: metrics.own('AuditChainCut'),
-  },
-  'audit-unsigned': {
-    severity: 'ticket',
-    meaning: 'audit chains were not signed',
-    metric: metrics.own('AuditCheckpointFailures', 'Sum', hour),
+    meaning: 'an audit chain lost its newest blocks, or was not signed',
+    metric: metrics.own('AuditFaults'),
   },
 })
 

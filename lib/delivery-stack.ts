@@ -41,7 +41,7 @@ export class DeliveryStack extends Stack {
     })
     Validations.of(deadLetters).acknowledge({
       id: 'AwsSolutions-SQS3',
-      reason: 'It is the dead-letter queue of a reader.',
+      reason: 'It is the dead-letter queue of a reader of the stream.',
     })
     const { tableStreamArn, codeFolderOf } = this.#props
     const { function: target } = new ServiceFunction(this, scopeId, {

@@ -74,3 +74,12 @@ export function cursorsFor(orgId: string, filter: object) {
 
 /** Sort keys of lists are shorter. For one above 1024 bytes DynamoDB returns an error, which would become a 500. */
 const maxPositionLength = 200
+
+/** The `Link` header to the page after this one, with the same query; none at the end. */
+export function nextLink(path: string, query: Record<string, string | undefined>, cursor: string | null) {
+  if (cursor === null) return {}
+  const given = Object.entries({ ...query, cursor }).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  )
+  return { link: `<${path}?${new URLSearchParams(given)}>; rel="next"` }
+}

@@ -19,8 +19,7 @@ const units = {
   SweepFailures: 'Count',
   AuditEventsSealed: 'Count',
   AuditSealSeconds: 'Seconds',
-  AuditChainCut: 'Count',
-  AuditCheckpointFailures: 'Count',
+  AuditFaults: 'Count',
 } as const
 
 export type MetricName = keyof typeof units

@@ -30,7 +30,7 @@ async function sealOfOrg(orgId: string, records: readonly StreamRecord[]): Promi
     if (error instanceof ChainCutError) {
       // A retry does not help, and would hold up other orgs.
       log.error('an audit chain lost its end', { org_id: orgId, error })
-      emitMetrics('an audit chain lost its end', { AuditChainCut: 1 }, { org_id: orgId })
+      emitMetrics('an audit chain lost its end', { AuditFaults: 1 }, { org_id: orgId, reason: 'cut' })
       return true
     }
     log.warn('events were not sealed; Lambda tries again', { org_id: orgId, error: error as Error })
@@ -50,6 +50,6 @@ async function sign(orgId: string): Promise<void> {
     await signIfDue(orgId, new Date())
   } catch (error) {
     log.error('a chain was not signed', { org_id: orgId, error: error as Error })
-    emitMetrics('a chain was not signed', { AuditCheckpointFailures: 1 }, { org_id: orgId })
+    emitMetrics('a chain was not signed', { AuditFaults: 1 }, { org_id: orgId, reason: 'unsigned' })
   }
 }
