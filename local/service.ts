@@ -53,60 +53,62 @@ export interface Service {
 }
 
 /** Starts the service. Sets the process's environment like that of deployed functions. */
-export async function startService({
-  port,
-  folder,
-  tableName = 'octomil-settings-local',
-  corsOrigins = [],
-  prepare,
-  sweepEveryMs,
-  throttle,
-}: ServiceOptions): Promise<Service> {
-  const inFolder = (name: string) => (folder ? join(folder, name) : undefined)
+export async function startService(options: ServiceOptions): Promise<Service> {
   // Early requests wait until everything runs: the port is bound first, because the issuer's URL contains it.
   const ready = Promise.withResolvers<RequestHandler>()
   const server = createServer(async (request, response) => (await ready.promise)(request, response))
-  await listen(server, port)
-  const served = (server.address() as AddressInfo).port
-  const url = `http://127.0.0.1:${served}`
+  await listen(server, options.port)
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
   let engine: Engine | undefined
   try {
     requireStripe(url)
-    await prepare?.(served)
+    await options.prepare?.(port)
     setAwsEnvironment(url)
-    engine = await startEngine(inFolder('dynamodb.sqlite'))
-    process.env.AWS_ENDPOINT_URL_DYNAMODB = engine.endpoint
-    await createTable(engine.endpoint, tableName)
-    const issuer = await createIssuer(url, inFolder('issuer-key.json'))
-    setServiceEnvironment(tableName, issuer.url)
-    setStripeEnvironment(url, corsOrigins)
-    const stripe = createStripe({ url, webhookUrl: `${url}/api/v1/webhooks/stripe`, ...(folder ? { folder } : {}) })
-    const events = createEventBridge({
-      project: (envelope) => runBackground('stripe-events/project', envelope),
-      sweep: () => runBackground('stripe-events/sweep', { thorough: true }),
-      ...(sweepEveryMs ? { sweepEveryMs } : {}),
-    })
-    const gateway = createGateway(throttle ? { throttle } : {})
-    let docs: RequestHandler = gateway
-    const api: RequestHandler = (request, response) => (asksForPrefilled(request) ? docs : gateway)(request, response)
-    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key')), api))
-    const started = engine
+    const started = await startEngine(inFolder(options, 'dynamodb.sqlite'))
+    engine = started
+    const { handle, ...parts } = await startParts(url, started, options)
+    ready.resolve(handle)
     return {
+      ...parts,
       url,
-      issuer,
-      stripe,
-      events,
       engineEnded: started.ended,
-      prefillReference: (mint) => {
-        docs = prefilledReference(mint)
-      },
-      close: () => close(server, stripe, events, started),
+      close: () => close(server, parts.stripe, parts.events, started),
     }
   } catch (error) {
     server.close()
     await engine?.stop()
     throw error
   }
+}
+
+const inFolder = ({ folder }: ServiceOptions, name: string): string | undefined =>
+  folder ? join(folder, name) : undefined
+
+type Parts = Pick<Service, 'issuer' | 'stripe' | 'events' | 'prefillReference'> & { handle: RequestHandler }
+
+/** Prepares the table, and creates the doubles and the gateway. */
+async function startParts(url: string, { endpoint }: Engine, options: ServiceOptions): Promise<Parts> {
+  const { folder, tableName = 'octomil-settings-local', corsOrigins = [], sweepEveryMs, throttle } = options
+  process.env.AWS_ENDPOINT_URL_DYNAMODB = endpoint
+  await createTable(endpoint, tableName)
+  const issuer = await createIssuer(url, inFolder(options, 'issuer-key.json'))
+  setServiceEnvironment(tableName, issuer.url)
+  setStripeEnvironment(url, corsOrigins)
+  const stripe = createStripe({ url, webhookUrl: `${url}/api/v1/webhooks/stripe`, ...(folder ? { folder } : {}) })
+  const events = createEventBridge({
+    project: (envelope) => runBackground('stripe-events/project', envelope),
+    sweep: () => runBackground('stripe-events/sweep', { thorough: true }),
+    ...(sweepEveryMs ? { sweepEveryMs } : {}),
+  })
+  const gateway = createGateway(throttle ? { throttle } : {})
+  let docs: RequestHandler = gateway
+  const api: RequestHandler = (request, response) => (asksForPrefilled(request) ? docs : gateway)(request, response)
+  const prefillReference = (mint: () => Promise<string>): void => {
+    docs = prefilledReference(mint)
+  }
+  const handle = everything(issuer, stripe, events, createKms(inFolder(options, 'kms-key')), api)
+  return { issuer, stripe, events, prefillReference, handle }
 }
 
 async function listen(server: Server, port: number): Promise<void> {
