@@ -37,8 +37,11 @@ export async function certificate({ settings, region: stageRegion }: PreflightCo
     new DescribeCertificateCommand({ CertificateArn: certificateArn }),
   )
   const answer = await permitted('acm:DescribeCertificate', unlessMissing(read, 'ResourceNotFoundException'))
-  const found = answer?.Certificate
-  if (!found) return fail(`the certificate ${certificateArn}`, 'none', request)
+  if (!answer?.Certificate) return fail(`the certificate ${certificateArn}`, 'none', request)
+  return findingOf(answer.Certificate, domainName, request)
+}
+
+function findingOf(found: CertificateDetail, domainName: string, request: string): Finding {
   if (found.Status !== 'ISSUED') return fail('status ISSUED', `${found.Status}`, validationFix(found, request))
   const names = [found.DomainName ?? '', ...(found.SubjectAlternativeNames ?? [])]
   if (!names.some((name) => covers(name, domainName)))

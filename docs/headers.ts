@@ -48,6 +48,14 @@ export type HeaderName = keyof typeof headers
 /** Operations that answer from a cached copy of Stripe's data. */
 const copies: readonly string[] = ['settings.list-invoices', 'settings.get-billing-support-context']
 
+/** Headers that come with a status. */
+const headersOfStatus: Readonly<Record<number, HeaderName>> = {
+  201: 'Location',
+  401: 'WWW-Authenticate',
+  405: 'Allow',
+  415: 'Accept-Encoding',
+}
+
 /** Headers of an answer with this status. `codes`: problems that the operation answers with this status. */
 export function headersOf(
   operation: Operation,
@@ -58,10 +66,8 @@ export function headersOf(
   const names: HeaderName[] = ['X-Request-Id', 'Cache-Control']
   if (operation.scope !== 'public') names.push('RateLimit-Policy', 'RateLimit')
   if (hasEtag) names.push('ETag')
-  if (status === 201) names.push('Location')
-  if (status === 401) names.push('WWW-Authenticate')
-  if (status === 405) names.push('Allow')
-  if (status === 415) names.push('Accept-Encoding')
+  const ofStatus = headersOfStatus[status]
+  if (ofStatus) names.push(ofStatus)
   if (status < 300 && copies.includes(operation.id)) names.push('Age')
   if (operation.method === 'POST' && operation.scope !== 'public' && status !== 401) names.push('Idempotency-Replayed')
   if (codes.some((code) => problemKinds[code].retryable)) names.push('Retry-After')

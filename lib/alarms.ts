@@ -31,17 +31,23 @@ interface Rule {
   whenSilent?: boolean
 }
 
+type Rules = Record<string, Rule>
+
 export const runbook = 'docs/runbook.md'
 
 /** Adds all alarms; the keys of the rules are the names of the runbook's sections. */
 export function addAlarms(scope: Construct, settings: StageSettings, metrics: StageMetrics, topic: Topic): Alarm[] {
   const { stage, lambdaConcurrency } = settings
   const action = new SnsAction(topic)
-  return Object.entries({
-    ...requestRules(metrics, lambdaConcurrency),
+  const rules: Rules = {
+    ...apiRules(metrics),
+    ...functionRules(lambdaConcurrency),
+    ...tableRules(metrics),
     ...auditRules(metrics),
     ...eventRules(metrics),
-  }).map(([name, rule]) => {
+    ...sweepRules(metrics),
+  }
+  return Object.entries(rules).map(([name, rule]) => {
     const alarm = new Alarm(scope, pascalCase(name), {
       alarmName: `octomil-settings-${stage}-${rule.severity}-${name}`,
       alarmDescription: `${rule.severity}: ${rule.meaning}. ${runbook}#${name}`,
@@ -63,7 +69,7 @@ export function addAlarms(scope: Construct, settings: StageSettings, metrics: St
 /** With few requests, one failure is a high rate. */
 const errorShare = 'IF(FILL(requests, 0) >= 20, 100 * FILL(errors, 0) / requests, 0)'
 
-const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<string, Rule> => ({
+const apiRules = (metrics: StageMetrics): Rules => ({
   'api-errors': {
     severity: 'page',
     meaning: 'more than 5 % of requests get a 5xx',
@@ -83,6 +89,9 @@ const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<
     threshold: 5000,
     periods: 3,
   },
+})
+
+const functionRules = (lambdaConcurrency: number): Rules => ({
   'function-throttles': {
     severity: 'page',
     meaning: 'Lambda refuses to start functions: the concurrency of the account is used up',
@@ -102,6 +111,9 @@ const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<
     }),
     threshold: Math.ceil(0.8 * lambdaConcurrency),
   },
+})
+
+const tableRules = (metrics: StageMetrics): Rules => ({
   'table-throttles': {
     severity: 'ticket',
     meaning: 'the table throttles reads or writes',
@@ -118,7 +130,7 @@ const requestRules = (metrics: StageMetrics, lambdaConcurrency: number): Record<
   },
 })
 
-const auditRules = (metrics: StageMetrics): Record<string, Rule> => ({
+const auditRules = (metrics: StageMetrics): Rules => ({
   'audit-sealer-behind': {
     severity: 'ticket',
     meaning: 'audit events wait five minutes or longer for the sealer',
@@ -138,7 +150,7 @@ const auditRules = (metrics: StageMetrics): Record<string, Rule> => ({
   },
 })
 
-const eventRules = (metrics: StageMetrics): Record<string, Rule> => ({
+const eventRules = (metrics: StageMetrics): Rules => ({
   'dead-letters': {
     severity: 'ticket',
     meaning: 'Stripe events or a sweep failed finally, and wait in a dead-letter queue',
@@ -170,6 +182,9 @@ const eventRules = (metrics: StageMetrics): Record<string, Rule> => ({
     metric: metrics.own('StripeEventsRefused', 'Sum', hour),
     threshold: 10,
   },
+})
+
+const sweepRules = (metrics: StageMetrics): Rules => ({
   'sweep-failed': {
     severity: 'ticket',
     meaning: 'a part of a sweep failed, or the sweep timed out',

@@ -7,6 +7,7 @@ import {
   type BehaviorOptions,
   CachePolicy,
   Distribution,
+  type ErrorResponse,
   HttpVersion,
   PriceClass,
   ResponseHeadersPolicy,
@@ -59,20 +60,6 @@ export class WebStack extends Stack {
     })
     const originOf = (originPath?: string) =>
       S3BucketOrigin.withOriginAccessControl(bucket, { originAccessControl, ...(originPath ? { originPath } : {}) })
-    const headers = (part: string, props: ResponseHeadersPolicyProps) =>
-      new ResponseHeadersPolicy(this, `${pascalCase(part)}Headers`, {
-        ...props,
-        responseHeadersPolicyName: globalName(stage, part),
-      })
-    const pages = new CachePolicy(this, 'PagesCache', {
-      comment: 'Pages, which a deploy replaces',
-      // With 0, CloudFront caches no compressed object.
-      minTtl: Duration.seconds(1),
-      defaultTtl: pageMaxAge,
-      maxTtl: pageMaxAge,
-      enableAcceptEncodingBrotli: true,
-      enableAcceptEncodingGzip: true,
-    })
     return new Distribution(this, 'Distribution', {
       comment: `Octomil settings, stage ${stage}`,
       priceClass: PriceClass.PRICE_CLASS_100,
@@ -80,27 +67,47 @@ export class WebStack extends Stack {
       defaultBehavior: {
         ...common,
         origin: originOf(`/${pagesFolder()}`),
-        cachePolicy: pages,
-        responseHeadersPolicy: headers('pages', pageHeaders),
+        cachePolicy: pagesCache(this),
+        responseHeadersPolicy: this.#headers(stage, 'pages', pageHeaders),
       },
       additionalBehaviors: {
         [`${assetsFolder}*`]: {
           ...common,
           origin: originOf(),
           cachePolicy: CachePolicy.CACHING_OPTIMIZED,
-          responseHeadersPolicy: headers('assets', assetHeaders),
+          responseHeadersPolicy: this.#headers(stage, 'assets', assetHeaders),
         },
       },
-      // For a missing file, S3 answers 403 to a reader who may not list the bucket.
-      errorResponses: [403, 404].map((httpStatus) => ({
-        httpStatus,
-        responseHttpStatus: 404,
-        responsePagePath: `/${notFoundPage}`,
-        ttl: Duration.seconds(10),
-      })),
+      errorResponses,
+    })
+  }
+
+  #headers(stage: string, part: string, props: ResponseHeadersPolicyProps): ResponseHeadersPolicy {
+    return new ResponseHeadersPolicy(this, `${pascalCase(part)}Headers`, {
+      ...props,
+      responseHeadersPolicyName: globalName(stage, part),
     })
   }
 }
+
+const pagesCache = (scope: Construct): CachePolicy =>
+  new CachePolicy(scope, 'PagesCache', {
+    comment: 'Pages, which a deploy replaces',
+    // With 0, CloudFront caches no compressed object.
+    minTtl: Duration.seconds(1),
+    defaultTtl: pageMaxAge,
+    maxTtl: pageMaxAge,
+    enableAcceptEncodingBrotli: true,
+    enableAcceptEncodingGzip: true,
+  })
+
+/** For a missing file, S3 answers 403 to a reader who may not list the bucket. */
+const errorResponses: ErrorResponse[] = [403, 404].map((httpStatus) => ({
+  httpStatus,
+  responseHttpStatus: 404,
+  responsePagePath: `/${notFoundPage}`,
+  ttl: Duration.seconds(10),
+}))
 
 /** CloudFront's names are per account, not per region. */
 const globalName = (stage: string, part: string): string => `octomil-web-${stage}-${Aws.REGION}-${part}`

@@ -57,39 +57,16 @@ const defaultRetryAfterMs: readonly number[] = [1000, 2000]
 const maxDeadLettersKept = 100
 
 export function createEventBridge({ project, sweep, ...options }: EventBridgeOptions): LocalEventBridge {
-  const retryAfterMs = options.retryAfterMs ?? defaultRetryAfterMs
   const deadLetters: DeadLetter[] = []
   const underWay = new Set<Promise<void>>()
   const closed = new AbortController()
+  const attempts = { project, retryAfterMs: options.retryAfterMs ?? defaultRetryAfterMs, closed: closed.signal }
 
   const deliver = (source: string, detailType: string, detail: unknown): Envelope => {
     const envelope = envelopeOf(source, detailType, detail)
-    const delivery = untilDone(envelope).finally(() => underWay.delete(delivery))
+    const delivery = untilDone(envelope, attempts, deadLetters).finally(() => underWay.delete(delivery))
     underWay.add(delivery)
     return envelope
-  }
-
-  async function untilDone(envelope: Envelope): Promise<void> {
-    for (let attempt = 1; !closed.signal.aborted; attempt++) {
-      try {
-        return await project(envelope)
-      } catch (error) {
-        const pauseMs = retryAfterMs[attempt - 1]
-        if (pauseMs === undefined) return bury(envelope, attempt, error as Error)
-        await pause(pauseMs, closed.signal)
-      }
-    }
-  }
-
-  function bury(requestPayload: Envelope, attempts: number, { name, message }: Error): void {
-    deadLetters.push({
-      timestamp: new Date().toISOString(),
-      requestContext: { condition: 'RetriesExhausted', approximateInvokeCount: attempts },
-      requestPayload,
-      responsePayload: { errorType: name, errorMessage: message },
-    })
-    if (deadLetters.length > maxDeadLettersKept) deadLetters.shift()
-    console.error(`an event was not projected after ${attempts} attempts; see ${eventsPath}/dead-letters: ${message}`)
   }
 
   const schedule = options.sweepEveryMs
@@ -110,6 +87,37 @@ export function createEventBridge({ project, sweep, ...options }: EventBridgeOpt
       await Promise.all(underWay)
     },
   }
+}
+
+interface Attempts {
+  project(envelope: Envelope): Promise<void>
+  retryAfterMs: readonly number[]
+  closed: AbortSignal
+}
+
+/** Resolves when the event is projected, or is a dead letter, or the bus is closed. */
+async function untilDone(envelope: Envelope, attempts: Attempts, deadLetters: DeadLetter[]): Promise<void> {
+  const { project, retryAfterMs, closed } = attempts
+  for (let attempt = 1; !closed.aborted; attempt++) {
+    try {
+      return await project(envelope)
+    } catch (error) {
+      const pauseMs = retryAfterMs[attempt - 1]
+      if (pauseMs === undefined) return bury(deadLetters, envelope, attempt, error as Error)
+      await pause(pauseMs, closed)
+    }
+  }
+}
+
+function bury(deadLetters: DeadLetter[], requestPayload: Envelope, attempts: number, { name, message }: Error): void {
+  deadLetters.push({
+    timestamp: new Date().toISOString(),
+    requestContext: { condition: 'RetriesExhausted', approximateInvokeCount: attempts },
+    requestPayload,
+    responsePayload: { errorType: name, errorMessage: message },
+  })
+  if (deadLetters.length > maxDeadLettersKept) deadLetters.shift()
+  console.error(`an event was not projected after ${attempts} attempts; see ${eventsPath}/dead-letters: ${message}`)
 }
 
 const envelopeOf = (source: string, detailType: string, detail: unknown): Envelope => ({

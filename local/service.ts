@@ -26,7 +26,7 @@ import {
   referenceScriptPath,
 } from './reference.ts'
 import type { DevState } from './state.ts'
-import { playStream, type Reader } from './table-stream.ts'
+import { playStream, type Reader, type StreamPlayer } from './table-stream.ts'
 
 export interface ServiceOptions {
   /** 0 for any free port. */
@@ -56,61 +56,72 @@ export interface Service {
 }
 
 /** Starts the service. Sets the process's environment like that of deployed functions. */
-export async function startService({
-  port,
-  folder,
-  tableName = 'octomil-settings-local',
-  corsOrigins = [],
-  prepare,
-  sweepEveryMs,
-  throttle,
-}: ServiceOptions): Promise<Service> {
-  const inFolder = (name: string) => (folder ? join(folder, name) : undefined)
+export async function startService(options: ServiceOptions): Promise<Service> {
   // Early requests wait until everything runs: the port is bound first, because the issuer's URL contains it.
   const ready = Promise.withResolvers<RequestHandler>()
   const server = createServer(async (request, response) => (await ready.promise)(request, response))
-  await listen(server, port)
-  const served = (server.address() as AddressInfo).port
-  const url = `http://127.0.0.1:${served}`
+  await listen(server, options.port)
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
   let engine: Engine | undefined
   try {
     requireStripe(url)
-    await prepare?.(served)
+    await options.prepare?.(port)
     setAwsEnvironment(url)
-    engine = await startEngine(inFolder('dynamodb.sqlite'))
-    process.env.AWS_ENDPOINT_URL_DYNAMODB = engine.endpoint
-    await createTable(engine.endpoint, tableName)
-    const issuer = await createIssuer(url, inFolder('issuer-key.json'))
-    setServiceEnvironment(tableName, issuer.url)
-    setStripeEnvironment(url, corsOrigins)
-    const stripe = createStripe({ url, webhookUrl: `${url}/api/v1/webhooks/stripe`, ...(folder ? { folder } : {}) })
-    const events = createEventBridge({
-      project: async (envelope) => void (await runBackground('stripe-events/project', envelope)),
-      sweep: async () => void (await runBackground('stripe-events/sweep', { thorough: true })),
-      ...(sweepEveryMs ? { sweepEveryMs } : {}),
-    })
-    const gateway = createGateway(throttle ? { throttle } : {})
-    let docs: RequestHandler = gateway
-    const api: RequestHandler = (request, response) => (asksForPrefilled(request) ? docs : gateway)(request, response)
-    ready.resolve(everything(issuer, stripe, events, createKms(inFolder('kms-key'), inFolder('audit-key.pem')), api))
-    const stream = playStream({ endpoint: engine.endpoint, tableName, readers: [sealer] })
-    const started = engine
+    const started = await startEngine(inFolder(options, 'dynamodb.sqlite'))
+    engine = started
+    const { handle, stream, ...parts } = await startParts(url, started, options)
+    ready.resolve(handle)
     return {
+      ...parts,
       url,
-      issuer,
-      stripe,
-      events,
       engineEnded: started.ended,
-      prefillReference: (mint) => {
-        docs = prefilledReference(mint)
-      },
-      close: () => close(server, [stripe, events, stream], started),
+      close: () => close(server, [parts.stripe, parts.events, stream], started),
     }
   } catch (error) {
     server.close()
     await engine?.stop()
     throw error
   }
+}
+
+const inFolder = ({ folder }: ServiceOptions, name: string): string | undefined =>
+  folder ? join(folder, name) : undefined
+
+type Parts = Pick<Service, 'issuer' | 'stripe' | 'events' | 'prefillReference'> & {
+  handle: RequestHandler
+  stream: StreamPlayer
+}
+
+/** Prepares the table, and creates the doubles and the gateway. */
+async function startParts(url: string, { endpoint }: Engine, options: ServiceOptions): Promise<Parts> {
+  const { folder, tableName = 'octomil-settings-local', corsOrigins = [], sweepEveryMs, throttle } = options
+  process.env.AWS_ENDPOINT_URL_DYNAMODB = endpoint
+  await createTable(endpoint, tableName)
+  const issuer = await createIssuer(url, inFolder(options, 'issuer-key.json'))
+  setServiceEnvironment(tableName, issuer.url)
+  setStripeEnvironment(url, corsOrigins)
+  const stripe = createStripe({ url, webhookUrl: `${url}/api/v1/webhooks/stripe`, ...(folder ? { folder } : {}) })
+  const events = createEventBridge({
+    project: async (envelope) => void (await runBackground('stripe-events/project', envelope)),
+    sweep: async () => void (await runBackground('stripe-events/sweep', { thorough: true })),
+    ...(sweepEveryMs ? { sweepEveryMs } : {}),
+  })
+  const gateway = createGateway(throttle ? { throttle } : {})
+  let docs: RequestHandler = gateway
+  const api: RequestHandler = (request, response) => (asksForPrefilled(request) ? docs : gateway)(request, response)
+  const prefillReference = (mint: () => Promise<string>): void => {
+    docs = prefilledReference(mint)
+  }
+  const handle = everything(
+    issuer,
+    stripe,
+    events,
+    createKms(inFolder(options, 'kms-key'), inFolder(options, 'audit-key.pem')),
+    api,
+  )
+  const stream = playStream({ endpoint, tableName, readers: [sealer] })
+  return { issuer, stripe, events, prefillReference, handle, stream }
 }
 
 /** The sealer as Lambda starts it: by new audit events. */

@@ -58,27 +58,42 @@ const instantPattern = new RegExp(
     .join(''),
 )
 
+type InstantParts = Record<string, string | undefined>
+
+const numberOf = (digits: string | undefined): number => Number(digits ?? 0)
+
 /** Epoch milliseconds of an ISO 8601 instant; undefined for any other text. */
 function instantMs(text: string): number | undefined {
   const parts = instantPattern.exec(text)?.groups
   if (!parts) return undefined
-  const number = (name: string): number => Number(parts[name] ?? 0)
-  const [month, day] = [number(parts.month ? 'month' : 'basicMonth'), number(parts.day ? 'day' : 'basicDay')]
-  const [hour, minute, second] = [number('hour'), number('minute'), number('second')]
-  const [offsetHour, offsetMinute] = [number('offsetHour'), number('offsetMinute')]
-  // 24:00 is the end of a day. A leap second counts as the first second of the next minute.
-  if (hour > 24 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59) return undefined
+  const [dateMs, timeMs, offset] = [midnightMs(parts), timeOfDayMs(parts), offsetMs(parts)]
+  if (dateMs === undefined || timeMs === undefined || offset === undefined) return undefined
+  return dateMs + timeMs - offset
+}
+
+function midnightMs({ year, month, day, basicMonth, basicDay }: InstantParts): number | undefined {
+  const [monthIndex, dayOfMonth] = [numberOf(month ?? basicMonth) - 1, numberOf(day ?? basicDay)]
   const date = new Date(0)
   // Date.UTC would read the years 0 to 99 as 1900 to 1999.
-  date.setUTCFullYear(number('year'), month - 1, day)
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined
+  date.setUTCFullYear(numberOf(year), monthIndex, dayOfMonth)
+  return date.getUTCMonth() === monthIndex && date.getUTCDate() === dayOfMonth ? date.getTime() : undefined
+}
+
+function timeOfDayMs(parts: InstantParts): number | undefined {
+  const [hour, minute, second] = [numberOf(parts.hour), numberOf(parts.minute), numberOf(parts.second)]
+  // 24:00 is the end of a day. A leap second counts as the first second of the next minute.
+  if (hour > 24 || minute > 59 || second > 60) return undefined
   // A fraction belongs to the last written unit.
   const unitMs = parts.second ? 1000 : parts.minute ? 60_000 : 3_600_000
   const fractionMs = Math.floor(Number(`0.${parts.fraction ?? 0}`) * unitMs)
   const timeMs = ((hour * 60 + minute) * 60 + second) * 1000 + fractionMs
-  if (timeMs > dayMs) return undefined
-  const offsetMs = (offsetHour * 60 + offsetMinute) * 60_000 * (parts.sign === '+' ? 1 : -1)
-  return date.getTime() + timeMs - offsetMs
+  return timeMs > dayMs ? undefined : timeMs
+}
+
+function offsetMs({ sign, offsetHour, offsetMinute }: InstantParts): number | undefined {
+  const [hour, minute] = [numberOf(offsetHour), numberOf(offsetMinute)]
+  if (hour > 23 || minute > 59) return undefined
+  return (hour * 60 + minute) * 60_000 * (sign === '+' ? 1 : -1)
 }
 
 const dayMs = 86_400_000

@@ -38,6 +38,8 @@ interface AnyOptions {
   signal?: AbortSignal
 }
 
+type AnyResult = { data?: unknown; response: Response }
+type AnyRequest = (name: HttpMethod, path: string, options: AnyOptions) => Promise<AnyResult>
 type AnyCall = (path: string, options?: AnyOptions) => Promise<Answer<unknown>>
 type AnyPage = { next_cursor: string | null; data: readonly unknown[] }
 
@@ -58,25 +60,14 @@ export function createSettingsClient({
     redirect: 'manual',
     fetch: retrying(send, rules, (request) => authorize(request, credential)),
   })
+  // Paths and options are untyped below this point; `Call` has checked that they match.
+  const request = client.request as AnyRequest
   const method =
     (name: HttpMethod): AnyCall =>
     async (path, options = {}) => {
       requireHeaderValues(options)
-      const { data, response } = await request(name, path, name === 'post' ? withIdempotencyKey(options) : options)
-      return {
-        data,
-        status: response.status,
-        etag: response.headers.get('etag') ?? undefined,
-        replayed: response.headers.get('idempotency-replayed') === 'true',
-        headers: response.headers,
-      }
+      return answerOf(await request(name, path, name === 'post' ? withIdempotencyKey(options) : options))
     }
-  // Paths and options are untyped below this point; `Call` has checked that they match.
-  const request = client.request as (
-    name: HttpMethod,
-    path: string,
-    options: AnyOptions,
-  ) => Promise<{ data?: unknown; response: Response }>
   const get = method('get')
   const pages = (path: string, options: AnyOptions = {}) =>
     pagesFrom(cursorOf(options), async (cursor) => (await get(path, withCursor(options, cursor))).data as AnyPage)
@@ -91,6 +82,14 @@ export function createSettingsClient({
   }
   return plain as unknown as SettingsClient
 }
+
+const answerOf = ({ data, response: { status, headers } }: AnyResult): Answer<unknown> => ({
+  data,
+  status,
+  etag: headers.get('etag') ?? undefined,
+  replayed: headers.get('idempotency-replayed') === 'true',
+  headers,
+})
 
 async function authorize(request: Request, credential: Credential | undefined): Promise<void> {
   if (credential === undefined) return

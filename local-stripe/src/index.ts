@@ -79,17 +79,10 @@ export function createStripe({ url, folder, webhookUrl, ...options }: StripeOpti
     engine,
     webhooks,
     serves: (path) => servedPaths.test(path),
-    handle: async (request, response) => {
-      try {
-        if ((request.url ?? '/').startsWith(stripeApiPath)) await api(request, response)
-        else if (!(await control(request, response))) await pages(request, response)
-      } catch (error) {
-        // The caller closed the connection, or this code has a bug. Neither may stop the service.
-        if (!request.destroyed) console.error(error)
-        if (!response.headersSent) response.writeHead(500)
-        response.end()
-      }
-    },
+    handle: guarded(async (request, response) => {
+      if ((request.url ?? '/').startsWith(stripeApiPath)) await api(request, response)
+      else if (!(await control(request, response))) await pages(request, response)
+    }),
     close: async () => {
       clearInterval(tick)
       await webhooks.stop()
@@ -97,3 +90,16 @@ export function createStripe({ url, folder, webhookUrl, ...options }: StripeOpti
     },
   }
 }
+
+/** The caller closed the connection, or this code has a bug. Neither may stop the service. */
+const guarded =
+  (handle: LocalStripe['handle']): LocalStripe['handle'] =>
+  async (request, response) => {
+    try {
+      await handle(request, response)
+    } catch (error) {
+      if (!request.destroyed) console.error(error)
+      if (!response.headersSent) response.writeHead(500)
+      response.end()
+    }
+  }

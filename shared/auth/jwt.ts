@@ -29,25 +29,33 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   // Without an audience check, a token for another service of the issuer would be valid here.
   if (!issuer || !audience) throw refused('This stage has no sign-in configured. Use an API key.')
   const payload = await verifyToken(token, issuer, audience)
-  const { sub, email, iat, auth_time, token_use } = payload
+  const { email, token_use } = payload
   // Cognito names the use of a token. An access token for Cognito's own API is no proof of identity here.
   if (token_use !== undefined && token_use !== 'id') throw refused('The token is not an ID token.')
+  return userCaller({
+    ...identityOf(payload),
+    signedInAt: signedInAtOf(payload),
+    usedMfa: provesSecondFactor(payload),
+    ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}),
+  })
+}
+
+function identityOf(payload: JWTPayload): Pick<UserCaller, 'userId' | 'orgId' | 'role'> {
+  const { sub } = payload
   const orgId = payload[environment('oidcOrgClaim') ?? 'org_id']
   const role = payload[environment('oidcRoleClaim') ?? 'role']
   if (!isSubject(sub)) throw refused('The token has no valid sub claim.')
   if (typeof orgId !== 'string' || !idPattern('org').test(orgId)) throw refused('The token has no valid org claim.')
   if (!isRole(role)) throw refused('The token has no valid role claim: owner, admin or member.')
+  return { userId: sub, orgId, role }
+}
+
+/** Epoch seconds of the sign-in. */
+function signedInAtOf(payload: JWTPayload): number {
   refuseAbsurdTimes(payload)
-  const signedInAt = (auth_time as number | undefined) ?? iat
+  const signedInAt = (payload.auth_time as number | undefined) ?? payload.iat
   if (signedInAt === undefined) throw refused('The token has no auth_time and no iat claim.')
-  return userCaller({
-    userId: sub,
-    orgId,
-    role,
-    signedInAt,
-    usedMfa: provesSecondFactor(payload),
-    ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}),
-  })
+  return signedInAt
 }
 
 /** The year 5138 in epoch seconds. A greater number is in milliseconds. */

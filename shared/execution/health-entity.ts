@@ -80,23 +80,10 @@ function counted(
   const write = updateIf(
     { pk: healthPartition(orgId), sk: minuteKey(minuteOf(now.getTime())) + report.targetId },
     {
-      UpdateExpression:
-        'ADD started :started, succeeded :succeeded, failed :failed, tokens :tokens, latency_sum_ms :sum, latency_count :ended, reporters :reporters, ' +
-        'untrusted_succeeded :untrustedSucceeded, untrusted_failed :untrustedFailed ' +
-        'SET #gauge = :gauge, expires_at_epoch = :end',
-      ConditionExpression:
-        '(attribute_not_exists(#gauge) OR #gauge.rid <> :request) AND ' +
-        '(attribute_not_exists(reporters) OR contains(reporters, :reporter) OR size(reporters) < :places)',
+      ...countExpressions,
       ExpressionAttributeNames: { '#gauge': gauge },
       ExpressionAttributeValues: {
-        ':started': report.started,
-        ':succeeded': report.succeeded,
-        ':failed': report.failed,
-        ':tokens': report.tokens,
-        ':untrustedSucceeded': trusted ? 0 : report.succeeded,
-        ':untrustedFailed': trusted ? 0 : report.failed,
-        ':sum': report.latencySumMs,
-        ':ended': report.latencyCount,
+        ...countValues(report, trusted),
         ':reporters': new Set([reporter]),
         ':reporter': reporter,
         ':places': places,
@@ -110,6 +97,28 @@ function counted(
   const isDone = (row: Record<string, unknown>) => (row[gauge] as { rid?: string } | undefined)?.rid === requestId
   return { ...write, isDone }
 }
+
+/** Adds the counts of a report once: the reporter's gauge names the request that wrote it last. */
+const countExpressions = {
+  UpdateExpression:
+    'ADD started :started, succeeded :succeeded, failed :failed, tokens :tokens, latency_sum_ms :sum, latency_count :ended, reporters :reporters, ' +
+    'untrusted_succeeded :untrustedSucceeded, untrusted_failed :untrustedFailed ' +
+    'SET #gauge = :gauge, expires_at_epoch = :end',
+  ConditionExpression:
+    '(attribute_not_exists(#gauge) OR #gauge.rid <> :request) AND ' +
+    '(attribute_not_exists(reporters) OR contains(reporters, :reporter) OR size(reporters) < :places)',
+}
+
+const countValues = (report: Report, trusted: boolean): Record<string, number> => ({
+  ':started': report.started,
+  ':succeeded': report.succeeded,
+  ':failed': report.failed,
+  ':tokens': report.tokens,
+  ':untrustedSucceeded': trusted ? 0 : report.succeeded,
+  ':untrustedFailed': trusted ? 0 : report.failed,
+  ':sum': report.latencySumMs,
+  ':ended': report.latencyCount,
+})
 
 /** The buckets of all targets in the rate window, by target. */
 export async function readBuckets(orgId: string, now: Date): Promise<Map<string, Bucket[]>> {

@@ -6,7 +6,7 @@ import { type InputFault, invalidInput, notFound, ProblemError } from '../proble
 import type { Exchange } from './exchange.ts'
 import { whereBroken } from './malformed-json.ts'
 import type { Operation } from './operation.ts'
-import type { Published } from './published.ts'
+import type { Published, Wire } from './published.ts'
 
 export const bodyLimitBytes = 256 * 1024
 
@@ -55,18 +55,28 @@ type Parse = (schema: z.ZodType, value: unknown) => unknown
 function publishedInput(operation: Operation, exchange: Exchange, published: Published, body: unknown, parse: Parse) {
   const { org_id: _org, ...query } = exchange.query
   const wire = published.wire?.() ?? {}
+  const theirs = theirInput(operation, wire, { query, body }, parse)
+  if (theirs === undefined) return { query: {}, body: undefined }
   const { limit } = operation.query.shape
-  const theirQuery = (wire.query ?? (limit ? operation.query.omit({ limit: true }) : operation.query)).strict()
-  const asked = parse(theirQuery, query) as Record<string, string> | undefined
+  const input = { query: parse(operation.query, limit ? { ...query, limit: String(wire.pageSize ?? 100) } : query) }
+  if (!operation.body) return { ...input, body: undefined }
+  const context = { orgId: exchange.caller?.orgId ?? '', query: theirs.query, now: exchange.now }
+  const ours = wire.toInput ? wire.toInput(theirs.body as never, context) : theirs.body
+  return { ...input, body: ourBody(operation, wire.input ?? operation.body, ours, parse) }
+}
+
+/** The request by the published record; undefined after a fault. */
+function theirInput(
+  operation: Operation,
+  wire: Wire,
+  sent: { query: unknown; body: unknown },
+  parse: Parse,
+): { query: Record<string, string>; body: unknown } | undefined {
+  const ownQuery = operation.query.shape.limit ? operation.query.omit({ limit: true }) : operation.query
+  const query = parse((wire.query ?? ownQuery).strict(), sent.query) as Record<string, string> | undefined
   // Without a record in the published contract, the body has no fields.
-  const theirs = operation.body ? parse(wire.body ?? z.strictObject({}), body) : undefined
-  if (asked === undefined || (operation.body && theirs === undefined)) return { query: {}, body: undefined }
-  const context = { orgId: exchange.caller?.orgId ?? '', query: asked, now: exchange.now }
-  const ours = operation.body && wire.toInput ? wire.toInput(theirs as never, context) : theirs
-  return {
-    query: parse(operation.query, limit ? { ...query, limit: String(wire.pageSize ?? 100) } : query),
-    body: operation.body ? ourBody(operation, wire.input ?? operation.body, ours, parse) : undefined,
-  }
+  const body = operation.body ? parse(wire.body ?? z.strictObject({}), sent.body) : undefined
+  return query === undefined || (operation.body && body === undefined) ? undefined : { query, body }
 }
 
 /** Names of the published face may be longer, and are already checked. A patch may be empty there. */

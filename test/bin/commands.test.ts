@@ -6,26 +6,35 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { devNull } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { prepareEnvironment } from '../../local/environment.ts'
 import { chooseOrg } from '../../local/state.ts'
+import type { Case, Ended } from './run-cases.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-interface Ended {
-  code: number
-  stdout: string
-  stderr: string
-}
-
-/** Runs a command without any AWS configuration. */
-const run = (file: string, args: readonly string[] = [], more: Record<string, string> = {}): Promise<Ended> =>
+/** Runs a command in a process of its own, without any AWS configuration. */
+const run = (
+  file: string,
+  args: readonly string[] = [],
+  more: Record<string, string> = {},
+  input = '',
+): Promise<Ended> =>
   new Promise((resolve) => {
     const env = { PATH: process.env.PATH, AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull, ...more }
-    execFile(process.execPath, [join(root, file), ...args], { env }, (error, stdout, stderr) =>
+    const { stdin } = execFile(process.execPath, [join(root, file), ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     )
+    stdin?.end(input)
   })
+
+/** Runs commands that end at a wrong option, all in one process. */
+async function runTogether(cases: readonly Partial<Case>[]): Promise<Ended[]> {
+  const whole = cases.map(({ file = '', args = [], env = {} }) => ({ file: join(root, file), args, env }))
+  const { stdout, stderr } = await run('test/bin/run-cases.ts', [], {}, JSON.stringify(whole))
+  if (stderr !== '') throw new Error(stderr)
+  return JSON.parse(stdout)
+}
 
 test('without a region, a command for a deployed stage names the variable to set', async () => {
   expect(await run('bin/redrive.ts')).toEqual({
@@ -35,20 +44,15 @@ test('without a region, a command for a deployed stage names the variable to set
   })
 })
 
-test.each(['', ' ', '\u3164', 'Ac\u202eme', 'a\nb', 'x'.repeat(101)])(
-  'an organization cannot be created with the name %j',
-  async (org) => {
-    const { code, stderr } = await run('bin/bootstrap.ts', [
-      '--stage',
-      'dev',
-      '--owner',
-      'you@example.com',
-      '--org',
-      org,
-    ])
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^--org must be a name of 1 to 100 characters/)])
-  },
-)
+test('an organization cannot be created with an invisible, misleading or overlong name', async () => {
+  const names = ['', ' ', '\u3164', 'Ac\u202eme', 'a\nb', 'x'.repeat(101)]
+  const cases = names.map((name) => ({ file: 'bin/bootstrap.ts', args: ['--owner', 'you@example.com', '--org', name] }))
+  const ends = await runTogether(cases)
+  const refused = [1, expect.stringMatching(/^--org must be a name of 1 to 100 characters/)]
+  expect(ends.map(({ code, stderr }, index) => [names[index], code, stderr])).toEqual(
+    names.map((name) => [name, ...refused]),
+  )
+})
 
 /** Wrong options, each with the expected error. */
 const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
@@ -120,10 +124,12 @@ const wrongOptions: readonly [file: string, args: string, error: RegExp][] = [
 const commands = [...new Set(wrongOptions.map(([file]) => file))]
 
 test('an option that npm took for itself is noticed: no other stage is deployed or destroyed', async () => {
-  for (const file of ['bin/deploy.ts', 'bin/destroy.ts', 'bin/smoke.ts', 'bin/preflight.ts']) {
-    const { code, stderr } = await run(file, [], { npm_config_stage: 'dev-anna', AWS_REGION: 'us-east-1' })
-    expect([file, code, stderr]).toEqual([file, 1, expect.stringMatching(/^npm took --stage for itself\. Write --/)])
-  }
+  const env = { npm_config_stage: 'dev-anna', AWS_REGION: 'us-east-1' }
+  const files = ['bin/deploy.ts', 'bin/destroy.ts', 'bin/smoke.ts', 'bin/preflight.ts']
+  const ends = await runTogether(files.map((file) => ({ file, env })))
+  expect(ends.map(({ code, stderr }, index) => [files[index], code, stderr])).toEqual(
+    files.map((file) => [file, 1, expect.stringMatching(/^npm took --stage for itself\. Write --/)]),
+  )
 })
 
 test('AWS that does not answer is one sentence', async () => {
@@ -139,14 +145,41 @@ test('AWS that does not answer is one sentence', async () => {
   ])
 })
 
-test.concurrent.each(wrongOptions)(
-  '%s %s is refused with the option, the fix and the usage',
-  async (file, args, error) => {
-    const { code, stderr } = await run(file, args.split(' '))
+/** docs/openapi.ts is a module too, and a command only in a process of its own. */
+const alone = 'docs/openapi.ts'
+const unknownOption = '--chek'
+const optionCases = [...wrongOptions, ...commands.map((file) => [file, unknownOption] as const)].map(
+  ([file, args]) => ({
+    file,
+    args: args.split(' '),
+  }),
+)
+
+describe('options', () => {
+  let ends: ReadonlyMap<string, Ended>
+  const keyOf = (file: string, args: readonly string[]) => [file, ...args].join(' ')
+  const endOf = async (file: string, args: readonly string[]): Promise<Ended> =>
+    file === alone ? run(file, args) : (ends.get(keyOf(file, args)) ?? { code: -1, stdout: '', stderr: 'was not run' })
+
+  beforeAll(async () => {
+    const together = optionCases.filter(({ file }) => file !== alone)
+    const results = await runTogether(together)
+    ends = new Map(
+      results.map((ended, index) => [keyOf(together[index]?.file ?? '', together[index]?.args ?? []), ended]),
+    )
+  })
+
+  test.each(wrongOptions)('%s %s is refused with the option, the fix and the usage', async (file, args, error) => {
+    const { code, stderr } = await endOf(file, args.split(' '))
     expect([code, stderr]).toEqual([1, expect.stringMatching(error)])
     expect(stderr).toContain('\n\nUsage: ')
-  },
-)
+  })
+
+  test.each(commands)('%s refuses an option that does not exist, with the usage', async (file) => {
+    const { code, stderr } = await endOf(file, [unknownOption])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^Unknown option '--chek'[\s\S]*\n\nUsage: /)])
+  })
+})
 
 describe.each(commands)('%s', (file) => {
   test('-h prints the usage, and a wrong value of each option in it is tested above', async () => {
@@ -157,11 +190,6 @@ describe.each(commands)('%s', (file) => {
       (name) => !tested.some((args) => args.includes(name)),
     )
     expect(untested).toEqual([])
-  })
-
-  test('an option that does not exist is refused, with the usage', async () => {
-    const { code, stderr } = await run(file, ['--chek'])
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^Unknown option '--chek'[\s\S]*\n\nUsage: /)])
   })
 })
 

@@ -157,6 +157,18 @@ async function expectAnswer(name: (typeof every)[number][0], event: unknown, con
   if ((statusCode ?? 0) >= 400) expect(headers['content-type']).toBe('application/problem+json')
 }
 
+const oddTexts = ['\ud800', '\0\r\n', '__proto__', '%E0%A4%A', '', 'a'.repeat(3000)]
+
+/** The pipeline reads these for every operation: each operation takes a third of the texts, and its neighbours the others. */
+const sharedParts = [
+  ...['authorization', 'x-api-key', 'content-type', 'idempotency-key', 'origin', 'if-none-match'].map((header) => [
+    'headers',
+    header,
+  ]),
+  ['requestContext', 'http', 'userAgent'],
+  ['rawPath'],
+]
+
 describe.each(every)('%s', (name, operation) => {
   // An org for each operation, so that its trail stays short.
   let org: TestOrg
@@ -181,24 +193,23 @@ describe.each(every)('%s', (name, operation) => {
   test('answers odd text in each part of the request that it reads', async () => {
     const request =
       name === catchAll.name ? {} : { params: sampleParams(operation), ...(await happyRequest(name, org)) }
-    const parts = [
+    const ownParts = [
       ...Object.keys(operation.query.shape).map((query) => ['queryStringParameters', query]),
       ...Object.keys(operation.params.shape).map((param) => ['pathParameters', param]),
-      ...['authorization', 'x-api-key', 'content-type', 'idempotency-key', 'origin', 'if-none-match'].map((header) => [
-        'headers',
-        header,
-      ]),
-      ['requestContext', 'http', 'userAgent'],
-      ['rawPath'],
       ['body'],
     ]
-    for (const path of parts) {
-      for (const value of ['\ud800', '\0\r\n', '__proto__', '%E0%A4%A', '', 'a'.repeat(3000)]) {
-        const token = org.adminKey
-        const event: Json = { queryStringParameters: {}, ...eventFor(operation, { ...request, token }) }
-        mutate(event, { path, value })
-        await expectAnswer(name, event)
-      }
+    const turn = every.findIndex(([each]) => each === name)
+    const changes = [
+      ...ownParts.flatMap((path) => oddTexts.map((value) => ({ path, value }))),
+      ...sharedParts.flatMap((path, part) =>
+        oddTexts.filter((_, text) => (text + part + turn) % 3 === 0).map((value) => ({ path, value })),
+      ),
+    ]
+    for (const change of changes) {
+      const token = org.adminKey
+      const event: Json = { queryStringParameters: {}, ...eventFor(operation, { ...request, token }) }
+      mutate(event, change)
+      await expectAnswer(name, event)
     }
   })
 

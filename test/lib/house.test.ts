@@ -7,7 +7,9 @@ import { catchAll, operationList, routeList } from '../../functions/operations.t
 import { routeKeyOf } from '../../shared/http/operation.ts'
 
 const root = join(import.meta.dirname, '..', '..')
-const sources = globSync('{bin,lib,functions,shared,local,docs,client/src}/**/*.ts', { cwd: root })
+const sources = globSync('{bin,lib,functions,shared,local,local-stripe/src,docs,cost,client/src}/**/*.ts', {
+  cwd: root,
+})
 
 /** The files of the repository that each source imports, types apart. */
 const imports = new Map(
@@ -45,7 +47,8 @@ const offenders = (from: RegExp, to: RegExp): string[] =>
 
 describe('imports', () => {
   test('runtime code never imports the CDK, the local service or tests', () => {
-    expect(offenders(/^(functions|shared)\//, /^(aws-cdk-lib|constructs|lib\/|bin\/|local\/|test\/)/)).toEqual([])
+    const others = /^(aws-cdk-lib|constructs|@octomil\/local-stripe|(lib|bin|local|local-stripe|cost|test)\/)/
+    expect(offenders(/^(functions|shared)\//, others)).toEqual([])
   })
 
   test('infrastructure code imports contracts, never handlers', () => {
@@ -54,12 +57,15 @@ describe('imports', () => {
     )
   })
 
-  test('nothing imports the local service or tests', () => {
-    expect(offenders(/^(bin|lib|functions|shared|docs)\//, /^(local|test)\//)).toEqual([])
+  test('nothing imports the local service, the local Stripe, the cost model or tests', () => {
+    const others = /^(@octomil\/local-stripe|(local|local-stripe|cost|test)\/)/
+    expect(offenders(/^(bin|lib|functions|shared|docs)\//, others)).toEqual([])
   })
 
-  test('the client, a separate package, imports nothing of the service', () => {
-    expect(offenders(/^client\//, /^(bin|lib|functions|shared|local|docs|test)\//)).toEqual([])
+  test('the client and the local Stripe, separate packages, import nothing of the service', () => {
+    const service = /^(bin|lib|functions|shared|local|docs|bench|cost|test)\//
+    expect(offenders(/^client\//, service)).toEqual([])
+    expect(offenders(/^local-stripe\//, service)).toEqual([])
   })
 
   test('contracts import no AWS client', () => {
