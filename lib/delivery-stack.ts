@@ -34,15 +34,7 @@ export class DeliveryStack extends Stack {
   #reader(name: StreamReader): Queue {
     const { id, summary, access, timeoutSeconds, trigger } = backgroundFunctions[name]
     const scopeId = pascalCase(name.replace(/^.*\//, ''))
-    const deadLetters = new Queue(this, `${scopeId}DeadLetters`, {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    })
-    Validations.of(deadLetters).acknowledge({
-      id: 'AwsSolutions-SQS3',
-      reason: 'It is the dead-letter queue of a reader of the stream.',
-    })
+    const deadLetters = this.#deadLetters(scopeId)
     const { tableStreamArn, codeFolderOf } = this.#props
     const { function: target } = new ServiceFunction(this, scopeId, {
       ...this.#props,
@@ -60,23 +52,39 @@ export class DeliveryStack extends Stack {
     const mapping = new EventSourceMapping(this, `${scopeId}Records`, {
       target,
       eventSourceArn: tableStreamArn,
-      startingPosition: StartingPosition.TRIM_HORIZON,
-      batchSize: 100,
-      // An org's records stay in order: Lambda divides a shard by the partition key.
-      parallelizationFactor: 10,
-      filters: [
-        FilterCriteria.filter({
-          eventName: FilterRule.isEqual('INSERT'),
-          dynamodb: { Keys: { sk: { S: FilterRule.beginsWith(trigger.tableStream.insertedSortKeys) } } },
-        }),
-      ],
-      retryAttempts: 20,
-      bisectBatchOnError: true,
-      reportBatchItemFailures: true,
+      ...delivery,
+      filters: [insertsOf(trigger.tableStream.insertedSortKeys)],
       onFailure: { bind: () => ({ destination: deadLetters.queueArn }) },
     })
     // Lambda tries the role when it creates the mapping.
     if (target.role) mapping.node.addDependency(target.role)
     return deadLetters
   }
+
+  #deadLetters(scopeId: string): Queue {
+    const queue = new Queue(this, `${scopeId}DeadLetters`, {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    })
+    const reason = 'It is the dead-letter queue of a reader of the stream.'
+    Validations.of(queue).acknowledge({ id: 'AwsSolutions-SQS3', reason })
+    return queue
+  }
 }
+
+const delivery = {
+  startingPosition: StartingPosition.TRIM_HORIZON,
+  batchSize: 100,
+  // Lambda divides a shard by the partition key, so the records of an org stay in order.
+  parallelizationFactor: 10,
+  retryAttempts: 20,
+  bisectBatchOnError: true,
+  reportBatchItemFailures: true,
+}
+
+const insertsOf = (sortKeys: string) =>
+  FilterCriteria.filter({
+    eventName: FilterRule.isEqual('INSERT'),
+    dynamodb: { Keys: { sk: { S: FilterRule.beginsWith(sortKeys) } } },
+  })

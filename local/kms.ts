@@ -46,34 +46,7 @@ interface KmsRequest {
 
 /** A handler for requests to `kmsPath`, with keys stored in `keyFile` and `auditKeyFile`. */
 export function createKms(keyFile?: string, auditKeyFile?: string) {
-  const key = loadKey(keyFile)
-  const auditKey = loadAuditKey(auditKeyFile)
-  const operations: Record<string, (request: KmsRequest) => object> = {
-    'TrentService.Encrypt': (request) => ({
-      CiphertextBlob: encrypt(key, request),
-      KeyId: kmsKeyId,
-      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-    }),
-    'TrentService.Decrypt': (request) => ({
-      Plaintext: decrypt(key, request),
-      KeyId: kmsKeyId,
-      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-    }),
-    'TrentService.GetPublicKey': (request) => {
-      requireKey(request, auditKeyId)
-      const PublicKey = createPublicKey(auditKey).export({ format: 'der', type: 'spki' }).toString('base64')
-      return { KeyId: auditKeyId, PublicKey, KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY', SigningAlgorithms }
-    },
-    'TrentService.Sign': (request) => ({
-      KeyId: auditKeyId,
-      Signature: signed(auditKey, request),
-      SigningAlgorithm: SigningAlgorithms[0],
-    }),
-    'TrentService.DescribeKey': (request) => {
-      requireKey(request)
-      return { KeyMetadata: { KeyId: kmsKeyId.split('/')[1], Arn: kmsKeyId, Enabled: true, KeyState: 'Enabled' } }
-    },
-  }
+  const operations = { ...secretOperations(loadKey(keyFile)), ...auditOperations(loadAuditKey(auditKeyFile)) }
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -89,6 +62,38 @@ export function createKms(keyFile?: string, auditKeyFile?: string) {
     }
   }
 }
+
+type Operations = Record<string, (request: KmsRequest) => object>
+
+const secretOperations = (key: Buffer): Operations => ({
+  'TrentService.Encrypt': (request) => ({
+    CiphertextBlob: encrypt(key, request),
+    KeyId: kmsKeyId,
+    EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+  }),
+  'TrentService.Decrypt': (request) => ({
+    Plaintext: decrypt(key, request),
+    KeyId: kmsKeyId,
+    EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+  }),
+  'TrentService.DescribeKey': (request) => {
+    requireKey(request)
+    return { KeyMetadata: { KeyId: kmsKeyId.split('/')[1], Arn: kmsKeyId, Enabled: true, KeyState: 'Enabled' } }
+  },
+})
+
+const auditOperations = (key: KeyObject): Operations => ({
+  'TrentService.GetPublicKey': (request) => {
+    requireKey(request, auditKeyId)
+    const PublicKey = createPublicKey(key).export({ format: 'der', type: 'spki' }).toString('base64')
+    return { KeyId: auditKeyId, PublicKey, KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY', SigningAlgorithms }
+  },
+  'TrentService.Sign': (request) => ({
+    KeyId: auditKeyId,
+    Signature: signed(key, request),
+    SigningAlgorithm: SigningAlgorithms[0],
+  }),
+})
 
 function loadKey(keyFile: string | undefined): Buffer {
   if (keyFile && existsSync(keyFile)) return Buffer.from(readFileSync(keyFile, 'utf8'), 'base64')

@@ -37,57 +37,13 @@ const firstPauseMs = 200
 const maxPauseMs = 10_000
 
 /** Starts all readers at the oldest record: a record that was read before is known to its reader. */
-export function playStream({
-  endpoint,
-  tableName,
-  readers,
-  pollEveryMs = 100,
-  repeated = 0.05,
-}: PlayerOptions): StreamPlayer {
+export function playStream(options: PlayerOptions): StreamPlayer {
+  const { endpoint, tableName, readers } = options
   const client = new DynamoDBStreamsClient({ endpoint })
   const closed = new AbortController()
-  const pause = (ms: number) => sleep(ms, closed.signal)
-
-  async function play(reader: Reader, shard: Shard): Promise<void> {
-    let iterator: string | undefined
-    let last: string | undefined
-    while (!closed.signal.aborted) {
-      try {
-        iterator ??= await iteratorOf(client, shard, last)
-        const { Records = [], NextShardIterator } = await client.send(
-          new GetRecordsCommand({ ShardIterator: iterator }),
-        )
-        await deliver(
-          reader,
-          Records.filter((record) => isWanted(record, reader)),
-        )
-        last = Records.at(-1)?.dynamodb?.SequenceNumber ?? last
-        iterator = NextShardIterator
-        if (Records.length === 0) await pause(pollEveryMs)
-      } catch {
-        // An iterator expires, and an engine that stops answers no more.
-        iterator = undefined
-        await pause(pollEveryMs)
-      }
-    }
-  }
-
-  async function deliver(reader: Reader, records: readonly StreamedRecord[]): Promise<void> {
-    for (let start = 0, attempt = 1; start < records.length && !closed.signal.aborted; ) {
-      const batch = records.slice(start, start + maxBatch)
-      const done = await tryRead(reader, batch)
-      if (done === batch.length && Math.random() < repeated) await tryRead(reader, batch)
-      start += done
-      if (done === batch.length) attempt = 1
-      else if (++attempt > maxAttempts) {
-        console.error(`a reader of the table gave up ${batch.length - done} records after ${maxAttempts} attempts`)
-        start += batch.length - done
-      } else await pause(Math.min(maxPauseMs, firstPauseMs * 2 ** attempt))
-    }
-  }
-
+  const run: Run = { client, signal: closed.signal, pollEveryMs: 100, repeated: 0.05, ...options }
   const playing = shardsOf(client, tableName).then((shards) =>
-    Promise.all(readers.flatMap((reader) => shards.map((shard) => play(reader, shard)))),
+    Promise.all(readers.flatMap((reader) => shards.map((shard) => play(run, reader, shard)))),
   )
   return {
     close: async () => {
@@ -95,6 +51,47 @@ export function playStream({
       await playing
       client.destroy()
     },
+  }
+}
+
+type Run = Required<Pick<PlayerOptions, 'pollEveryMs' | 'repeated'>> & {
+  client: DynamoDBStreamsClient
+  signal: AbortSignal
+}
+
+async function play(run: Run, reader: Reader, shard: Shard): Promise<void> {
+  const { client, signal, pollEveryMs } = run
+  let iterator: string | undefined
+  let last: string | undefined
+  while (!signal.aborted) {
+    try {
+      iterator ??= await iteratorOf(client, shard, last)
+      const { Records = [], NextShardIterator } = await client.send(new GetRecordsCommand({ ShardIterator: iterator }))
+      const wanted = Records.filter((record) => isWanted(record, reader))
+      await deliver(run, reader, wanted)
+      last = Records.at(-1)?.dynamodb?.SequenceNumber ?? last
+      iterator = NextShardIterator
+      if (Records.length === 0) await sleep(pollEveryMs, signal)
+    } catch {
+      // An iterator expires, and an engine that stops no longer answers.
+      iterator = undefined
+      await sleep(pollEveryMs, signal)
+    }
+  }
+}
+
+async function deliver({ signal, repeated }: Run, reader: Reader, records: readonly StreamedRecord[]): Promise<void> {
+  for (let start = 0, attempt = 1; start < records.length && !signal.aborted; ) {
+    const batch = records.slice(start, start + maxBatch)
+    const done = await tryRead(reader, batch)
+    if (done === batch.length && Math.random() < repeated) await tryRead(reader, batch)
+    start += done
+    if (done === batch.length) attempt = 1
+    else if (++attempt > maxAttempts) {
+      console.error(`a reader of the table gave up ${batch.length - done} records after ${maxAttempts} attempts`)
+      start += batch.length - done
+      attempt = 1
+    } else await sleep(Math.min(maxPauseMs, firstPauseMs * 2 ** attempt), signal)
   }
 }
 

@@ -45,9 +45,6 @@ export const checkpointKey = (orgId: string, block: number): RowKey => ({
   sk: checkpointPrefix + digits(block),
 })
 
-/** The number in the sort key of a block or a checkpoint. */
-export const numberOf = (sortKey: string): number => Number(sortKey.slice(sortKey.indexOf('#') + 1))
-
 /** A block, and when its row and those of its events expire. */
 export interface StoredBlock {
   block: Block

@@ -59,24 +59,27 @@ export async function verifyTrail(
   const newest = await readNewestBlock(orgId)
   const start = blockOf(page.after)
   const blocks = start === undefined ? nothing : await verifyBlocks(orgId, start, head, page)
-  const rest =
-    blocks.fault || blocks.next ? noRows : await verifyRows(orgId, start === undefined ? page.after : undefined, page)
-  const fault = blocks.fault ?? rest.fault
+  const isPast = !blocks.fault && !blocks.next
+  const rows = isPast ? await verifyRows(orgId, start === undefined ? page.after : undefined, page) : noRows
+  const fault = blocks.fault ?? rows.fault
   return {
     valid: fault === undefined,
-    blocks_checked: blocks.checked.length,
-    events_checked: blocks.checked.reduce((sum, { events }) => sum + events.length, 0),
-    from_block: blocks.checked[0]?.number ?? null,
-    to_block: blocks.checked.at(-1)?.number ?? null,
-    head:
-      newest && !hasExpired(newest.expiryEpoch, page.now)
-        ? { block: newest.block.number, hash: newest.block.hash }
-        : null,
-    unsealed: rest.unsealed,
+    ...countsOf(blocks.checked),
+    head: newest && !hasExpired(newest.expiryEpoch, page.now) ? headOf(newest.block) : null,
+    unsealed: rows.unsealed,
     first_invalid: fault ?? null,
-    next: fault ? undefined : (blocks.next ?? rest.next),
+    next: fault ? undefined : (blocks.next ?? rows.next),
   }
 }
+
+const headOf = ({ number, hash }: Block) => ({ block: number, hash })
+
+const countsOf = (blocks: readonly Block[]) => ({
+  blocks_checked: blocks.length,
+  events_checked: blocks.reduce((sum, { events }) => sum + events.length, 0),
+  from_block: blocks[0]?.number ?? null,
+  to_block: blocks.at(-1)?.number ?? null,
+})
 
 interface BlocksVerdict {
   checked: readonly Block[]
