@@ -29,6 +29,7 @@ import { clientOf, type Emulator, startEmulator } from './emulator.ts'
 import { proveKeyRoles } from './key-roles.ts'
 import { lintTemplates } from './lint.ts'
 import { proveRedrive } from './redrive.ts'
+import { proveSealing } from './seal.ts'
 import { proveNothingLost } from './update.ts'
 import { proveWeb } from './web.ts'
 
@@ -62,6 +63,7 @@ async function main(): Promise<void> {
     await step('replay dead letters', () => replayDeadLetters(emulator, stripeUrl))
     await step('a forgotten option is refused', () => seeForgottenRefused(emulator, outside))
     const outputs = await step('update: people sign in with a user pool', () => addUserPool(emulator, target))
+    await step('sealing, and events of an earlier version', () => proveSealing(emulator, stage, target))
     await step('nothing is lost', () => proveNothingLost(target))
     await step('sign in through Cognito', () => signInThroughCognito(emulator, stage, outputs))
     await step('roles that may encrypt, and roles that may decrypt', () => proveKeyRoles(emulator, stage))
