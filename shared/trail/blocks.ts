@@ -49,6 +49,8 @@ export const checkpointKey = (orgId: string, block: number): RowKey => ({
 export interface StoredBlock {
   block: Block
   expiryEpoch: number
+  /** When the block before it expires; 0 for block 1. Until then, that block must be there. */
+  previousExpiryEpoch: number
 }
 
 /** Names its fields one by one: DynamoDB returns them in any order, and a row can hold others. */
@@ -58,12 +60,14 @@ export function toBlock(orgId: string, row: Row): StoredBlock {
   return {
     block: { org_id: orgId, number, previous_hash, events: named, sealed_at, hash },
     expiryEpoch: row.expires_at_epoch as number,
+    previousExpiryEpoch: row.previous_expiry_epoch as number,
   }
 }
 
-export function toBlockRow({ block, expiryEpoch }: StoredBlock): Row {
+export function toBlockRow({ block, expiryEpoch, previousExpiryEpoch }: StoredBlock): Row {
   const { org_id, ...stored } = block
-  return { ...blockKey(org_id, block.number), ...stored, expires_at_epoch: expiryEpoch }
+  const expiry = { expires_at_epoch: expiryEpoch, previous_expiry_epoch: previousExpiryEpoch }
+  return { ...blockKey(org_id, block.number), ...stored, ...expiry }
 }
 
 /** The newest block whose events all have its number, and what is signed. A row that only the sealer writes. */

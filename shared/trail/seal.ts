@@ -123,7 +123,8 @@ async function nextBlock(orgId: string, head: Head | undefined, rows: readonly R
   block.hash = hashOfBlock(block)
   const ownExpiry = Math.floor(Date.parse(maxOf(timestamps)) / 1000) + value.audit_retention_days * secondsPerDay
   // The chain expires from its start: a shorter retention does not drop a block before the ones it follows.
-  return { block, expiryEpoch: Math.max(ownExpiry, head?.expiryEpoch ?? 0) }
+  const previousExpiryEpoch = head?.expiryEpoch ?? 0
+  return { block, expiryEpoch: Math.max(ownExpiry, previousExpiryEpoch), previousExpiryEpoch }
 }
 
 const secondsPerDay = 86_400

@@ -17,6 +17,7 @@ import {
   readBlocks,
   readHead,
   readNewestBlock,
+  type StoredBlock,
   toBlock,
 } from './blocks.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -95,15 +96,13 @@ async function verifyBlocks(
   { limit, now }: VerificationPage,
 ): Promise<BlocksVerdict> {
   const read = await readBlocks(orgId, { after: start, limit, now })
+  const lost = start === 0 ? faultOfStart(read.blocks[0], now) : undefined
+  if (lost) return { checked: [], fault: lost }
   const keys = await publicKeys()
   const first = read.blocks[0]?.block
   const checkpoints = await checkpointsFrom(orgId, Math.max(1, (first?.number ?? 1) - 1), maxCheckpoints, now)
-  let previous = await previousLink(orgId, start, first, (before) =>
-    checkpoints.some(
-      (checkpoint) =>
-        checkpoint.block > before.number || (checkpoint.hash === before.hash && isSignedBy(checkpoint, keys)),
-    ),
-  )
+  const isVouchedFor = (before: Link) => checkpoints.some((checkpoint) => vouchesFor(checkpoint, before, keys))
+  let previous = await previousLink(orgId, start, first, isVouchedFor)
   const checked: Block[] = []
   let events = 0
   for (const { block } of read.blocks) {
@@ -121,6 +120,16 @@ async function verifyBlocks(
   if (checked.length < read.blocks.length || read.more) return { checked, next: afterBlock(last) }
   return { checked, fault: faultOfEnd(last, head, checkpoints, now) }
 }
+
+/** The block before the oldest one kept is gone too early. */
+const faultOfStart = (oldest: StoredBlock | undefined, now: Date): TrailFault | undefined =>
+  oldest && !hasExpired(oldest.previousExpiryEpoch, now) ? at(oldest.block.number - 1, 'missing') : undefined
+
+/** Whether a checkpoint signs a block, or one after it. Those are checked with their own blocks. */
+const vouchesFor = (checkpoint: Checkpoint, { number, hash }: Link, keys: Keys): boolean =>
+  checkpoint.block > number || (checkpoint.hash === hash && isSignedBy(checkpoint, keys))
+
+type Keys = Awaited<ReturnType<typeof publicKeys>>
 
 /** A page has at most this many signed blocks: one an hour, and the first. */
 const maxCheckpoints = 1000
@@ -161,7 +170,7 @@ function faultOfLink(block: Block, previous: Link): TrailFault | undefined {
 function faultOfCheckpoint(
   { number, hash }: Block,
   checkpoints: readonly Checkpoint[],
-  keys: Awaited<ReturnType<typeof publicKeys>>,
+  keys: Keys,
 ): TrailFault | undefined {
   const checkpoint = checkpoints.find(({ block }) => block === number)
   if (!checkpoint || (checkpoint.hash === hash && isSignedBy(checkpoint, keys))) return undefined

@@ -83,7 +83,7 @@ const told = async (): Promise<string[]> => {
 }
 
 const ofEvent = ({ command, rows }: TableCall) =>
-  command === 'TransactWriteItemsCommand' && rows.some((row) => row.includes('AUDITHEAD'))
+  command === 'TransactWriteItemsCommand' && rows.some((row) => row.includes('EVENT#'))
 
 /** Runs while events cannot be written. */
 const withBrokenTrail = <T>(run: () => Promise<T>) =>

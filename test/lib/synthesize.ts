@@ -87,6 +87,7 @@ export interface Properties extends Policy, Metric {
   FunctionName: string & Reference
   GenerateSecretString: unknown
   IntegrationUri: unknown
+  KeyUsage: unknown
   KeyPolicy: { Statement: Statement[] }
   LambdaConfig: unknown
   LoggingConfig: { LogGroup: Reference }

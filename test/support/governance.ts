@@ -2,6 +2,8 @@
 import { expect } from 'vitest'
 import type { PlanCode } from '../../shared/billing/plans.ts'
 import { setPlan } from '../../shared/operator/orgs.ts'
+import { signIfDue } from '../../shared/trail/checkpoints.ts'
+import { sealOrg } from '../../shared/trail/seal.ts'
 import { invoke } from './invoke.ts'
 import { makeBusyOrg, type TestOrg } from './orgs.ts'
 import { rowsOf } from './rows.ts'
@@ -18,7 +20,6 @@ export async function makeOrgOn(plan: PlanCode): Promise<TestOrg> {
 
 /** An audit event, as far as tests read it. */
 export interface TestEvent {
-  seq: number
   action: string
   result: string
   actor: { type: string; id: string }
@@ -33,14 +34,16 @@ export async function eventsOf({ adminKey }: Pick<TestOrg, 'adminKey'>, action: 
   return body.data.reverse()
 }
 
-/** Asserts that the whole chain of an org holds. */
-export async function expectWholeChain({ adminKey }: Pick<TestOrg, 'adminKey'>): Promise<void> {
-  const { body } = await invoke('audit-events/verify', { token: adminKey })
-  expect(body).toMatchObject({ valid: true, first_invalid_seq: null, from_seq: 1, next_cursor: null })
+/** Seals what is unsealed, and asserts that the whole chain of an org holds. */
+export async function expectWholeChain({ orgId, adminKey }: Pick<TestOrg, 'orgId' | 'adminKey'>): Promise<void> {
+  await sealOrg(orgId, new Date())
+  await signIfDue(orgId, new Date())
+  const { body } = await invoke('audit-events/verify', { token: adminKey, query: { limit: '1000' } })
+  const unsealed = { count: 0, oldest_at: null }
+  expect(body).toMatchObject({ valid: true, first_invalid: null, from_block: 1, unsealed, next_cursor: null })
 }
 
-/** The number of events that an org has had so far, by the head row of its chain. */
+/** The number of events that an org has. */
 export async function trailEnd({ orgId }: Pick<TestOrg, 'orgId'>): Promise<number> {
-  const [head] = await rowsOf(orgId, 'AUDITHEAD')
-  return Number(head?.seq ?? 0)
+  return (await rowsOf(orgId, 'EVENT#')).length
 }

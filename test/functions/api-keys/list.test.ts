@@ -225,7 +225,7 @@ describe('cursors of a list', () => {
     expect(after).toMatch(/^KEY#key_/)
     const pointing = (to: string) => Buffer.from(`${digest} ${to}`).toString('base64url')
     expect(pointing(after)).toBe(cursor)
-    for (const elsewhere of ['', 'ORG', 'AUDITHEAD', 'AUDIT#2026', 'KEX#', 'KEZ', '\uffff']) {
+    for (const elsewhere of ['', 'ORG', 'BLOCKHEAD', 'EVENT#aud_0', 'KEX#', 'KEZ', '\uffff']) {
       await expectRefused(pointing(elsewhere))
     }
   })

@@ -122,7 +122,7 @@ describe('the keys of providers', () => {
 
   test('are in no stored row, an event among them, but encrypted', async () => {
     const rows = await allRows()
-    for (const kind of ['AUDIT', 'CONN']) expect(rows.some(({ sk }) => sk.startsWith(`${kind}#`))).toBe(true)
+    for (const kind of ['EVENT', 'CONN']) expect(rows.some(({ sk }) => sk.startsWith(`${kind}#`))).toBe(true)
     expect(rows.some(({ pk }) => pk.includes('#IDEM#'))).toBe(true)
     for (const row of rows) expect(found(textOf(row))).toEqual([])
   })

@@ -188,7 +188,7 @@ describe('the plan', () => {
     const free = await makeBusyOrg()
     const calls = integrationsOf(free)
     const kept = async () =>
-      (await allRows()).filter(({ pk, sk }) => pk === `ORG#${free.orgId}` && /INT#|AUDIT/.test(sk))
+      (await allRows()).filter(({ pk, sk }) => pk === `ORG#${free.orgId}` && /INT#|EVENT#/.test(sk))
     const before = await kept()
     const response = await calls.create({ type: 'webhook', name: 'hook', config: fullConfigs.webhook })
     expectProblem(response, 'plan_limit_reached')

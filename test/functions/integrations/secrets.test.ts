@@ -169,7 +169,7 @@ describe('a secret of an integration', () => {
 
   test('is in no stored row: not of the record, not of an event, not of an idempotent answer', async () => {
     const rows = await allRows()
-    for (const kind of ['INT#', 'AUDIT#']) expect(rows.some(({ sk }) => sk.startsWith(kind))).toBe(true)
+    for (const kind of ['INT#', 'EVENT#']) expect(rows.some(({ sk }) => sk.startsWith(kind))).toBe(true)
     expect(rows.some(({ pk }) => pk.includes('#IDEM#'))).toBe(true)
     for (const row of rows) expect(found(textOf(row)), row.sk).toEqual([])
   })
@@ -271,7 +271,7 @@ describe('when KMS does not work', () => {
       body: { type: 'datadog', name: 'x', config: fullConfigs.datadog },
     })
   const intRows = async () => (await rowsOf(org.orgId, 'INT#')).length
-  const eventRows = async () => (await rowsOf(org.orgId, 'AUDIT#')).length
+  const eventRows = async () => (await rowsOf(org.orgId, 'EVENT#')).length
 
   test.each([
     ['is throttled', { name: 'ThrottlingException', $fault: 'client' }],

@@ -95,7 +95,7 @@ describe('a canary in sso_client_secret', () => {
 
   test('is in no row of the table, an audit event’s among them, in plain or in base64', async () => {
     const rows = (await allRows()).map(spelled).join('\n')
-    expect(rows).toContain('AUDIT#')
+    expect(rows).toContain('EVENT#')
     for (const canary of canaries) {
       expect(rows).not.toContain(canary)
       expect(rows).not.toContain(Buffer.from(canary).toString('base64').slice(0, 16))

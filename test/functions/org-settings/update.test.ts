@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { sealOrg } from '../../../shared/trail/seal.ts'
 import { interceptTable } from '../../support/faults.ts'
 import { eventsOf, expectWholeChain, makeOrgOn, putOnPlan, trailEnd } from '../../support/governance.ts'
 import { invoke, type Response } from '../../support/invoke.ts'
@@ -420,9 +421,13 @@ describe('patches at once', () => {
 })
 
 describe('audit_retention_days', () => {
+  /** A block takes the retention of its time, so each change is sealed before the next. */
+  const patchAndSeal = async (body: object, of: TestOrg) => {
+    await patch(body, of)
+    await sealOrg(of.orgId, new Date())
+  }
   const expiries = async (of: TestOrg) =>
-    (await rowsOf(of.orgId, 'AUDIT#')).map(({ seq, timestamp, expires_at_epoch }) => ({
-      seq: Number(seq),
+    (await rowsOf(of.orgId, 'EVENT#')).map(({ timestamp, expires_at_epoch }) => ({
       days: (Number(expires_at_epoch) - Math.floor(Date.parse(String(timestamp)) / 1000)) / 86_400,
       expiry: Number(expires_at_epoch),
     }))
@@ -430,11 +435,13 @@ describe('audit_retention_days', () => {
   test('changes how long events are kept from its own event on, and not those before', async () => {
     const own = await makeBusyOrg()
     await get(own)
+    await sealOrg(own.orgId, new Date())
     const before = await expiries(own)
     expect(before.map(({ days }) => days)).toEqual(before.map(() => 365))
-    await patch({ audit_retention_days: 3650 }, own)
-    await patch({ default_region: 'eu' }, own)
+    await patchAndSeal({ audit_retention_days: 3650 }, own)
+    await patchAndSeal({ default_region: 'eu' }, own)
     await invoke('org-policies/update', { token: own.adminKey, body: { privacy_mode: 'strict' } })
+    await sealOrg(own.orgId, new Date())
     const after = await expiries(own)
     expect(after.slice(0, before.length)).toEqual(before)
     expect(after.slice(before.length).map(({ days }) => days)).toEqual([3650, 3650, 3650])
@@ -443,12 +450,12 @@ describe('audit_retention_days', () => {
   test('shortened, never lets a later event expire before an earlier one', async () => {
     const own = await makeBusyOrg()
     const start = Date.now()
-    await patch({ audit_retention_days: 400 }, own)
-    await patch({ audit_retention_days: 30 }, own)
+    await patchAndSeal({ audit_retention_days: 400 }, own)
+    await patchAndSeal({ audit_retention_days: 30 }, own)
     vi.useFakeTimers({ toFake: ['Date'], now: start + 20 * 86_400_000 })
-    await patch({ default_region: 'eu' }, own)
+    await patchAndSeal({ default_region: 'eu' }, own)
     vi.setSystemTime(start + 380 * 86_400_000)
-    await patch({ default_region: 'ap' }, own)
+    await patchAndSeal({ default_region: 'ap' }, own)
     const all = await expiries(own)
     for (const [index, { expiry }] of all.entries()) expect(expiry).toBeGreaterThanOrEqual(all[index - 1]?.expiry ?? 0)
     // Day 380 + 30 is past day 400: from there on the shorter retention shows.
@@ -458,9 +465,9 @@ describe('audit_retention_days', () => {
 
   test('is raised by hipaa_mode, from the event of that patch on', async () => {
     const own = await makeOrgOn('enterprise')
-    await patch({ hipaa_mode: true }, own)
+    await patchAndSeal({ hipaa_mode: true }, own)
     expect((await expiries(own)).at(-1)?.days).toBe(2190)
-    await patch({ default_region: 'eu' }, own)
+    await patchAndSeal({ default_region: 'eu' }, own)
     expect((await expiries(own)).at(-1)?.days).toBe(2190)
   })
 })
