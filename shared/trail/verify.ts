@@ -100,14 +100,14 @@ async function verifyBlocks(
   if (lost) return { checked: [], fault: lost }
   const keys = await publicKeys()
   const first = read.blocks[0]?.block
-  const checkpoints = await checkpointsFrom(orgId, Math.max(1, (first?.number ?? 1) - 1), maxCheckpoints, now)
+  const checkpoints = await checkpointsFrom(orgId, (first?.number ?? 1) - 1, maxCheckpoints, now)
   const isVouchedFor = (before: Link) => checkpoints.some((checkpoint) => vouchesFor(checkpoint, before, keys))
   let previous = await previousLink(orgId, start, first, isVouchedFor)
   const checked: Block[] = []
   let events = 0
   for (const { block } of read.blocks) {
     const fault =
-      (previous ? faultOfLink(block, previous) : at(block.number, 'broken_link')) ??
+      faultOfLink(block, previous) ??
       faultOfCheckpoint(block, checkpoints, keys) ??
       (await faultOfEvents(orgId, block, head, now))
     if (fault) return { checked, fault }
@@ -161,7 +161,8 @@ async function previousLink(
   return isVouchedFor(before) ? before : undefined
 }
 
-function faultOfLink(block: Block, previous: Link): TrailFault | undefined {
+function faultOfLink(block: Block, previous: Link | undefined): TrailFault | undefined {
+  if (!previous) return at(block.number, 'broken_link')
   if (block.number !== previous.number + 1) return at(previous.number + 1, 'missing')
   if (block.previous_hash !== previous.hash) return at(block.number, 'broken_link')
   return hashOfBlock(block) === block.hash ? undefined : at(block.number, 'changed')
