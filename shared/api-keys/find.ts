@@ -21,16 +21,16 @@ export async function findKey(orgId: string, keyId: string): Promise<KeyRecord |
 }
 
 /**
- * Look-up rows that this process has read. They never change, so the cache needs no expiry. Each request reads from the
- * record whether the key still works.
+ * Owners of keys, as this process has read them. Owners never change, so the cache needs no expiry. Each request reads from
+ * the record whether the key still works.
  */
-const lookups = new Map<string, KeyOwner>()
-const maxLookups = 1000
+const owners = new Map<string, KeyOwner>()
+const maxOwners = 1000
 
 export interface KeyOwner {
-  orgId: string
-  keyId: string
-  /** The limit of this key; undefined for the default. */
+  readonly orgId: string
+  readonly keyId: string
+  /** The limit when this process last read it; undefined for the default. Only the record knows the limit of now. */
   rateLimitPerMinute: number | undefined
 }
 
@@ -43,12 +43,12 @@ interface LookupRecord {
 /** The org and id of a raw key; undefined for a key that was never issued. */
 export async function lookUpKey(rawKey: string): Promise<KeyOwner | undefined> {
   const hash = hashRawKey(rawKey)
-  const known = lookups.get(hash)
+  const known = owners.get(hash)
   if (known) return known
   const row = await getRow(lookupKey(hash))
   if (!row) return undefined
   const { org_id: orgId, key_id: keyId, rate_limit_per_minute: rateLimitPerMinute } = fromRow<LookupRecord>(row)
   const owner = { orgId, keyId, rateLimitPerMinute }
-  setBounded(lookups, hash, owner, maxLookups)
+  setBounded(owners, hash, owner, maxOwners)
   return owner
 }

@@ -4,15 +4,12 @@ import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
 import type { ProblemError } from '../problem.ts'
 import { deadlineOf, requestIdOf } from '../runtime/deadline.ts'
-import type { RowKey } from '../table/rows.ts'
 import { object, text } from '../untrusted.ts'
 import type { Published } from './published.ts'
 
-/** How often a principal has called in the current window. */
+/** A request's place among those of its principal in the current window. */
 export interface RateCount {
-  /** Where it is counted. */
-  key: RowKey
-  /** Of a principal that is counted in several rows, this row's count for each of them. */
+  /** 1 for the first request of the window. */
   count: number
   /** Seconds until the window ends. */
   resetSeconds: number
@@ -37,6 +34,8 @@ export interface Exchange {
   caller: Caller | undefined
   /** The request as counted against its principal's limit, under way since the principal is known. */
   rateCount: Promise<RateCount | undefined> | undefined
+  /** Work that must end before the answer, since Lambda freezes the process then. Never rejects. */
+  noted: Promise<void> | undefined
   /** The request as the client sent it, its JSON parsed and nothing else. */
   sent: { params: unknown; query: unknown; body: unknown }
   /** The route that the gateway chose, `GET /api/v2/settings`. */
@@ -74,6 +73,7 @@ export function openExchange(event: unknown, context: unknown): Exchange {
     answerHeaders: {},
     caller: undefined,
     rateCount: undefined,
+    noted: undefined,
     sent: { params: {}, query: {}, body: undefined },
     routeKey: text(routeKey),
     published: undefined,
