@@ -18,6 +18,7 @@ export function fromRow<T extends object>(row: Row): T
 export function fromRow<T extends object>(row: Row | undefined): T | undefined
 export function fromRow<T extends object>(row: Row | undefined): T | undefined {
   if (!row) return undefined
-  const { pk: _pk, sk: _sk, ...record } = row
+  const record: Record<string, unknown> = {}
+  for (const name in row) if (name !== 'pk' && name !== 'sk') record[name] = row[name]
   return record as unknown as T
 }
