@@ -1,4 +1,4 @@
-/** Values of rows between DynamoDB's JSON and this code. Rows hold no sets. */
+/** Values of rows between DynamoDB's JSON and this code. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import type { Row, RowKey } from './rows.ts'
 
@@ -21,6 +21,7 @@ function valueIn(value: AttributeValue): unknown {
   if (value.NULL !== undefined) return null
   if (value.L !== undefined) return value.L.map(valueIn)
   if (value.M !== undefined) return mapOf(value.M)
+  if (value.SS !== undefined) return new Set(value.SS)
   // The client leaves it as base64.
   if (value.B !== undefined) return Buffer.from(value.B as unknown as string, 'base64')
   throw new TypeError(`a row holds a value of the type ${Object.keys(value).join()}`)
