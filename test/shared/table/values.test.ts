@@ -31,7 +31,9 @@ test('rows are read as they were written, whichever client writes and reads them
   expect(await queryRange(key.pk, 'a', 'z')).toEqual([expected])
   const { Item } = await table().send(new GetCommand({ TableName, Key: key }))
   expect({ ...Item, bytes: Buffer.from(Item?.bytes), buffer: Buffer.from(Item?.buffer) }).toEqual(expected)
-  await wireTable().send(new PutItemCommand({ TableName, Item: marshall({ ...row, sk: 'other' }) }))
+  await wireTable().send(
+    new PutItemCommand({ TableName, Item: marshall({ ...row, sk: 'other' }, { convertClassInstanceToMap: true }) }),
+  )
   expect(await getRow({ ...key, sk: 'other' })).toEqual({ ...expected, sk: 'other' })
 })
 
