@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { table, wireTable } from '../../../shared/table/client.ts'
 import { queryRange } from '../../../shared/table/query.ts'
 import { getRow, getRows } from '../../../shared/table/read.ts'
-import { Sha256 } from '../../../shared/table/sha256.ts'
+import { Sha256 } from '../../../shared/runtime/sha256.ts'
 import { rowOf, type WireRow } from '../../../shared/table/values.ts'
 
 const TableName = process.env.TABLE_NAME

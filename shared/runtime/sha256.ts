@@ -1,6 +1,6 @@
 /**
- * The SHA-256 that signs calls of the table. Node derives the key of every HMAC anew, which takes five times as long as the
- * HMAC; a call needs two. This keeps the last keys.
+ * The SHA-256 that signs calls of AWS. In the bundles it replaces the SDK's (`lib/bundle.ts`). Node derives the key of every
+ * HMAC anew, which takes five times as long as the HMAC; a call needs two. This keeps the last keys.
  */
 import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { setBounded } from '../bounded-map.ts'
