@@ -42,6 +42,9 @@ export const bundleSettings = {
   alias: {
     '@aws-sdk/credential-provider-node': './shared/runtime/lambda-credentials.ts',
     '@smithy/core/event-streams': './shared/runtime/no-event-streams.ts',
+    'node:fs': './shared/runtime/no-file-streams.ts',
+    'node:fs/promises': './shared/runtime/files.ts',
+    'node:process': './shared/runtime/process.ts',
     '@aws-sdk/middleware-endpoint-discovery': './shared/runtime/no-endpoint-discovery.ts',
     // Its SHA-256 in JavaScript serves a Node without crypto.
     '@smithy/core/checksum': './shared/runtime/sha256.ts',

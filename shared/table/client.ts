@@ -4,8 +4,8 @@ import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { lazy } from '../lazy.ts'
 import { awsClientSettings } from '../runtime/aws-client.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
-import { makeLean } from './lean-client.ts'
 import { Sha256 } from '../runtime/sha256.ts'
+import { makeLean } from './lean-client.ts'
 
 /** The client in DynamoDB's own terms, for the calls of every request. Made on first use. */
 export const wireTable = lazy(() => {
