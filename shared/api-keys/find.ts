@@ -4,7 +4,7 @@ import { setBounded } from '../bounded-map.ts'
 import { notFound } from '../problem.ts'
 import { getRow } from '../table/read.ts'
 import { fromRow } from '../table/rows.ts'
-import type { KeyRecord } from './record.ts'
+import { type KeyRecord, keyFields } from './record.ts'
 import { lookupKey, recordKey } from './rows.ts'
 
 /** @throws ProblemError `not_found` */
@@ -16,7 +16,7 @@ export async function getKey(orgId: string, keyId: string): Promise<KeyRecord> {
 
 /** The key, or undefined if it does not exist. For authentication, which handles a missing key itself. */
 export async function findKey(orgId: string, keyId: string): Promise<KeyRecord | undefined> {
-  const row = await getRow(recordKey(orgId, keyId))
+  const row = await getRow(recordKey(orgId, keyId), keyFields)
   return row && fromRow<KeyRecord>(row)
 }
 

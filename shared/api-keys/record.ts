@@ -61,6 +61,14 @@ export type KeyView = z.infer<ReturnType<typeof keyViewSchema>>
  */
 export type KeyRecord = Omit<KeyView, 'state'> & { retiring: boolean }
 
+/** The attributes of a stored key. */
+export const keyFields: readonly string[] = Object.keys({
+  ...{ id: true, name: true, key_type: true, prefix: true, scopes: true, environment: true },
+  ...{ federation_id: true, model_id: true, app_id: true, allowed_origins: true, allowed_app_ids: true },
+  ...{ rate_limit_per_minute: true, created_at: true, created_by: true, expires_at: true, last_used_at: true },
+  ...{ revoked_at: true, retiring: true, revoked_reason: true, rotated_from: true, rotated_to: true },
+} satisfies Record<keyof KeyRecord, true>)
+
 export function keyState(key: Pick<KeyRecord, 'revoked_at' | 'retiring' | 'expires_at'>, now: Date): KeyState {
   const isPast = (instant: string | null) => instant !== null && Date.parse(instant) <= now.getTime()
   if (key.revoked_at !== null && (!key.retiring || isPast(key.revoked_at))) return 'revoked'
@@ -72,7 +80,7 @@ export function keyState(key: Pick<KeyRecord, 'revoked_at' | 'retiring' | 'expir
  * The view of a key. Its fields are written out in their order: a list makes a hundred views, and this takes a fifth of the time
  * of `inOrder`.
  */
-export const toKeyView = (key: KeyRecord, now: Date): KeyView => ({
+export const toKeyView = (key: Readonly<KeyRecord>, now: Date): KeyView => ({
   id: key.id,
   name: key.name,
   key_type: key.key_type,

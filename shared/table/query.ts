@@ -19,6 +19,8 @@ export interface PageRequest {
   after?: string | undefined
   /** Keeps matching rows. A filtered page reads at most `filteredReadLimit` rows, so it can be short or empty. */
   filter?: Filter | undefined
+  /** The attributes to return: as for `rowOf`. */
+  fields?: readonly string[]
 }
 
 export interface Filter {
@@ -71,8 +73,8 @@ export async function queryPage(request: PageRequest): Promise<Page> {
     Limit: filter ? filteredReadLimit : limit + 1,
     ...(after ? { ExclusiveStartKey: wireKey({ pk: partition, sk: after }) } : {}),
   })
-  if (Items.length <= limit) return { rows: Items.map(rowOf), next: LastEvaluatedKey?.sk?.S }
-  const rows = Items.slice(0, limit).map(rowOf)
+  const rows = Items.slice(0, limit).map((item) => rowOf(item, request.fields))
+  if (Items.length <= limit) return { rows, next: LastEvaluatedKey?.sk?.S }
   return { rows, next: rows.at(-1)?.sk }
 }
 

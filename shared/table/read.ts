@@ -4,12 +4,12 @@ import { tableName, wireTable } from './client.ts'
 import type { Row, RowKey } from './rows.ts'
 import { rowOf, wireKey } from './values.ts'
 
-/** Reads one row. */
-export async function getRow(key: RowKey): Promise<Row | undefined> {
+/** Reads one row. `fields`: as for `rowOf`. */
+export async function getRow(key: RowKey, fields?: readonly string[]): Promise<Row | undefined> {
   const { Item } = await wireTable().send(
     new GetItemCommand({ TableName: tableName(), Key: wireKey(key), ConsistentRead: true }),
   )
-  return Item && rowOf(Item)
+  return Item && rowOf(Item, fields)
 }
 
 /** The keys that exist, of at most 100. */

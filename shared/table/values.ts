@@ -7,10 +7,16 @@ export type WireRow = Record<string, AttributeValue>
 
 export const wireKey = ({ pk, sk }: RowKey): WireRow => ({ pk: { S: pk }, sk: { S: sk } })
 
-/** A row of the table from DynamoDB's JSON. */
-export function rowOf(item: WireRow): Row {
-  const row: Record<string, unknown> = {}
-  for (const name in item) row[name] = valueIn(item[name] as AttributeValue)
+/**
+ * A row of the table from DynamoDB's JSON. `fields`: the attributes to take, in this order. DynamoDB returns attributes in any
+ * order, and V8 builds and reads objects of one order several times faster.
+ */
+export function rowOf(item: WireRow, fields: readonly string[] = Object.keys(item)): Row {
+  const row: Record<string, unknown> = { pk: item.pk?.S, sk: item.sk?.S }
+  for (const name of fields) {
+    const value = item[name]
+    if (value !== undefined) row[name] = valueIn(value)
+  }
   return row as Row
 }
 
