@@ -4,10 +4,10 @@ import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb'
 import { marshall } from '@aws-sdk/util-dynamodb'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Sha256 } from '../../../shared/runtime/sha256.ts'
 import { table, wireTable } from '../../../shared/table/client.ts'
 import { queryRange } from '../../../shared/table/query.ts'
 import { getRow, getRows } from '../../../shared/table/read.ts'
-import { Sha256 } from '../../../shared/runtime/sha256.ts'
 import { rowOf, type WireRow } from '../../../shared/table/values.ts'
 
 const TableName = process.env.TABLE_NAME
