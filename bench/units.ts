@@ -37,7 +37,7 @@ export async function measureUnits(): Promise<Report> {
   for (const [name, step] of steps) rows.push(toRow(name, await consumedBy(step)))
   rows.push(...(await endsOfKeys(org)))
   const note =
-    'The engine reports units (ReturnConsumedCapacity) with the rounding of DynamoDB: a consistent read 1 per 4 KB, a write 1 per KB, in a transaction 2. Authentication is GetItem 1 and UpdateItem 1 of each operation. The engine does not report refused writes; DynamoDB bills them like successful ones.'
+    'The engine reports units (ReturnConsumedCapacity) with the rounding of DynamoDB: a consistent read 1 per 4 KB, a write 1 per KB, in a transaction 2. Authentication is GetItem 1 of each operation; an UpdateItem 1 is a lease of the rate limit, for several requests. The engine does not report refused writes; DynamoDB bills them like successful ones.'
   return { tables: [{ title: 'Table units per operation', rows, note }] }
 }
 

@@ -61,8 +61,12 @@ function limitsOfKey(): TableRow[] {
   const { partitionWriteUnits, partitionReadUnits } = quotas
   return [
     row(
-      ...(['Rate counter of a principal', writesOfRow, '1 per request, below the rate limit'] as const),
-      `${whole(partitionWriteUnits)} requests/s with one key, ${whole(partitionWriteUnits * 4)} with a limit of 100,000 a minute, which has 4 rows. Above that, a request waits up to 1 s for its counter and passes uncounted`,
+      ...([
+        'Rate counter of a principal',
+        writesOfRow,
+        '1 per lease, which grows with use to about two seconds of requests per process',
+      ] as const),
+      `${whole(partitionWriteUnits * 2)} processes that serve one key. Above that, a request waits up to 1 s for its counter and passes uncounted`,
     ),
     row('Record of a key', readsOfRow, '1 per request', `${whole(partitionReadUnits)} requests/s with one key`),
   ]

@@ -37,11 +37,17 @@ export const bundleSettings = {
   legalComments: 'none',
   logLevel: 'warning',
   external: [...latePackages, ...Object.keys(openApi)],
-  // Parts of the SDK that our Lambdas never reach. Both are loaded by `import()`. Without chunks, esbuild wraps everything that
-  // such an import reaches in functions, which costs more than their bytes.
+  // Parts of the SDK that our Lambdas never reach. It loads the first two by `import()`. Without chunks, esbuild wraps everything
+  // that such an import reaches in functions, which costs more than their bytes.
   alias: {
     '@aws-sdk/credential-provider-node': './shared/runtime/lambda-credentials.ts',
     '@smithy/core/event-streams': './shared/runtime/no-event-streams.ts',
+    'node:fs': './shared/runtime/no-file-streams.ts',
+    'node:fs/promises': './shared/runtime/files.ts',
+    'node:process': './shared/runtime/process.ts',
+    '@aws-sdk/middleware-endpoint-discovery': './shared/runtime/no-endpoint-discovery.ts',
+    // Its SHA-256 in JavaScript serves a Node without crypto.
+    '@smithy/core/checksum': './shared/runtime/sha256.ts',
   },
 } satisfies BuildOptions
 

@@ -9,7 +9,7 @@ export interface GatewayAnswer {
   statusCode: number
   headers: Record<string, string>
   cookies: readonly string[]
-  body: Buffer
+  body: Buffer | string
 }
 
 const messages = {
@@ -29,7 +29,7 @@ const jsonAnswer = (statusCode: number, body: string): GatewayAnswer => ({
   statusCode,
   headers: { 'content-type': 'application/json' },
   cookies: [],
-  body: Buffer.from(body),
+  body,
 })
 
 /** Lambda refuses a larger payload, in either direction. */
@@ -37,9 +37,9 @@ export const lambdaPayloadLimitBytes = 6 * 1024 * 1024
 
 /** Reads a function's output. Output without `statusCode` is the body of a 200; malformed or too large output is a 500. */
 export function functionAnswer(output: unknown): GatewayAnswer {
-  const json = JSON.stringify(output ?? null)
-  if (Buffer.byteLength(json) > lambdaPayloadLimitBytes) return ownAnswer(500)
   if (typeof output !== 'object' || output === null || !('statusCode' in output)) {
+    const json = JSON.stringify(output ?? null)
+    if (isTooLarge(json)) return ownAnswer(500)
     return jsonAnswer(200, typeof output === 'string' ? output : json)
   }
   // Each field is checked before it is used.
@@ -52,13 +52,14 @@ export function functionAnswer(output: unknown): GatewayAnswer {
   } = output as Record<string, unknown>
   if (!isStatus(statusCode) || !isScalars(headers) || !isTexts(cookies) || typeof body !== 'string')
     return ownAnswer(500)
-  return {
-    statusCode,
-    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)])),
-    cookies,
-    body: Buffer.from(body, isBase64Encoded === true ? 'base64' : 'utf8'),
-  }
+  // JSON writes a character as six at most. A short body needs no exact count.
+  if (body.length > lambdaPayloadLimitBytes / 8 && isTooLarge(JSON.stringify(output))) return ownAnswer(500)
+  const lowered: Record<string, string> = {}
+  for (const name in headers) lowered[name.toLowerCase()] = String(headers[name])
+  return { statusCode, headers: lowered, cookies, body: isBase64Encoded === true ? Buffer.from(body, 'base64') : body }
 }
+
+const isTooLarge = (json: string): boolean => Buffer.byteLength(json) > lambdaPayloadLimitBytes
 
 const isStatus = (value: unknown): value is number =>
   Number.isInteger(value) && Number(value) >= 100 && Number(value) < 600
@@ -72,14 +73,17 @@ const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((entry) => typeof entry === 'string')
 
 /** Sends an answer. Each cookie is a separate `set-cookie`. The gateway sets the connection's headers. */
-export function sendAnswer(response: ServerResponse, { statusCode, headers, cookies, body }: GatewayAnswer): void {
-  const sent = Object.entries(headers).filter(([name]) => !isHopByHop(name) && name !== 'content-length')
+export function sendAnswer(
+  response: ServerResponse,
+  { statusCode, headers, cookies, body }: GatewayAnswer,
+  requestId: string,
+): void {
+  const sent: Record<string, string | string[] | number> = { 'apigw-requestid': requestId }
+  for (const name in headers) if (name !== 'content-length' && !isHopByHop(name)) sent[name] = headers[name] as string
+  if (cookies.length > 0) sent['set-cookie'] = [...cookies]
   // The length of a HEAD is that of the GET, which is unknown here.
   const hasLength = statusCode !== 204 && statusCode !== 304 && response.req.method !== 'HEAD'
-  response.writeHead(statusCode, {
-    ...Object.fromEntries(sent),
-    ...(cookies.length > 0 ? { 'set-cookie': [...cookies] } : {}),
-    ...(hasLength ? { 'content-length': body.length } : {}),
-  })
+  if (hasLength) sent['content-length'] = Buffer.byteLength(body)
+  response.writeHead(statusCode, sent)
   response.end(body)
 }

@@ -25,8 +25,8 @@ export function toEvent(
   api: { accountId: string; apiId: string },
 ): APIGatewayProxyEventV2 {
   const headers = headersOf(request)
-  const { cookie } = request.headersDistinct
-  const query = [...new Set(url.searchParams.keys())].map((name) => [name, url.searchParams.getAll(name).join(',')])
+  const cookie = request.headers.cookie === undefined ? undefined : request.headersDistinct.cookie
+  const query = url.search === '' ? [] : queryOf(url.searchParams)
   // Binary content stays base64, so that the function gets the bytes.
   const isBase64Encoded = body.length > 0 && !(textTypes.test(headers['content-type'] ?? '') && isUtf8(body))
   const now = new Date()
@@ -55,10 +55,19 @@ export function toEvent(
   }
 }
 
+const queryOf = (parameters: URLSearchParams) =>
+  [...new Set(parameters.keys())].map((name) => [name, parameters.getAll(name).join(',')])
+
 /** Names in lower case, repeated headers joined by commas, cookies and the connection's headers left out. */
-function headersOf({ headersDistinct, headers: { connection } }: IncomingMessage): Record<string, string> {
-  const kept = Object.entries(headersDistinct).filter(([name]) => name !== 'cookie' && !isHopByHop(name, connection))
-  return Object.fromEntries(kept.map(([name, values]) => [name, (values ?? []).join(',')]))
+function headersOf({ rawHeaders, headers: { connection } }: IncomingMessage): Record<string, string> {
+  const joined: Record<string, string> = {}
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [given = '', value = ''] = [rawHeaders[index], rawHeaders[index + 1]]
+    const name = given.toLowerCase()
+    if (name === 'cookie' || isHopByHop(name, connection)) continue
+    joined[name] = Object.hasOwn(joined, name) ? `${joined[name]},${value}` : value
+  }
+  return joined
 }
 
 const httpOf = (request: IncomingMessage, url: URL): APIGatewayProxyEventV2['requestContext']['http'] => ({
@@ -74,11 +83,12 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 
 /** As in access logs: `12/Mar/2020:19:03:58 +0000`. */
 function logTime(instant: Date): string {
-  const [, year, month, day, time] = /^(\d+)-(\d+)-(\d+)T([\d:]+)/.exec(instant.toISOString()) ?? []
-  return `${day}/${months[Number(month) - 1]}/${year}:${time} +0000`
+  const iso = instant.toISOString()
+  return `${iso.slice(8, 10)}/${months[instant.getUTCMonth()]}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`
 }
 
 function decodedPath(path: string): string {
+  if (!path.includes('%')) return path
   try {
     return decodeURIComponent(path)
   } catch {

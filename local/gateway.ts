@@ -3,12 +3,12 @@
  * `docs/gateway.md` has the source of each behaviour, and lists the unverified ones.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ulid } from 'ulid'
 import { catchAll, routeList } from '../functions/operations.ts'
 import { routeThrottles, type Throttle } from '../functions/throttles.ts'
 import { type ApiName, apiArn, matchesArn, permittedSource, routeArn } from '../lib/route-arn.ts'
 import { type Operation, routeKeyOf } from '../shared/http/operation.ts'
 import { matchPath } from '../shared/http/route.ts'
+import { nextUlid } from '../shared/ids.ts'
 import {
   functionAnswer,
   type GatewayAnswer,
@@ -66,17 +66,16 @@ export function createGateway({
   const take = throttle ? tokenBuckets(routeThrottles(throttle), now) : () => true
   const gateway: Gateway = { take, match: matcher(permission), load, functionTimeoutMs, integrationTimeoutMs }
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const requestId = ulid()
-    response.setHeader('apigw-requestid', requestId)
-    sendAnswer(response, await answer(gateway, request, requestId))
+    const requestId = nextUlid()
+    sendAnswer(response, await answer(gateway, request, requestId), requestId)
   }
 }
 
 async function answer(gateway: Gateway, request: IncomingMessage, requestId: string): Promise<GatewayAnswer> {
   const target = `http://gateway.invalid${request.url ?? '/'}`
-  if (!request.url?.startsWith('/') || !URL.canParse(target)) return ownAnswer(400)
+  const url = request.url?.startsWith('/') ? URL.parse(target) : null
+  if (!url) return ownAnswer(400)
   if (headBytes(request) > headLimitBytes) return ownAnswer(431)
-  const url = new URL(target)
   const matched = gateway.match(request.method ?? 'GET', url.pathname)
   if (!gateway.take(matched.routeKey)) return ownAnswer(429)
   const body = await readBody(request)
@@ -89,8 +88,10 @@ async function answer(gateway: Gateway, request: IncomingMessage, requestId: str
 }
 
 function headBytes({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): number {
-  const values = rawHeaders.filter((_text, index) => index % 2 === 1)
-  return [`${method} ${url} HTTP/${httpVersion}`, ...values].reduce((sum, text) => sum + text.length, 0)
+  let sum = method.length + url.length + httpVersion.length + '  HTTP/'.length
+  // Names and values alternate.
+  for (let index = 1; index < rawHeaders.length; index += 2) sum += rawHeaders[index]?.length ?? 0
+  return sum
 }
 
 /** Routes without parameters come first, as API Gateway prefers a full match. */
@@ -111,6 +112,8 @@ function matcher(permission: (operation: Operation) => string): Gateway['match']
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
+  if (length === undefined && encoding === undefined) return noBody
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of request) {
@@ -119,6 +122,8 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   }
   return size > bodyLimitBytes ? undefined : Buffer.concat(chunks)
 }
+
+const noBody = Buffer.alloc(0)
 
 /** Calls the function until the integration times out. The function keeps running. */
 async function integrate(gateway: Gateway, matched: Matched, received: ReceivedRequest): Promise<GatewayAnswer> {

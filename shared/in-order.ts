@@ -4,15 +4,21 @@
  * name.
  */
 export function inOrder<T extends object, Name extends keyof T>(order: readonly Name[], record: T): Pick<T, Name> {
-  return Object.fromEntries(order.filter((name) => name in record).map((name) => [name, sorted(record[name])])) as Pick<
-    T,
-    Name
-  >
+  const ordered: Partial<Pick<T, Name>> = {}
+  for (const name of order) if (name in record) ordered[name] = sorted(record[name])
+  return ordered as Pick<T, Name>
 }
 
+function sorted<Value>(value: Value): Value
 function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return Object.fromEntries(entries.map(([name, part]) => [name, sorted(part)]))
+  if (Array.isArray(value)) return value.some(isObject) ? value.map(sorted) : value
+  // Not by assignment, which would lose a member named `__proto__`.
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, part]) => [name, sorted(part)]),
+  )
 }
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null

@@ -1,7 +1,7 @@
 /** Listing the API keys of an org, and the filters by state. */
 import { type Filter, queryPage } from '../table/query.ts'
-import { fromRow, orgPartition } from '../table/rows.ts'
-import { type KeyState, type KeyView, toKeyView } from './record.ts'
+import { orgPartition, recordIn } from '../table/rows.ts'
+import { type KeyState, type KeyView, keyFields, toKeyView } from './record.ts'
 import { recordPrefix } from './rows.ts'
 
 export interface KeyFilter {
@@ -23,8 +23,9 @@ export async function listKeys(
     limit: page.limit,
     after: page.after,
     filter: keyFilter(filter, page.now),
+    fields: keyFields,
   })
-  return { data: rows.map((row) => toKeyView(fromRow(row), page.now)), next }
+  return { data: rows.map((row) => toKeyView(recordIn(row), page.now)), next }
 }
 
 /** The states of `keyState` as DynamoDB conditions. DynamoDB compares null with a time as false. */

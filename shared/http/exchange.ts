@@ -4,15 +4,12 @@ import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
 import type { ProblemError } from '../problem.ts'
 import { deadlineOf, requestIdOf } from '../runtime/deadline.ts'
-import type { RowKey } from '../table/rows.ts'
 import { object, text } from '../untrusted.ts'
 import type { Published } from './published.ts'
 
-/** The number of a principal's requests in the current window. */
+/** A request's place among those of its principal in the current window. */
 export interface RateCount {
-  /** The row with the counter. */
-  key: RowKey
-  /** The count of this row, times the number of rows that count the principal. */
+  /** 1 for the first request of the window. */
   count: number
   /** Seconds until the window ends. */
   resetSeconds: number
@@ -37,6 +34,8 @@ export interface Exchange {
   caller: Caller | undefined
   /** The pending count of this request against its principal's limit, started once the principal is known. */
   rateCount: Promise<RateCount | undefined> | undefined
+  /** Work that must end before the answer, since Lambda freezes the process then. Never rejects. */
+  noted: Promise<void> | undefined
   /** The request from the client. Only its JSON is parsed. */
   sent: { params: unknown; query: unknown; body: unknown }
   /** The route that the gateway chose, `GET /api/v2/settings`. */
@@ -74,6 +73,7 @@ export function openExchange(event: unknown, context: unknown): Exchange {
     answerHeaders: {},
     caller: undefined,
     rateCount: undefined,
+    noted: undefined,
     sent: { params: {}, query: {}, body: undefined },
     routeKey: text(routeKey),
     published: undefined,

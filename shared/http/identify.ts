@@ -20,6 +20,8 @@ export interface Identity {
   limit: number
   /** The caller in full. For a key, the read of its record is under way; it rejects when the key is no longer usable. */
   caller: Promise<Caller>
+  /** Resolves when the use is noted. It never rejects, and no answer depends on it. */
+  noted: Promise<void>
 }
 
 /**
@@ -32,7 +34,7 @@ export async function identify(headers: Headers, now: Date): Promise<Identity> {
   if (credential.kind === 'api_key') return identifyKey(credential.token, now)
   const caller = await verifyJwt(credential.token)
   const { orgId, rateLimitPerMinute: limit } = caller
-  return { orgId, principal: principalOf(caller), limit, caller: Promise.resolve(caller) }
+  return { orgId, principal: principalOf(caller), limit, caller: Promise.resolve(caller), noted: Promise.resolve() }
 }
 
 /** Three base64url parts: anything else cannot be a JWT. */
@@ -68,19 +70,28 @@ async function identifyKey(token: string, now: Date): Promise<Identity> {
   const { orgId, keyId: principal, rateLimitPerMinute: limit = defaultRateLimitPerMinute } = owner
   const dead = deadKeys.get(principal)
   if (dead) refuseRevoked(dead, now)
-  const caller = keyCaller(owner, now)
+  const record = usableKey(owner, now)
   // A key that this process refused has no identity until its record says that it works. The clock may have been ahead.
-  if (dead) await caller
-  return { orgId, principal, limit, caller }
+  if (dead) await record
+  const noted = record.then((key) => stampLastUsed(orgId, key, now)).catch(logUnnoted)
+  return { orgId, principal, limit, caller: record.then((key) => keyCaller(orgId, key)), noted }
 }
 
-async function keyCaller({ orgId, keyId }: KeyOwner, now: Date): Promise<KeyCaller> {
-  const key = await findKey(orgId, keyId)
+const logUnnoted = (error: unknown): void => {
+  // A refused key has no use to note, and its request gets the refusal.
+  if (!(error instanceof ProblemError)) log.debug('last_used_at was not stamped', { error: error as Error })
+}
+
+/** The record of a key that works now. */
+async function usableKey(owner: KeyOwner, now: Date): Promise<KeyRecord> {
+  const key = await findKey(owner.orgId, owner.keyId)
   if (!key) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
   refuseDead(key, now)
-  await stampLastUsed(orgId, key, now).catch((error: unknown) => {
-    log.debug('last_used_at was not stamped', { error: error as Error })
-  })
+  owner.rateLimitPerMinute = key.rate_limit_per_minute ?? undefined
+  return key
+}
+
+function keyCaller(orgId: string, key: KeyRecord): KeyCaller {
   return {
     kind: 'api_key',
     orgId,

@@ -88,8 +88,9 @@ function notModified({ method, headers }: Exchange, answer: Answer): Answer | un
 
 /** Opens the exchange. At the end, drops the body of a HEAD, logs one line and adds the request id. */
 function exchangeAndLog(operation: Operation): Hook {
-  const finish = (request: HookRequest) => {
+  const finish = async (request: HookRequest) => {
     const { event: exchange, response } = request
+    await exchange.noted
     if (!response) return
     if (exchange.method === 'HEAD') delete response.body
     response.headers = { ...response.headers, 'x-request-id': exchange.requestId }

@@ -1,25 +1,25 @@
 /** The client of the table. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import { lazy } from '../lazy.ts'
 import { awsClientSettings } from '../runtime/aws-client.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
+import { Sha256 } from '../runtime/sha256.ts'
+import { makeLean } from './lean-client.ts'
 
-let shared: DynamoDBDocumentClient | undefined
+/** The client in DynamoDB's own terms, for the calls of every request. Made on first use. */
+export const wireTable = lazy(() => {
+  const client = new DynamoDBClient({ ...awsClientSettings, sha256: Sha256 })
+  makeLean(client)
+  return client
+})
 
-/** The client, made on first use. */
-export function table(): DynamoDBDocumentClient {
-  shared ??= connect()
-  return shared
-}
-
-function connect(): DynamoDBDocumentClient {
-  const client = DynamoDBDocumentClient.from(new DynamoDBClient(awsClientSettings), {
+/** The same client for documents. */
+export const table = lazy(() =>
+  DynamoDBDocumentClient.from(wireTable(), {
     // The SDK takes an object with a field named `constructor` for a class instance; stored headers can have that field.
     marshallOptions: { removeUndefinedValues: true, convertClassInstanceToMap: true },
-  })
-  // This middleware walks every input and output for a log line that is never written: 10 % of the CPU time of a list.
-  client.middlewareStack.remove('loggerMiddleware')
-  return client
-}
+  }),
+)
 
 export const tableName = (): string => requiredEnvironment('tableName')

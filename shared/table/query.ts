@@ -1,8 +1,10 @@
 /** Consistent reads of many rows of one partition. There is no scan. */
-import { QueryCommand } from '@aws-sdk/lib-dynamodb'
+import { QueryCommand, type QueryCommandInput } from '@aws-sdk/client-dynamodb'
+import { marshall } from '@aws-sdk/util-dynamodb'
 import { invalidCursor } from '../problem.ts'
-import { table, tableName } from './client.ts'
+import { tableName, wireTable } from './client.ts'
 import type { Row } from './rows.ts'
+import { rowOf, wireKey } from './values.ts'
 
 export interface PageRequest {
   partition: string
@@ -17,6 +19,8 @@ export interface PageRequest {
   after?: string | undefined
   /** Keeps matching rows. A filtered page reads at most `filteredReadLimit` rows, so it can be short or empty. */
   filter?: Filter | undefined
+  /** The attributes to return: as for `rowOf`. */
+  fields?: readonly string[]
 }
 
 export interface Filter {
@@ -59,46 +63,49 @@ export async function queryPage(request: PageRequest): Promise<Page> {
   const from = request.from ?? prefix
   const to = request.to ?? prefixEnd(prefix)
   if (after !== undefined && (after < from || after > to)) throw invalidCursor()
-  const { Items = [], LastEvaluatedKey } = await table().send(
-    new QueryCommand({
-      TableName: tableName(),
-      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
-      ExpressionAttributeValues: {
-        ':pk': partition,
-        ':from': from,
-        ':to': to,
-        ...filter?.values,
-      },
-      ...(filter ? { FilterExpression: filter.expression } : {}),
-      // DynamoDB refuses an empty map of names.
-      ...(filter && Object.keys(filter.names).length > 0 ? { ExpressionAttributeNames: filter.names } : {}),
-      ScanIndexForward: !request.newestFirst,
-      ConsistentRead: true,
-      // One extra row shows whether a next page exists, so no list ends with an empty page.
-      Limit: filter ? filteredReadLimit : limit + 1,
-      ...(after ? { ExclusiveStartKey: { pk: partition, sk: after } } : {}),
-    }),
-  )
-  const rows = Items as Row[]
-  if (rows.length > limit) return { rows: rows.slice(0, limit), next: rows[limit - 1]?.sk }
-  return { rows, next: LastEvaluatedKey?.sk as string | undefined }
+  const { Items = [], LastEvaluatedKey } = await query({
+    KeyConditionExpression: between,
+    ExpressionAttributeValues: { ...rangeValues(partition, from, to), ...filterValues(filter) },
+    ...(filter ? { FilterExpression: filter.expression } : {}),
+    ...namesOf(filter),
+    ScanIndexForward: !request.newestFirst,
+    // One extra row shows whether a next page exists, so no list ends with an empty page.
+    Limit: filter ? filteredReadLimit : limit + 1,
+    ...(after ? { ExclusiveStartKey: wireKey({ pk: partition, sk: after }) } : {}),
+  })
+  const rows = Items.slice(0, limit).map((item) => rowOf(item, request.fields))
+  if (Items.length <= limit) return { rows, next: LastEvaluatedKey?.sk?.S }
+  return { rows, next: rows.at(-1)?.sk }
 }
+
+const query = (input: Omit<QueryCommandInput, 'TableName' | 'ConsistentRead'>) =>
+  wireTable().send(new QueryCommand({ TableName: tableName(), ConsistentRead: true, ...input }))
+
+const between = 'pk = :pk AND sk BETWEEN :from AND :to'
+
+const rangeValues = (partition: string, from: string, to: string) => ({
+  ':pk': { S: partition },
+  ':from': { S: from },
+  ':to': { S: to },
+})
+
+const filterValues = (filter: Filter | undefined) => (filter ? marshall(filter.values) : {})
+
+/** DynamoDB refuses an empty map of names. */
+const namesOf = (filter: Filter | undefined) =>
+  filter && Object.keys(filter.names).length > 0 ? { ExpressionAttributeNames: filter.names } : {}
 
 /** Reads all rows between two sort keys, both inclusive, with one `Query` per MiB. Only for ranges of bounded size. */
 export async function queryRange(partition: string, from: string, to: string): Promise<Row[]> {
   const rows: Row[] = []
-  let after: Record<string, unknown> | undefined
+  let after: QueryCommandInput['ExclusiveStartKey']
   do {
-    const { Items = [], LastEvaluatedKey } = await table().send(
-      new QueryCommand({
-        TableName: tableName(),
-        KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
-        ExpressionAttributeValues: { ':pk': partition, ':from': from, ':to': to },
-        ConsistentRead: true,
-        ...(after ? { ExclusiveStartKey: after } : {}),
-      }),
-    )
-    rows.push(...(Items as Row[]))
+    const { Items = [], LastEvaluatedKey } = await query({
+      KeyConditionExpression: between,
+      ExpressionAttributeValues: rangeValues(partition, from, to),
+      ...(after ? { ExclusiveStartKey: after } : {}),
+    })
+    for (const item of Items) rows.push(rowOf(item))
     after = LastEvaluatedKey
   } while (after)
   return rows
@@ -107,20 +114,16 @@ export async function queryRange(partition: string, from: string, to: string): P
 /** Counts the rows of a prefix that match a filter, with one `Query` per MiB read. */
 export async function countRows(partition: string, prefix: string, filter: Filter): Promise<number> {
   let count = 0
-  let after: Record<string, unknown> | undefined
+  let after: QueryCommandInput['ExclusiveStartKey']
   do {
-    const { Count = 0, LastEvaluatedKey } = await table().send(
-      new QueryCommand({
-        TableName: tableName(),
-        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-        FilterExpression: filter.expression,
-        ExpressionAttributeValues: { ':pk': partition, ':prefix': prefix, ...filter.values },
-        ...(Object.keys(filter.names).length > 0 ? { ExpressionAttributeNames: filter.names } : {}),
-        Select: 'COUNT',
-        ConsistentRead: true,
-        ...(after ? { ExclusiveStartKey: after } : {}),
-      }),
-    )
+    const { Count = 0, LastEvaluatedKey } = await query({
+      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+      FilterExpression: filter.expression,
+      ExpressionAttributeValues: { ':pk': { S: partition }, ':prefix': { S: prefix }, ...filterValues(filter) },
+      ...namesOf(filter),
+      Select: 'COUNT',
+      ...(after ? { ExclusiveStartKey: after } : {}),
+    })
     count += Count
     after = LastEvaluatedKey
   } while (after)

@@ -1,12 +1,15 @@
 /** Consistent reads of rows by key. */
-import { BatchGetCommand, GetCommand } from '@aws-sdk/lib-dynamodb'
-import { table, tableName } from './client.ts'
+import { BatchGetItemCommand, GetItemCommand } from '@aws-sdk/client-dynamodb'
+import { tableName, wireTable } from './client.ts'
 import type { Row, RowKey } from './rows.ts'
+import { rowOf, wireKey } from './values.ts'
 
-/** Reads one row. */
-export async function getRow(key: RowKey): Promise<Row | undefined> {
-  const { Item } = await table().send(new GetCommand({ TableName: tableName(), Key: key, ConsistentRead: true }))
-  return Item as Row | undefined
+/** Reads one row. `fields`: as for `rowOf`. */
+export async function getRow(key: RowKey, fields?: readonly string[]): Promise<Row | undefined> {
+  const { Item } = await wireTable().send(
+    new GetItemCommand({ TableName: tableName(), Key: wireKey(key), ConsistentRead: true }),
+  )
+  return Item && rowOf(Item, fields)
 }
 
 /** The keys that exist, of at most 100. */
@@ -22,13 +25,13 @@ export async function getRows(keys: readonly RowKey[]): Promise<Row[]> {
 
 async function readBatch(keys: readonly RowKey[], projection?: string): Promise<Row[]> {
   const found: Row[] = []
-  let wanted = [...keys]
+  let wanted = keys.map(wireKey)
   for (let attempt = 0; wanted.length > 0; attempt++) {
     // DynamoDB returns the keys that it had no capacity for; read them again.
     if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * 50 * 2 ** Math.min(attempt, 5)))
     if (attempt > 8) throw Object.assign(new Error('the table does not keep up'), { name: 'ThrottlingException' })
-    const { Responses, UnprocessedKeys } = await table().send(
-      new BatchGetCommand({
+    const { Responses, UnprocessedKeys } = await wireTable().send(
+      new BatchGetItemCommand({
         RequestItems: {
           [tableName()]: {
             Keys: wanted,
@@ -38,8 +41,8 @@ async function readBatch(keys: readonly RowKey[], projection?: string): Promise<
         },
       }),
     )
-    found.push(...((Responses?.[tableName()] ?? []) as Row[]))
-    wanted = (UnprocessedKeys?.[tableName()]?.Keys ?? []) as RowKey[]
+    for (const item of Responses?.[tableName()] ?? []) found.push(rowOf(item))
+    wanted = UnprocessedKeys?.[tableName()]?.Keys ?? []
   }
   return found
 }

@@ -15,12 +15,16 @@ export const orgIdOf = (partition: string): string => partition.slice('ORG#'.len
 
 /**
  * The record in a row, without the row's keys. DynamoDB returns untyped attributes; only this service writes them. This is
- * the one place that trusts a row to hold what its own writes stored.
+ * one of two places that trust a row to hold what its own writes stored.
  */
 export function fromRow<T extends object>(row: Row): T
 export function fromRow<T extends object>(row: Row | undefined): T | undefined
 export function fromRow<T extends object>(row: Row | undefined): T | undefined {
   if (!row) return undefined
-  const { pk: _pk, sk: _sk, ...record } = row
+  const record: Record<string, unknown> = {}
+  for (const name in row) if (name !== 'pk' && name !== 'sk') record[name] = row[name]
   return record as unknown as T
 }
+
+/** The record in a row, with the row's keys hidden by its type only. For views that name each field: it copies nothing. */
+export const recordIn = <T extends object>(row: Row): Readonly<T> => row as unknown as T

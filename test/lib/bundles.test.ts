@@ -19,8 +19,8 @@ test('every function has a bundle', () => {
   expect(names.toSorted()).toEqual([...declared, catchAll.name].toSorted())
 })
 
-test('a start loads at most 450 KiB, also where Stripe is called', () => {
-  expect(names.filter((name) => sizeAtStart(name) > 450 * kib)).toEqual([])
+test('a start loads at most 400 KiB, also where Stripe is called', () => {
+  expect(names.filter((name) => sizeAtStart(name) > 400 * kib)).toEqual([])
 })
 
 /** A page's scripts and other large files are the web distribution's to serve: a function pays for every byte it answers. */
