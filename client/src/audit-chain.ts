@@ -158,17 +158,26 @@ export class ChainCheck {
 
   end(): void {
     const { first, last } = this
-    this.unsignedBlocks += this.#unsignedRun
     const isRange = this.#range.from !== undefined || this.#range.to !== undefined
+    this.unsignedBlocks += this.#unsignedRun
     // The checkpoint after the end of a range has its block outside the export.
     if (this.#later && this.#range.to === undefined) {
       const message = `The export ends at block ${last}, and block ${this.#later.block} is signed. Is a page missing?`
       this.#faults.add('cut_off', message, this.#later)
     }
-    if (first && first > 1 && this.#range.from === undefined && !this.#isVouchedFor && !this.#heads.vouches) {
-      const message = `The export starts at block ${first}, and no checkpoint vouches for it. Is a page missing?`
-      this.#faults.add('missing', message, { block: first - 1 })
+    if (first !== undefined && this.#range.from === undefined && !this.#isVouchedFor && !this.#heads.vouches) {
+      this.#addUnvouched(first, isRange)
     }
     this.#heads.end(first ?? 0, last, isRange)
+  }
+
+  /** The service signs the first block at once. A chain without any signature can be written by anyone. */
+  #addUnvouched(first: number, isRange: boolean): void {
+    if (first > 1) {
+      const message = `The export starts at block ${first}, and no checkpoint vouches for it. Is a page missing?`
+      this.#faults.add('missing', message, { block: first - 1 })
+    } else if (!isRange) {
+      this.#faults.add('unsigned', 'No valid checkpoint signs the chain. Is a page missing?')
+    }
   }
 }

@@ -23,6 +23,8 @@ export class EventCheck {
   readonly #named = new Map<string, number | null>()
   /** Events whose block has not come yet. */
   readonly #pending = new Map<string, Pending>()
+  /** The id of the newest event since a block; empty right after a block. */
+  #lastId = ''
   #oldestUnsealed: { line: number; event_id: string; time: number } | undefined
 
   /** `isExported`: whether the range of the export has an event. */
@@ -42,9 +44,18 @@ export class EventCheck {
       this.#faults.add('duplicate', `Event ${id} is in the export twice.`, { line, event_id: id })
       return
     }
+    if (id < this.#lastId) {
+      this.#faults.add('misplaced', `Event ${id} stands after event ${this.#lastId}.`, { line, event_id: id })
+    }
+    this.#lastId = id
     this.#named.set(id, sealed)
     if (sealed === null) this.#addUnsealed(line, id, Date.parse(content.timestamp))
     else this.#pending.set(id, { line, hash, sealed, isChanged })
+  }
+
+  /** Whether events stand after the newest block. */
+  get hasNextEvents(): boolean {
+    return this.#lastId !== ''
   }
 
   #addUnsealed(line: number, event_id: string, time: number): void {
@@ -75,6 +86,7 @@ export class EventCheck {
       }
     }
     this.#pending.clear()
+    this.#lastId = ''
   }
 
   /** A block holds an event that does not stand before it. */

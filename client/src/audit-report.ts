@@ -10,6 +10,7 @@
  * - `misplaced`: a line is not where an export has it.
  * - `cut_off`: the export ends before a block that was sealed.
  * - `unsealed`: an event is in no block for more than 5 minutes.
+ * - `unsigned`: the export of a whole trail has blocks, and no valid checkpoint.
  * - `unknown_key`: no public key has the `kid` of a checkpoint.
  * - `bad_signature`: a checkpoint is not signed by the key that it names.
  */
@@ -23,6 +24,7 @@ export type AuditFaultReason =
   | 'misplaced'
   | 'cut_off'
   | 'unsealed'
+  | 'unsigned'
   | 'unknown_key'
   | 'bad_signature'
 

@@ -75,7 +75,12 @@ class Verification {
       this.#note(parsed.event.timestamp)
       await this.#events.add(line, parsed.event)
     } else if ('checkpoint' in parsed) {
-      this.#note(parsed.checkpoint.at)
+      const { block, at } = parsed.checkpoint
+      this.#note(at)
+      if (this.#events.hasNextEvents) {
+        const message = `The checkpoint of block ${block} stands after an event of a later block.`
+        this.#faults.add('misplaced', message, { line, block })
+      }
       await this.#chain.addCheckpoint(line, parsed.checkpoint)
     } else {
       const { block } = parsed
