@@ -187,10 +187,11 @@ main().then(
   (status) => {
     process.exitCode = status
   },
-  (error: Error & { code?: string }) => {
-    // Without these: a defect of the command, whose stack is of use.
+  (error: Error & { code?: string; path?: string }) => {
+    // Any other error is a defect of the command, whose stack is of use.
     const isExpected = error instanceof InputError || error instanceof TypeError || error.code !== undefined
-    console.error(isExpected ? error.message : error)
+    const message = error.code === 'ENOENT' ? `There is no file ${error.path}.` : error.message
+    console.error(isExpected ? message : error)
     process.exitCode = 2
   },
 )

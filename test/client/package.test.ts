@@ -93,3 +93,10 @@ console.log(problem instanceof ProblemError, problem.code)`,
   const env = { ...process.env, API_URL: target.url, API_KEY: orgsOf(target).acme.api_keys.full_admin }
   expect((await run(process.execPath, [file], { env })).stdout).toBe('true not_found\n')
 })
+
+test('its command verify-audit runs without any dependency', async () => {
+  const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as { bin: Record<string, string> }
+  const command = join(installed, bin['verify-audit'] ?? '')
+  expect(readFileSync(command, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+  expect((await run(process.execPath, [command, '--help'])).stdout).toMatch(/^Usage: verify-audit /)
+})

@@ -295,12 +295,9 @@ describe('a tampered export is found:', () => {
 
   test('a checkpoint of the same key that signs another trail', async () => {
     const otherOrg = await makeTrail()
-    const foreign = (await exportPages(otherOrg))
-      .join('')
-      .split('\n')
-      .map((line) => line && parsed(line))
-    const checkpoint = foreign.find((line) => line && line.checkpoint?.block === 3) as Line
-    const tampered = lines.toSpliced(indexOf('checkpoint', 3), 1, checkpoint)
+    const foreign = (await exportPages(otherOrg)).join('').trimEnd().split('\n').map(parsed)
+    const theirs = foreign.find(({ checkpoint }) => checkpoint?.block === 3) as Line
+    const tampered = lines.slice(0, -1).toSpliced(indexOf('checkpoint', 3), 1, theirs)
     expect(reasonsOf(await verify(tampered))).toEqual(['misplaced', 'changed'])
   })
 
