@@ -11,7 +11,7 @@ export interface VerifyAuditOptions {
   from?: string
   /** The `to` of the export. */
   to?: string
-  /** A head that you kept apart from the export: it finds what was cut off after the newest checkpoint. */
+  /** A head that you kept apart from the export: it finds a cut-off after the newest checkpoint. */
   head?: KeptHead
   /** A checkpoint that you kept apart from the export. */
   checkpoint?: ExportedCheckpoint

@@ -47,9 +47,12 @@ test('it holds what is built from the sources as they are, its README and its li
 
 describe('the examples of its README compile', () => {
   // What the examples leave to whoever reads them.
-  const theReaders = `import type { InputFault } from '@octomil/settings-client'
+  const theReaders = `import type { AuditKey, InputFault } from '@octomil/settings-client'
 declare const limits: { max_devices: { limit: number; mode: 'enforce' | 'alert_only' } }
 declare function offerUpgrade(faults: readonly InputFault[]): void
+declare const pages: AsyncIterable<string>
+declare const keys: { keys: AuditKey[] }
+declare const keptHead: { block: number; hash: string }
 declare function queueForLater(cause: unknown): void
 `
   const options =
