@@ -1,4 +1,9 @@
 /** The typed client of the Octomil settings API. */
+
+export type { KeptHead } from './audit-heads.ts'
+export type { ExportedCheckpoint } from './audit-lines.ts'
+export type { AuditFault, AuditFaultReason, AuditReport } from './audit-report.ts'
+export type { AuditKey } from './audit-signature.ts'
 export { type Credential, createSettingsClient, type SettingsClient, type SettingsClientOptions } from './client.ts'
 export type {
   Answer,
@@ -16,3 +21,4 @@ export type {
 export { type InputFault, NoAnswerError, type ProblemCode, ProblemError } from './problem.ts'
 export { defaultRetryRules, type RetryRules, type Send } from './retry.ts'
 export type { components, operations, paths } from './schema.ts'
+export { type VerifyAuditOptions, verifyAuditExport } from './verify-audit.ts'

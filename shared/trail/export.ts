@@ -88,18 +88,20 @@ async function addBlocks(
   page: ExportPage,
   room: Room,
 ): Promise<Position> {
+  // The head first: the sealer may be between a later block and the numbers of its events. It counts as unsealed.
+  const end = (await readHead(orgId))?.number ?? 0
   let { block: position, exported } = start
   for (let seen = 0; seen < maxBlocksPerPage; seen += blocksPerRead) {
-    const { blocks, more } = await readBlocks(orgId, { after: position, limit: blocksPerRead, now: page.now })
     const signed = await checkpointsFrom(orgId, position + 1, blocksPerRead, page.now)
-    for (const { block } of blocks) {
+    const read = await readBlocks(orgId, { after: position, limit: blocksPerRead, now: page.now })
+    for (const { block } of read.blocks.filter(({ block }) => block.number <= end)) {
       const lines = await linesOf(orgId, block, signed, page)
       if (!room.add(lines)) return { phase: 'blocks', block: position, exported }
       position = block.number
       if (lines.length > 0) exported = position
     }
-    if (!more) {
-      await addLaterCheckpoint(orgId, exported, page, room)
+    if (!read.more || position >= end) {
+      await addLaterCheckpoint(orgId, { exported, end }, page, room)
       return { phase: 'unsealed', block: position, after: undefined }
     }
   }
@@ -120,10 +122,16 @@ async function linesOf(
 }
 
 /** A range can end before the checkpoint that vouches for its last block. */
-async function addLaterCheckpoint(orgId: string, exported: number, { now }: ExportPage, room: Room): Promise<void> {
+async function addLaterCheckpoint(
+  orgId: string,
+  { exported, end }: { exported: number; end: number },
+  { now }: ExportPage,
+  room: Room,
+): Promise<void> {
   if (exported === 0) return
   const [checkpoint] = await checkpointsFrom(orgId, exported, 1, now)
-  if (checkpoint && checkpoint.block > exported) room.addSmall({ checkpoint })
+  // A block that was sealed since is not in this export.
+  if (checkpoint && checkpoint.block > exported && checkpoint.block <= end) room.addSmall({ checkpoint })
 }
 
 /** The events of a block that are in the range, by time. */

@@ -47,9 +47,12 @@ test('it contains the build of the current sources, its README and its licence',
 
 describe('the examples of its README compile', () => {
   // Names that the examples leave to the reader.
-  const theReaders = `import type { InputFault } from '@octomil/settings-client'
+  const theReaders = `import type { AuditKey, InputFault } from '@octomil/settings-client'
 declare const limits: { max_devices: { limit: number; mode: 'enforce' | 'alert_only' } }
 declare function offerUpgrade(faults: readonly InputFault[]): void
+declare const pages: AsyncIterable<string>
+declare const keys: { keys: AuditKey[] }
+declare const keptHead: { block: number; hash: string }
 declare function queueForLater(cause: unknown): void
 `
   const options =
@@ -92,4 +95,11 @@ console.log(problem instanceof ProblemError, problem.code)`,
   )
   const env = { ...process.env, API_URL: target.url, API_KEY: orgsOf(target).acme.api_keys.full_admin }
   expect((await run(process.execPath, [file], { env })).stdout).toBe('true not_found\n')
+})
+
+test('its command verify-audit runs without any dependency', async () => {
+  const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as { bin: Record<string, string> }
+  const command = join(installed, bin['verify-audit'] ?? '')
+  expect(readFileSync(command, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+  expect((await run(process.execPath, [command, '--help'])).stdout).toMatch(/^Usage: verify-audit /)
 })

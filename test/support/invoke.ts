@@ -110,7 +110,7 @@ async function answerTo<Body>(name: FunctionName, event: unknown, context: unkno
   const text = result.body ?? ''
   const headers = Object.fromEntries(Object.entries(result.headers ?? {}).map(([key, value]) => [key, String(value)]))
   const status = result.statusCode ?? 200
-  const isJson = /json/.test(headers['content-type'] ?? '')
+  const isJson = /[/+]json/.test(headers['content-type'] ?? '')
   const body = isJson && text !== '' ? JSON.parse(text) : undefined
   const published = publishedAt(operation, (event as { routeKey?: string }).routeKey)
   if (published) expectPublished(published, status, body)
