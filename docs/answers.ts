@@ -32,7 +32,7 @@ export function refusalsOf(operation: Operation): ProblemCode[] {
 
 /** Single resources that no operation of the same path changes. */
 const versionedElsewhere: readonly string[] = [
-  ...['meta.openapi', 'settings.api-keys.get', 'settings.api-keys.revoke', 'settings.api-keys.scopes'],
+  ...['meta.openapi', 'settings.api-keys.revoke', 'settings.api-keys.scopes'],
   ...['settings.get-execution', 'settings.create-checkout-session', 'settings.billing.checkout.reconcile'],
 ]
 

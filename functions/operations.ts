@@ -25,6 +25,7 @@ export const operations = {
   'api-keys/create-app-key': apiKeys.createAppKey,
   'api-keys/create-publishable-key': apiKeys.createPublishableKey,
   'api-keys/get': apiKeys.getApiKey,
+  'api-keys/update': apiKeys.updateApiKey,
   'api-keys/rotate': apiKeys.rotateApiKey,
   'api-keys/revoke': apiKeys.revokeApiKey,
   'api-keys/scopes': apiKeys.listScopes,

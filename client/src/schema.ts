@@ -95,7 +95,13 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Edit an API key
+         * @description Changes the given fields of an active key. The next request with the key sees the change. You can add only scopes that you hold. A revoked, retiring or expired key: 409.
+         *
+         *     Requires the scope `keys:write`.
+         */
+        patch: operations["settings.api-keys.update"];
         trace?: never;
     };
     "/api/v2/settings/api-keys/{key_id}/rotate": {
@@ -1329,7 +1335,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
             /** @enum {string} */
-            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
             actor: components["schemas"]["Actor"];
             resource: components["schemas"]["AuditEventResource"];
             /** @enum {string} */
@@ -2834,10 +2840,7 @@ export interface components {
              * @default []
              */
             allowed_origins?: string[];
-            /**
-             * @description Ids of the apps that may use the key. Not validated. Empty: any app.
-             * @default []
-             */
+            /** @description Ids of the apps that may use the key. Not validated. Empty: any app. */
             allowed_app_ids?: string[];
             /** @description Future time at which the key expires, in ISO 8601 with an offset. null: never. */
             expires_at?: string | null;
@@ -2846,6 +2849,20 @@ export interface components {
              * @default 60
              */
             rate_limit_per_minute?: number;
+        };
+        ApiKeysUpdateRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name?: string;
+            /** @description Future time at which the key expires, in ISO 8601 with an offset. null: never. */
+            expires_at?: string | null;
+            /** @description Maximum requests per minute. null: the default of the key’s type, 60 for publishable keys and 100 for others. */
+            rate_limit_per_minute?: number | null;
+            /** @description Scopes of an org or publishable key. They replace the present ones. */
+            scopes?: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "keys:introspect" | "usage:read" | "usage:write" | "admin:read" | "admin:write")[];
+            /** @description Origins of a publishable key. They replace the present ones. Empty: any origin. */
+            allowed_origins?: string[];
+            /** @description Ids of the apps that may use a publishable key. They replace the present ones. Empty: any app. */
+            allowed_app_ids?: string[];
         };
         ApiKeysRotateRequest: {
             /**
@@ -4243,6 +4260,210 @@ export interface operations {
             };
         };
     };
+    "settings.api-keys.update": {
+        parameters: {
+            query?: {
+                /** @description Must match the credential’s organization. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the key. */
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeysUpdateRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: Conflict */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "settings.api-keys.rotate": {
         parameters: {
             query?: {
@@ -4828,7 +5049,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Only events with this action. */
-                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
                 /** @description Only events by this key, person or system. */
                 actor_id?: string;
                 /** @description Only events about the resource with this id. */

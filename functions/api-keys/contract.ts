@@ -15,6 +15,7 @@ import { keyTypeScopes, keyTypes, type Scope } from '../../shared/auth/scopes.ts
 import { futureInstantField, nameField, referenceField } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
+import { patchBody } from '../../shared/http/patch.ts'
 import { idSchema } from '../../shared/ids.ts'
 import { lazy } from '../../shared/lazy.ts'
 import {
@@ -62,6 +63,13 @@ const scopesField = <T extends Scope>(holdable: readonly T[]) =>
     .min(1)
     .max(holdable.length)
     .transform((scopes) => [...new Set(scopes)])
+
+const allowedAppIdsField = lazy(() =>
+  z
+    .array(referenceField())
+    .max(50)
+    .transform((ids) => [...new Set(ids)]),
+)
 
 export const createApiKey = operation({
   id: 'settings.api-keys.create',
@@ -166,11 +174,8 @@ export const createPublishableKey = operation({
         description:
           'Exact https origins, such as https://app.example.com. Test keys also accept http://localhost:<port> and http://localhost:*. Empty: any origin.',
       }),
-      allowed_app_ids: z
-        .array(referenceField())
-        .max(50)
+      allowed_app_ids: allowedAppIdsField()
         .default([])
-        .transform((ids) => [...new Set(ids)])
         .meta({ description: 'Ids of the apps that may use the key. Not validated. Empty: any app.' }),
       expires_at: expiryField(),
       rate_limit_per_minute: rateLimitField()
@@ -227,6 +232,43 @@ export const getApiKey = operation({
   answers: () => ({ 200: keyViewSchema() }),
   refusals: ['not_found'],
   access: readAccess,
+})
+
+export const updateApiKey = operation({
+  id: 'settings.api-keys.update',
+  route: 'PATCH /api/v2/settings/api-keys/{key_id}',
+  tag,
+  scope: 'keys:write',
+  summary: 'Edit an API key',
+  description:
+    'Changes the given fields of an active key. The next request with the key sees the change. You can add only scopes that you hold. A revoked, retiring or expired key: 409.',
+  request: () => ({
+    params: keyParams(),
+    body: patchBody({
+      name: nameField(),
+      expires_at: futureInstantField()
+        .nullable()
+        .meta({ description: 'Future time at which the key expires, in ISO 8601 with an offset. null: never.' }),
+      rate_limit_per_minute: rateLimitField()
+        .nullable()
+        .meta({
+          description: `Maximum requests per minute. null: the default of the key’s type, ${publishableRateLimitPerMinute} for publishable keys and ${defaultRateLimitPerMinute} for others.`,
+        }),
+      scopes: scopesField(keyTypeScopes.org).meta({
+        description: 'Scopes of an org or publishable key. They replace the present ones.',
+      }),
+      allowed_origins: allowedOriginsField()
+        .transform((origins) => [...new Set(origins)])
+        .meta({ description: 'Origins of a publishable key. They replace the present ones. Empty: any origin.' }),
+      allowed_app_ids: allowedAppIdsField().meta({
+        description: 'Ids of the apps that may use a publishable key. They replace the present ones. Empty: any app.',
+      }),
+    }),
+  }),
+  answers: () => ({ 200: keyViewSchema() }),
+  refusals: ['not_found', 'conflict'],
+  access: changeAccess,
+  audit: { action: 'api_key.updated', resource: 'api_key', param: 'key_id' },
 })
 
 export const revokeApiKey = operation({

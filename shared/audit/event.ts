@@ -11,6 +11,7 @@ export const auditActions = [
   'member.password_renewed',
   'member.authenticator_removed',
   'api_key.created',
+  'api_key.updated',
   'api_key.revoked',
   'api_key.rotated',
   'billing.override_set',

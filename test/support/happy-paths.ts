@@ -74,6 +74,7 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/list': nothingNeeded,
   'api-keys/scopes': nothingNeeded,
   'api-keys/get': onNewKey,
+  'api-keys/update': async (org) => ({ ...(await onNewKey(org)), body: { name: 'renamed' } }),
   'api-keys/revoke': onNewKey,
   'api-keys/rotate': recounting(onNewKey),
   'audit-events/list': nothingNeeded,
