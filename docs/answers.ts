@@ -25,6 +25,8 @@ export function refusalsOf(operation: Operation): ProblemCode[] {
   if (rawBody) codes.add('invalid_input').add('payload_too_large')
   if (Object.keys(query.shape).length > 0) codes.add('invalid_input')
   if (method === 'POST' && scope !== 'public') codes.add('idempotency_in_progress').add('idempotency_mismatch')
+  // A service key can name an organization that does not exist.
+  if (operation.orgMayBeAbsent) codes.add('not_found')
   if (takesIfMatch(operation)) codes.add('precondition_failed')
   codes.add('server_error').add('request_timeout')
   return problemCodes.filter((code) => codes.has(code))
@@ -32,7 +34,7 @@ export function refusalsOf(operation: Operation): ProblemCode[] {
 
 /** Single resources that no operation of the same path changes. */
 const versionedElsewhere: readonly string[] = [
-  ...['meta.openapi', 'settings.api-keys.revoke', 'settings.api-keys.scopes'],
+  ...['meta.openapi', 'settings.api-keys.revoke', 'settings.api-keys.scopes', 'settings.who-am-i'],
   ...['settings.get-execution', 'settings.create-checkout-session', 'settings.billing.checkout.reconcile'],
 ]
 

@@ -126,7 +126,14 @@ const stripeSignatureHeader = z.object({
     description: 'Time and signature of the body in Stripe’s format: `t=<seconds>,v1=<HMAC-SHA256 in hex>`.',
   }),
 })
-const orgQuery = { org_id: z.string().optional().meta({ description: 'Must match the credential’s organization.' }) }
+const orgQuery = {
+  org_id: z
+    .string()
+    .optional()
+    .meta({
+      description: 'Must match the credential’s organization. A service key names the organization to act for.',
+    }),
+}
 
 const scopeSentence = ({ scope }: Operation): string => {
   if (scope === 'public') return 'Public: no credential required.'

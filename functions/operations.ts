@@ -29,6 +29,7 @@ export const operations = {
   'api-keys/rotate': apiKeys.rotateApiKey,
   'api-keys/revoke': apiKeys.revokeApiKey,
   'api-keys/scopes': apiKeys.listScopes,
+  'api-keys/who-am-i': apiKeys.whoAmI,
   'audit-events/list': auditEvents.listAuditEvents,
   'audit-events/verify': auditEvents.verifyAuditChain,
   'cloud-connections/list': cloudConnections.listConnections,

@@ -170,6 +170,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/settings/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe the credential
+         * @description Returns the organization and the principal of the request’s credential, its scopes, its end and its rate limit.
+         *
+         *     Requires any valid credential.
+         */
+        get: operations["settings.who-am-i"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/settings/audit-events": {
         parameters: {
             query?: never;
@@ -1246,10 +1268,10 @@ export interface components {
          * @enum {string}
          */
         Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "keys:introspect" | "usage:read" | "usage:write" | "admin:read" | "admin:write";
-        /** @description Who acted: a person, an API key, or the service itself. */
+        /** @description Who acted: a person, an API key, a service of the platform’s operator (`service`), or this service itself (`system`). */
         Actor: {
             /** @enum {string} */
-            type: "user" | "api_key" | "system";
+            type: "user" | "api_key" | "service" | "system";
             id: string;
             email?: string;
         };
@@ -1327,6 +1349,29 @@ export interface components {
             };
             templates: components["schemas"]["ScopeRegistryTemplatesItem"][];
         };
+        /** @description A credential as the service sees it. */
+        WhoAmI: {
+            /** @description The organization. null: a service key, and the request names none. */
+            org: components["schemas"]["WhoAmIOrg"] | null;
+            principal: components["schemas"]["WhoAmIPrincipal"];
+            /** @description The key’s record. Absent for people and service keys. */
+            key?: components["schemas"]["ApiKey"];
+            /**
+             * @description The person’s role. Absent for keys.
+             * @enum {string}
+             */
+            role?: "owner" | "admin" | "member";
+            /** @description The scopes held. Bundles are expanded. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description The key’s environment. null for people. */
+            environment: ("live" | "test") | null;
+            /** @description End of the credential: of a retiring key, the end of its overlap. null: never. */
+            expires_at: string | null;
+            /** @description Time at which the person must sign in again. null for keys. */
+            session_ends_at: string | null;
+            /** @description Maximum requests per minute. */
+            rate_limit_per_minute: number;
+        };
         /** @description One link of an organization’s audit trail. Unknown fields are absent. */
         AuditEvent: {
             id: string;
@@ -1335,7 +1380,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
             /** @enum {string} */
-            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
             actor: components["schemas"]["Actor"];
             resource: components["schemas"]["AuditEventResource"];
             /** @enum {string} */
@@ -2417,19 +2462,37 @@ export interface components {
             description: string;
             includes: string[];
         };
+        /** @description `service`: keys of the operator of the platform. */
         ScopeRegistryKeyTypes: {
             org: components["schemas"]["Scope"][];
             app: components["schemas"]["Scope"][];
             publishable: components["schemas"]["Scope"][];
+            service: components["schemas"]["Scope"][];
         };
         ScopeRegistryTemplatesItem: {
             name: string;
             description: string;
             scopes: components["schemas"]["Scope"][];
         };
+        WhoAmIOrg: {
+            id: string;
+            name: string | null;
+            /** @enum {string} */
+            plan: "free" | "team" | "enterprise";
+        };
+        /** @description The person, key or service that the credential stands for. */
+        WhoAmIPrincipal: {
+            /** @enum {string} */
+            type: "user" | "api_key" | "service";
+            /** @description Id of the key, or `sub` of the token. */
+            id: string;
+            /** @description Name of the key, or the person’s e-mail address if it is known. */
+            name: string;
+            email?: string;
+        };
         AuditEventResource: {
             /** @enum {string} */
-            type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing";
+            type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing" | "service_key";
             id?: string;
             name?: string;
         };
@@ -3376,7 +3439,7 @@ export interface operations {
                 state?: "active" | "retiring" | "revoked" | "expired";
                 /** @description Only keys of this environment. */
                 environment?: "live" | "test";
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -3502,7 +3565,7 @@ export interface operations {
     "settings.api-keys.create": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -3703,7 +3766,7 @@ export interface operations {
     "settings.app-keys.create": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -3904,7 +3967,7 @@ export interface operations {
     "settings.publishable-keys.create": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4105,7 +4168,7 @@ export interface operations {
     "settings.api-keys.get": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4263,7 +4326,7 @@ export interface operations {
     "settings.api-keys.update": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4467,7 +4530,7 @@ export interface operations {
     "settings.api-keys.rotate": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4685,7 +4748,7 @@ export interface operations {
     "settings.api-keys.revoke": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4902,7 +4965,7 @@ export interface operations {
     "settings.api-keys.scopes": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4969,6 +5032,174 @@ export interface operations {
             };
             /** @description `forbidden`: Forbidden */
             403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.who-am-i": {
+        parameters: {
+            query?: {
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Return 304 without a body if the `ETag` matches. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5049,7 +5280,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Only events with this action. */
-                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
                 /** @description Only events by this key, person or system. */
                 actor_id?: string;
                 /** @description Only events about the resource with this id. */
@@ -5058,7 +5289,7 @@ export interface operations {
                 from?: string;
                 /** @description Only events before this time. */
                 to?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -5188,7 +5419,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -5320,7 +5551,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -5446,7 +5677,7 @@ export interface operations {
     "settings.create-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -5647,7 +5878,7 @@ export interface operations {
     "settings.get-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -5805,7 +6036,7 @@ export interface operations {
     "settings.delete-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -5961,7 +6192,7 @@ export interface operations {
     "settings.update-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -6152,7 +6383,7 @@ export interface operations {
     "settings.test-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -6368,7 +6599,7 @@ export interface operations {
     "settings.list-cloud-connection-models": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -6530,7 +6761,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -6656,7 +6887,7 @@ export interface operations {
     "settings.create-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -6857,7 +7088,7 @@ export interface operations {
     "settings.get-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7015,7 +7246,7 @@ export interface operations {
     "settings.delete-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7171,7 +7402,7 @@ export interface operations {
     "settings.update-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7362,7 +7593,7 @@ export interface operations {
     "settings.get-cloud-policy": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7504,7 +7735,7 @@ export interface operations {
     "settings.update-cloud-policy": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7679,7 +7910,7 @@ export interface operations {
     "settings.get-execution": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7821,7 +8052,7 @@ export interface operations {
     "settings.get-execution-health": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -7947,7 +8178,7 @@ export interface operations {
     "settings.report-execution": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -8007,6 +8238,20 @@ export interface operations {
             };
             /** @description `forbidden`: Forbidden */
             403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -8146,7 +8391,7 @@ export interface operations {
     "settings.get-routing": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -8288,7 +8533,7 @@ export interface operations {
     "settings.update-routing": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -8467,7 +8712,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -8593,7 +8838,7 @@ export interface operations {
     "settings.create-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -8794,7 +9039,7 @@ export interface operations {
     "settings.get-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -8952,7 +9197,7 @@ export interface operations {
     "settings.delete-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9121,7 +9366,7 @@ export interface operations {
     "settings.update-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9325,7 +9570,7 @@ export interface operations {
     "settings.test-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9541,7 +9786,7 @@ export interface operations {
     "settings.get-billing": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9683,7 +9928,7 @@ export interface operations {
     "settings.update-billing": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9858,7 +10103,7 @@ export interface operations {
     "settings.create-checkout-session": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -10089,7 +10334,7 @@ export interface operations {
     "settings.billing.checkout.reconcile": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -10318,7 +10563,7 @@ export interface operations {
     "settings.create-portal-session": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -10536,7 +10781,7 @@ export interface operations {
             query?: {
                 /** @description Maximum number of invoices. */
                 limit?: number;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -10677,7 +10922,7 @@ export interface operations {
     "settings.get-billing-support-context": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -10818,7 +11063,7 @@ export interface operations {
     "settings.get": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -10960,7 +11205,7 @@ export interface operations {
     "settings.update": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11161,7 +11406,7 @@ export interface operations {
     "settings.get-compliance-preset": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -11303,7 +11548,7 @@ export interface operations {
     "settings.get-auth": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11445,7 +11690,7 @@ export interface operations {
     "settings.update-auth": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11633,7 +11878,7 @@ export interface operations {
     "settings.get-policies": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11775,7 +12020,7 @@ export interface operations {
     "settings.update-policies": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11954,7 +12199,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -12080,7 +12325,7 @@ export interface operations {
     "settings.create-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -12295,7 +12540,7 @@ export interface operations {
     "settings.get-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -12453,7 +12698,7 @@ export interface operations {
     "settings.delete-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -12609,7 +12854,7 @@ export interface operations {
     "settings.update-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -12813,7 +13058,7 @@ export interface operations {
     "settings.validate-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -13029,7 +13274,7 @@ export interface operations {
     "settings.get-usage-limits": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -13171,7 +13416,7 @@ export interface operations {
     "settings.update-usage-limits": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {

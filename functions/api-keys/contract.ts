@@ -10,6 +10,7 @@ import {
   publishableRateLimitPerMinute,
   scopeField,
 } from '../../shared/api-keys/record.ts'
+import { whoAmISchema } from '../../shared/api-keys/who-am-i.ts'
 import { defaultRateLimitPerMinute } from '../../shared/auth/caller.ts'
 import { keyTypeScopes, keyTypes, type Scope } from '../../shared/auth/scopes.ts'
 import { futureInstantField, nameField, referenceField } from '../../shared/fields.ts'
@@ -361,6 +362,7 @@ export const listScopes = operation({
   route: 'GET /api/v2/settings/api-keys/scopes',
   tag,
   scope: 'any',
+  orgMayBeAbsent: true,
   summary: 'Get the scope registry',
   description:
     'Returns every scope, the scopes that each key type and role may hold, and named templates. The same for every organization.',
@@ -369,12 +371,27 @@ export const listScopes = operation({
       .object({
         registry_version: z.string().meta({ description: 'Changes when the registry changes.' }),
         scopes: z.array(scopeView()),
-        key_types: z.record(z.enum(keyTypes), z.array(scopeField())),
+        key_types: z
+          .record(z.enum([...keyTypes, 'service']), z.array(scopeField()))
+          .meta({ description: '`service`: keys of the operator of the platform.' }),
         roles: z.record(z.string(), z.array(scopeField())),
         templates: z.array(z.object({ name: z.string(), description: z.string(), scopes: z.array(scopeField()) })),
       })
       .meta({ id: 'ScopeRegistry' }),
   }),
   published: [{ id: 'settings.api_keys.scopes', records: { answer: 'ApiKeyScopesResponse' }, wire: scopeRegistryView }],
+  access: readAccess,
+})
+
+export const whoAmI = operation({
+  id: 'settings.who-am-i',
+  route: 'GET /api/v2/settings/whoami',
+  tag,
+  scope: 'any',
+  orgMayBeAbsent: true,
+  summary: 'Describe the credential',
+  description:
+    'Returns the organization and the principal of the request’s credential, its scopes, its end and its rate limit.',
+  answers: () => ({ 200: whoAmISchema() }),
   access: readAccess,
 })

@@ -23,7 +23,7 @@ export type KeyWish = Omit<KeyDefinition, 'environment'> & { environment?: KeyDe
 export function delegated(caller: Caller, wish: KeyWish): KeyDefinition {
   requireIssuer(caller)
   requireGrantable(caller, wish.scopes)
-  if (caller.kind === 'user') return { ...wish, environment: wish.environment ?? 'live' }
+  if (caller.kind !== 'api_key') return { ...wish, environment: wish.environment ?? 'live' }
   const definition = {
     ...wish,
     environment: wish.environment ?? caller.environment,
@@ -41,13 +41,13 @@ export function delegated(caller: Caller, wish: KeyWish): KeyDefinition {
 
 /** @throws ProblemError `forbidden` when the caller may issue no key at all */
 export function requireIssuer(caller: Caller): void {
-  if (caller.kind === 'user' || !caller.retiring) return
+  if (caller.kind !== 'api_key' || !caller.retiring) return
   throw forbidden('A retiring key cannot issue keys. Use the key that replaced it.')
 }
 
 /** @throws ProblemError `forbidden` when the new key would have more rights than its issuer */
 export function requireNarrower(caller: Caller, key: KeyDefinition): void {
-  if (caller.kind === 'user') return
+  if (caller.kind !== 'api_key') return
   if (caller.environment === 'test' && key.environment !== 'test')
     throw forbidden('A test key can issue and edit only test keys.')
   requireSameBinding(caller, key)

@@ -41,6 +41,8 @@ export const auditActions = [
   'local_target.updated',
   'local_target.deleted',
   'routing.updated',
+  'service_key.created',
+  'service_key.revoked',
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]
@@ -60,14 +62,19 @@ export const resourceTypes = [
   'cloud_policy',
   'local_target',
   'routing',
+  'service_key',
 ] as const
 export type ResourceType = (typeof resourceTypes)[number]
 
-/** Who acted: a person (`id` is the token's `sub`), an API key (`id` is the key's), or the service itself. */
+/** Who acted: a person (`id` is the token's `sub`), an API key or a service key (`id` is the key's), or the system. */
 export const actorSchema = lazy(() =>
   z
-    .object({ type: z.enum(['user', 'api_key', 'system']), id: z.string(), email: z.string().optional() })
-    .meta({ id: 'Actor', description: 'Who acted: a person, an API key, or the service itself.' }),
+    .object({ type: z.enum(['user', 'api_key', 'service', 'system']), id: z.string(), email: z.string().optional() })
+    .meta({
+      id: 'Actor',
+      description:
+        'Who acted: a person, an API key, a service of the platform’s operator (`service`), or this service itself (`system`).',
+    }),
 )
 
 export type Actor = z.infer<ReturnType<typeof actorSchema>>

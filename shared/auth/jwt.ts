@@ -45,6 +45,7 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
     orgId,
     role,
     signedInAt,
+    expiresAt: new Date((payload.exp ?? 0) * 1000).toISOString(),
     usedMfa: provesSecondFactor(payload),
     ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}),
   })

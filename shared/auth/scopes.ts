@@ -87,7 +87,15 @@ export const keyTypeScopes = {
   publishable: ['devices:register', 'devices:heartbeat', 'telemetry:write', 'models:read'],
 } as const satisfies Record<KeyType, readonly Scope[]>
 
-export type Role = 'owner' | 'admin' | 'member'
+/** The scopes that a service key can hold. Service keys belong to the operator of the platform, and serve every org. */
+export const serviceKeyScopes = [
+  'keys:introspect',
+  'usage:write',
+  'telemetry:write',
+] as const satisfies readonly Scope[]
+
+export const roles = ['owner', 'admin', 'member'] as const
+export type Role = (typeof roles)[number]
 
 /** The scopes of a signed-in person, by role. */
 export const roleScopes: Record<Role, readonly Scope[]> = {
@@ -169,7 +177,7 @@ const views = {
       }),
     ),
   ],
-  key_types: keyTypeScopes,
+  key_types: { ...keyTypeScopes, service: serviceKeyScopes },
   roles: roleScopes,
   templates: Object.entries(templates).map(([name, template]) => ({ name, ...template })),
 }

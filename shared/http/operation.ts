@@ -34,6 +34,8 @@ interface Description {
   description: string
   /** The scope that a caller needs; `any`: any valid token; `public`: no token. */
   scope: Scope | 'any' | 'public'
+  /** Service keys may call it without naming an organization. */
+  orgMayBeAbsent?: boolean
   /** What the body is, where the handler is given it as it came, unread: its sender signs the bytes. */
   rawBody?: string
   /** Whether the body may be left out; it is then read as `{}`. */

@@ -6,7 +6,7 @@
 import middy, { type MiddlewareObj, type Request } from '@middy/core'
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import type * as z from 'zod'
-import { actorOf } from '../auth/caller.ts'
+import { actorOf, type Caller, orgOf } from '../auth/caller.ts'
 import { ProblemError, problemBody, requestTimeout } from '../problem.ts'
 import { answerMarginMs } from '../runtime/deadline.ts'
 import { log } from '../runtime/log.ts'
@@ -101,7 +101,7 @@ function exchangeAndLog(operation: Operation): Hook {
       status: response.statusCode,
       latency_ms: Date.now() - exchange.now.getTime(),
       request_id: exchange.requestId,
-      ...(exchange.caller ? { org_id: exchange.caller.orgId, principal: actorOf(exchange.caller).id } : {}),
+      ...callerFields(exchange.caller),
       ...(request.error instanceof ProblemError ? { problem: request.error.code } : {}),
     })
   }
@@ -114,6 +114,12 @@ function exchangeAndLog(operation: Operation): Hook {
     after: finish,
     onError: finish,
   }
+}
+
+function callerFields(caller: Caller | undefined) {
+  if (!caller) return {}
+  const { type, id } = actorOf(caller)
+  return { org_id: orgOf(caller), principal: id, principal_type: type }
 }
 
 /** Turns an error into problem+json, or into the published envelope. An unexpected error is logged with its stack: 500. */

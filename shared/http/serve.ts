@@ -2,7 +2,7 @@
 
 import type { RequestContext } from '../audit/request-context.ts'
 import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
-import { keyTypeScopes, missingScopes } from '../auth/scopes.ts'
+import { keyTypeScopes, missingScopes, serviceKeyScopes } from '../auth/scopes.ts'
 import { isId } from '../ids.ts'
 import { ProblemError, requestTimeout } from '../problem.ts'
 import { log } from '../runtime/log.ts'
@@ -13,6 +13,7 @@ import { authorize } from './authorize.ts'
 import { recordDenied } from './denied-attempts.ts'
 import type { Exchange } from './exchange.ts'
 import { type IdempotencyLease, isReplay, onceOnly } from './idempotency.ts'
+import { actForNamedOrg } from './named-org.ts'
 import type { AnswerOf, ExactAnswer, Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
 import { enforceRateLimit } from './rate-limit.ts'
@@ -37,7 +38,8 @@ type Handler<Op extends Operation, Given extends Answer> = (
 
 /** The Lambda handler of an operation that needs a credential. */
 export const serve = <Op extends Operation, Given extends AnswerOf<Op>>(operation: Op, handler: Handler<Op, Given>) =>
-  pipeline(operation, [admission(operation), deniedAttempts(operation)], (exchange) => {
+  pipeline(operation, [admission(operation), deniedAttempts(operation)], async (exchange) => {
+    await actForNamedOrg(exchange)
     const caller = callerOf(exchange)
     return onceOnly(operation, caller, exchange, (lease) => run(handler, exchange, caller, lease))
   })
@@ -102,10 +104,10 @@ function deniedAttempts(operation: Operation): Hook {
 
 /** Keys that lie open in pages must not fill the trail with what they can never do. */
 const neverHolds = ({ scope }: Operation, caller: Caller): boolean =>
-  caller.kind === 'api_key' &&
+  caller.kind !== 'user' &&
   scope !== 'any' &&
   scope !== 'public' &&
-  missingScopes([scope], keyTypeScopes[caller.keyType]).length > 0
+  missingScopes([scope], caller.kind === 'service' ? serviceKeyScopes : keyTypeScopes[caller.keyType]).length > 0
 
 /** What an org has one of goes by the id of the org; what is yet to be created has none. */
 const settingsOf = ({ method }: Operation, { orgId }: Caller): string | undefined =>

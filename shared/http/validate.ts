@@ -5,6 +5,7 @@ import { isPastInstant } from '../fields.ts'
 import { type InputFault, invalidInput, notFound, ProblemError } from '../problem.ts'
 import type { Exchange } from './exchange.ts'
 import { whereBroken } from './malformed-json.ts'
+import { missingOrgFaults } from './named-org.ts'
 import type { Operation } from './operation.ts'
 import type { Published } from './published.ts'
 
@@ -17,7 +18,7 @@ export const bodyLimitBytes = 256 * 1024
  */
 export function validate(operation: Operation, exchange: Exchange): void {
   const body = operation.body ? readBody(operation, exchange) : undefined
-  const faults: InputFault[] = idempotencyKeyFaults(operation, exchange)
+  const faults: InputFault[] = [...missingOrgFaults(operation, exchange), ...idempotencyKeyFaults(operation, exchange)]
   let onlyPast = faults.length === 0
   const parse = (schema: z.ZodType, value: unknown): unknown => {
     const result = schema.safeParse(value, parseOptions)

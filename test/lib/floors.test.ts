@@ -19,6 +19,7 @@ const floors: readonly (readonly string[])[] = [
     ...['shared/api-keys', 'shared/billing', 'shared/cloud-connections', 'shared/cloud-credentials'],
     ...['shared/cloud-policy', 'shared/org-auth', 'shared/org-policies', 'shared/sign-in'],
   ],
+  ['shared/service-keys'],
   [
     'shared/execution',
     'shared/integrations',

@@ -73,6 +73,7 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/create-publishable-key': recounting(async () => ({ body: { name: 'web' } })),
   'api-keys/list': nothingNeeded,
   'api-keys/scopes': nothingNeeded,
+  'api-keys/who-am-i': nothingNeeded,
   'api-keys/get': onNewKey,
   'api-keys/update': async (org) => ({ ...(await onNewKey(org)), body: { name: 'renamed' } }),
   'api-keys/revoke': onNewKey,

@@ -38,9 +38,10 @@ describe('the scope registry', () => {
   })
 
   test('tells what a key of each type may hold', () => {
-    const { org: orgScopes, app, publishable, ...rest } = registry.body.key_types
+    const { org: orgScopes, app, publishable, service, ...rest } = registry.body.key_types
     expect(rest).toEqual({})
     expect([...orgScopes].sort()).toEqual([...singleScopes, ...bundles].filter((s) => s !== 'billing:override').sort())
+    expect(service).toEqual(['keys:introspect', 'usage:write', 'telemetry:write'])
     expect(app).toEqual(['catalog:read', 'models:read', 'cloud:inference', 'telemetry:write', 'control:refresh'])
     expect(publishable).toEqual(['devices:register', 'devices:heartbeat', 'telemetry:write', 'models:read'])
   })
