@@ -66,7 +66,7 @@ const admit = (operation: Operation) =>
   app.use(operation.path.replace('{key_id}', ':key_id'), async (context, next) => {
     const { exchange } = context.var
     if (operation.method !== exchange.method) return next()
-    await authenticate(exchange)
+    await authenticate(operation, exchange)
     await enforceRateLimit(exchange)
     if (!exchange.caller) throw new TypeError('authentication has no caller')
     await authorize(operation, exchange.caller, exchange)

@@ -28,6 +28,7 @@ export const operations = {
   'api-keys/update': apiKeys.updateApiKey,
   'api-keys/rotate': apiKeys.rotateApiKey,
   'api-keys/revoke': apiKeys.revokeApiKey,
+  'api-keys/introspect': apiKeys.introspectKey,
   'api-keys/scopes': apiKeys.listScopes,
   'api-keys/who-am-i': apiKeys.whoAmI,
   'audit-events/list': auditEvents.listAuditEvents,

@@ -148,6 +148,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/settings/api-keys/introspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Introspect an API key
+         * @description For services that are called with API keys: returns whether a key is usable, and what it may do (RFC 7662). You see the keys of your own organization; every other key is `unknown`. Service keys see all keys, and with `org_id` those of that organization. Also accepts a form, and HTTP Basic with the key as the password. A revocation shows in the next answer.
+         *
+         *     Requires the scope `keys:introspect`.
+         */
+        post: operations["settings.api-keys.introspect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/settings/api-keys/scopes": {
         parameters: {
             query?: never;
@@ -1058,6 +1080,46 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        IntrospectionRequest: {
+            /** @description The API key that was presented to you. */
+            token: string;
+            /** @description Ignored. */
+            token_type_hint?: string;
+            required_scope?: components["schemas"]["Scope"];
+            /** @description The `Origin` header of the presented request. Without it, no origin is judged. */
+            origin?: string;
+            /**
+             * @description What to add to the answer: the organization’s policies, its cloud policy, its use of this month.
+             * @default []
+             */
+            include?: ("policies" | "cloud_policy" | "usage")[];
+            /**
+             * @description Whether to count the presented request against the key’s own rate limit.
+             * @default false
+             */
+            count?: boolean;
+        };
+        /**
+         * @description A permission of a credential.
+         * @enum {string}
+         */
+        Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "keys:introspect" | "usage:read" | "usage:write" | "admin:read" | "admin:write";
+        IntrospectionForm: {
+            /** @description The API key that was presented to you. */
+            token: string;
+            /** @description Ignored. */
+            token_type_hint?: string;
+            required_scope?: components["schemas"]["Scope"];
+            /** @description The `Origin` header of the presented request. Without it, no origin is judged. */
+            origin?: string;
+            /** @description What to add to the answer: the organization’s policies, its cloud policy, its use of this month. Separated by spaces: policies, cloud_policy, usage. */
+            include?: string;
+            /**
+             * @description Whether to count the presented request against the key’s own rate limit.
+             * @enum {string}
+             */
+            count?: "true" | "false";
+        };
         NewSlack: {
             /**
              * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
@@ -1263,11 +1325,6 @@ export interface components {
             /** @description Id of the key that replaced this one. */
             rotated_to: string | null;
         };
-        /**
-         * @description A permission of a credential.
-         * @enum {string}
-         */
-        Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "keys:introspect" | "usage:read" | "usage:write" | "admin:read" | "admin:write";
         /** @description Who acted: a person, an API key, a service of the platform’s operator (`service`), or this service itself (`system`). */
         Actor: {
             /** @enum {string} */
@@ -1338,6 +1395,98 @@ export interface components {
             rotated_to: string | null;
             /** @description The raw key. Store it now: no later response contains it, and neither does an Idempotency-Key replay. */
             api_key?: string;
+        };
+        /** @description A usable key. */
+        ActiveKey: {
+            /** @constant */
+            active: true;
+            /** @description The scopes, separated by spaces. */
+            scope: string;
+            /** @description Id of the key. */
+            client_id: string;
+            /** @description Id of the key. */
+            sub: string;
+            /** @constant */
+            token_type: "Bearer";
+            /** @description End of the key in epoch seconds. Absent: never. */
+            exp?: number;
+            /** @description Creation of the key in epoch seconds. */
+            iat: number;
+            key_id: string;
+            /** @enum {string} */
+            key_type: "org" | "app" | "publishable";
+            org_id: string;
+            /** @enum {string} */
+            environment: "live" | "test";
+            /** @description The scopes of the key. Bundles are expanded. */
+            scopes: components["schemas"]["Scope"][];
+            app_id: string | null;
+            model_id: string | null;
+            federation_id: string | null;
+            /** @enum {string} */
+            state: "active" | "retiring";
+            /** @description End of the overlap of a retiring key. null: the key is not retiring. */
+            retires_at: string | null;
+            /** @description Maximum requests per minute. */
+            rate_limit_per_minute: number;
+            /**
+             * @description Plan of the organization.
+             * @enum {string}
+             */
+            plan: "free" | "team" | "enterprise";
+            policies?: components["schemas"]["OrgPolicies"];
+            cloud_policy?: components["schemas"]["CloudPolicy"];
+            usage?: components["schemas"]["ActiveKeyUsage"];
+            /** @description Whether the presented request may proceed. */
+            permitted: boolean;
+            /** @description Everything that denies the presented request. Absent when it is permitted. */
+            denied_by?: ("scope" | "origin" | "rate_limit" | "usage")[];
+            /** @description How long you may remember this answer. A revocation reaches you within this time. */
+            max_age_seconds: number;
+        };
+        /** @description Serving and data-handling policies of an organization. */
+        OrgPolicies: {
+            /**
+             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
+             * @enum {string}
+             */
+            serving_policy: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
+            serving_policy_options: {
+                [key: string]: unknown;
+            };
+            /** @description Whether SDKs and servers send telemetry. */
+            telemetry_enabled: boolean;
+            /**
+             * @description How much of requests is kept.
+             * @enum {string}
+             */
+            privacy_mode: "standard" | "strict" | "zero_retention";
+        };
+        /** @description When inference may fall back to the cloud. */
+        CloudPolicy: {
+            cloud_enabled: boolean;
+            credential_sources: ("byok" | "connection" | "managed")[];
+            provider_allowlist: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
+            default_fallback_model: string | null;
+        };
+        /** @description The use of one metric in this month, beside its limit. */
+        MetricUsage: {
+            used: number;
+            limit: number | null;
+            /** @enum {string} */
+            mode: "enforce" | "alert_only";
+            remaining: number | null;
+            exceeded: boolean;
+        };
+        /** @description A token that is not usable. */
+        InactiveKey: {
+            /** @constant */
+            active: false;
+            /**
+             * @description Keys of other organizations are `unknown` to you.
+             * @enum {string}
+             */
+            reason: "unknown" | "malformed" | "revoked" | "expired";
         };
         ScopeRegistry: {
             /** @description Changes when the registry changes. */
@@ -1472,13 +1621,6 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-        };
-        /** @description When inference may fall back to the cloud. */
-        CloudPolicy: {
-            cloud_enabled: boolean;
-            credential_sources: ("byok" | "connection" | "managed")[];
-            provider_allowlist: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
-            default_fallback_model: string | null;
         };
         Execution: {
             local_targets: components["schemas"]["LocalTarget"][];
@@ -1816,24 +1958,6 @@ export interface components {
             sso_domain: string | null;
             /** @description The mask of the stored secret; null when there is none. */
             sso_client_secret: string | null;
-        };
-        /** @description Serving and data-handling policies of an organization. */
-        OrgPolicies: {
-            /**
-             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
-             * @enum {string}
-             */
-            serving_policy: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
-            serving_policy_options: {
-                [key: string]: unknown;
-            };
-            /** @description Whether SDKs and servers send telemetry. */
-            telemetry_enabled: boolean;
-            /**
-             * @description How much of requests is kept.
-             * @enum {string}
-             */
-            privacy_mode: "standard" | "strict" | "zero_retention";
         };
         IntegrationSummary: {
             /** @enum {string} */
@@ -2455,6 +2579,16 @@ export interface components {
             path: string;
             code: string;
             message: string;
+        };
+        ActiveKeyUsage: {
+            hosted_requests_monthly: components["schemas"]["MetricUsage"];
+            api_requests_monthly: components["schemas"]["MetricUsage"];
+            managed_billable_micros_monthly: components["schemas"]["MetricUsage"];
+            max_devices: components["schemas"]["MetricUsage"];
+            max_models: components["schemas"]["MetricUsage"];
+            storage_gb: components["schemas"]["MetricUsage"];
+            training_rounds_monthly: components["schemas"]["MetricUsage"];
+            model_downloads_monthly: components["schemas"]["MetricUsage"];
         };
         ScopeRegistryScopesItem: {
             scope: components["schemas"]["Scope"];
@@ -4953,6 +5087,178 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.api-keys.introspect": {
+        parameters: {
+            query?: {
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntrospectionRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["IntrospectionForm"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActiveKey"] | components["schemas"]["InactiveKey"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };

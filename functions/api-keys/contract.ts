@@ -18,6 +18,12 @@ import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { idSchema } from '../../shared/ids.ts'
+import {
+  introspectionBody,
+  introspectionBodyOf,
+  introspectionForm,
+  introspectionSchema,
+} from '../../shared/introspection/record.ts'
 import { lazy } from '../../shared/lazy.ts'
 import {
   apiKeyCreation,
@@ -394,4 +400,22 @@ export const whoAmI = operation({
     'Returns the organization and the principal of the request’s credential, its scopes, its end and its rate limit.',
   answers: () => ({ 200: whoAmISchema() }),
   access: readAccess,
+})
+
+export const introspectKey = operation({
+  id: 'settings.api-keys.introspect',
+  route: 'POST /api/v2/settings/api-keys/introspect',
+  tag,
+  scope: 'keys:introspect',
+  orgMayBeAbsent: true,
+  clientAuthentication: true,
+  ignoresIdempotencyKey: true,
+  withoutEvent: true,
+  summary: 'Introspect an API key',
+  description:
+    'For services that are called with API keys: returns whether a key is usable, and what it may do (RFC 7662). You see the keys of your own organization; every other key is `unknown`. Service keys see all keys, and with `org_id` those of that organization. Also accepts a form, and HTTP Basic with the key as the password. A revocation shows in the next answer.',
+  request: () => ({ body: introspectionBody() }),
+  form: { schema: introspectionForm, toBody: introspectionBodyOf },
+  answers: () => ({ 200: introspectionSchema() }),
+  access: { table: ['GetItem', 'Query', 'UpdateItem'] },
 })

@@ -11,6 +11,7 @@ import { ProblemError, problemBody, requestTimeout } from '../problem.ts'
 import { answerMarginMs } from '../runtime/deadline.ts'
 import { log } from '../runtime/log.ts'
 import { type Answer, toGatewayResult } from './answer.ts'
+import { sendsBasic } from './client-authentication.ts'
 import { isPreflight, readableBy } from './cors.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { requireFront } from './front.ts'
@@ -136,7 +137,7 @@ function problemJson(operation: Operation): Hook {
         headers: {
           ...exchange.answerHeaders,
           'content-type': type,
-          ...(problem.status === 401 ? { 'www-authenticate': challenge(problem) } : {}),
+          ...(problem.status === 401 ? { 'www-authenticate': challenges(problem, operation, exchange) } : {}),
           ...problem.details.headers,
         },
         body: JSON.stringify(body),
@@ -170,6 +171,10 @@ const passingFaults = new Set([
   ...['TransactionConflictException', 'TransactionInProgressException'],
   ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'],
 ])
+
+/** RFC 6749, section 5.2: the scheme that the client used must be among the challenges. Browsers ask people for Basic. */
+const challenges = (problem: ProblemError, { clientAuthentication }: Operation, { headers }: Exchange): string =>
+  clientAuthentication && sendsBasic(headers) ? `${challenge(problem)}, Basic realm="octomil"` : challenge(problem)
 
 /** RFC 6750: of a description, only printable ASCII without quote and backslash may stand in the header. */
 const challenge = ({ code, message }: ProblemError): string =>

@@ -58,7 +58,7 @@ function admission(operation: Operation): Hook {
 }
 
 async function admit(operation: Operation, exchange: Exchange): Promise<void> {
-  await authenticate(exchange)
+  await authenticate(operation, exchange)
   await enforceRateLimit(exchange)
   if (exchange.caller) await authorize(operation, exchange.caller, exchange)
 }

@@ -28,6 +28,7 @@ const floors: readonly (readonly string[])[] = [
     'shared/stripe-events',
     'shared/usage-limits',
   ],
+  ['shared/introspection'],
   ['shared/http'],
   [
     ...['functions/api-keys', 'functions/audit-events', 'functions/billing', 'functions/cloud-connections'],
