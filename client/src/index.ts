@@ -1,5 +1,14 @@
 /** The typed client of the Octomil settings API. */
 export { type Credential, createSettingsClient, type SettingsClient, type SettingsClientOptions } from './client.ts'
+export {
+  type ActiveKey,
+  createKeyVerifier,
+  type InactiveKey,
+  type KeyVerifier,
+  type KeyVerifierOptions,
+  type PresentedRequest,
+  type Verdict,
+} from './key-verifier.ts'
 export type {
   Answer,
   AnswerOf,

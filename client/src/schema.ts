@@ -1423,6 +1423,10 @@ export interface components {
             app_id: string | null;
             model_id: string | null;
             federation_id: string | null;
+            /** @description Origins that a publishable key is bound to; empty: any. */
+            allowed_origins: string[];
+            /** @description Ids of the apps that may use a publishable key; empty: any. */
+            allowed_app_ids: string[];
             /** @enum {string} */
             state: "active" | "retiring";
             /** @description End of the overlap of a retiring key. null: the key is not retiring. */

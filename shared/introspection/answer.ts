@@ -54,6 +54,8 @@ export function activeKey(
     app_id: key.app_id,
     model_id: key.model_id,
     federation_id: key.federation_id,
+    allowed_origins: key.allowed_origins,
+    allowed_app_ids: key.allowed_app_ids ?? [],
     state: retiresAt === null ? 'active' : 'retiring',
     retires_at: retiresAt,
     rate_limit_per_minute: rateLimitOf(key),

@@ -113,6 +113,12 @@ export const activeKeySchema = lazy(() =>
       app_id: reference(),
       model_id: reference(),
       federation_id: reference(),
+      allowed_origins: z
+        .array(z.string())
+        .meta({ description: 'Origins that a publishable key is bound to; empty: any.' }),
+      allowed_app_ids: z
+        .array(z.string())
+        .meta({ description: 'Ids of the apps that may use a publishable key; empty: any.' }),
       state: z.enum(['active', 'retiring']),
       retires_at: z.iso
         .datetime({ precision: 3 })

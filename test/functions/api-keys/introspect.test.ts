@@ -113,6 +113,8 @@ describe('a usable key', () => {
       app_id: key.app_id,
       model_id: key.model_id,
       federation_id: key.federation_id,
+      allowed_origins: key.allowed_origins,
+      allowed_app_ids: key.allowed_app_ids,
       state: 'active',
       retires_at: null,
       rate_limit_per_minute: key.rate_limit_per_minute ?? 100,
