@@ -74,22 +74,22 @@ export function createKeyVerifier(options: KeyVerifierOptions): KeyVerifier {
   const unusable = new Map<string, Answer>()
   const flights = new Map<string, Promise<Answer>>()
 
-  const keep = (id: string, answer: Answer): void => {
+  const keep = (token: string, answer: Answer): void => {
     const [home, other] = answer.data.active ? [usable, unusable] : [unusable, usable]
-    other.delete(id)
-    remember(home, id, answer, maxKeys)
+    other.delete(token)
+    remember(home, token, answer, maxKeys)
   }
   /** One request at a time per key: callers that come meanwhile wait for its answer. */
-  const fly = (id: string, token: string): Promise<Answer> => {
+  const fly = (token: string): Promise<Answer> => {
     const flight =
-      flights.get(id) ??
+      flights.get(token) ??
       ask(token)
         .then((answer) => {
-          keep(id, answer)
+          keep(token, answer)
           return answer
         })
-        .finally(() => flights.delete(id))
-    flights.set(id, flight)
+        .finally(() => flights.delete(token))
+    flights.set(token, flight)
     return flight
   }
 
@@ -97,16 +97,15 @@ export function createKeyVerifier(options: KeyVerifierOptions): KeyVerifier {
     const reason = refusedUnseen(token)
     if (reason) return { active: false, reason }
     const calledAtMs = now()
-    const id = await digest(token)
     // An answer that was asked for before this call must still be fresh; a later one is good in any case.
     const isGood = (answer: Answer | undefined) =>
       answer !== undefined && (answer.freshUntilMs > now() || answer.askedAtMs >= calledAtMs)
-    let answer = usable.get(id) ?? unusable.get(id)
+    let answer = usable.get(token) ?? unusable.get(token)
     try {
-      while (!isGood(answer)) answer = await fly(id, token)
+      while (!isGood(answer)) answer = await fly(token)
     } catch (error) {
       // Another answer may have come meanwhile.
-      answer = usable.get(id)
+      answer = usable.get(token)
       if (!answer || answer.staleUntilMs <= now() || !isFailure(error)) throw error
       return judged(answer.data, request, true)
     }
@@ -166,18 +165,12 @@ const admits = (allowed: readonly string[], origin: string): boolean =>
       : entry === origin || new URL(entry).origin === origin,
   )
 
-/** Sets an entry as the newest, and removes the oldest if there are too many. */
-function remember(answers: Map<string, Answer>, id: string, answer: Answer, max: number): void {
-  answers.delete(id)
-  for (const oldest of answers.keys()) {
-    if (answers.size < max) break
+/** Sets an answer as the newest. Removes expired ones, so that no raw key stays long, and the oldest ones above `max`. */
+function remember(answers: Map<string, Answer>, token: string, answer: Answer, max: number): void {
+  answers.delete(token)
+  for (const [oldest, { freshUntilMs, staleUntilMs }] of answers) {
+    if (answers.size < max && Math.max(freshUntilMs, staleUntilMs) > answer.askedAtMs) break
     answers.delete(oldest)
   }
-  answers.set(id, answer)
-}
-
-/** The cache holds no raw key. */
-async function digest(token: string): Promise<string> {
-  const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token)))
-  return String.fromCharCode(...bytes)
+  answers.set(token, answer)
 }
