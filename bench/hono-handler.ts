@@ -28,6 +28,8 @@ import { invalidInput, ProblemError, problemBody } from '../shared/problem.ts'
 import { log } from '../shared/runtime/log.ts'
 import { commit, type Mutation } from '../shared/storage/commit.ts'
 
+const registry = scopeRegistry()
+
 interface Env {
   Bindings: { event: LambdaEvent; lambdaContext: LambdaContext }
   Variables: { exchange: Exchange; caller: Caller }
@@ -86,7 +88,7 @@ app.get('/api/v1/health', () => Response.json({ status: 'ok', version: 'bench', 
 
 // The more specific path first: Hono takes the first match.
 admit(listScopes)
-app.get(listScopes.path, ({ var: { exchange } }) => answered(ok(scopeRegistry), exchange))
+app.get(listScopes.path, ({ var: { exchange } }) => answered(ok(registry), exchange))
 
 admit(createApiKey)
 app.post(createApiKey.path, valid('json', createApiKey.body ?? never()), async (context) => {

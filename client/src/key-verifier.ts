@@ -135,7 +135,7 @@ function asking({ orgId, include = [], retries, ...options }: KeyVerifierOptions
   }
 }
 
-/** What is left of a key, by the service's own clock where its answer shows it. */
+/** The remaining life of a key, by the service's own clock where its answer shows it. */
 function lifetimeMs({ exp }: ActiveKey, headers: Headers): number {
   if (exp === undefined) return Number.POSITIVE_INFINITY
   const servedAtMs = Date.parse(headers.get('date') ?? '')

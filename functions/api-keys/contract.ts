@@ -10,7 +10,6 @@ import {
   publishableRateLimitPerMinute,
   scopeField,
 } from '../../shared/api-keys/record.ts'
-import { whoAmISchema } from '../../shared/api-keys/who-am-i.ts'
 import { defaultRateLimitPerMinute } from '../../shared/auth/caller.ts'
 import { keyTypeScopes, keyTypes, type Scope } from '../../shared/auth/scopes.ts'
 import { futureInstantField, nameField, referenceField } from '../../shared/fields.ts'
@@ -24,6 +23,7 @@ import {
   introspectionForm,
   introspectionSchema,
 } from '../../shared/introspection/record.ts'
+import { whoAmISchema } from '../../shared/introspection/who-am-i.ts'
 import { lazy } from '../../shared/lazy.ts'
 import {
   apiKeyCreation,

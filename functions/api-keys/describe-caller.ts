@@ -1,10 +1,10 @@
 /** Describes the caller of a request: its organization, principal and rights. */
 import { getKey } from '../../shared/api-keys/find.ts'
 import { type KeyRecord, toKeyView } from '../../shared/api-keys/record.ts'
-import type { WhoAmI } from '../../shared/api-keys/who-am-i.ts'
 import { actorOf, type Caller, orgOf, type UserCaller } from '../../shared/auth/caller.ts'
 import { expandScopes } from '../../shared/auth/scopes.ts'
 import { readPlan } from '../../shared/billing/rows.ts'
+import type { WhoAmI } from '../../shared/introspection/who-am-i.ts'
 import { rulesOf, sessionEnd } from '../../shared/org-settings/access-rules.ts'
 import { findOrg } from '../../shared/orgs/record.ts'
 

@@ -106,7 +106,8 @@ export const roleScopes: Record<Role, readonly Scope[]> = {
 
 export const isRole = (value: unknown): value is Role => typeof value === 'string' && Object.hasOwn(roleScopes, value)
 
-const templates: Record<string, { description: string; scopes: readonly Scope[] }> = {
+/** A function, so that a bundle without the registry leaves it out. */
+const templates = (): Record<string, { description: string; scopes: readonly Scope[] }> => ({
   read_only: {
     description: 'Reads everything, changes nothing.',
     scopes: ['admin:read', 'catalog:read', 'models:read', 'rollouts:read'],
@@ -140,11 +141,11 @@ const templates: Record<string, { description: string; scopes: readonly Scope[] 
       ...(Object.keys(productScopes) as (keyof typeof productScopes)[]),
     ],
   },
-}
+})
 
 /** The scopes of a named template. An unknown name is a programming error. */
 export function templateScopes(name: string): readonly Scope[] {
-  const template = templates[name]
+  const template = templates()[name]
   if (!template) throw new RangeError(`no scope template is named ${name}`)
   return template.scopes
 }
@@ -164,26 +165,25 @@ const describe = <Name extends Scope>(descriptions: Readonly<Record<Name, string
     includes: [],
   }))
 
-const views = {
-  scopes: [
-    ...describe(productScopes, 'product'),
-    ...describe(controlScopes, 'control'),
-    ...(Object.keys(bundles) as (keyof typeof bundles)[]).map(
-      (scope): ScopeView => ({
-        scope,
-        group: 'bundle',
-        description: bundles[scope].description,
-        includes: [...bundles[scope].scopes],
-      }),
-    ),
-  ],
-  key_types: { ...keyTypeScopes, service: serviceKeyScopes },
-  roles: roleScopes,
-  templates: Object.entries(templates).map(([name, template]) => ({ name, ...template })),
-}
-
 /** The registry as served. The version is a digest of the content, so it changes with every edit. */
-export const scopeRegistry = {
-  registry_version: createHash('sha256').update(JSON.stringify(views)).digest('hex').slice(0, 12),
-  ...views,
+export function scopeRegistry() {
+  const views = {
+    scopes: [
+      ...describe(productScopes, 'product'),
+      ...describe(controlScopes, 'control'),
+      ...(Object.keys(bundles) as (keyof typeof bundles)[]).map(
+        (scope): ScopeView => ({
+          scope,
+          group: 'bundle',
+          description: bundles[scope].description,
+          includes: [...bundles[scope].scopes],
+        }),
+      ),
+    ],
+    key_types: { ...keyTypeScopes, service: serviceKeyScopes },
+    roles: roleScopes,
+    templates: Object.entries(templates()).map(([name, template]) => ({ name, ...template })),
+  }
+  const registry_version = createHash('sha256').update(JSON.stringify(views)).digest('hex').slice(0, 12)
+  return { registry_version, ...views }
 }

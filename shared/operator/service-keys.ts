@@ -1,4 +1,4 @@
-/** Creates and revokes service keys, for the operator of a stage. */
+/** Creates, revokes and lists service keys, for the operator of a stage. */
 import { lookupKey } from '../api-keys/rows.ts'
 import { changedFields, createdFields } from '../audit/event.ts'
 import { generateRawKey, hashRawKey } from '../auth/api-key.ts'
@@ -6,9 +6,10 @@ import { operatorId } from '../auth/caller.ts'
 import { newId } from '../ids.ts'
 import { ProblemError } from '../problem.ts'
 import type { ServiceKeyDefinition, ServiceKeyRecord } from '../service-keys/record.ts'
-import { hashOfServiceKey, listKey } from '../service-keys/rows.ts'
+import { hashOfServiceKey, listKey, listPartition, listPrefix, type Pointer } from '../service-keys/rows.ts'
 import { commit } from '../storage/commit.ts'
-import { getRow } from '../table/read.ts'
+import { queryPage } from '../table/query.ts'
+import { getRow, getRows } from '../table/read.ts'
 import { fromRow } from '../table/rows.ts'
 import { insert, updateIf } from '../table/writes.ts'
 import { type Maker, requestContext } from './orgs.ts'
@@ -60,4 +61,23 @@ export async function revokeServiceKey(id: string, maker: Maker): Promise<Servic
     maker.deadline,
   )
   return revoked
+}
+
+/** All service keys, oldest first. An operator has few. */
+export async function listServiceKeys(): Promise<ServiceKeyRecord[]> {
+  const hashes: string[] = []
+  let after: string | undefined
+  do {
+    const page = await queryPage({
+      partition: listPartition,
+      prefix: listPrefix,
+      limit: 100,
+      newestFirst: false,
+      after,
+    })
+    hashes.push(...page.rows.map((row) => fromRow<Pointer>(row).hash))
+    after = page.next
+  } while (after !== undefined)
+  const keys = (await getRows(hashes.map(lookupKey))).map((row) => fromRow<ServiceKeyRecord>(row))
+  return keys.sort((one, other) => one.id.localeCompare(other.id))
 }

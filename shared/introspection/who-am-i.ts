@@ -1,9 +1,9 @@
 /** The view of a credential: the organization and the principal that it stands for, and its rights. */
 import * as z from 'zod'
+import { environments, keyViewSchema, scopeField } from '../api-keys/record.ts'
 import { roles } from '../auth/scopes.ts'
 import { planCodes } from '../billing/plans.ts'
 import { lazy } from '../lazy.ts'
-import { environments, keyViewSchema, scopeField } from './record.ts'
 
 const instant = lazy(() => z.iso.datetime({ precision: 3 }).nullable())
 
