@@ -72,7 +72,9 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/create-app-key': recounting(async () => ({ body: { name: 'app', app_id: 'app-1' } })),
   'api-keys/create-publishable-key': recounting(async () => ({ body: { name: 'web' } })),
   'api-keys/list': nothingNeeded,
-  'api-keys/introspect': async (org) => ({ body: { token: (await makeKey(org)).api_key } }),
+  'api-keys/introspect': async (org) => ({
+    body: { token: (await makeKey(org)).api_key, include: ['usage'] },
+  }),
   'api-keys/scopes': nothingNeeded,
   'api-keys/who-am-i': nothingNeeded,
   'api-keys/get': onNewKey,
