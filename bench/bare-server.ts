@@ -15,6 +15,8 @@ import {
 } from '@aws-sdk/lib-dynamodb'
 import { scopeRegistry } from '../shared/auth/scopes.ts'
 
+const registry = scopeRegistry()
+
 const client = DynamoDBDocumentClient.from(new DynamoDBClient({}))
 const TableName = process.env.TABLE_NAME
 const owners = new Map<string, { org_id: string; key_id: string }>()
@@ -115,7 +117,7 @@ async function answer(request: IncomingMessage): Promise<{ status: number; body:
     return { status: 201, body: await create(org_id, JSON.parse(Buffer.concat(chunks).toString())) }
   }
   const last = url.pathname.split('/').at(-1)
-  if (last === 'scopes') return { status: 200, body: scopeRegistry }
+  if (last === 'scopes') return { status: 200, body: registry }
   if (last === 'api-keys') return { status: 200, body: await list(org_id, Number(url.searchParams.get('limit'))) }
   return { status: 200, body: await get(`ORG#${org_id}`, `KEY#${last}`) }
 }

@@ -28,6 +28,8 @@ import { invalidInput, ProblemError, problemBody } from '../shared/problem.ts'
 import { log } from '../shared/runtime/log.ts'
 import { commit, type Mutation } from '../shared/storage/commit.ts'
 
+const registry = scopeRegistry()
+
 interface Env {
   Bindings: { event: LambdaEvent; lambdaContext: LambdaContext }
   Variables: { exchange: Exchange; caller: Caller }
@@ -66,7 +68,7 @@ const admit = (operation: Operation) =>
   app.use(operation.path.replace('{key_id}', ':key_id'), async (context, next) => {
     const { exchange } = context.var
     if (operation.method !== exchange.method) return next()
-    await authenticate(exchange)
+    await authenticate(operation, exchange)
     await enforceRateLimit(exchange)
     if (!exchange.caller) throw new TypeError('authentication has no caller')
     await authorize(operation, exchange.caller, exchange)
@@ -86,7 +88,7 @@ app.get('/api/v1/health', () => Response.json({ status: 'ok', version: 'bench', 
 
 // The more specific path first: Hono takes the first match.
 admit(listScopes)
-app.get(listScopes.path, ({ var: { exchange } }) => answered(ok(scopeRegistry), exchange))
+app.get(listScopes.path, ({ var: { exchange } }) => answered(ok(registry), exchange))
 
 admit(createApiKey)
 app.post(createApiKey.path, valid('json', createApiKey.body ?? never()), async (context) => {

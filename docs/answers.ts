@@ -1,13 +1,13 @@
 /** Problems that an operation can answer, and the answers that carry an `ETag`. */
 import { operationList } from '../functions/operations.ts'
-import type { Operation } from '../shared/http/operation.ts'
+import { type Operation, takesIdempotencyKey } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/problem.ts'
 
 export const problemCodes = Object.keys(problemKinds) as ProblemCode[]
 
 /** Every problem that an operation can answer. */
 export function refusalsOf(operation: Operation): ProblemCode[] {
-  const { scope, method, body, rawBody, refusals = [], query } = operation
+  const { scope, body, rawBody, refusals = [], query } = operation
   const codes = new Set<ProblemCode>(refusals)
   if (scope !== 'public') {
     for (const code of [
@@ -24,7 +24,9 @@ export function refusalsOf(operation: Operation): ProblemCode[] {
   if (body) codes.add('invalid_input').add('payload_too_large').add('unsupported_media_type')
   if (rawBody) codes.add('invalid_input').add('payload_too_large')
   if (Object.keys(query.shape).length > 0) codes.add('invalid_input')
-  if (method === 'POST' && scope !== 'public') codes.add('idempotency_in_progress').add('idempotency_mismatch')
+  if (takesIdempotencyKey(operation)) codes.add('idempotency_in_progress').add('idempotency_mismatch')
+  // A service key can name an organization that does not exist.
+  if (operation.orgMayBeAbsent) codes.add('not_found')
   if (takesIfMatch(operation)) codes.add('precondition_failed')
   codes.add('server_error').add('request_timeout')
   return problemCodes.filter((code) => codes.has(code))
@@ -32,7 +34,7 @@ export function refusalsOf(operation: Operation): ProblemCode[] {
 
 /** Single resources that no operation of the same path changes. */
 const versionedElsewhere: readonly string[] = [
-  ...['meta.openapi', 'settings.api-keys.get', 'settings.api-keys.revoke', 'settings.api-keys.scopes'],
+  ...['meta.openapi', 'settings.api-keys.revoke', 'settings.api-keys.scopes', 'settings.who-am-i'],
   ...['settings.get-execution', 'settings.create-checkout-session', 'settings.billing.checkout.reconcile'],
 ]
 

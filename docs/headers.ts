@@ -1,5 +1,5 @@
 /** The headers of answers, and which answer has which. */
-import type { Operation } from '../shared/http/operation.ts'
+import { type Operation, takesIdempotencyKey } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/problem.ts'
 
 type Header = {
@@ -69,7 +69,7 @@ export function headersOf(
   const ofStatus = headersOfStatus[status]
   if (ofStatus) names.push(ofStatus)
   if (status < 300 && copies.includes(operation.id)) names.push('Age')
-  if (operation.method === 'POST' && operation.scope !== 'public' && status !== 401) names.push('Idempotency-Replayed')
+  if (takesIdempotencyKey(operation) && status !== 401) names.push('Idempotency-Replayed')
   if (codes.some((code) => problemKinds[code].retryable)) names.push('Retry-After')
   return names
 }

@@ -5,11 +5,11 @@ import * as z from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi'
 import { runMain } from '../bin/usage.ts'
 import { type OperationName, operationList } from '../functions/operations.ts'
-import type { Operation } from '../shared/http/operation.ts'
+import { type Operation, takesIdempotencyKey } from '../shared/http/operation.ts'
 import { type ProblemCode, problemKinds } from '../shared/problem.ts'
 import { isVersioned, problemCodes, refusalsOf, takesIfMatch } from './answers.ts'
 import { withConditions } from './conditions.ts'
-import { documentHead, securitySchemes } from './document-head.ts'
+import { anyCredential, basicScheme, documentHead, securitySchemes } from './document-head.ts'
 import writtenExamples from './examples.json' with { type: 'json' }
 import { gatewayAnswer, gatewayAnswerText, isGatewayStatus } from './gateway-answers.ts'
 import { headersOf, headers as headerTexts } from './headers.ts'
@@ -126,7 +126,11 @@ const stripeSignatureHeader = z.object({
     description: 'Time and signature of the body in Stripe’s format: `t=<seconds>,v1=<HMAC-SHA256 in hex>`.',
   }),
 })
-const orgQuery = { org_id: z.string().optional().meta({ description: 'Must match the credential’s organization.' }) }
+const orgQuery = {
+  org_id: z.string().optional().meta({
+    description: 'Must match the credential’s organization. A service key names the organization to act for.',
+  }),
+}
 
 const scopeSentence = ({ scope }: Operation): string => {
   if (scope === 'public') return 'Public: no credential required.'
@@ -135,7 +139,20 @@ const scopeSentence = ({ scope }: Operation): string => {
 
 function describe(name: OperationName, operation: Operation): ZodOpenApiOperationObject {
   const example = examples[name]
-  const { id, tag, summary, description, scope, params, query, body, bodyMayBeAbsent, rawBody } = operation
+  const {
+    id,
+    tag,
+    summary,
+    description,
+    scope,
+    clientAuthentication,
+    params,
+    query,
+    body,
+    bodyMayBeAbsent,
+    rawBody,
+    form,
+  } = operation
   const header = requestHeaders(operation)
   return {
     operationId: id,
@@ -143,6 +160,7 @@ function describe(name: OperationName, operation: Operation): ZodOpenApiOperatio
     summary,
     description: `${description}\n\n${scopeSentence(operation)}`,
     ...(scope === 'public' ? { security: [] } : {}),
+    ...(clientAuthentication ? { security: [...anyCredential, { basic: [] }] } : {}),
     requestParams: {
       path: withExamples(params, example?.params),
       query: scope === 'public' ? query : z.object({ ...query.shape, ...orgQuery }),
@@ -152,7 +170,10 @@ function describe(name: OperationName, operation: Operation): ZodOpenApiOperatio
       ? {
           requestBody: {
             required: !bodyMayBeAbsent,
-            content: { 'application/json': { schema: body, ...exampleOf(example?.body) } },
+            content: {
+              'application/json': { schema: body, ...exampleOf(example?.body) },
+              ...(form ? { 'application/x-www-form-urlencoded': { schema: form.schema() } } : {}),
+            },
           },
         }
       : {}),
@@ -169,7 +190,7 @@ function requestHeaders(operation: Operation): z.ZodObject | undefined {
   if (operation.rawBody) return stripeSignatureHeader
   if (isVersionedRead(operation)) return ifNoneMatchHeader
   if (operation.scope === 'public') return undefined
-  if (operation.method === 'POST') return idempotencyHeader
+  if (takesIdempotencyKey(operation)) return idempotencyHeader
   return takesIfMatch(operation) ? ifMatchHeader : undefined
 }
 
@@ -243,7 +264,7 @@ export function openApiDocument() {
         examples: Object.fromEntries(
           Object.entries(problemExamples).map(([code, value]) => [code, { summary: value.title, value }]),
         ),
-        securitySchemes,
+        securitySchemes: { ...securitySchemes, basic: basicScheme },
       },
     },
     { override: ({ jsonSchema }) => simplify(jsonSchema) },

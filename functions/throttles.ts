@@ -28,6 +28,8 @@ const factors: Readonly<Record<string, number>> = {
   'settings.report-execution': 5,
   // Stripe sends a burst when many subscriptions renew within the same minute.
   'stripe-events.receive': 4,
+  // Every service asks about each key that it is called with, every 30 seconds.
+  'settings.api-keys.introspect': 10,
   // Services read these to verify a key before they trust it.
   'settings.api-keys.get': 2,
   'settings.api-keys.scopes': 2,

@@ -7,7 +7,7 @@ import { defaultThrottles } from '../functions/throttles.ts'
 import { prepareEnvironment } from './environment.ts'
 import { lockFolder } from './folder-lock.ts'
 import { readableLogs } from './request-log.ts'
-import { mintTokens, type Service, seed, startService } from './service.ts'
+import { mintTokens, type Service, seed, seedServiceKey, startService } from './service.ts'
 import { type DevState, readDevState, writePrivateFile } from './state.ts'
 
 const usage = `Usage: npm run dev -- [--port 3000] [--fresh] [--cors-origin https://dashboard.example.com]
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
     console.error(`The DynamoDB engine stopped, and with it the service. Start it again: npm run dev\n${said}`)
     process.exit(1)
   })
-  const state: DevState = { url: service.url, issuer: service.issuer.url, orgs: await orgsToTry(service) }
+  const state: DevState = { url: service.url, issuer: service.issuer.url, ...(await seedsToTry(service)) }
   writePrivateFile(stateFile, `${JSON.stringify(state, null, 2)}\n`)
   const [org] = state.orgs
   if (org) service.prefillReference(async () => (await mintTokens(service.issuer, org.org_id)).owner)
@@ -73,6 +73,15 @@ function requireOrigin(text: string): void {
   if (origin === text && /^https?:$/.test(protocol)) return
   const meant = /^https?:$/.test(protocol) ? `; did you mean ${origin}?` : ''
   throw new UsageError(`--cors-origin must be an origin like https://dashboard.example.com, not ${text}${meant}`)
+}
+
+/** The orgs and the service key of the last run, if their data exists; otherwise new ones. */
+async function seedsToTry(service: Service): Promise<Pick<DevState, 'orgs' | 'service_key'>> {
+  const { findServiceKey } = await import('../shared/service-keys/rows.ts')
+  const known = readDevState(stateFile)?.service_key
+  const stored = known === undefined ? undefined : await findServiceKey(known)
+  const usable = known !== undefined && stored?.revoked_at === null
+  return { orgs: await orgsToTry(service), service_key: usable ? known : await seedServiceKey() }
 }
 
 /** The orgs of the last run with new tokens, if their data exists; otherwise new orgs. */
@@ -106,7 +115,7 @@ function endWithShell(end: () => void): void {
   watch.unref()
 }
 
-function welcome({ url, issuer, orgs }: DevState): string {
+function welcome({ url, issuer, orgs, service_key }: DevState): string {
   const lines = orgs.flatMap(({ name, org_id, api_keys, tokens }) => [
     `${name}  ${org_id}`,
     `  full_admin key  ${api_keys.full_admin}`,
@@ -121,6 +130,7 @@ Octomil settings API   ${url}
 Reference              ${url}/api/v1/docs (signed in as the owner of ${orgs[0]?.name})
 Local Stripe           ${url}/local/stripe
 OIDC issuer            ${issuer}
+Service key            ${service_key}
 
 ${lines.join('\n')}
 Try:

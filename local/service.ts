@@ -8,6 +8,8 @@ import { backgroundFunctions } from '../functions/background.ts'
 import type { Throttle } from '../functions/throttles.ts'
 import { deployedCommit } from '../lib/commit.ts'
 import packageJson from '../package.json' with { type: 'json' }
+import { serviceRateLimitPerMinute } from '../shared/auth/caller.ts'
+import { serviceKeyScopes } from '../shared/auth/scopes.ts'
 import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import type { BatchResult } from '../shared/runtime/table-stream.ts'
@@ -280,6 +282,19 @@ export async function seed(service: Service): Promise<DevState['orgs']> {
     })
   }
   return orgs
+}
+
+/** Creates a service key with every scope that service keys can hold, and returns its raw value. */
+export async function seedServiceKey(): Promise<string> {
+  const { createServiceKey } = await import('../shared/operator/service-keys.ts')
+  const maker = { name: 'local-seed', requestId: 'local-seed', deadline: new Date(Date.now() + 10_000) }
+  const definition = {
+    name: 'Seeded service key',
+    scopes: serviceKeyScopes,
+    environment: 'live',
+    rate_limit_per_minute: serviceRateLimitPerMinute,
+  } as const
+  return (await createServiceKey(definition, maker)).rawKey
 }
 
 const tokenTtlSeconds = 12 * 60 * 60

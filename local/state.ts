@@ -13,6 +13,8 @@ export interface DevState {
     api_keys: { full_admin: string; read_only: string }
     tokens: Record<Role, string>
   }[]
+  /** A key of the operator, with every scope that service keys can hold. */
+  service_key: string
 }
 
 /** Writes a file that only its owner can read. */
@@ -31,7 +33,7 @@ export function readDevState(file: string): DevState | undefined {
 }
 
 /** @throws UsageError listing the organizations, for an unknown name or id */
-export function chooseOrg({ orgs }: DevState, idOrName?: string): DevState['orgs'][number] {
+export function chooseOrg({ orgs }: Pick<DevState, 'orgs'>, idOrName?: string): DevState['orgs'][number] {
   const wanted = idOrName?.toLowerCase()
   const chosen = orgs.find(
     ({ org_id, name }) => wanted === undefined || [org_id, name].some((known) => known.toLowerCase() === wanted),

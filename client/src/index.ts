@@ -5,6 +5,15 @@ export type { ExportedCheckpoint } from './audit-lines.ts'
 export type { AuditFault, AuditFaultReason, AuditReport } from './audit-report.ts'
 export type { AuditKey } from './audit-signature.ts'
 export { type Credential, createSettingsClient, type SettingsClient, type SettingsClientOptions } from './client.ts'
+export {
+  type ActiveKey,
+  createKeyVerifier,
+  type InactiveKey,
+  type KeyVerifier,
+  type KeyVerifierOptions,
+  type PresentedRequest,
+  type Verdict,
+} from './key-verifier.ts'
 export type {
   Answer,
   AnswerOf,

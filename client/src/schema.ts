@@ -95,7 +95,13 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Edit an API key
+         * @description Changes the given fields of an active key. The next request with the key sees the change. You can add only scopes that you hold. A revoked, retiring or expired key: 409.
+         *
+         *     Requires the scope `keys:write`.
+         */
+        patch: operations["settings.api-keys.update"];
         trace?: never;
     };
     "/api/v2/settings/api-keys/{key_id}/rotate": {
@@ -142,6 +148,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/settings/api-keys/introspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Introspect an API key
+         * @description For services that are called with API keys: returns whether a key is usable, and what it may do (RFC 7662). You see the keys of your own organization; every other key is `unknown`. Service keys see all keys, and with `org_id` those of that organization. Also accepts a form, and HTTP Basic with the key as the password. A revocation shows in the next answer.
+         *
+         *     Requires the scope `keys:introspect`.
+         */
+        post: operations["settings.api-keys.introspect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/settings/api-keys/scopes": {
         parameters: {
             query?: never;
@@ -156,6 +184,28 @@ export interface paths {
          *     Requires any valid credential.
          */
         get: operations["settings.api-keys.scopes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/settings/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe the credential
+         * @description Returns the organization and the principal of the request’s credential, its scopes, its end and its rate limit.
+         *
+         *     Requires any valid credential.
+         */
+        get: operations["settings.who-am-i"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1096,6 +1146,46 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        IntrospectionRequest: {
+            /** @description The API key that was presented to you. */
+            token: string;
+            /** @description Ignored. */
+            token_type_hint?: string;
+            required_scope?: components["schemas"]["Scope"];
+            /** @description The `Origin` header of the presented request. Without it, no origin is judged. */
+            origin?: string;
+            /**
+             * @description What to add to the answer: the organization’s policies, its cloud policy, its use of this month.
+             * @default []
+             */
+            include?: ("policies" | "cloud_policy" | "usage")[];
+            /**
+             * @description Whether to count the presented request against the key’s own rate limit.
+             * @default false
+             */
+            count?: boolean;
+        };
+        /**
+         * @description A permission of a credential.
+         * @enum {string}
+         */
+        Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "keys:introspect" | "usage:read" | "usage:write" | "admin:read" | "admin:write";
+        IntrospectionForm: {
+            /** @description The API key that was presented to you. */
+            token: string;
+            /** @description Ignored. */
+            token_type_hint?: string;
+            required_scope?: components["schemas"]["Scope"];
+            /** @description The `Origin` header of the presented request. Without it, no origin is judged. */
+            origin?: string;
+            /** @description What to add to the answer: the organization’s policies, its cloud policy, its use of this month. Separated by spaces: policies, cloud_policy, usage. */
+            include?: string;
+            /**
+             * @description Whether to count the presented request against the key’s own rate limit.
+             * @enum {string}
+             */
+            count?: "true" | "false";
+        };
         NewSlack: {
             /**
              * @description The type of integration; it decides the fields of `config`. (enum property replaced by openapi-typescript)
@@ -1301,11 +1391,6 @@ export interface components {
             /** @description Id of the key that replaced this one. */
             rotated_to: string | null;
         };
-        /**
-         * @description A permission of a credential.
-         * @enum {string}
-         */
-        Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write";
         /** @description Who acted: a person, an API key, a service key, or this service. */
         Actor: {
             /** @enum {string} */
@@ -1377,6 +1462,102 @@ export interface components {
             /** @description The raw key. Store it now: no later response contains it, and neither does an Idempotency-Key replay. */
             api_key?: string;
         };
+        /** @description A usable key. */
+        ActiveKey: {
+            /** @constant */
+            active: true;
+            /** @description The scopes, separated by spaces. */
+            scope: string;
+            /** @description Id of the key. */
+            client_id: string;
+            /** @description Id of the key. */
+            sub: string;
+            /** @constant */
+            token_type: "Bearer";
+            /** @description End of the key in epoch seconds. Absent: never. */
+            exp?: number;
+            /** @description Creation of the key in epoch seconds. */
+            iat: number;
+            key_id: string;
+            /** @enum {string} */
+            key_type: "org" | "app" | "publishable";
+            org_id: string;
+            /** @enum {string} */
+            environment: "live" | "test";
+            /** @description The scopes of the key. Bundles are expanded. */
+            scopes: components["schemas"]["Scope"][];
+            app_id: string | null;
+            model_id: string | null;
+            federation_id: string | null;
+            /** @description Origins that a publishable key is bound to; empty: any. */
+            allowed_origins: string[];
+            /** @description Ids of the apps that may use a publishable key; empty: any. */
+            allowed_app_ids: string[];
+            /** @enum {string} */
+            state: "active" | "retiring";
+            /** @description End of the overlap of a retiring key. null: the key is not retiring. */
+            retires_at: string | null;
+            /** @description Maximum requests per minute. */
+            rate_limit_per_minute: number;
+            /**
+             * @description Plan of the organization.
+             * @enum {string}
+             */
+            plan: "free" | "team" | "enterprise";
+            policies?: components["schemas"]["OrgPolicies"];
+            cloud_policy?: components["schemas"]["CloudPolicy"];
+            usage?: components["schemas"]["ActiveKeyUsage"];
+            /** @description Whether the presented request may proceed. */
+            permitted: boolean;
+            /** @description Everything that denies the presented request. Absent when it is permitted. */
+            denied_by?: ("scope" | "origin" | "rate_limit" | "usage")[];
+            /** @description How long you may remember this answer. A revocation reaches you within this time. */
+            max_age_seconds: number;
+        };
+        /** @description Serving and data-handling policies of an organization. */
+        OrgPolicies: {
+            /**
+             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
+             * @enum {string}
+             */
+            serving_policy: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
+            serving_policy_options: {
+                [key: string]: unknown;
+            };
+            /** @description Whether SDKs and servers send telemetry. */
+            telemetry_enabled: boolean;
+            /**
+             * @description How much of requests is kept.
+             * @enum {string}
+             */
+            privacy_mode: "standard" | "strict" | "zero_retention";
+        };
+        /** @description When inference may fall back to the cloud. */
+        CloudPolicy: {
+            cloud_enabled: boolean;
+            credential_sources: ("byok" | "connection" | "managed")[];
+            provider_allowlist: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
+            default_fallback_model: string | null;
+        };
+        /** @description The use of one metric in this month, beside its limit. */
+        MetricUsage: {
+            used: number;
+            limit: number | null;
+            /** @enum {string} */
+            mode: "enforce" | "alert_only";
+            remaining: number | null;
+            exceeded: boolean;
+        };
+        /** @description A token that is not usable. */
+        InactiveKey: {
+            /** @constant */
+            active: false;
+            /**
+             * @description Keys of other organizations are `unknown` to you.
+             * @enum {string}
+             */
+            reason: "unknown" | "malformed" | "revoked" | "expired";
+        };
         ScopeRegistry: {
             /** @description Changes when the registry changes. */
             registry_version: string;
@@ -1386,6 +1567,29 @@ export interface components {
                 [key: string]: components["schemas"]["Scope"][];
             };
             templates: components["schemas"]["ScopeRegistryTemplatesItem"][];
+        };
+        /** @description A credential as the service sees it. */
+        WhoAmI: {
+            /** @description The organization. null: a service key, and the request names none. */
+            org: components["schemas"]["WhoAmIOrg"] | null;
+            principal: components["schemas"]["WhoAmIPrincipal"];
+            /** @description The key’s record. Absent for people and service keys. */
+            key?: components["schemas"]["ApiKey"];
+            /**
+             * @description The person’s role. Absent for keys.
+             * @enum {string}
+             */
+            role?: "owner" | "admin" | "member";
+            /** @description The scopes held. Bundles are expanded. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description The key’s environment. null for people. */
+            environment: ("live" | "test") | null;
+            /** @description End of the credential: of a retiring key, the end of its overlap. null: never. */
+            expires_at: string | null;
+            /** @description Time at which the person must sign in again. null for keys. */
+            session_ends_at: string | null;
+            /** @description Maximum requests per minute. */
+            rate_limit_per_minute: number;
         };
         /** @description A signature that vouches for a block and for all blocks before it. */
         AuditCheckpoint: {
@@ -1411,7 +1615,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
             /** @enum {string} */
-            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
             actor: components["schemas"]["Actor"];
             resource: components["schemas"]["AuditEventResource"];
             /** @enum {string} */
@@ -1508,13 +1712,6 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-        };
-        /** @description When inference may fall back to the cloud. */
-        CloudPolicy: {
-            cloud_enabled: boolean;
-            credential_sources: ("byok" | "connection" | "managed")[];
-            provider_allowlist: ("openai" | "anthropic" | "groq" | "together" | "moonshot" | "minimax" | "deepseek" | "google" | "mistral" | "xai" | "openrouter" | "fireworks" | "cerebras" | "azure_openai" | "openai_compatible")[] | null;
-            default_fallback_model: string | null;
         };
         Execution: {
             local_targets: components["schemas"]["LocalTarget"][];
@@ -1852,24 +2049,6 @@ export interface components {
             sso_domain: string | null;
             /** @description The mask of the stored secret; null when there is none. */
             sso_client_secret: string | null;
-        };
-        /** @description Serving and data-handling policies of an organization. */
-        OrgPolicies: {
-            /**
-             * @description Where inference is served: on the organization’s runtimes, in the cloud, or both in an order.
-             * @enum {string}
-             */
-            serving_policy: "private" | "local_first" | "performance_first" | "cloud_first" | "cloud_only" | "auto";
-            serving_policy_options: {
-                [key: string]: unknown;
-            };
-            /** @description Whether SDKs and servers send telemetry. */
-            telemetry_enabled: boolean;
-            /**
-             * @description How much of requests is kept.
-             * @enum {string}
-             */
-            privacy_mode: "standard" | "strict" | "zero_retention";
         };
         IntegrationSummary: {
             /** @enum {string} */
@@ -2495,25 +2674,53 @@ export interface components {
             code: string;
             message: string;
         };
+        ActiveKeyUsage: {
+            hosted_requests_monthly: components["schemas"]["MetricUsage"];
+            api_requests_monthly: components["schemas"]["MetricUsage"];
+            managed_billable_micros_monthly: components["schemas"]["MetricUsage"];
+            max_devices: components["schemas"]["MetricUsage"];
+            max_models: components["schemas"]["MetricUsage"];
+            storage_gb: components["schemas"]["MetricUsage"];
+            training_rounds_monthly: components["schemas"]["MetricUsage"];
+            model_downloads_monthly: components["schemas"]["MetricUsage"];
+        };
         ScopeRegistryScopesItem: {
             scope: components["schemas"]["Scope"];
             group: string;
             description: string;
             includes: string[];
         };
+        /** @description `service`: keys of the operator of the platform. */
         ScopeRegistryKeyTypes: {
             org: components["schemas"]["Scope"][];
             app: components["schemas"]["Scope"][];
             publishable: components["schemas"]["Scope"][];
+            service: components["schemas"]["Scope"][];
         };
         ScopeRegistryTemplatesItem: {
             name: string;
             description: string;
             scopes: components["schemas"]["Scope"][];
         };
+        WhoAmIOrg: {
+            id: string;
+            name: string | null;
+            /** @enum {string} */
+            plan: "free" | "team" | "enterprise";
+        };
+        /** @description The person, key or service that the credential stands for. */
+        WhoAmIPrincipal: {
+            /** @enum {string} */
+            type: "user" | "api_key" | "service";
+            /** @description Id of the key, or `sub` of the token. */
+            id: string;
+            /** @description Name of the key, or the person’s e-mail address if it is known. */
+            name: string;
+            email?: string;
+        };
         AuditEventResource: {
             /** @enum {string} */
-            type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing";
+            type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing" | "service_key";
             id?: string;
             name?: string;
         };
@@ -2901,7 +3108,7 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             /** @description Scopes of the key, such as `keys:read`. GET /api/v2/settings/api-keys/scopes describes each scope. */
-            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "keys:introspect" | "usage:read" | "usage:write" | "admin:read" | "admin:write")[];
             /**
              * @description Production (`live`) or testing (`test`). Default: `live`. A test key can issue test keys only; its default is `test`.
              * @default live
@@ -2949,10 +3156,7 @@ export interface components {
              * @default []
              */
             allowed_origins?: string[];
-            /**
-             * @description Ids of the apps that may use the key. Not validated. Empty: any app.
-             * @default []
-             */
+            /** @description Ids of the apps that may use the key. Not validated. Empty: any app. */
             allowed_app_ids?: string[];
             /** @description Future time at which the key expires, in ISO 8601 with an offset. null: never. */
             expires_at?: string | null;
@@ -2961,6 +3165,20 @@ export interface components {
              * @default 60
              */
             rate_limit_per_minute?: number;
+        };
+        ApiKeysUpdateRequest: {
+            /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
+            name?: string;
+            /** @description Future time at which the key expires, in ISO 8601 with an offset. null: never. */
+            expires_at?: string | null;
+            /** @description Maximum requests per minute. null: the default of the key’s type, 60 for publishable keys and 100 for others. */
+            rate_limit_per_minute?: number | null;
+            /** @description Scopes of an org or publishable key. They replace the present ones. */
+            scopes?: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "keys:introspect" | "usage:read" | "usage:write" | "admin:read" | "admin:write")[];
+            /** @description Origins of a publishable key. They replace the present ones. Empty: any origin. */
+            allowed_origins?: string[];
+            /** @description Ids of the apps that may use a publishable key. They replace the present ones. Empty: any app. */
+            allowed_app_ids?: string[];
         };
         ApiKeysRotateRequest: {
             /**
@@ -3479,7 +3697,7 @@ export interface operations {
                 state?: "active" | "retiring" | "revoked" | "expired";
                 /** @description Only keys of this environment. */
                 environment?: "live" | "test";
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -3605,7 +3823,7 @@ export interface operations {
     "settings.api-keys.create": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -3806,7 +4024,7 @@ export interface operations {
     "settings.app-keys.create": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4007,7 +4225,7 @@ export interface operations {
     "settings.publishable-keys.create": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4208,7 +4426,7 @@ export interface operations {
     "settings.api-keys.get": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4363,10 +4581,214 @@ export interface operations {
             };
         };
     };
+    "settings.api-keys.update": {
+        parameters: {
+            query?: {
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Apply the change only if the `ETag` matches. Otherwise: 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the key. */
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeysUpdateRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: Conflict */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "settings.api-keys.rotate": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4584,7 +5006,7 @@ export interface operations {
     "settings.api-keys.revoke": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4798,10 +5220,182 @@ export interface operations {
             };
         };
     };
+    "settings.api-keys.introspect": {
+        parameters: {
+            query?: {
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntrospectionRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["IntrospectionForm"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActiveKey"] | components["schemas"]["InactiveKey"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "settings.api-keys.scopes": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -4868,6 +5462,174 @@ export interface operations {
             };
             /** @description `forbidden`: Forbidden */
             403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.who-am-i": {
+        parameters: {
+            query?: {
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Return 304 without a body if the `ETag` matches. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -4947,7 +5709,7 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -5080,7 +5842,7 @@ export interface operations {
                 to?: string;
                 /** @description The position in the `Link` header of the page before. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -5212,7 +5974,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Only events with this action. */
-                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
                 /** @description Only events by this key, person or system. */
                 actor_id?: string;
                 /** @description Only events about the resource with this id. */
@@ -5221,7 +5983,7 @@ export interface operations {
                 from?: string;
                 /** @description Only events before this time. */
                 to?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -5351,7 +6113,7 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -5483,7 +6245,7 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -5609,7 +6371,7 @@ export interface operations {
     "settings.create-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -5810,7 +6572,7 @@ export interface operations {
     "settings.get-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -5968,7 +6730,7 @@ export interface operations {
     "settings.delete-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -6124,7 +6886,7 @@ export interface operations {
     "settings.update-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -6315,7 +7077,7 @@ export interface operations {
     "settings.test-cloud-connection": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -6531,7 +7293,7 @@ export interface operations {
     "settings.list-cloud-connection-models": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -6693,7 +7455,7 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -6819,7 +7581,7 @@ export interface operations {
     "settings.create-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7020,7 +7782,7 @@ export interface operations {
     "settings.get-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7178,7 +7940,7 @@ export interface operations {
     "settings.delete-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7334,7 +8096,7 @@ export interface operations {
     "settings.update-cloud-credential": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7525,7 +8287,7 @@ export interface operations {
     "settings.get-cloud-policy": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7667,7 +8429,7 @@ export interface operations {
     "settings.update-cloud-policy": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7842,7 +8604,7 @@ export interface operations {
     "settings.get-execution": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -7984,7 +8746,7 @@ export interface operations {
     "settings.get-execution-health": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -8110,7 +8872,7 @@ export interface operations {
     "settings.report-execution": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -8170,6 +8932,20 @@ export interface operations {
             };
             /** @description `forbidden`: Forbidden */
             403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -8309,7 +9085,7 @@ export interface operations {
     "settings.get-routing": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -8451,7 +9227,7 @@ export interface operations {
     "settings.update-routing": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -8630,7 +9406,7 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -8756,7 +9532,7 @@ export interface operations {
     "settings.create-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -8957,7 +9733,7 @@ export interface operations {
     "settings.get-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9115,7 +9891,7 @@ export interface operations {
     "settings.delete-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9284,7 +10060,7 @@ export interface operations {
     "settings.update-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9488,7 +10264,7 @@ export interface operations {
     "settings.test-local-target": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9704,7 +10480,7 @@ export interface operations {
     "settings.get-billing": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -9846,7 +10622,7 @@ export interface operations {
     "settings.update-billing": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -10021,7 +10797,7 @@ export interface operations {
     "settings.create-checkout-session": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -10252,7 +11028,7 @@ export interface operations {
     "settings.billing.checkout.reconcile": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -10481,7 +11257,7 @@ export interface operations {
     "settings.create-portal-session": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -10699,7 +11475,7 @@ export interface operations {
             query?: {
                 /** @description Maximum number of invoices. */
                 limit?: number;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -10840,7 +11616,7 @@ export interface operations {
     "settings.get-billing-support-context": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -10981,7 +11757,7 @@ export interface operations {
     "settings.get": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11123,7 +11899,7 @@ export interface operations {
     "settings.update": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11324,7 +12100,7 @@ export interface operations {
     "settings.get-compliance-preset": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -11466,7 +12242,7 @@ export interface operations {
     "settings.get-auth": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11608,7 +12384,7 @@ export interface operations {
     "settings.update-auth": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11796,7 +12572,7 @@ export interface operations {
     "settings.get-policies": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -11938,7 +12714,7 @@ export interface operations {
     "settings.update-policies": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -12117,7 +12893,7 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: never;
@@ -12243,7 +13019,7 @@ export interface operations {
     "settings.create-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -12458,7 +13234,7 @@ export interface operations {
     "settings.get-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -12616,7 +13392,7 @@ export interface operations {
     "settings.delete-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -12772,7 +13548,7 @@ export interface operations {
     "settings.update-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -12976,7 +13752,7 @@ export interface operations {
     "settings.validate-integration": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -13192,7 +13968,7 @@ export interface operations {
     "settings.get-usage-limits": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {
@@ -13334,7 +14110,7 @@ export interface operations {
     "settings.update-usage-limits": {
         parameters: {
             query?: {
-                /** @description Must match the credential’s organization. */
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
                 org_id?: string;
             };
             header?: {

@@ -15,7 +15,15 @@ import { keyTypeScopes, keyTypes, type Scope } from '../../shared/auth/scopes.ts
 import { futureInstantField, nameField, referenceField } from '../../shared/fields.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { pageOf, pageQuery } from '../../shared/http/page.ts'
+import { patchBody } from '../../shared/http/patch.ts'
 import { idSchema } from '../../shared/ids.ts'
+import {
+  introspectionBody,
+  introspectionBodyOf,
+  introspectionForm,
+  introspectionSchema,
+} from '../../shared/introspection/record.ts'
+import { whoAmISchema } from '../../shared/introspection/who-am-i.ts'
 import { lazy } from '../../shared/lazy.ts'
 import {
   apiKeyCreation,
@@ -62,6 +70,13 @@ const scopesField = <T extends Scope>(holdable: readonly T[]) =>
     .min(1)
     .max(holdable.length)
     .transform((scopes) => [...new Set(scopes)])
+
+const allowedAppIdsField = lazy(() =>
+  z
+    .array(referenceField())
+    .max(50)
+    .transform((ids) => [...new Set(ids)]),
+)
 
 export const createApiKey = operation({
   id: 'settings.api-keys.create',
@@ -166,11 +181,8 @@ export const createPublishableKey = operation({
         description:
           'Exact https origins, such as https://app.example.com. Test keys also accept http://localhost:<port> and http://localhost:*. Empty: any origin.',
       }),
-      allowed_app_ids: z
-        .array(referenceField())
-        .max(50)
+      allowed_app_ids: allowedAppIdsField()
         .default([])
-        .transform((ids) => [...new Set(ids)])
         .meta({ description: 'Ids of the apps that may use the key. Not validated. Empty: any app.' }),
       expires_at: expiryField(),
       rate_limit_per_minute: rateLimitField()
@@ -227,6 +239,43 @@ export const getApiKey = operation({
   answers: () => ({ 200: keyViewSchema() }),
   refusals: ['not_found'],
   access: readAccess,
+})
+
+export const updateApiKey = operation({
+  id: 'settings.api-keys.update',
+  route: 'PATCH /api/v2/settings/api-keys/{key_id}',
+  tag,
+  scope: 'keys:write',
+  summary: 'Edit an API key',
+  description:
+    'Changes the given fields of an active key. The next request with the key sees the change. You can add only scopes that you hold. A revoked, retiring or expired key: 409.',
+  request: () => ({
+    params: keyParams(),
+    body: patchBody({
+      name: nameField(),
+      expires_at: futureInstantField()
+        .nullable()
+        .meta({ description: 'Future time at which the key expires, in ISO 8601 with an offset. null: never.' }),
+      rate_limit_per_minute: rateLimitField()
+        .nullable()
+        .meta({
+          description: `Maximum requests per minute. null: the default of the key’s type, ${publishableRateLimitPerMinute} for publishable keys and ${defaultRateLimitPerMinute} for others.`,
+        }),
+      scopes: scopesField(keyTypeScopes.org).meta({
+        description: 'Scopes of an org or publishable key. They replace the present ones.',
+      }),
+      allowed_origins: allowedOriginsField()
+        .transform((origins) => [...new Set(origins)])
+        .meta({ description: 'Origins of a publishable key. They replace the present ones. Empty: any origin.' }),
+      allowed_app_ids: allowedAppIdsField().meta({
+        description: 'Ids of the apps that may use a publishable key. They replace the present ones. Empty: any app.',
+      }),
+    }),
+  }),
+  answers: () => ({ 200: keyViewSchema() }),
+  refusals: ['not_found', 'conflict'],
+  access: changeAccess,
+  audit: { action: 'api_key.updated', resource: 'api_key', param: 'key_id' },
 })
 
 export const revokeApiKey = operation({
@@ -319,6 +368,7 @@ export const listScopes = operation({
   route: 'GET /api/v2/settings/api-keys/scopes',
   tag,
   scope: 'any',
+  orgMayBeAbsent: true,
   summary: 'Get the scope registry',
   description:
     'Returns every scope, the scopes that each key type and role may hold, and named templates. The same for every organization.',
@@ -327,12 +377,45 @@ export const listScopes = operation({
       .object({
         registry_version: z.string().meta({ description: 'Changes when the registry changes.' }),
         scopes: z.array(scopeView()),
-        key_types: z.record(z.enum(keyTypes), z.array(scopeField())),
+        key_types: z
+          .record(z.enum([...keyTypes, 'service']), z.array(scopeField()))
+          .meta({ description: '`service`: keys of the operator of the platform.' }),
         roles: z.record(z.string(), z.array(scopeField())),
         templates: z.array(z.object({ name: z.string(), description: z.string(), scopes: z.array(scopeField()) })),
       })
       .meta({ id: 'ScopeRegistry' }),
   }),
   published: [{ id: 'settings.api_keys.scopes', records: { answer: 'ApiKeyScopesResponse' }, wire: scopeRegistryView }],
+  access: readAccess,
+})
+
+export const whoAmI = operation({
+  id: 'settings.who-am-i',
+  route: 'GET /api/v2/settings/whoami',
+  tag,
+  scope: 'any',
+  orgMayBeAbsent: true,
+  summary: 'Describe the credential',
+  description:
+    'Returns the organization and the principal of the request’s credential, its scopes, its end and its rate limit.',
+  answers: () => ({ 200: whoAmISchema() }),
+  access: readAccess,
+})
+
+export const introspectKey = operation({
+  id: 'settings.api-keys.introspect',
+  route: 'POST /api/v2/settings/api-keys/introspect',
+  tag,
+  scope: 'keys:introspect',
+  orgMayBeAbsent: true,
+  clientAuthentication: true,
+  ignoresIdempotencyKey: true,
+  withoutEvent: true,
+  summary: 'Introspect an API key',
+  description:
+    'For services that are called with API keys: returns whether a key is usable, and what it may do (RFC 7662). You see the keys of your own organization; every other key is `unknown`. Service keys see all keys, and with `org_id` those of that organization. Also accepts a form, and HTTP Basic with the key as the password. A revocation shows in the next answer.',
+  request: () => ({ body: introspectionBody() }),
+  form: { schema: introspectionForm, toBody: introspectionBodyOf },
+  answers: () => ({ 200: introspectionSchema() }),
   access: readAccess,
 })

@@ -4,10 +4,11 @@ import { delegated, type KeyWish } from '../../shared/api-keys/grant.ts'
 import { issueKey, keyCreated } from '../../shared/api-keys/issue.ts'
 import { takePlace } from '../../shared/api-keys/limit.ts'
 import { requireOriginsOf } from '../../shared/api-keys/origins.ts'
-import { type KeyView, toKeyView } from '../../shared/api-keys/record.ts'
+import type { KeyView } from '../../shared/api-keys/record.ts'
 import { actorOf, type Caller } from '../../shared/auth/caller.ts'
-import { created, type JsonAnswer } from '../../shared/http/answer.ts'
+import type { JsonAnswer } from '../../shared/http/answer.ts'
 import type { Commit } from '../../shared/http/patch.ts'
+import { keyAnswer } from './key-answers.ts'
 
 type IssuedAnswer = JsonAnswer<KeyView, 201>
 
@@ -32,5 +33,7 @@ export async function issue(
 
 export const keyLocation = (keyId: string): string => `/api/v2/settings/api-keys/${keyId}`
 
-export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): IssuedAnswer =>
-  created(toKeyView(key, now), keyLocation(key.id), { api_key: rawKey })
+export const issuedAnswer = ({ key, rawKey }: ReturnType<typeof issueKey>, now: Date): IssuedAnswer => {
+  const { body, headers } = keyAnswer(key, now)
+  return { status: 201, body, headers: { ...headers, location: keyLocation(key.id) }, once: { api_key: rawKey } }
+}

@@ -3,7 +3,8 @@ import { etagOf, ok } from '../../shared/http/answer.ts'
 import { serve } from '../../shared/http/serve.ts'
 import { listScopes } from './contract.ts'
 
-const headers = { etag: etagOf(scopeRegistry), 'cache-control': 'private, max-age=300' }
+const registry = scopeRegistry()
+const headers = { etag: etagOf(registry), 'cache-control': 'private, max-age=300' }
 
 /** The scope registry, which changes with a release only. */
-export const handler = serve(listScopes, () => ({ ...ok(scopeRegistry), headers }))
+export const handler = serve(listScopes, () => ({ ...ok(registry), headers }))

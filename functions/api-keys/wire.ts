@@ -179,7 +179,7 @@ const groupTexts: Readonly<Record<string, { label: string; description: string }
   bundle: { label: 'Bundles', description: 'Several control-plane scopes under one name.' },
 }
 
-function groupsFor(registry: typeof scopeRegistry, type: KeyType) {
+function groupsFor(registry: ReturnType<typeof scopeRegistry>, type: KeyType) {
   const eligible = registry.scopes.filter(({ scope }) => (keyTypeScopes[type] as readonly string[]).includes(scope))
   const byGroup = Map.groupBy(eligible, ({ group }) => group)
   return {
@@ -199,7 +199,7 @@ const eligibleTypes = (scope: string): string[] =>
 
 export const scopeRegistryView = lazy(() =>
   wire({
-    toAnswer: (registry: typeof scopeRegistry) => ({
+    toAnswer: (registry: ReturnType<typeof scopeRegistry>) => ({
       scopes: Object.fromEntries(
         registry.scopes.map((view) => [
           view.scope,

@@ -86,7 +86,7 @@ export const reportExecution = operation({
     'Reports a server’s request counts since its last report, which are added, and its requests in flight. A batch is counted completely or not at all.',
   request: () => ({ body: reportsBody() }),
   answers: () => ({ 202: z.object({ accepted: z.int().meta({ description: 'Number of reports counted.' }) }) }),
-  refusals: ['conflict'],
+  refusals: ['conflict', 'not_found'],
   withoutEvent: true,
   access: { table: ['BatchGetItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'] },
 })

@@ -23,7 +23,7 @@ export type KeyWish = Omit<KeyDefinition, 'environment'> & { environment?: KeyDe
 export function delegated(caller: Caller, wish: KeyWish): KeyDefinition {
   requireIssuer(caller)
   requireGrantable(caller, wish.scopes)
-  if (caller.kind === 'user') return { ...wish, environment: wish.environment ?? 'live' }
+  if (caller.kind !== 'api_key') return { ...wish, environment: wish.environment ?? 'live' }
   const definition = {
     ...wish,
     environment: wish.environment ?? caller.environment,
@@ -41,26 +41,28 @@ export function delegated(caller: Caller, wish: KeyWish): KeyDefinition {
 
 /** @throws ProblemError `forbidden` when the caller may issue no key at all */
 export function requireIssuer(caller: Caller): void {
-  if (caller.kind === 'user' || !caller.retiring) return
+  if (caller.kind !== 'api_key' || !caller.retiring) return
   throw forbidden('A retiring key cannot issue keys. Use the key that replaced it.')
 }
 
 /** @throws ProblemError `forbidden` when the new key would have more rights than its issuer */
 export function requireNarrower(caller: Caller, key: KeyDefinition): void {
-  if (caller.kind === 'user') return
+  if (caller.kind !== 'api_key') return
   if (caller.environment === 'test' && key.environment !== 'test')
-    throw forbidden('A test key can issue only test keys.')
+    throw forbidden('A test key can issue and edit only test keys.')
   requireSameBinding(caller, key)
   if (caller.expiresAt === null) return
   const end = key.expires_at ?? null
   if (end !== null && Date.parse(end) <= Date.parse(caller.expiresAt)) return
-  throw forbidden(`A key cannot issue a key that expires later: expires_at must be at most ${caller.expiresAt}.`)
+  throw forbidden(
+    `A key cannot issue or edit a key that expires later: expires_at must be at most ${caller.expiresAt}.`,
+  )
 }
 
 function requireSameBinding({ federationId, modelId }: KeyCaller, key: KeyDefinition): void {
   for (const [field, bound] of [['federation_id', federationId] as const, ['model_id', modelId] as const]) {
     if (bound === null || (key.key_type === 'org' && key[field] === bound)) continue
-    throw forbidden(`A key bound to the ${field} ${bound} can issue only org keys of that ${field}.`)
+    throw forbidden(`A key bound to the ${field} ${bound} can issue and edit only org keys of that ${field}.`)
   }
 }
 

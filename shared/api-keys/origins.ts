@@ -51,3 +51,13 @@ export function requireOriginsOf({ environment, allowed_origins = [] }: KeyDefin
   )
   if (faults.length > 0) throw invalidInput(faults)
 }
+
+/** Whether a list of origins admits an origin, as a browser sends it. */
+export const admitsOrigin = (allowed: readonly string[], origin: string): boolean =>
+  allowed.some((entry) => admits(entry, origin))
+
+/** Browsers leave the default port out of an origin, also where the list names it. */
+const admits = (entry: string, origin: string): boolean =>
+  entry === 'http://localhost:*'
+    ? /^http:\/\/localhost(?::\d+)?$/.test(origin)
+    : entry === origin || (URL.canParse(entry) && new URL(entry).origin === origin)

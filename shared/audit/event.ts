@@ -11,6 +11,7 @@ export const auditActions = [
   'member.password_renewed',
   'member.authenticator_removed',
   'api_key.created',
+  'api_key.updated',
   'api_key.revoked',
   'api_key.rotated',
   'billing.override_set',
@@ -40,6 +41,8 @@ export const auditActions = [
   'local_target.updated',
   'local_target.deleted',
   'routing.updated',
+  'service_key.created',
+  'service_key.revoked',
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]
@@ -59,6 +62,7 @@ export const resourceTypes = [
   'cloud_policy',
   'local_target',
   'routing',
+  'service_key',
 ] as const
 export type ResourceType = (typeof resourceTypes)[number]
 

@@ -1,5 +1,5 @@
 /**
- * The format of raw API keys: `oct_<org|app|pub>_<live|test>_`, 32 base62 characters from a CSPRNG, and a checksum. The
+ * The format of raw API keys: `oct_<org|app|pub|svc>_<live|test>_`, 32 base62 characters from a CSPRNG, and a checksum. The
  * checksum is the CRC-32 of all characters before it in 6 base62 characters; it finds typos without a read.
  */
 import { hash, randomInt } from 'node:crypto'
@@ -9,8 +9,13 @@ import type { KeyType } from './scopes.ts'
 export type Environment = 'live' | 'test'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-const typeTags = { org: 'org', app: 'app', publishable: 'pub' } as const satisfies Record<KeyType, string>
-const rawKeyPattern = /^oct_(?:org|app|pub)_(?:live|test)_[0-9A-Za-z]{38}$/
+/** `service`: a key of the operator of the platform. */
+type RawKeyType = KeyType | 'service'
+const typeTags = { org: 'org', app: 'app', publishable: 'pub', service: 'svc' } as const satisfies Record<
+  RawKeyType,
+  string
+>
+const rawKeyPattern = /^oct_(?:org|app|pub|svc)_(?:live|test)_[0-9A-Za-z]{38}$/
 const checksumLength = 6
 
 /** CRC-32 in base62, padded with `0` to six characters (62^6 > 2^32). */
@@ -42,7 +47,7 @@ const remainders = lazy(() =>
 )
 
 /** A new raw key and its public prefix: the typed prefix and the first 4 of 32 random characters. */
-export function generateRawKey(keyType: KeyType, environment: Environment): { rawKey: string; prefix: string } {
+export function generateRawKey(keyType: RawKeyType, environment: Environment): { rawKey: string; prefix: string } {
   const typedPrefix = `oct_${typeTags[keyType]}_${environment}_`
   const random = Array.from({ length: 32 }, () => base62.charAt(randomInt(62))).join('')
   const body = typedPrefix + random
@@ -51,6 +56,9 @@ export function generateRawKey(keyType: KeyType, environment: Environment): { ra
 
 /** Whether a token has the prefix of API keys. Such a token is never tried as a JWT. */
 export const looksLikeRawKey = (token: string): boolean => token.startsWith('oct_')
+
+/** Whether a raw key is a service key. */
+export const isServiceKey = (rawKey: string): boolean => rawKey.startsWith('oct_svc_')
 
 /** Whether a raw key is well formed and its checksum is right. The key may still be unknown. */
 export const isIntactRawKey = (token: string): boolean =>
@@ -61,4 +69,4 @@ export const hashRawKey = (rawKey: string): string => hash('sha256', rawKey, 'he
 
 /** Cuts every raw key in a text to its typed prefix. For logs and answers, since people paste keys anywhere. */
 export const withoutKeys = (text: string): string =>
-  text.replaceAll(/(oct_(?:org|app|pub)_(?:live|test)_)[0-9A-Za-z]+/g, '$1…')
+  text.replaceAll(/(oct_(?:org|app|pub|svc)_(?:live|test)_)[0-9A-Za-z]+/g, '$1…')

@@ -33,13 +33,29 @@ export interface UserCaller extends Identity {
   email?: string
   /** When the person signed in, in epoch seconds. */
   signedInAt: number
+  /** When the token ends, as ISO 8601. */
+  expiresAt: string
   /** Whether the sign-in used a second factor. */
   usedMfa: boolean
 }
 
-export type Caller = KeyCaller | UserCaller
+/** A service of the operator of the platform. It acts for the organization that the request names. */
+export interface ServiceCaller extends Identity {
+  kind: 'service'
+  keyId: string
+  name: string
+  environment: Environment
+  /** Whether the request names an organization. Without one, `orgId` is `operatorId`. */
+  namesOrg: boolean
+}
+
+/** Takes the place of an org's id in rows and events of the operator. It has not the form of an org's id. */
+export const operatorId = 'operator'
+
+export type Caller = KeyCaller | UserCaller | ServiceCaller
 
 export const defaultRateLimitPerMinute = 100
+export const serviceRateLimitPerMinute = 100_000
 
 export const userCaller = (user: Omit<UserCaller, 'kind' | 'scopes' | 'rateLimitPerMinute'>): UserCaller => ({
   kind: 'user',
@@ -48,11 +64,14 @@ export const userCaller = (user: Omit<UserCaller, 'kind' | 'scopes' | 'rateLimit
   rateLimitPerMinute: defaultRateLimitPerMinute,
 })
 
+/** The organization that a caller belongs to or acts for; undefined for a service that names none. */
+export const orgOf = (caller: Caller): string | undefined =>
+  caller.kind === 'service' && !caller.namesOrg ? undefined : caller.orgId
+
 /** The caller's id within its org, unique across kinds. */
-export const principalOf = (caller: Caller): string =>
-  caller.kind === 'api_key' ? caller.keyId : `user_${caller.userId}`
+export const principalOf = (caller: Caller): string => (caller.kind === 'user' ? `user_${caller.userId}` : caller.keyId)
 
 export const actorOf = (caller: Caller): Actor =>
-  caller.kind === 'api_key'
-    ? { type: 'api_key', id: caller.keyId }
+  caller.kind !== 'user'
+    ? { type: caller.kind, id: caller.keyId }
     : { type: 'user', id: caller.userId, ...(caller.email ? { email: caller.email } : {}) }

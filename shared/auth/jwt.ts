@@ -35,6 +35,7 @@ export async function verifyJwt(token: string): Promise<UserCaller> {
   return userCaller({
     ...identityOf(payload),
     signedInAt: signedInAtOf(payload),
+    expiresAt: new Date((payload.exp ?? 0) * 1000).toISOString(),
     usedMfa: provesSecondFactor(payload),
     ...(typeof email === 'string' ? { email: email.toWellFormed() } : {}),
   })

@@ -34,6 +34,9 @@ export const controlScopes = {
   'integrations:read': 'Read and validate integrations.',
   'integrations:write': 'Create, change and delete integrations.',
   'audit:read': 'Read and verify the audit trail.',
+  'keys:introspect': 'Ask whether a presented API key is usable, and what it may do.',
+  'usage:read': 'Read recorded usage.',
+  'usage:write': 'Record usage.',
 } as const
 
 type SingleScope = keyof typeof productScopes | keyof typeof controlScopes
@@ -41,14 +44,17 @@ type SingleScope = keyof typeof productScopes | keyof typeof controlScopes
 const controlScopeNames = Object.keys(controlScopes) as (keyof typeof controlScopes)[]
 const singleScopeNames = [...Object.keys(productScopes), ...controlScopeNames] as SingleScope[]
 
+/** Scopes that no bundle includes: they must be granted by name. */
+const unbundledScopes: readonly SingleScope[] = ['billing:override', 'keys:introspect', 'usage:write']
+
 const bundles: Record<'admin:read' | 'admin:write', { description: string; scopes: readonly SingleScope[] }> = {
   'admin:read': {
     description: 'Every control-plane scope that reads.',
     scopes: controlScopeNames.filter((scope) => scope.endsWith(':read')),
   },
   'admin:write': {
-    description: 'Every control-plane scope, reading too, but billing:override.',
-    scopes: controlScopeNames.filter((scope) => scope !== 'billing:override'),
+    description: `Every control-plane scope, reading too, but ${unbundledScopes.join(', ')}.`,
+    scopes: controlScopeNames.filter((scope) => !unbundledScopes.includes(scope)),
   },
 }
 
@@ -81,18 +87,27 @@ export const keyTypeScopes = {
   publishable: ['devices:register', 'devices:heartbeat', 'telemetry:write', 'models:read'],
 } as const satisfies Record<KeyType, readonly Scope[]>
 
-export type Role = 'owner' | 'admin' | 'member'
+/** The scopes that a service key can hold. Service keys belong to the operator of the platform, and serve every org. */
+export const serviceKeyScopes = [
+  'keys:introspect',
+  'usage:write',
+  'telemetry:write',
+] as const satisfies readonly Scope[]
+
+export const roles = ['owner', 'admin', 'member'] as const
+export type Role = (typeof roles)[number]
 
 /** The scopes of a signed-in person, by role. */
 export const roleScopes: Record<Role, readonly Scope[]> = {
   owner: scopeNames,
   admin: singleScopeNames.filter((scope) => scope !== 'billing:write' && scope !== 'billing:override'),
-  member: ['keys:read', 'billing:read', 'execution:read', 'settings:read', 'integrations:read'],
+  member: ['keys:read', 'billing:read', 'execution:read', 'settings:read', 'integrations:read', 'usage:read'],
 }
 
 export const isRole = (value: unknown): value is Role => typeof value === 'string' && Object.hasOwn(roleScopes, value)
 
-const templates: Record<string, { description: string; scopes: readonly Scope[] }> = {
+/** A function, so that a bundle without the registry leaves it out. */
+const templates = (): Record<string, { description: string; scopes: readonly Scope[] }> => ({
   read_only: {
     description: 'Reads everything, changes nothing.',
     scopes: ['admin:read', 'catalog:read', 'models:read', 'rollouts:read'],
@@ -119,13 +134,18 @@ const templates: Record<string, { description: string; scopes: readonly Scope[] 
   },
   full_admin: {
     description: 'Everything an org key may hold.',
-    scopes: ['admin:write', ...(Object.keys(productScopes) as (keyof typeof productScopes)[])],
+    scopes: [
+      'admin:write',
+      'keys:introspect',
+      'usage:write',
+      ...(Object.keys(productScopes) as (keyof typeof productScopes)[]),
+    ],
   },
-}
+})
 
 /** The scopes of a named template. An unknown name is a programming error. */
 export function templateScopes(name: string): readonly Scope[] {
-  const template = templates[name]
+  const template = templates()[name]
   if (!template) throw new RangeError(`no scope template is named ${name}`)
   return template.scopes
 }
@@ -145,26 +165,25 @@ const describe = <Name extends Scope>(descriptions: Readonly<Record<Name, string
     includes: [],
   }))
 
-const views = {
-  scopes: [
-    ...describe(productScopes, 'product'),
-    ...describe(controlScopes, 'control'),
-    ...(Object.keys(bundles) as (keyof typeof bundles)[]).map(
-      (scope): ScopeView => ({
-        scope,
-        group: 'bundle',
-        description: bundles[scope].description,
-        includes: [...bundles[scope].scopes],
-      }),
-    ),
-  ],
-  key_types: keyTypeScopes,
-  roles: roleScopes,
-  templates: Object.entries(templates).map(([name, template]) => ({ name, ...template })),
-}
-
 /** The registry as served. The version is a digest of the content, so it changes with every edit. */
-export const scopeRegistry = {
-  registry_version: createHash('sha256').update(JSON.stringify(views)).digest('hex').slice(0, 12),
-  ...views,
+export function scopeRegistry() {
+  const views = {
+    scopes: [
+      ...describe(productScopes, 'product'),
+      ...describe(controlScopes, 'control'),
+      ...(Object.keys(bundles) as (keyof typeof bundles)[]).map(
+        (scope): ScopeView => ({
+          scope,
+          group: 'bundle',
+          description: bundles[scope].description,
+          includes: [...bundles[scope].scopes],
+        }),
+      ),
+    ],
+    key_types: { ...keyTypeScopes, service: serviceKeyScopes },
+    roles: roleScopes,
+    templates: Object.entries(templates()).map(([name, template]) => ({ name, ...template })),
+  }
+  const registry_version = createHash('sha256').update(JSON.stringify(views)).digest('hex').slice(0, 12)
+  return { registry_version, ...views }
 }

@@ -2,8 +2,10 @@
 import type { Caller } from '../auth/caller.ts'
 import { rulesOf, sessionFault } from '../org-settings/access-rules.ts'
 import { ProblemError } from '../problem.ts'
+import { withClientCredential } from './client-authentication.ts'
 import type { Exchange } from './exchange.ts'
 import { identify } from './identify.ts'
+import type { Operation } from './operation.ts'
 import { countRequest } from './rate-limit.ts'
 
 /**
@@ -11,8 +13,9 @@ import { countRequest } from './rate-limit.ts'
  *
  * @throws ProblemError those of `identify`, and `token_expired` for a session that is too old
  */
-export async function authenticate(exchange: Exchange): Promise<void> {
-  const { headers, now } = exchange
+export async function authenticate({ clientAuthentication }: Operation, exchange: Exchange): Promise<void> {
+  const { now } = exchange
+  const headers = clientAuthentication ? withClientCredential(exchange.headers) : exchange.headers
   const { caller: identified, noted, ...counted } = await identify(headers, now)
   exchange.noted = noted
   exchange.rateCount = countRequest(counted, now)

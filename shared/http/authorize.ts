@@ -1,14 +1,16 @@
 /** Authorization of an authenticated caller: its scopes, its org, and the restrictions of its org and its key. */
+import { admitsOrigin } from '../api-keys/origins.ts'
 import type { Caller } from '../auth/caller.ts'
 import { missingScopes } from '../auth/scopes.ts'
 import { admissionFault, rulesOf } from '../org-settings/access-rules.ts'
 import { ProblemError } from '../problem.ts'
 import type { Exchange } from './exchange.ts'
+import { namedOrgOf } from './named-org.ts'
 import type { Operation } from './operation.ts'
 
 /** @throws ProblemError `forbidden` */
 export async function authorize(operation: Operation, caller: Caller, exchange: Exchange): Promise<void> {
-  const { query, headers, ip, now } = exchange
+  const { headers, ip, now } = exchange
   const { scope } = operation
   if (scope !== 'any' && scope !== 'public' && missingScopes([scope], caller.scopes).length > 0) {
     throw new ProblemError(
@@ -19,7 +21,8 @@ export async function authorize(operation: Operation, caller: Caller, exchange: 
       },
     )
   }
-  const namedOrg = exchange.pathParameters.org_id ?? query.org_id
+  if (caller.kind === 'service') return
+  const namedOrg = namedOrgOf(exchange)
   if (namedOrg !== undefined && namedOrg !== caller.orgId) {
     throw new ProblemError('forbidden', 'org_id names an organization that the credential does not belong to.')
   }
@@ -37,13 +40,7 @@ function refuseForeignOrigin(allowed: readonly string[], origin: string | undefi
       'This publishable key is bound to origins, and the request has no Origin header.',
     )
   }
-  if (!allowed.some((entry) => admits(entry, origin))) {
+  if (!admitsOrigin(allowed, origin)) {
     throw new ProblemError('forbidden', 'This publishable key does not allow this Origin.')
   }
 }
-
-/** Browsers omit the default port of an origin, even if the list has it. */
-const admits = (entry: string, origin: string): boolean =>
-  entry === 'http://localhost:*'
-    ? /^http:\/\/localhost(?::\d+)?$/.test(origin)
-    : entry === origin || (URL.canParse(entry) && new URL(entry).origin === origin)

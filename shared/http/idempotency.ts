@@ -19,7 +19,7 @@ import { updateRow, writeRow } from '../table/update.ts'
 import { updateIf, type Write } from '../table/writes.ts'
 import type { Answer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
-import type { Operation } from './operation.ts'
+import { type Operation, takesIdempotencyKey } from './operation.ts'
 
 const keepSeconds = 24 * 60 * 60
 
@@ -58,7 +58,7 @@ export async function onceOnly(
   handler: Handler,
 ): Promise<Answer> {
   const idempotencyKey = exchange.headers['idempotency-key']
-  if (operation.method !== 'POST' || idempotencyKey === undefined) return handler(undefined)
+  if (!takesIdempotencyKey(operation) || idempotencyKey === undefined) return handler(undefined)
   const hold = new KeyHold(operation, caller, exchange, idempotencyKey)
   const kept = await hold.take()
   if (kept) return replay(kept)

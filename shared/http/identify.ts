@@ -2,12 +2,13 @@
 import { findKey, type KeyOwner, lookUpKey } from '../api-keys/find.ts'
 import { stampLastUsed } from '../api-keys/last-used.ts'
 import { type KeyRecord, keyState } from '../api-keys/record.ts'
-import { isIntactRawKey, looksLikeRawKey } from '../auth/api-key.ts'
+import { isIntactRawKey, isServiceKey, looksLikeRawKey } from '../auth/api-key.ts'
 import { type Caller, defaultRateLimitPerMinute, type KeyCaller, principalOf } from '../auth/caller.ts'
 import { verifyJwt } from '../auth/jwt.ts'
 import { setBounded } from '../bounded-map.ts'
 import { ProblemError } from '../problem.ts'
 import { log } from '../runtime/log.ts'
+import { identifyService } from './identify-service.ts'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -65,6 +66,7 @@ async function identifyKey(token: string, now: Date): Promise<Identity> {
   if (!isIntactRawKey(token)) {
     throw new ProblemError('invalid_api_key', 'The API key is malformed: a character is wrong or missing.')
   }
+  if (isServiceKey(token)) return identifyService(token, now)
   const owner = await lookUpKey(token)
   if (!owner) throw new ProblemError('invalid_api_key', 'The API key is unknown.')
   const { orgId, keyId: principal, rateLimitPerMinute: limit = defaultRateLimitPerMinute } = owner

@@ -34,6 +34,14 @@ interface Description {
   description: string
   /** The scope that a caller needs; `any`: any valid token; `public`: no token. */
   scope: Scope | 'any' | 'public'
+  /** Whether a client may authenticate with Basic, whose password is the key (RFC 6749, section 2.3.1). */
+  clientAuthentication?: boolean
+  /** Of a POST that is harmless to repeat: `Idempotency-Key` is ignored. */
+  ignoresIdempotencyKey?: boolean
+  /** Where the body may also be a form: its schema for the documents, and the JSON body that its parameters stand for. */
+  form?: { schema: () => z.ZodObject; toBody: (parameters: ReadonlyMap<string, string>) => unknown }
+  /** Service keys may call it without naming an organization. */
+  orgMayBeAbsent?: boolean
   /** Description of a body that the handler gets unparsed, because the sender signs its bytes. */
   rawBody?: string
   /** Whether the body is optional. An absent body means `{}`. */
@@ -108,6 +116,10 @@ export interface Route {
 
 /** A route as API Gateway names it in `routeKey`. */
 export const routeKeyOf = ({ method, path }: Pick<Route, 'method' | 'path'>): string => `${method} ${path}`
+
+/** Keys are kept per principal. So a public operation takes none. */
+export const takesIdempotencyKey = ({ method, scope, ignoresIdempotencyKey }: Operation): boolean =>
+  method === 'POST' && scope !== 'public' && !ignoresIdempotencyKey
 
 const split = (route: string) => {
   const [method, path = ''] = route.split(' ') as [Method, string?]

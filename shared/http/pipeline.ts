@@ -5,11 +5,12 @@
 import middy, { type MiddlewareObj, type Request } from '@middy/core'
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import type * as z from 'zod'
-import { actorOf } from '../auth/caller.ts'
+import { actorOf, type Caller, orgOf } from '../auth/caller.ts'
 import { ProblemError, problemBody, requestTimeout } from '../problem.ts'
 import { answerMarginMs } from '../runtime/deadline.ts'
 import { log } from '../runtime/log.ts'
 import { type Answer, toGatewayResult } from './answer.ts'
+import { sendsBasic } from './client-authentication.ts'
 import { isPreflight, readableBy } from './cors.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { requireFront } from './front.ts'
@@ -101,7 +102,7 @@ function exchangeAndLog(operation: Operation): Hook {
       status: response.statusCode,
       latency_ms: Date.now() - exchange.now.getTime(),
       request_id: exchange.requestId,
-      ...(exchange.caller ? { org_id: exchange.caller.orgId, principal: actorOf(exchange.caller).id } : {}),
+      ...callerFields(exchange.caller),
       ...(request.error instanceof ProblemError ? { problem: request.error.code } : {}),
     })
   }
@@ -114,6 +115,12 @@ function exchangeAndLog(operation: Operation): Hook {
     after: finish,
     onError: finish,
   }
+}
+
+function callerFields(caller: Caller | undefined) {
+  if (!caller) return {}
+  const { type, id } = actorOf(caller)
+  return { org_id: orgOf(caller), principal: id, principal_type: type }
 }
 
 /** Turns an error into problem+json, or into the published envelope. Logs an unexpected error with its stack: 500. */
@@ -130,7 +137,7 @@ function problemJson(operation: Operation): Hook {
         headers: {
           ...exchange.answerHeaders,
           'content-type': type,
-          ...(problem.status === 401 ? { 'www-authenticate': challenge(problem) } : {}),
+          ...(problem.status === 401 ? { 'www-authenticate': challenges(problem, operation, exchange) } : {}),
           ...problem.details.headers,
         },
         body: JSON.stringify(body),
@@ -164,6 +171,10 @@ const transientFaults = new Set([
   ...['TransactionConflictException', 'TransactionInProgressException'],
   ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'],
 ])
+
+/** RFC 6749, section 5.2: the scheme that the client used must be among the challenges. Browsers ask people for Basic. */
+const challenges = (problem: ProblemError, { clientAuthentication }: Operation, { headers }: Exchange): string =>
+  clientAuthentication && sendsBasic(headers) ? `${challenge(problem)}, Basic realm="octomil"` : challenge(problem)
 
 /** RFC 6750 allows only printable ASCII without quote and backslash in `error_description`. */
 const challenge = ({ code, message }: ProblemError): string =>

@@ -2,7 +2,7 @@
 
 import type { RequestContext } from '../audit/request-context.ts'
 import { actorOf, type Caller, principalOf } from '../auth/caller.ts'
-import { keyTypeScopes, missingScopes } from '../auth/scopes.ts'
+import { keyTypeScopes, missingScopes, serviceKeyScopes } from '../auth/scopes.ts'
 import { isId } from '../ids.ts'
 import { ProblemError, requestTimeout } from '../problem.ts'
 import { log } from '../runtime/log.ts'
@@ -13,6 +13,7 @@ import { authorize } from './authorize.ts'
 import { recordDenied } from './denied-attempts.ts'
 import type { Exchange } from './exchange.ts'
 import { type IdempotencyHold, isReplay, onceOnly } from './idempotency.ts'
+import { actForNamedOrg } from './named-org.ts'
 import type { AnswerOf, ExactAnswer, Operation } from './operation.ts'
 import { type Hook, type HookRequest, pipeline, type RequestOf, requestOf } from './pipeline.ts'
 import { enforceRateLimit } from './rate-limit.ts'
@@ -37,7 +38,8 @@ type Handler<Op extends Operation, Given extends Answer> = (
 
 /** The Lambda handler of an operation that needs a credential. */
 export const serve = <Op extends Operation, Given extends AnswerOf<Op>>(operation: Op, handler: Handler<Op, Given>) =>
-  pipeline(operation, [admission(operation), deniedAttempts(operation)], (exchange) => {
+  pipeline(operation, [admission(operation), deniedAttempts(operation)], async (exchange) => {
+    await actForNamedOrg(exchange)
     const caller = callerOf(exchange)
     return onceOnly(operation, caller, exchange, (hold) => run(handler, exchange, caller, hold))
   })
@@ -56,7 +58,7 @@ function admission(operation: Operation): Hook {
 }
 
 async function admit(operation: Operation, exchange: Exchange): Promise<void> {
-  await authenticate(exchange)
+  await authenticate(operation, exchange)
   await enforceRateLimit(exchange)
   if (exchange.caller) await authorize(operation, exchange.caller, exchange)
 }
@@ -102,10 +104,10 @@ function deniedAttempts(operation: Operation): Hook {
 
 /** Publishable keys are public. Attempts that their type never allows must not fill the trail. */
 const neverHolds = ({ scope }: Operation, caller: Caller): boolean =>
-  caller.kind === 'api_key' &&
+  caller.kind !== 'user' &&
   scope !== 'any' &&
   scope !== 'public' &&
-  missingScopes([scope], keyTypeScopes[caller.keyType]).length > 0
+  missingScopes([scope], caller.kind === 'service' ? serviceKeyScopes : keyTypeScopes[caller.keyType]).length > 0
 
 /** Settings have the id of their org. A resource that does not exist yet has no id. */
 const settingsOf = ({ method }: Operation, { orgId }: Caller): string | undefined =>

@@ -1,11 +1,13 @@
 /** Reads and checks the request against its contract: size, media type, JSON, then every field at once. */
 import * as z from 'zod'
+import { withoutKeys } from '../auth/api-key.ts'
 import { dotted, faultsOf, parseOptions, unknownField } from '../faults.ts'
 import { isPastInstant } from '../fields.ts'
 import { type InputFault, invalidInput, notFound, ProblemError } from '../problem.ts'
 import type { Exchange } from './exchange.ts'
 import { whereBroken } from './malformed-json.ts'
-import type { Operation } from './operation.ts'
+import { missingOrgFaults } from './named-org.ts'
+import { type Operation, takesIdempotencyKey } from './operation.ts'
 import type { Published, Wire } from './published.ts'
 
 export const bodyLimitBytes = 256 * 1024
@@ -16,8 +18,22 @@ export const bodyLimitBytes = 256 * 1024
  * @throws ProblemError `payload_too_large`, `unsupported_media_type`, `invalid_input`, `not_found` for a malformed id
  */
 export function validate(operation: Operation, exchange: Exchange): void {
+  try {
+    validateInput(operation, exchange)
+  } catch (error) {
+    throw error instanceof ProblemError && error.details.errors ? withoutKeysIn(error.details.errors) : error
+  }
+}
+
+/** A field can have the name of a key: callers paste keys anywhere. */
+const withoutKeysIn = (faults: readonly InputFault[]): ProblemError =>
+  invalidInput(
+    faults.map((fault) => ({ ...fault, path: withoutKeys(fault.path), message: withoutKeys(fault.message) })),
+  )
+
+function validateInput(operation: Operation, exchange: Exchange): void {
   const body = operation.body ? readBody(operation, exchange) : undefined
-  const faults: InputFault[] = idempotencyKeyFaults(operation, exchange)
+  const faults: InputFault[] = [...missingOrgFaults(operation, exchange), ...idempotencyKeyFaults(operation, exchange)]
   let onlyPast = faults.length === 0
   const parse = (schema: z.ZodType, value: unknown): unknown => {
     const result = schema.safeParse(value, parseOptions)
@@ -100,8 +116,8 @@ function ourBody(operation: Operation, schema: z.ZodType, body: unknown, parse: 
 const idempotencyKeyPattern = /^[\x20-\x7e]{1,255}$/
 
 /** Keys belong to a principal. Public operations have none, so they ignore the header. */
-const hasIdempotencyKey = ({ method, scope }: Operation, { headers }: Exchange): boolean =>
-  method === 'POST' && scope !== 'public' && headers['idempotency-key'] !== undefined
+const hasIdempotencyKey = (operation: Operation, { headers }: Exchange): boolean =>
+  takesIdempotencyKey(operation) && headers['idempotency-key'] !== undefined
 
 function idempotencyKeyFaults(operation: Operation, exchange: Exchange): InputFault[] {
   const key = exchange.headers['idempotency-key']
@@ -118,8 +134,13 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
     throw invalidInput([{ path: '', code: 'missing_body', message: 'a JSON body is required' }])
   }
   refuseEncoded(headers['content-encoding'])
+  const text = () => decode(rawBody, headers['content-length'])
+  if (operation.form && isForm(headers['content-type'])) return operation.form.toBody(formParameters(text()))
   requireJson(headers['content-type'], method)
-  const text = decode(rawBody, headers['content-length'])
+  return readJson(text())
+}
+
+function readJson(text: string): unknown {
   const value = parseJson(text)
   // UTF-8 cannot encode a lone surrogate, so only an escape can produce one. Most bodies have no such escape.
   const broken = surrogateEscape.test(text) ? brokenString(value) : undefined
@@ -129,8 +150,23 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
   return value
 }
 
+const mediaTypeOf = (contentType: string | undefined): string | undefined =>
+  contentType?.split(';', 1)[0]?.trim().toLowerCase()
+
+const isForm = (contentType: string | undefined): boolean =>
+  mediaTypeOf(contentType) === 'application/x-www-form-urlencoded'
+
+/** The parameters of a form. RFC 6749, section 3.2: none may be repeated. */
+function formParameters(text: string): ReadonlyMap<string, string> {
+  const parameters = [...new URLSearchParams(text)]
+  const repeated = new Set(parameters.map(([name]) => name).filter((name, index, names) => names.indexOf(name) < index))
+  if (repeated.size > 0)
+    throw invalidInput([...repeated].map((path) => ({ path, code: 'repeated_field', message: 'must be sent once' })))
+  return new Map(parameters)
+}
+
 function requireJson(contentType: string | undefined, method: string): void {
-  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase()
+  const mediaType = mediaTypeOf(contentType)
   if (mediaType === 'application/json') return
   if (mediaType === 'application/merge-patch+json' && method === 'PATCH') return
   throw new ProblemError('unsupported_media_type', 'The body must be JSON, sent as Content-Type: application/json.')

@@ -35,12 +35,18 @@ export function sessionFault(caller: Caller, settings: OrgSettings, now: Date): 
     : undefined
 }
 
+/** When a person must sign in again, as ISO 8601: at the latest when the token ends. */
+export function sessionEnd({ signedInAt, expiresAt }: UserCaller, settings: OrgSettings): string {
+  const end = new Date((signedInAt + settings.session_duration_hours * 3600) * 1000).toISOString()
+  return end < expiresAt ? end : expiresAt
+}
+
 /**
  * Why a caller is refused; undefined if admitted. Addresses do not bind app and publishable keys, which are used
  * everywhere.
  */
 export function admissionFault(caller: Caller, settings: OrgSettings, ip: string | undefined): string | undefined {
-  const bound = caller.kind === 'user' || caller.keyType === 'org'
+  const bound = caller.kind === 'user' || (caller.kind === 'api_key' && caller.keyType === 'org')
   if (bound && settings.ip_allowlist.length > 0 && !isAllowed(settings.ip_allowlist, ip)) {
     return 'The ip_allowlist of this organization does not include your address.'
   }

@@ -52,9 +52,10 @@ async function main(): Promise<void> {
     await step('have the schedule start a sweep every minute', () => hastenSweep(emulator))
     const orgs = await step('bootstrap two orgs', () => bootstrapOrgs(emulator, issuer))
     const stripe = { url: stripeUrl, secretKey: stripeSecretKey, webhookSecret: stripeWebhookSecret }
+    const serviceKey = await step('create, list and revoke service keys', () => bootstrapServiceKey(emulator))
     const buyers = await mintBuyers(issuer)
     const host = new URL(apiUrl).host
-    const target: Target = { url: emulator.endpoint, host, orgs, buyers, stripe, deployed: true }
+    const target: Target = { url: emulator.endpoint, host, orgs, serviceKey, buyers, stripe, deployed: true }
     const targetFile = join(folder, 'target.json')
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
     await step('HTTP suite', () => runSuite(emulator, targetFile))
@@ -313,6 +314,23 @@ async function bootstrapOrgs(emulator: Emulator, issuer: Issuer): Promise<DevSta
     })
   }
   return orgs
+}
+
+/** A service key that works; another was revoked, and the list shows both. */
+async function bootstrapServiceKey(emulator: Emulator): Promise<string> {
+  const serviceKey = async <T>(...options: string[]): Promise<T> => {
+    const command = ['bin/service-key.ts', '--stage', stage, ...options]
+    return JSON.parse(await run(process.execPath, command, emulator.environment, true)) as T
+  }
+  const [kept, other] = [
+    await serviceKey<{ id: string; service_key: string }>('create', '--name', 'Suite'),
+    await serviceKey<{ id: string }>('create', '--scopes', 'usage:write'),
+  ]
+  await serviceKey('revoke', other.id)
+  const listed = await serviceKey<{ id: string; state: string }[]>('list')
+  const states = listed.map(({ id, state }) => `${id} ${state}`).join()
+  if (states !== `${kept.id} active,${other.id} revoked`) throw new Error(`the list of service keys is ${states}`)
+  return kept.service_key
 }
 
 async function runSuite(emulator: Emulator, targetFile: string): Promise<void> {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Service, seed, startService } from '../../local/service.ts'
+import { type Service, seed, seedServiceKey, startService } from '../../local/service.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -38,7 +38,7 @@ describe.skipIf(!canPaste)(`the documented walks${canPaste ? '' : ' (SKIPPED: no
   beforeAll(async () => {
     service = await startService({ port: 0, tableName: process.env.TABLE_NAME ?? '' })
     mkdirSync(join(folder, '.local'))
-    const state = { url: service.url, orgs: await seed(service) }
+    const state = { url: service.url, orgs: await seed(service), service_key: await seedServiceKey() }
     writeFileSync(join(folder, '.local', 'dev.json'), JSON.stringify(state))
   })
   afterAll(async () => {

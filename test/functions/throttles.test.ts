@@ -12,15 +12,16 @@ describe.each(Object.entries(defaultThrottles))('a stage that is %s', (_stage, u
     expect(exceptions['GET /api/v2/settings/api-keys']).toBeUndefined()
   })
 
-  test('gives reports and Stripe more, and public pages less', () => {
+  test('gives reports, introspection and Stripe more, and public pages less', () => {
     const rates = [
       'POST /api/v2/settings/execution/reports',
+      'POST /api/v2/settings/api-keys/introspect',
       'POST /api/v1/webhooks/stripe',
       'GET /api/v2/settings/api-keys/scopes',
       'GET /api/v1/health',
       'HEAD /api/v1/docs',
     ].map((key) => (exceptions[key]?.rateLimit ?? 0) / usual.rateLimit)
-    expect(rates).toEqual([5, 4, 2, 0.2, 0.2])
+    expect(rates).toEqual([5, 10, 4, 2, 0.2, 0.2])
   })
 
   test('names existing routes only, all of an operation alike', () => {

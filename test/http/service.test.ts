@@ -1,4 +1,5 @@
 /** The service as its users meet it: over HTTP, locally and through a deployed API Gateway alike. */
+import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SettingsClient } from '../../client/src/index.ts'
 import { operationList } from '../../functions/operations.ts'
@@ -13,6 +14,7 @@ import {
   orgsOf,
   suites,
   type Target,
+  through,
 } from './target.ts'
 
 const apiKeys = '/api/v2/settings/api-keys'
@@ -23,7 +25,7 @@ let admin: SettingsClient
 
 beforeAll(async () => {
   target = await openTarget()
-  const scopes = ['admin:write', 'telemetry:write', ...appScopes, ...publishableScopes] as const
+  const scopes = ['admin:write', 'telemetry:write', 'keys:introspect', ...appScopes, ...publishableScopes] as const
   admin = await busyClient(target, orgsOf(target).acme, [...scopes])
 })
 
@@ -98,6 +100,69 @@ describe('the life of a key', () => {
     const created = await Promise.all(Array.from({ length: 20 }, (_, index) => createKey(`at once ${index}`)))
     expect(created.map(({ status }) => status)).toEqual(Array(20).fill(201))
     expect((await verdict()).valid).toBe(true)
+  })
+})
+
+describe('who am I', () => {
+  test('describes the credential, and an edit of its key at once', async () => {
+    const { data: created } = await admin.POST(apiKeys, { body: { name: 'edited', scopes: ['keys:read'] } })
+    const own = clientOf(target, created.api_key)
+    const before = (await own.GET('/api/v2/settings/whoami')).data
+    expect(before).toMatchObject({ principal: { type: 'api_key', id: created.id }, scopes: ['keys:read'] })
+    await admin.PATCH(`${apiKeys}/{key_id}`, { ...key(created.id), body: { scopes: ['audit:read'] } })
+    expect((await own.GET('/api/v2/settings/whoami')).data.scopes).toEqual(['audit:read'])
+  })
+})
+
+describe('introspection', () => {
+  const introspection_endpoint = () => `${target.url}${apiKeys}/introspect`
+  /** As a stock OAuth client asks, whatever its way to authenticate. */
+  const ask = async (authenticate: oauth.ClientAuth, token: string) => {
+    const server = { issuer: 'https://octomil.example', introspection_endpoint: introspection_endpoint() }
+    const client = { client_id: 'a gateway' }
+    const fetchIt = through(target)
+    const response = await oauth.introspectionRequest(server, client, authenticate, token, {
+      [oauth.allowInsecureRequests]: true,
+      [oauth.customFetch]: (url, { method, headers, body }) =>
+        fetchIt(new Request(url, { method, headers, body: body.toString() })),
+    })
+    return oauth.processIntrospectionResponse(server, client, response)
+  }
+  const bearer =
+    (credential: string): oauth.ClientAuth =>
+    (_server, _client, _body, headers) =>
+      headers.set('authorization', `Bearer ${credential}`)
+
+  test('answers a stock OAuth client, by Basic and by Bearer, and shows a revocation at once', async () => {
+    const { data: asking } = await admin.POST(apiKeys, { body: { name: 'asking', scopes: ['keys:introspect'] } })
+    const { data: created } = await createKey('presented')
+    for (const credential of [asking.api_key ?? '', target.serviceKey]) {
+      for (const authenticate of [oauth.ClientSecretBasic(credential), bearer(credential)])
+        expect(await ask(authenticate, created.api_key ?? '')).toMatchObject({
+          active: true,
+          client_id: created.id,
+          scope: 'keys:read',
+          token_type: 'Bearer',
+          permitted: true,
+        })
+    }
+    await admin.POST(`${apiKeys}/{key_id}/revoke`, key(created.id))
+    expect(await ask(bearer(target.serviceKey), created.api_key ?? '')).toEqual({ active: false, reason: 'revoked' })
+    await expect(ask(oauth.ClientSecretBasic('wrong'), 'x')).rejects.toThrow()
+  })
+
+  test('serves every organization with a service key, and one with the keys of that one', async () => {
+    const service = clientOf(target, target.serviceKey)
+    const { acme, globex } = orgsOf(target)
+    const { data: ours } = await createKey('ours')
+    const introspect = (query: { org_id?: string }) =>
+      service.POST(`${apiKeys}/introspect`, {
+        params: { query },
+        body: { token: ours.api_key ?? '', include: ['policies', 'usage'] },
+      })
+    expect((await introspect({})).data).toMatchObject({ org_id: acme.org_id, policies: {}, usage: {} })
+    expect((await introspect({ org_id: globex.org_id })).data).toEqual({ active: false, reason: 'unknown' })
+    await problemOf(service.GET(apiKeys), 'forbidden')
   })
 })
 

@@ -5,7 +5,7 @@ import { stripeSecretKey, stripeWebhookSecret } from '@octomil/local-stripe'
 import { type BodyOf, createSettingsClient, type SettingsClient } from '../../client/src/index.ts'
 import { type OperationName, operationList } from '../../functions/operations.ts'
 import type { Issuer } from '../../local/issuer.ts'
-import { seed, startService } from '../../local/service.ts'
+import { seed, seedServiceKey, startService } from '../../local/service.ts'
 import type { DevState } from '../../local/state.ts'
 import { matchPath } from '../../shared/http/route.ts'
 import { newId } from '../../shared/ids.ts'
@@ -16,6 +16,8 @@ export interface Target {
   /** Sent as the Host header, which says to an emulator which API is meant. */
   host?: string
   orgs: DevState['orgs']
+  /** A key of the operator. */
+  serviceKey: string
   /** Tokens of two owners whose organizations no other file of the suite uses, so that they may buy. */
   buyers: readonly [string, string]
   /** The account at Stripe that the target is connected to. */
@@ -40,7 +42,8 @@ async function startLocal(): Promise<Target> {
   })
   const orgs = await seed(service)
   const stripe = { url: service.url, secretKey: stripeSecretKey, webhookSecret: stripeWebhookSecret }
-  return { url: service.url, orgs, buyers: await mintBuyers(service.issuer), stripe, deployed: false }
+  const seeded = { orgs, serviceKey: await seedServiceKey() }
+  return { url: service.url, ...seeded, buyers: await mintBuyers(service.issuer), stripe, deployed: false }
 }
 
 /** The issuer assigns people to organizations. An organization needs no creation. */
@@ -111,7 +114,8 @@ export async function busyClient(
   return clientOf(target, data.api_key)
 }
 
-const through = (target: Target) => async (request: Request) => {
+/** `fetch` to a target, for clients that take one. */
+export const through = (target: Target) => async (request: Request) => {
   const { pathname, search } = new URL(request.url)
   const content = await request.text()
   const { status, headers, text } = await noted(target, request.method, pathname + search, {

@@ -20,6 +20,7 @@ const floors: readonly (readonly string[])[] = [
     ...['shared/api-keys', 'shared/cloud-connections', 'shared/cloud-credentials'],
     ...['shared/cloud-policy', 'shared/org-auth', 'shared/org-policies', 'shared/sign-in'],
   ],
+  ['shared/service-keys'],
   [
     'shared/execution',
     'shared/integrations',
@@ -29,6 +30,7 @@ const floors: readonly (readonly string[])[] = [
     'shared/usage-limits',
   ],
   ['shared/trail'],
+  ['shared/introspection'],
   ['shared/http'],
   [
     ...['functions/api-keys', 'functions/audit-events', 'functions/billing', 'functions/cloud-connections'],

@@ -72,8 +72,13 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/create-app-key': recounting(async () => ({ body: { name: 'app', app_id: 'app-1' } })),
   'api-keys/create-publishable-key': recounting(async () => ({ body: { name: 'web' } })),
   'api-keys/list': nothingNeeded,
+  'api-keys/introspect': async (org) => ({
+    body: { token: (await makeKey(org)).api_key, include: ['usage'] },
+  }),
   'api-keys/scopes': nothingNeeded,
+  'api-keys/who-am-i': nothingNeeded,
   'api-keys/get': onNewKey,
+  'api-keys/update': async (org) => ({ ...(await onNewKey(org)), body: { name: 'renamed' } }),
   'api-keys/revoke': onNewKey,
   'api-keys/rotate': recounting(onNewKey),
   'audit-events/list': nothingNeeded,

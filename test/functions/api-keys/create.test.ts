@@ -295,7 +295,15 @@ describe('granting scopes', () => {
     expect((await create({ scopes: ['billing:write', 'admin:read', 'admin:write'] }, { token: bundle })).status).toBe(
       201,
     )
-    const parts = ['keys:read', 'billing:read', 'execution:read', 'settings:read', 'integrations:read', 'audit:read']
+    const parts = [
+      'keys:read',
+      'billing:read',
+      'execution:read',
+      'settings:read',
+      'integrations:read',
+      'audit:read',
+      'usage:read',
+    ]
     const { api_key: all } = await makeKey(org, { scopes: [...parts, 'keys:write'] })
     expect((await create({ scopes: ['admin:read'] }, { token: all })).status).toBe(201)
     const { api_key: most } = await makeKey(org, { scopes: [...parts.slice(1), 'keys:write'] })
