@@ -1239,7 +1239,7 @@ export interface components {
          * @description A permission of a credential.
          * @enum {string}
          */
-        Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write";
+        Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "keys:introspect" | "usage:read" | "usage:write" | "admin:read" | "admin:write";
         /** @description Who acted: a person, an API key, or the service itself. */
         Actor: {
             /** @enum {string} */
@@ -2786,7 +2786,7 @@ export interface components {
             /** @description A name for people: 1 to 100 characters, not blank, without control characters and without characters that change the direction of text. */
             name: string;
             /** @description Scopes of the key, such as `keys:read`. GET /api/v2/settings/api-keys/scopes describes each scope. */
-            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write")[];
+            scopes: ("catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "keys:introspect" | "usage:read" | "usage:write" | "admin:read" | "admin:write")[];
             /**
              * @description Production (`live`) or testing (`test`). Default: `live`. A test key can issue test keys only; its default is `test`.
              * @default live

@@ -34,6 +34,9 @@ export const controlScopes = {
   'integrations:read': 'Read and validate integrations.',
   'integrations:write': 'Create, change and delete integrations.',
   'audit:read': 'Read and verify the audit trail.',
+  'keys:introspect': 'Ask whether a presented API key is usable, and what it may do.',
+  'usage:read': 'Read recorded usage.',
+  'usage:write': 'Record usage.',
 } as const
 
 type SingleScope = keyof typeof productScopes | keyof typeof controlScopes
@@ -41,14 +44,17 @@ type SingleScope = keyof typeof productScopes | keyof typeof controlScopes
 const controlScopeNames = Object.keys(controlScopes) as (keyof typeof controlScopes)[]
 const singleScopeNames = [...Object.keys(productScopes), ...controlScopeNames] as SingleScope[]
 
+/** Scopes that no bundle includes: they must be granted by name. */
+const unbundledScopes: readonly SingleScope[] = ['billing:override', 'keys:introspect', 'usage:write']
+
 const bundles: Record<'admin:read' | 'admin:write', { description: string; scopes: readonly SingleScope[] }> = {
   'admin:read': {
     description: 'Every control-plane scope that reads.',
     scopes: controlScopeNames.filter((scope) => scope.endsWith(':read')),
   },
   'admin:write': {
-    description: 'Every control-plane scope, reading too, but billing:override.',
-    scopes: controlScopeNames.filter((scope) => scope !== 'billing:override'),
+    description: `Every control-plane scope, reading too, but ${unbundledScopes.join(', ')}.`,
+    scopes: controlScopeNames.filter((scope) => !unbundledScopes.includes(scope)),
   },
 }
 
@@ -87,7 +93,7 @@ export type Role = 'owner' | 'admin' | 'member'
 export const roleScopes: Record<Role, readonly Scope[]> = {
   owner: scopeNames,
   admin: singleScopeNames.filter((scope) => scope !== 'billing:write' && scope !== 'billing:override'),
-  member: ['keys:read', 'billing:read', 'execution:read', 'settings:read', 'integrations:read'],
+  member: ['keys:read', 'billing:read', 'execution:read', 'settings:read', 'integrations:read', 'usage:read'],
 }
 
 export const isRole = (value: unknown): value is Role => typeof value === 'string' && Object.hasOwn(roleScopes, value)
@@ -119,7 +125,12 @@ const templates: Record<string, { description: string; scopes: readonly Scope[] 
   },
   full_admin: {
     description: 'Everything an org key may hold.',
-    scopes: ['admin:write', ...(Object.keys(productScopes) as (keyof typeof productScopes)[])],
+    scopes: [
+      'admin:write',
+      'keys:introspect',
+      'usage:write',
+      ...(Object.keys(productScopes) as (keyof typeof productScopes)[]),
+    ],
   },
 }
 

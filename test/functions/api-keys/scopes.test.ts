@@ -8,7 +8,7 @@ const productScopes =
     ' ',
   )
 const controlScopes =
-  'keys:read keys:write billing:read billing:write billing:override execution:read execution:write settings:read settings:write auth:write integrations:read integrations:write audit:read'.split(
+  'keys:read keys:write billing:read billing:write billing:override execution:read execution:write settings:read settings:write auth:write integrations:read integrations:write audit:read keys:introspect usage:read usage:write'.split(
     ' ',
   )
 const singleScopes = [...productScopes, ...controlScopes]
@@ -32,7 +32,8 @@ describe('the scope registry', () => {
   test('tells what the bundles stand for', () => {
     const includes = (bundle: string) => registry.body.scopes.find(({ scope }) => scope === bundle).includes.sort()
     expect(includes('admin:read')).toEqual(controlScopes.filter((scope) => scope.endsWith(':read')).sort())
-    expect(includes('admin:write')).toEqual(controlScopes.filter((scope) => scope !== 'billing:override').sort())
+    const unbundled = ['billing:override', 'keys:introspect', 'usage:write']
+    expect(includes('admin:write')).toEqual(controlScopes.filter((scope) => !unbundled.includes(scope)).sort())
     for (const scope of singleScopes) expect(includes(scope)).toEqual([])
   })
 
@@ -50,7 +51,14 @@ describe('the scope registry', () => {
     expect([...owner].sort()).toEqual([...singleScopes, ...bundles].sort())
     const notAdmin = ['billing:write', 'billing:override']
     expect([...admin].sort()).toEqual(singleScopes.filter((scope) => !notAdmin.includes(scope)).sort())
-    expect(member).toEqual(['keys:read', 'billing:read', 'execution:read', 'settings:read', 'integrations:read'])
+    expect(member).toEqual([
+      'keys:read',
+      'billing:read',
+      'execution:read',
+      'settings:read',
+      'integrations:read',
+      'usage:read',
+    ])
   })
 
   test('has named templates that an org key can be created with', async () => {

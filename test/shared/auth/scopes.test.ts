@@ -13,7 +13,11 @@ import {
 const bundles = new Set<Scope>(['admin:read', 'admin:write'])
 const single = scopeNames.filter((scope) => !bundles.has(scope))
 const scopeLists = fc.subarray([...scopeNames])
-const control = single.filter((scope) => /^(keys|billing|execution|settings|auth|integrations|audit):/.test(scope))
+const control = single.filter((scope) =>
+  /^(keys|billing|execution|settings|auth|integrations|audit|usage):/.test(scope),
+)
+
+const unbundled = new Set<Scope>(['billing:override', 'keys:introspect', 'usage:write'])
 
 describe('opening scopes', () => {
   test('gives single scopes only, each of which the list names or a bundle in it stands for', () => {
@@ -24,7 +28,7 @@ describe('opening scopes', () => {
           expect(bundles.has(scope)).toBe(false)
           const named = scopes.includes(scope)
           const read = scopes.includes('admin:read') && control.includes(scope) && scope.endsWith(':read')
-          const write = scopes.includes('admin:write') && control.includes(scope) && scope !== 'billing:override'
+          const write = scopes.includes('admin:write') && control.includes(scope) && !unbundled.has(scope)
           expect(named || read || write, scope).toBe(true)
         }
         for (const scope of scopes) if (!bundles.has(scope)) expect(opened.has(scope as never)).toBe(true)
