@@ -27,6 +27,7 @@ const floors: readonly (readonly string[])[] = [
     'shared/stripe-events',
     'shared/usage-limits',
   ],
+  ['shared/usage'],
   ['shared/http'],
   [
     ...['functions/api-keys', 'functions/audit-events', 'functions/billing', 'functions/cloud-connections'],
@@ -38,6 +39,7 @@ const floors: readonly (readonly string[])[] = [
       'functions/sign-in',
       'functions/stripe-events',
     ],
+    'functions/usage',
     'functions/usage-limits',
   ],
   ['functions/org-settings'],

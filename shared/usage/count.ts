@@ -1,0 +1,146 @@
+/** Counts the records of a request: all of its new ones in one write, or none. */
+import { randomUUID } from 'node:crypto'
+import { ProblemError } from '../problem.ts'
+import { realTiming, type Timing } from '../runtime/timing.ts'
+import { pauseBeforeNext } from '../storage/commit.ts'
+import type { Metric } from '../usage-limits/record.ts'
+import { LostRaceError, transactOnce, updateOnce } from './attempt.ts'
+import { changesOf, type MonthChange, refusalsOf, type TimedRecord } from './changes.ts'
+import { type Id, idWrites, type KnownIds, readIds, requestCounted } from './ids.ts'
+import { isSum } from './metrics.ts'
+import { type Month, readMonth, storedMonth, usedOf } from './month.ts'
+import { type Bound, monthUpdates } from './month-writes.ts'
+import { monthOf } from './period.ts'
+import type { UsageRecorded } from './record.ts'
+import { type EffectiveLimits, readLimits } from './standing.ts'
+
+/** A record, and what makes it count once. */
+export interface Countable extends TimedRecord {
+  id?: Id
+  /** A repetition counts as accepted, not as a duplicate: the caller did not name the id. */
+  isImplied: boolean
+}
+
+export interface CountRequest {
+  orgId: string
+  mode: 'record' | 'consume'
+  records: readonly Countable[]
+  now: Date
+  deadline: Date
+  timing?: Timing
+  /** For the simulation, which tries both ways of writing ids. */
+  maxIdsBesideCounters?: number
+}
+
+export interface Counted {
+  accepted: number
+  duplicates: number
+  /** The limits that refused the request; empty when it was counted. */
+  refusals: UsageRecorded['exceeded']
+  limits: EffectiveLimits
+  /** The months of the records, and the current one, after the request. */
+  months: ReadonlyMap<string, Month>
+}
+
+/** A transaction with more ids holds the hot row for longer than claims made before take. */
+const defaultMaxIds = 25
+
+/**
+ * Counts a request. Retries lost races with a fresh read, until the deadline.
+ *
+ * @throws ProblemError `service_unavailable` when the deadline ends the retries; then nothing is counted
+ * @throws ProblemError `conflict` when a sum would become too large to count
+ */
+export async function countUsage(request: CountRequest): Promise<Counted> {
+  const { deadline, timing = realTiming } = request
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await attemptToCount(request)
+    } catch (error) {
+      if (!(error instanceof LostRaceError)) throw error
+      await pauseBeforeNext(attempt, deadline, error, timing)
+    }
+  }
+}
+
+async function attemptToCount(request: CountRequest): Promise<Counted> {
+  const { orgId, mode, records, now } = request
+  const current = monthOf(now.getTime())
+  const named = new Set([current, ...records.map(({ atMs }) => monthOf(atMs))])
+  const ids = [...new Map(records.flatMap(({ id }) => (id ? [[id.key.pk, id] as const] : []))).values()]
+  const [limits, known, ...read] = await Promise.all([
+    readLimits(orgId, now),
+    readIds(orgId, ids, now),
+    ...[...named].map((month) => readMonth(orgId, month)),
+  ])
+  const months = new Map(read.map((month) => [month.month, month]))
+  const { fresh, duplicates } = withoutDuplicates(records, known)
+  const changes = changesOf(fresh, months, current)
+  const result = { accepted: records.length - duplicates, duplicates, refusals: [], limits, months }
+  if (fresh.length === 0) return result
+  const refusals = mode === 'consume' ? refusalsOf(changes, limits) : []
+  if (refusals.length > 0) return { ...result, accepted: 0, refusals }
+  requireCountable(changes)
+  const newIds = ids.filter(({ key }) => !known.counted.has(key.pk))
+  const after = await write(request, changes, newIds, known, boundOf(mode, limits))
+  return { ...result, months: new Map([...months, ...after]) }
+}
+
+/** Drops records whose id was counted, by an earlier request or by an earlier record of this one. */
+function withoutDuplicates(records: readonly Countable[], { counted }: KnownIds) {
+  const seen = new Set<string>()
+  const isRepeated = ({ id, isImplied }: Countable): boolean => {
+    if (!id) return false
+    const isKnown = counted.has(id.key.pk) || (seen.has(id.key.pk) && !isImplied)
+    seen.add(id.key.pk)
+    return isKnown
+  }
+  const repeated = new Set(records.filter(isRepeated))
+  return {
+    fresh: records.filter((record) => !repeated.has(record)),
+    duplicates: [...repeated].filter(({ isImplied }) => !isImplied).length,
+  }
+}
+
+/** The table takes larger numbers, but JSON's readers do not. */
+function requireCountable(changes: readonly MonthChange[]): void {
+  for (const { before, added } of changes) {
+    for (const [metric, amount] of added) {
+      if (usedOf(before, metric) + amount <= Number.MAX_SAFE_INTEGER) continue
+      throw new ProblemError('conflict', `${metric} of ${before.month} would pass ${Number.MAX_SAFE_INTEGER}.`)
+    }
+  }
+}
+
+const boundOf =
+  (mode: CountRequest['mode'], limits: EffectiveLimits): Bound =>
+  (metric: Metric) => {
+    const { limit, mode: limitMode } = limits[metric]
+    const isHeld = mode === 'consume' && limitMode === 'enforce' && isSum(metric)
+    return isHeld ? (limit ?? Number.MAX_SAFE_INTEGER) : Number.MAX_SAFE_INTEGER
+  }
+
+/** Writes the changes with the new ids, and returns the changed months as they are afterwards. */
+async function write(
+  { orgId, now, maxIdsBesideCounters = defaultMaxIds }: CountRequest,
+  changes: readonly MonthChange[],
+  newIds: readonly Id[],
+  known: KnownIds,
+  bound: Bound,
+): Promise<[string, Month][]> {
+  const token = randomUUID()
+  const updates = monthUpdates(orgId, changes, monthOf(now.getTime()), bound, token)
+  const [only, ...others] = updates
+  if (only && others.length === 0 && newIds.length === 0) {
+    const month = storedMonth(await updateOnce(only, token))
+    return [[month.month, month]]
+  }
+  const rows = updates.map((Update) => ({ Update }))
+  if (newIds.length <= maxIdsBesideCounters) await transactOnce([...idWrites(newIds, known, now, undefined), ...rows])
+  else {
+    await transactOnce(idWrites(newIds, known, now, token))
+    await transactOnce([requestCounted(orgId, token, now), ...rows])
+  }
+  const months = changes.map(({ before }) => before.month)
+  return Promise.all(months.map(async (month) => [month, await readMonth(orgId, month)]))
+}
