@@ -113,7 +113,7 @@ function writeChange(row: RowUpdate, { before, adds, sets, added, levels }: Mont
 
 /** The month that levels come from must still have them. Its row is not needed once no readable month refers to it. */
 function endSource(row: RowUpdate, source: NonNullable<Month['source']>, successor: string): void {
-  row.requireVersion(source.version)
+  if (source.version !== undefined) row.requireVersion(source.version)
   expireAfter(row, successor)
 }
 

@@ -48,8 +48,8 @@ export interface Month {
   version: number
   /** The last write. */
   last: string | undefined
-  /** Of a month without a row: the month that its levels come from. */
-  source: { month: string; version: number } | undefined
+  /** Of a month without a row: the month that its levels come from, and its version if it has a row. */
+  source: { month: string; version: number | undefined } | undefined
 }
 
 export async function readMonth(orgId: string, month: string): Promise<Month> {
@@ -83,7 +83,7 @@ export function followingMonth(month: string, latest: Month): Month {
       return value === undefined ? [] : [[name, value]]
     }),
   )
-  const source = { month: latest.month, version: latest.version }
+  const source = { month: latest.month, version: latest.isStored ? latest.version : undefined }
   return { month, values, isStored: false, version: 0, last: undefined, source }
 }
 
