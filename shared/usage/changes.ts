@@ -34,11 +34,14 @@ const unchanged = (before: Month): MonthChange => ({
   levels: new Set(),
 })
 
-/** The changed months, oldest first. `read` has the current month, and every month of a record. */
+/**
+ * The changed months, oldest first. `read` has every month of a record. `open` are the months that a level moves beside its
+ * own: the current one, and the next one if another server has already begun it.
+ */
 export function changesOf(
   records: readonly TimedRecord[],
   read: ReadonlyMap<string, Month>,
-  current: string,
+  open: readonly string[],
 ): MonthChange[] {
   const changes = new Map<string, MonthChange>()
   const changeOf = (month: string): MonthChange => {
@@ -49,10 +52,7 @@ export function changesOf(
   for (const record of records) {
     const month = monthOf(record.atMs)
     if (isSum(record.metric)) addTo(changeOf(month), record)
-    else {
-      const times = [...new Set([month, current])].map((each) => setIn(changeOf(each), record))
-      setDay(changeOf(month), record, Math.max(...times))
-    }
+    else setIn([...new Set([month, ...open])].map(changeOf), record)
   }
   return linked([...changes.values()].sort((a, b) => (a.before.month < b.before.month ? -1 : 1)))
 }
@@ -68,30 +68,30 @@ const valueIn = ({ before, sets }: MonthChange, name: string): number | undefine
 
 /**
  * Sets a level unless a newer value is there. Clocks differ between servers, so a value without a time of its own gets the
- * time of the last one at least.
+ * time of the last one at least. The first of the months is the record's own.
  */
-function setIn(change: MonthChange, { metric, amount, atMs, isNow }: TimedRecord): number {
-  const setAt = valueIn(change, attributes.setAt(metric)) ?? 0
-  const time = isNow ? Math.max(atMs, setAt) : atMs
-  if (time < setAt) return time
-  change.sets.set(attributes.used(metric), amount).set(attributes.setAt(metric), time)
-  change.levels.add(metric)
-  return time
-}
-
-function setDay(change: MonthChange, { metric, amount, atMs }: TimedRecord, time: number): void {
-  const [name, nameOfTime] = [attributes.day(metric, dayOf(atMs)), attributes.daySetAt(metric, dayOf(atMs))]
-  if (time < (valueIn(change, nameOfTime) ?? 0)) return
-  change.sets.set(name, amount).set(nameOfTime, time)
+function setIn(changes: readonly MonthChange[], { metric, amount, atMs, isNow }: TimedRecord): void {
+  const [used, setAt] = [attributes.used(metric), attributes.setAt(metric)]
+  const timesMs = changes.map((change) => valueIn(change, setAt) ?? 0)
+  const timeMs = isNow ? Math.max(atMs, ...timesMs) : atMs
+  for (const [index, change] of changes.entries()) {
+    if (timeMs < (timesMs[index] ?? 0)) continue
+    change.sets.set(used, amount).set(setAt, timeMs)
+    change.levels.add(metric)
+  }
+  const [own] = changes
+  const [day, daySetAt] = [attributes.day(metric, dayOf(atMs)), attributes.daySetAt(metric, dayOf(atMs))]
+  if (own && timeMs >= (valueIn(own, daySetAt) ?? 0)) own.sets.set(day, amount).set(daySetAt, timeMs)
 }
 
 /** A new month beside a changed older one takes its levels from that one, as they will be. */
-function linked(changes: MonthChange[]): MonthChange[] {
-  const [older, newer] = changes
-  if (!older || !newer || newer.before.isStored) return changes
-  const values = { ...older.before.values, ...Object.fromEntries(older.sets) }
-  return [older, { ...newer, before: followingMonth(newer.before.month, { ...older.before, values }) }]
-}
+const linked = (changes: readonly MonthChange[]): MonthChange[] =>
+  changes.map((change, index) => {
+    const older = changes[index - 1]
+    if (!older || change.before.isStored) return change
+    const values = { ...older.before.values, ...Object.fromEntries(older.sets) }
+    return { ...change, before: followingMonth(change.before.month, { ...older.before, values }) }
+  })
 
 /** The limits that refuse the changes. */
 export const refusalsOf = (changes: readonly MonthChange[], limits: EffectiveLimits): UsageRecorded['exceeded'] =>

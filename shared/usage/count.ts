@@ -63,10 +63,14 @@ export async function countUsage(request: CountRequest): Promise<Counted> {
   }
 }
 
+/** Servers' clocks differ by less. Near the end of a month, another server can be in the next one. */
+const maxClockErrorMs = 5 * 60_000
+
 async function attemptToCount(request: CountRequest): Promise<Counted> {
   const { orgId, mode, records, now } = request
   const current = monthOf(now.getTime())
-  const named = new Set([current, ...records.map(({ atMs }) => monthOf(atMs))])
+  const next = monthOf(now.getTime() + maxClockErrorMs)
+  const named = new Set([current, next, ...records.map(({ atMs }) => monthOf(atMs))])
   const ids = [...new Map(records.flatMap(({ id }) => (id ? [[id.key.pk, id] as const] : []))).values()]
   const [limits, known, ...read] = await Promise.all([
     readLimits(orgId, now),
@@ -74,15 +78,22 @@ async function attemptToCount(request: CountRequest): Promise<Counted> {
     ...[...named].map((month) => readMonth(orgId, month)),
   ])
   const months = new Map(read.map((month) => [month.month, month]))
+  const open = months.get(next)?.isStored ? [...new Set([current, next])] : [current]
   const { fresh, duplicates } = withoutDuplicates(records, known)
-  const changes = changesOf(fresh, months, current)
+  const changes = changesOf(fresh, months, open)
   const result = { accepted: records.length - duplicates, duplicates, refusals: [], limits, months }
   if (fresh.length === 0) return result
   const refusals = mode === 'consume' ? refusalsOf(changes, limits) : []
   if (refusals.length > 0) return { ...result, accepted: 0, refusals }
   requireCountable(changes)
   const newIds = ids.filter(({ key }) => !known.counted.has(key.pk))
-  const after = await write(request, changes, newIds, known, boundOf(mode, limits))
+  const after = await write(request, {
+    changes,
+    newest: open.at(-1) ?? current,
+    newIds,
+    known,
+    bound: boundOf(mode, limits),
+  })
   return { ...result, months: new Map([...months, ...after]) }
 }
 
@@ -120,16 +131,22 @@ const boundOf =
     return isHeld ? (limit ?? Number.MAX_SAFE_INTEGER) : Number.MAX_SAFE_INTEGER
   }
 
+interface Writing {
+  changes: readonly MonthChange[]
+  /** The newest month that has a row, or gets one. */
+  newest: string
+  newIds: readonly Id[]
+  known: KnownIds
+  bound: Bound
+}
+
 /** Writes the changes with the new ids, and returns the changed months as they are afterwards. */
 async function write(
   { orgId, now, maxIdsBesideCounters = defaultMaxIds }: CountRequest,
-  changes: readonly MonthChange[],
-  newIds: readonly Id[],
-  known: KnownIds,
-  bound: Bound,
+  { changes, newest, newIds, known, bound }: Writing,
 ): Promise<[string, Month][]> {
   const token = randomUUID()
-  const updates = monthUpdates(orgId, changes, monthOf(now.getTime()), bound, token)
+  const updates = monthUpdates(orgId, changes, newest, bound, token)
   const [only, ...others] = updates
   if (only && others.length === 0 && newIds.length === 0) {
     const month = storedMonth(await updateOnce(only, token))

@@ -16,6 +16,7 @@ class RowUpdate {
   readonly #conditions: string[] = []
   readonly #names: Record<string, string> = {}
   readonly #values: Record<string, number | string> = {}
+  #hasNextVersion = false
 
   constructor(month: string) {
     this.#month = month
@@ -46,9 +47,12 @@ class RowUpdate {
     if (!this.#conditions.includes(condition)) this.#conditions.push(condition)
   }
 
-  requireVersion(version: number): void {
-    const condition = `${this.name('version')} = `
-    if (!this.#conditions.some((each) => each.startsWith(condition))) this.require(condition + this.value(version))
+  /** The row must have this version, and gets the next one. */
+  nextVersion(version: number): void {
+    if (this.#hasNextVersion) return
+    this.#hasNextVersion = true
+    this.require(`${this.name('version')} = ${this.value(version)}`)
+    this.set('version', version + 1)
   }
 
   toUpdate(orgId: string) {
@@ -70,7 +74,7 @@ class RowUpdate {
 export function monthUpdates(
   orgId: string,
   changes: readonly MonthChange[],
-  current: string,
+  newest: string,
   bound: Bound,
   token: string,
 ) {
@@ -84,14 +88,14 @@ export function monthUpdates(
     writeChange(rowOf(change.before.month), change, bound, token)
     const { source, month } = change.before
     if (source) endSource(rowOf(source.month), source, month)
-    // A late first record of the month before: its successor is there already.
-    if (!change.before.isStored && month < current && !changes.some(({ before }) => before.month === current))
-      expireAfter(rowOf(month), current)
+    // A late first record of a month whose successor has a row already.
+    if (!change.before.isStored && month < newest && !changes.some(({ before }) => before.source?.month === month))
+      expireAfter(rowOf(month), newest)
   }
   return [...rows.values()].map((row) => ({ TableName: tableName(), ...row.toUpdate(orgId) }))
 }
 
-function writeChange(row: RowUpdate, { before, adds, sets, added, levels }: MonthChange, bound: Bound, token: string) {
+function writeChange(row: RowUpdate, { before, adds, sets, added }: MonthChange, bound: Bound, token: string) {
   row.set('last', token)
   // The SDK repeats a request when it loses the answer.
   row.require(`(attribute_not_exists(${row.name('last')}) OR ${row.name('last')} <> ${row.value(token)})`)
@@ -101,19 +105,16 @@ function writeChange(row: RowUpdate, { before, adds, sets, added, levels }: Mont
   for (const [name, value] of [...carried, ...sets]) row.set(name, value)
   for (const [name, amount] of adds) row.add(name, amount)
   if (!before.isStored) row.set('version', 0)
-  else if (levels.size > 0) {
-    row.requireVersion(before.version)
-    row.set('version', before.version + 1)
-  }
+  else if (sets.size > 0) row.nextVersion(before.version)
   for (const [metric, amount] of before.isStored ? added : []) {
     const used = row.name(attributes.used(metric))
     row.require(`(attribute_not_exists(${used}) OR ${used} <= ${row.value(bound(metric) - amount)})`)
   }
 }
 
-/** The month that levels come from must still have them. Its row is not needed once no readable month refers to it. */
+/** The month that levels come from must still have them, and a late change of it must see its successor. Its row is not needed once no readable month refers to it. */
 function endSource(row: RowUpdate, source: NonNullable<Month['source']>, successor: string): void {
-  if (source.version !== undefined) row.requireVersion(source.version)
+  if (source.version !== undefined) row.nextVersion(source.version)
   expireAfter(row, successor)
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { RequestContext } from '../audit/request-context.ts'
 import { type InputFault, invalidInput } from '../problem.ts'
+import type { Timing } from '../runtime/timing.ts'
 import type { Metric } from '../usage-limits/record.ts'
 import { type Countable, type Counted, countUsage } from './count.ts'
 import { idKey } from './ids.ts'
@@ -23,6 +24,8 @@ interface Taking {
   deadline: Date
   /** Principal and `Idempotency-Key`: a repetition after a lost answer must not count records without ids again. */
   idempotency: { principal: string; key: string } | undefined
+  timing?: Timing
+  maxIdsBesideCounters?: number
 }
 
 /**
@@ -31,13 +34,13 @@ interface Taking {
  * @throws ProblemError `invalid_input` for times out of range, `service_unavailable`, `conflict`
  */
 export async function takeUsage(request: UsageRequest, taking: Taking): Promise<UsageRecorded> {
-  const { context, deadline } = taking
+  const { context, deadline, idempotency: _idempotency, ...seams } = taking
   const { orgId, now } = context
   requireTimes(request.records, now)
   const records = request.records.map((record) => countable(record, taking))
-  const counted = await countUsage({ orgId, mode: request.mode, records, now, deadline })
+  const counted = await countUsage({ orgId, mode: request.mode, records, now, deadline, ...seams })
   const metrics = new Set(records.map(({ metric }) => metric))
-  await reachThresholds(counted.months.values(), metrics, counted.limits, context, deadline)
+  await reachThresholds(counted.months.values(), metrics, counted.limits, context, deadline, seams.timing)
   return toAnswer(counted, metrics, now)
 }
 

@@ -1,6 +1,7 @@
 /** Thresholds: the first use at 80 % and at 100 % of a limit in a month is an event of the audit trail. */
 import type { RequestContext } from '../audit/request-context.ts'
 import { log } from '../runtime/log.ts'
+import { realTiming, type Timing } from '../runtime/timing.ts'
 import { commit, type Mutation } from '../storage/commit.ts'
 import { updateIf } from '../table/writes.ts'
 import type { Metric } from '../usage-limits/record.ts'
@@ -27,10 +28,11 @@ export async function reachThresholds(
   limits: EffectiveLimits,
   context: RequestContext,
   deadline: Date,
+  timing: Timing = realTiming,
 ): Promise<void> {
   for (const reached of reachedIn([...months], [...metrics], limits)) {
     try {
-      await commit(thresholdReached(reached, context), context, deadline)
+      await commit(thresholdReached(reached, context), context, deadline, timing)
     } catch (error) {
       if (error instanceof AlreadyReachedError) continue
       // The usage is counted. A failed request would be sent again, and count twice.
