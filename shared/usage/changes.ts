@@ -17,7 +17,10 @@ export interface TimedRecord {
 
 /** The change of one month's row. */
 export interface MonthChange {
+  /** As read, except for levels that a new month takes from a month of the same request. */
   before: Month
+  /** As read. */
+  read: Month
   adds: Map<string, number>
   sets: Map<string, number>
   /** The amounts that sums get, by metric. */
@@ -26,8 +29,9 @@ export interface MonthChange {
   levels: Set<Metric>
 }
 
-const unchanged = (before: Month): MonthChange => ({
-  before,
+const unchanged = (read: Month): MonthChange => ({
+  before: read,
+  read,
   adds: new Map(),
   sets: new Map(),
   added: new Map(),
@@ -103,7 +107,7 @@ const refusalsIn = (change: MonthChange, limits: EffectiveLimits): UsageRecorded
   [...change.added.keys(), ...change.levels].flatMap((metric) => {
     const { limit, mode } = limits[metric]
     if (limit === null || mode !== 'enforce') return []
-    const used = usedOf(change.before, metric)
+    const used = usedOf(change.read, metric)
     const requested = change.added.get(metric) ?? (change.sets.get(attributes.used(metric)) as number)
     // Lowering a level is always permitted.
     const isPassed = isSum(metric) ? used + requested > limit : requested > limit && requested > used

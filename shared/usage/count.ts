@@ -72,12 +72,11 @@ async function attemptToCount(request: CountRequest): Promise<Counted> {
   const next = monthOf(now.getTime() + maxClockErrorMs)
   const named = new Set([current, next, ...records.map(({ atMs }) => monthOf(atMs))])
   const ids = [...new Map(records.flatMap(({ id }) => (id ? [[id.key.pk, id] as const] : []))).values()]
-  const [limits, known, ...read] = await Promise.all([
+  const [limits, known, months] = await Promise.all([
     readLimits(orgId, now),
     readIds(orgId, ids, now),
-    ...[...named].map((month) => readMonth(orgId, month)),
+    readMonths(orgId, [...named].sort()),
   ])
-  const months = new Map(read.map((month) => [month.month, month]))
   const open = months.get(next)?.isStored ? [...new Set([current, next])] : [current]
   const { fresh, duplicates } = withoutDuplicates(records, known)
   const changes = changesOf(fresh, months, open)
@@ -95,6 +94,16 @@ async function attemptToCount(request: CountRequest): Promise<Counted> {
     bound: boundOf(mode, limits),
   })
   return { ...result, months: new Map([...months, ...after]) }
+}
+
+/**
+ * Reads months one after the other, oldest first. A month that begins after this changes the version of the one before it,
+ * so a write that has not seen it fails.
+ */
+async function readMonths(orgId: string, named: readonly string[]): Promise<Map<string, Month>> {
+  const months = new Map<string, Month>()
+  for (const month of named) months.set(month, await readMonth(orgId, month))
+  return months
 }
 
 /** Drops records whose id was counted, by an earlier request or by an earlier record of this one. */
@@ -133,8 +142,8 @@ const boundOf =
 
 interface Writing {
   changes: readonly MonthChange[]
-  /** The newest month that has a row, or gets one. */
-  newest: string
+  /** The newest month that has a row, if it is current. */
+  newest: string | undefined
   newIds: readonly Id[]
   known: KnownIds
   bound: Bound
@@ -158,6 +167,16 @@ async function write(
     await transactOnce(idWrites(newIds, known, now, token))
     await transactOnce([requestCounted(orgId, token, now), ...rows])
   }
-  const months = changes.map(({ before }) => before.month)
-  return Promise.all(months.map(async (month) => [month, await readMonth(orgId, month)]))
+  return Promise.all(
+    changes.map(async (change) => {
+      const { month } = change.before
+      return [month, withLevels(await readMonth(orgId, month), change)]
+    }),
+  )
 }
+
+/** Another request can have replaced a level already. The one that this request set may have reached a threshold. */
+const withLevels = (after: Month, { sets }: MonthChange): Month => ({
+  ...after,
+  values: { ...after.values, ...Object.fromEntries(sets) },
+})

@@ -74,7 +74,7 @@ class RowUpdate {
 export function monthUpdates(
   orgId: string,
   changes: readonly MonthChange[],
-  newest: string,
+  newest: string | undefined,
   bound: Bound,
   token: string,
 ) {
@@ -89,7 +89,12 @@ export function monthUpdates(
     const { source, month } = change.before
     if (source) endSource(rowOf(source.month), source, month)
     // A late first record of a month whose successor has a row already.
-    if (!change.before.isStored && month < newest && !changes.some(({ before }) => before.source?.month === month))
+    if (
+      newest &&
+      !change.before.isStored &&
+      month < newest &&
+      !changes.some(({ before }) => before.source?.month === month)
+    )
       expireAfter(rowOf(month), newest)
   }
   return [...rows.values()].map((row) => ({ TableName: tableName(), ...row.toUpdate(orgId) }))

@@ -5,7 +5,7 @@
  */
 import { ProblemError } from '../../shared/problem.ts'
 import { table } from '../../shared/table/client.ts'
-import { readMonth, usagePartition } from '../../shared/usage/month.ts'
+import { attributes, monthKey, readMonth, usagePartition } from '../../shared/usage/month.ts'
 import { addMonths, monthOf } from '../../shared/usage/period.ts'
 import type { UsageRecord, UsageRecorded } from '../../shared/usage/record.ts'
 import { readLimits, readUsage, toUsageView } from '../../shared/usage/standing.ts'
@@ -16,6 +16,7 @@ import { NaiveUsage, type Request } from './usage-model.ts'
 import { type Process, World } from './world.ts'
 
 const orgId = 'org_01jd3v7k3q9x5m2n8r4t6w0y1a'
+const keyOf = ({ pk, sk }: { pk: string; sk: string }): string => `${pk} ${sk}`
 const lifeMs = 28_000
 const hour = 3_600_000
 const monthEndMs = Date.UTC(2026, 1, 1)
@@ -30,13 +31,34 @@ interface Limit {
   mode: 'enforce' | 'alert_only'
 }
 
+type Own = Partial<Record<Watched, Limit>>
+
+/** The ceilings of two plans. */
+const ceilings: Record<Watched, Record<'free' | 'team', number>> = {
+  model_downloads_monthly: { free: 2500, team: 50_000 },
+  training_rounds_monthly: { free: 100, team: 10_000 },
+  max_devices: { free: 25, team: 1000 },
+  max_models: { free: 3, team: 20 },
+}
+type PlanCode = 'free' | 'team'
+
+function effective(metric: Watched, own: Own, plan: PlanCode): Limit {
+  const [set, ceiling] = [own[metric], ceilings[metric][plan]]
+  return set && Number(set.limit) <= ceiling ? set : { limit: ceiling, mode: 'enforce' }
+}
+
+/** Every limit of a metric that a request can have seen. */
+const limitsOf = ({ owns, plans }: Flight, metric: Watched): Limit[] =>
+  owns.flatMap((own) => plans.map((plan) => effective(metric, own, plan)))
+
 /** A request that is under way. */
 interface Flight {
   request: Request
   /** What the write that counted it should answer. */
-  counted: { accepted: number } | undefined
-  /** The limits in force since it began, by metric. */
-  limits: Map<Watched, Limit[]>
+  counted: { accepted: number; used: [Watched, month: string, number][] } | undefined
+  /** The limits that the org had set, and its plans, since it began. A request reads the two one after the other. */
+  owns: Own[]
+  plans: PlanCode[]
   /** The use since it began, by metric and month. */
   used: Map<string, Set<number>>
 }
@@ -63,7 +85,7 @@ class UsageHistory {
   readonly #naive = new NaiveUsage()
   readonly #flights = new Map<number, Flight>()
   readonly #tokens = new Set<unknown>()
-  readonly #limits = new Map<Watched, Limit>()
+  readonly #force: { own: Own; plan: PlanCode } = { own: {}, plan: 'free' }
   readonly #maxIds: number
   readonly #isRough: boolean
   requests = 0
@@ -77,7 +99,7 @@ class UsageHistory {
     this.#isRough = world.chance(0.4)
     world.roughness = {
       death: this.#isRough ? 0.01 : 0,
-      stall: world.pick([0, 0.02]),
+      stall: this.#isRough ? 0.02 : 0,
       stripeFault: 0,
       tableFault: this.#isRough ? 0.03 : 0,
     }
@@ -120,31 +142,26 @@ class UsageHistory {
   /** Changes the plan or the limits, as an override of the plan and operation 50 store them. */
   #setLimits(): void {
     const { between, pick, chance } = bound(this.#world)
-    const own = watched.filter(() => chance(0.8)).map((metric) => [metric, this.#limit(between(2, 14), pick)] as const)
-    const plan = pick(['free', 'team'] as const)
-    const [pk, value] = [`ORG#${orgId}`, Object.fromEntries(own)]
-    this.#model.rows.set(`${pk} USAGELIMITS`, { pk, sk: 'USAGELIMITS', value, version: 1 })
-    const override = { plan, reason: 'test', expires_at: null, set_at: '', set_by: '' }
-    this.#model.rows.set(`${pk} BILLING`, { pk, sk: 'BILLING', override })
-    const ceilings: Record<Watched, [free: number, team: number]> = {
-      model_downloads_monthly: [2500, 50_000],
-      training_rounds_monthly: [100, 10_000],
-      max_devices: [25, 1000],
-      max_models: [3, 20],
+    const pk = `ORG#${orgId}`
+    if (chance(0.7)) {
+      const own = watched.filter(() => chance(0.8)).map((metric) => [metric, this.#limit(between(2, 14))] as const)
+      this.#force.own = Object.fromEntries(own)
+      this.#model.rows.set(`${pk} USAGELIMITS`, { pk, sk: 'USAGELIMITS', value: this.#force.own, version: 1 })
+    } else {
+      this.#force.plan = pick(['free', 'team'] as const)
+      const override = { plan: this.#force.plan, reason: 'test', expires_at: null, set_at: '', set_by: '' }
+      this.#model.rows.set(`${pk} BILLING`, { pk, sk: 'BILLING', override })
     }
-    for (const metric of watched) {
-      const ceiling = ceilings[metric][plan === 'free' ? 0 : 1]
-      const set = value[metric]
-      const effective = set && set.limit <= ceiling ? set : ({ limit: ceiling, mode: 'enforce' } as const)
-      this.#limits.set(metric, effective)
-      for (const flight of this.#flights.values()) flight.limits.get(metric)?.push(effective)
+    for (const { owns, plans } of this.#flights.values()) {
+      owns.push(this.#force.own)
+      plans.push(this.#force.plan)
     }
-    this.#world.note(`limits ${JSON.stringify(Object.fromEntries(this.#limits))}`)
+    this.#world.note(`limits ${JSON.stringify(this.#force)}`)
   }
 
-  #limit = (limit: number, pick: World['pick']) => ({
+  #limit = (limit: number) => ({
     limit,
-    mode: pick(['enforce', 'enforce', 'alert_only'] as const),
+    mode: this.#world.pick(['enforce', 'enforce', 'alert_only'] as const),
     updated_at: '2026-01-01T00:00:00.000Z',
   })
 
@@ -172,7 +189,8 @@ class UsageHistory {
     })
     outcome.then((end) => {
       const flight = this.#flights.get(id)
-      this.#flights.delete(id)
+      // A write of a dead process can still land.
+      if (end.ended !== 'dead') this.#flights.delete(id)
       try {
         if (!flight) throw new Error('the request never began')
         if (end.ended === 'well') this.#judge(flight, end.value)
@@ -187,7 +205,8 @@ class UsageHistory {
     const flight: Flight = {
       request,
       counted: undefined,
-      limits: new Map(watched.map((metric) => [metric, [this.#limits.get(metric) as Limit]])),
+      owns: [this.#force.own],
+      plans: [this.#force.plan],
       used: new Map(),
     }
     this.#noteUsed(flight)
@@ -216,20 +235,30 @@ class UsageHistory {
     if (flight.counted) throw new Error(`process ${writer?.id} counted its request twice`)
     const refusals = this.#refusals(flight)
     if (flight.request.mode === 'consume' && refusals.length > 0) throw new Error(`counted past ${refusals.join(', ')}`)
-    flight.counted = { accepted: this.#naive.count(flight.request) }
+    const fresh = this.#naive.newOf(flight.request)
+    const accepted = this.#naive.count(flight.request)
+    flight.counted = { accepted, used: this.#usedBy({ ...flight.request, records: fresh }) }
     if (flight.counted.accepted === 0) throw new Error('counted a request without new records')
     for (const each of this.#flights.values()) this.#noteUsed(each)
   }
 
+  /** The use of the metrics of records in their months. */
+  #usedBy({ records, nowMs }: Request): [Watched, string, number][] {
+    return records.map(({ metric, at }) => {
+      const month = monthOf(Math.min(at === undefined ? nowMs : Date.parse(at), nowMs))
+      return [metric as Watched, month, this.#naive.used(metric, month)]
+    })
+  }
+
   /** The metrics whose every limit in force since the request began refuses it now. */
-  #refusals({ request, limits }: Flight): string[] {
+  #refusals(flight: Flight): string[] {
     const after = this.#naive.copy()
-    after.count(request)
+    after.count(flight.request)
     return watched.filter((metric) =>
       this.#months().some((month) => {
         const [was, is] = [this.#naive.used(metric, month), after.used(metric, month)]
         const isHeld = ({ limit, mode }: Limit) => mode === 'enforce' && limit !== null && is > limit && is > was
-        return (limits.get(metric) ?? []).every(isHeld)
+        return limitsOf(flight, metric).every(isHeld)
       }),
     )
   }
@@ -243,24 +272,17 @@ class UsageHistory {
     if (answer.permitted !== (answer.exceeded.length === 0)) throw new Error('permitted without fitting exceeded')
     if (!answer.permitted) judgeRefusal(flight, answer)
     else if (!counted && this.#naive.newOf(request).length > 0) throw new Error('passed over new records')
-    if (counted && !this.#isRough) this.#requireEvents(flight)
+    if (counted && !this.#isRough) this.#requireMarksOf(flight)
   }
 
-  /** Every threshold that the months of a request have reached under all of its limits has its event. */
-  #requireEvents({ request, limits }: Flight): void {
-    const months = new Set(
-      request.records.map(({ at }) => monthOf(at ? Math.min(Date.parse(at), request.nowMs) : request.nowMs)),
-    )
-    for (const month of months) {
-      const events = this.#events()
-      for (const metric of new Set(request.records.map((record) => record.metric as Watched))) {
-        const least = Math.min(...[...usedSince(request, metric, month, this.#naive)])
-        const highest = Math.max(...(limits.get(metric) ?? []).map(({ limit }) => limit ?? Infinity))
-        for (const percent of [80, 100]) {
-          const isReached = least > 0 && least >= (highest * percent) / 100
-          if (isReached && metric.endsWith('_monthly') && !events.has(`${metric} ${percent}`))
-            throw new Error(`no event of ${metric} at ${percent} %`)
-        }
+  /** A use that every limit since the request began takes for a threshold has its mark, which an event goes with. */
+  #requireMarksOf(flight: Flight): void {
+    for (const [metric, month, used] of flight.counted?.used ?? []) {
+      const row = this.#model.rows.get(keyOf(monthKey(orgId, month)))
+      const highest = Math.max(...limitsOf(flight, metric).map(({ limit }) => limit ?? Infinity))
+      for (const percent of [80, 100]) {
+        if (used === 0 || used < (highest * percent) / 100 || row?.[attributes.reached(metric, percent)]) continue
+        throw new Error(`no event of ${metric} at ${percent} % of ${month}`)
       }
     }
   }
@@ -294,7 +316,11 @@ class UsageHistory {
     const current = monthOf(world.nowMs)
     for (const metric of watched) {
       requireEqual((await usage)[metric].used, this.#naive.used(metric, current), `${metric} of readUsage`)
-      requireEqual((await usage)[metric].limit, this.#limits.get(metric)?.limit, `limit of ${metric}`)
+      requireEqual(
+        (await usage)[metric].limit,
+        effective(metric, this.#force.own, this.#force.plan).limit,
+        `limit of ${metric}`,
+      )
     }
     // A threshold has one event per month, and a history has two months.
     for (const [name, count] of this.#events()) if (count > 2) throw new Error(`${count} events of ${name}`)
@@ -329,19 +355,12 @@ class UsageHistory {
   }
 }
 
-/** The use of a metric that its requests left behind. Levels can be lowered since. */
-const usedSince = (_request: Request, metric: string, month: string, naive: NaiveUsage): number[] => [
-  naive.used(metric, month),
-]
-
 /** A refusal names a limit and a use that were in force while the request ran, and is right about them. */
-function judgeRefusal({ limits, used }: Flight, { exceeded }: UsageRecorded): void {
+function judgeRefusal(flight: Flight, { exceeded }: UsageRecorded): void {
   for (const { metric, limit, used: before, requested } of exceeded) {
-    const wasLimit = (limits.get(metric as Watched) ?? []).some(
-      (each) => each.mode === 'enforce' && each.limit === limit,
-    )
+    const wasLimit = limitsOf(flight, metric as Watched).some((each) => each.mode === 'enforce' && each.limit === limit)
     if (!wasLimit) throw new Error(`refused by a limit of ${limit} that ${metric} did not have`)
-    const months = [...used].filter(([name]) => name.startsWith(`${metric} `))
+    const months = [...flight.used].filter(([name]) => name.startsWith(`${metric} `))
     if (!months.some(([, values]) => values.has(before))) throw new Error(`refused at a use of ${before} of ${metric}`)
     const total = metric.endsWith('_monthly') ? before + requested : requested
     if (total <= limit) throw new Error(`refused ${requested} of ${metric} at ${before}, which fits ${limit}`)
