@@ -30,5 +30,5 @@ export const recordUsage = operation({
   answers: () => ({ 200: usageRecordedSchema() }),
   refusals: ['conflict'],
   withoutEvent: true,
-  access: { table: ['BatchGetItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'] },
+  access: { table: ['BatchGetItem', 'ConditionCheckItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'] },
 })

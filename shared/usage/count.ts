@@ -9,7 +9,7 @@ import { changesOf, type MonthChange, refusalsOf, type TimedRecord } from './cha
 import { type Id, idWrites, type KnownIds, readIds, requestCounted } from './ids.ts'
 import { isSum } from './metrics.ts'
 import { type Month, readMonth, storedMonth, usedOf } from './month.ts'
-import { type Bound, monthUpdates } from './month-writes.ts'
+import { type Bound, monthUpdates, requireAbsent } from './month-writes.ts'
 import { monthOf } from './period.ts'
 import type { UsageRecorded } from './record.ts'
 import { type EffectiveLimits, readLimits } from './standing.ts'
@@ -147,21 +147,23 @@ interface Writing {
   newIds: readonly Id[]
   known: KnownIds
   bound: Bound
+  months: ReadonlyMap<string, Month>
 }
 
 /** Writes the changes with the new ids, and returns the changed months as they are afterwards. */
 async function write(
   { orgId, now, maxIdsBesideCounters = defaultMaxIds }: CountRequest,
-  { changes, newest, newIds, known, bound }: Writing,
+  { changes, newest, newIds, known, bound, months: read }: Writing,
 ): Promise<[string, Month][]> {
   const token = randomUUID()
   const updates = monthUpdates(orgId, changes, newest, bound, token)
   const [only, ...others] = updates
-  if (only && others.length === 0 && newIds.length === 0) {
+  const absent = newerAbsent(changes, read).map((month) => requireAbsent(orgId, month))
+  if (only && others.length === 0 && absent.length === 0 && newIds.length === 0) {
     const month = storedMonth(await updateOnce(only, token))
     return [[month.month, month]]
   }
-  const rows = updates.map((Update) => ({ Update }))
+  const rows = [...updates.map((Update) => ({ Update })), ...absent]
   if (newIds.length <= maxIdsBesideCounters) await transactOnce([...idWrites(newIds, known, now, undefined), ...rows])
   else {
     await transactOnce(idWrites(newIds, known, now, token))
@@ -173,6 +175,15 @@ async function write(
       return [month, withLevels(await readMonth(orgId, month), change)]
     }),
   )
+}
+
+/** Newer months without a row. None may begin while an older one begins or changes a level. */
+function newerAbsent(changes: readonly MonthChange[], read: ReadonlyMap<string, Month>): string[] {
+  const changed = changes.map(({ before }) => before.month)
+  const oldest = changes.find(({ before, sets }) => !before.isStored || sets.size > 0)?.before.month
+  return [...read.values()]
+    .filter(({ month, isStored }) => oldest && month > oldest && !isStored && !changed.includes(month))
+    .map(({ month }) => month)
 }
 
 /** Another request can have replaced a level already. The one that this request set may have reached a threshold. */

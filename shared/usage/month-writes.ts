@@ -125,3 +125,12 @@ function endSource(row: RowUpdate, source: NonNullable<Month['source']>, success
 
 const expireAfter = (row: RowUpdate, successor: string): void =>
   row.set('expires_at_epoch', startOf(addMonths(successor, readableMonths + 1)).getTime() / 1000)
+
+/** The condition that a month has no row yet. */
+export const requireAbsent = (orgId: string, month: string) => ({
+  ConditionCheck: {
+    TableName: tableName(),
+    Key: monthKey(orgId, month),
+    ConditionExpression: 'attribute_not_exists(pk)',
+  },
+})

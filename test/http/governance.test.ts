@@ -97,16 +97,6 @@ describe('the calls that published clients make, which name their organization',
   const integrations = `${settings}/integrations`
   const org = () => ({ org_id: orgsOf(target).acme.org_id })
 
-  test('POST usage/records and GET usage', async () => {
-    const body = { records: [{ metric: 'model_downloads_monthly', add: 2 }] } as const
-    const { data } = await free.POST(`${settings}/usage/records`, {
-      body: { mode: 'record', records: [...body.records] },
-    })
-    expect(data).toMatchObject({ accepted: 1, permitted: true })
-    const { data: usage } = await free.GET(`${settings}/usage`)
-    expect(usage.data.model_downloads_monthly?.used).toBeGreaterThanOrEqual(2)
-  })
-
   test('GET and PUT usage-limits', async () => {
     const params = { query: org() }
     const before = await free.GET(limits, { params })
