@@ -86,13 +86,9 @@ async function attemptToCount(request: CountRequest): Promise<Counted> {
   if (refusals.length > 0) return { ...result, accepted: 0, refusals }
   requireCountable(changes)
   const newIds = ids.filter(({ key }) => !known.counted.has(key.pk))
-  const after = await write(request, {
-    changes,
-    newest: open.at(-1) ?? current,
-    newIds,
-    known,
-    bound: boundOf(mode, limits),
-  })
+  const bound = boundOf(mode, limits)
+  const newest = open.findLast((month) => months.get(month)?.isStored)
+  const after = await write(request, { changes, newest, newIds, known, bound, months })
   return { ...result, months: new Map([...months, ...after]) }
 }
 
