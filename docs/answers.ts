@@ -36,6 +36,7 @@ export function refusalsOf(operation: Operation): ProblemCode[] {
 const versionedElsewhere: readonly string[] = [
   ...['meta.openapi', 'settings.api-keys.revoke', 'settings.api-keys.scopes', 'settings.who-am-i'],
   ...['settings.get-execution', 'settings.create-checkout-session', 'settings.billing.checkout.reconcile'],
+  'settings.get-usage',
 ]
 
 /** Whether an answer carries an `ETag`: created resources and single resources do. */

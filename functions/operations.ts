@@ -17,6 +17,7 @@ import * as auth from './org-auth/contract.ts'
 import * as policies from './org-policies/contract.ts'
 import * as orgSettings from './org-settings/contract.ts'
 import * as stripeEvents from './stripe-events/contract.ts'
+import * as usage from './usage/contract.ts'
 import * as usageLimits from './usage-limits/contract.ts'
 
 export const operations = {
@@ -82,6 +83,8 @@ export const operations = {
   'integrations/validate': integrations.validateIntegration,
   'usage-limits/get': usageLimits.getUsageLimits,
   'usage-limits/update': usageLimits.updateUsageLimits,
+  'usage/get': usage.getUsage,
+  'usage/record': usage.recordUsage,
   'stripe-events/receive': stripeEvents.receiveStripeEvent,
   'meta/health': meta.getHealth,
   'meta/openapi': meta.getOpenApi,

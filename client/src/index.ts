@@ -30,4 +30,10 @@ export type {
 export { type InputFault, NoAnswerError, type ProblemCode, ProblemError } from './problem.ts'
 export { defaultRetryRules, type RetryRules, type Send } from './retry.ts'
 export type { components, operations, paths } from './schema.ts'
+export {
+  createUsageReporter,
+  type UsageRecord,
+  type UsageReporter,
+  type UsageReporterOptions,
+} from './usage-reporter.ts'
 export { type VerifyAuditOptions, verifyAuditExport } from './verify-audit.ts'

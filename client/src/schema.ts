@@ -1013,7 +1013,7 @@ export interface paths {
         };
         /**
          * Get usage limits
-         * @description Returns the limit of every metric, its source (plan or organization) and the plan’s ceiling.
+         * @description Returns the limit of every metric, its source (plan or organization), the plan’s ceiling, and this month’s usage. The ETag covers limits and modes, not the usage.
          *
          *     Requires the scope `settings:read`.
          */
@@ -1026,6 +1026,50 @@ export interface paths {
          */
         put: operations["settings.update-usage-limits"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/settings/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get usage
+         * @description Returns the usage of every metric in one calendar month (UTC), in total and by day, under the limits of today. Thirteen months are kept: this one and twelve before it. A sum starts each month at zero. A level starts it at its last value.
+         *
+         *     Requires the scope `usage:read`.
+         */
+        get: operations["settings.get-usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/settings/usage/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record usage
+         * @description Counts up to 100 records. `record` always counts. `consume` counts all new records, or none if a limit with mode `enforce` would be passed; that answer is 200 with `permitted: false`. A record with an `id` counts once in 48 hours, so a repeated request is safe. The first use at 80 % and at 100 % of a limit in a month appends `usage.threshold_reached` to the audit trail. Send batches: concurrent requests of one organization wait for each other.
+         *
+         *     Requires the scope `usage:write`.
+         */
+        post: operations["settings.record-usage"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1350,6 +1394,40 @@ export interface components {
              */
             mode?: "enforce" | "alert_only";
         };
+        /** @description Adds to a sum of the month. */
+        UsageSumRecord: {
+            /** @description Counts once in 48 hours, in the whole organization. Send it to retry safely. */
+            id?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            metric: "hosted_requests_monthly" | "api_requests_monthly" | "managed_billable_micros_monthly" | "training_rounds_monthly" | "model_downloads_monthly";
+            /** @description The amount to add to the month of `at`. */
+            add: number;
+            /**
+             * Format: date-time
+             * @description When it happened: at most 24 hours ago. Up to 5 minutes ahead counts as now. Default: now.
+             */
+            at?: string;
+        };
+        /** @description Sets a level. An older `at` never replaces a newer one. */
+        UsageLevelRecord: {
+            /** @description Counts once in 48 hours, in the whole organization. Send it to retry safely. */
+            id?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            metric: "max_devices" | "max_models" | "storage_gb";
+            /** @description The value from `at` on. */
+            set: number;
+            /**
+             * Format: date-time
+             * @description When it happened: at most 24 hours ago. Up to 5 minutes ahead counts as now. Default: now.
+             */
+            at?: string;
+        };
         /** @description An API key, without its raw value, which is shown once, at creation. */
         ApiKey: {
             /** @description Id of the key. */
@@ -1615,7 +1693,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
             /** @enum {string} */
-            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
+            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "usage.threshold_reached" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
             actor: components["schemas"]["Actor"];
             resource: components["schemas"]["AuditEventResource"];
             /** @enum {string} */
@@ -2571,9 +2649,34 @@ export interface components {
             /** @constant */
             live_connectivity: "not_tested";
         };
-        /** @description The limit of every metric, and its source. */
+        /** @description The limit of every metric, its source, and this month’s usage. */
         UsageLimits: {
             limits: components["schemas"]["UsageLimitsLimits"];
+        };
+        /** @description The usage of every metric in one month, under the limits of today. */
+        Usage: {
+            /** @description The calendar month in UTC. */
+            period: string;
+            /** Format: date-time */
+            starts_at: string;
+            /**
+             * Format: date-time
+             * @description When the next month starts, with sums at zero.
+             */
+            resets_at: string;
+            data: components["schemas"]["UsageData"];
+        };
+        /** @description What a request counted, and the usage after it. */
+        UsageRecorded: {
+            /** @description Number of records counted by this request. */
+            accepted: number;
+            /** @description Number of records whose `id` was already counted. */
+            duplicates: number;
+            /** @description False: a limit refused the `consume`, and nothing was counted. */
+            permitted: boolean;
+            /** @description The limits that refused the request. `used` is the use before it. */
+            exceeded: components["schemas"]["UsageRecordedExceededItem"][];
+            usage: components["schemas"]["UsageRecordedUsage"];
         };
         StripeEventReceived: {
             /** @constant */
@@ -2720,7 +2823,7 @@ export interface components {
         };
         AuditEventResource: {
             /** @enum {string} */
-            type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing" | "service_key";
+            type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "usage_metric" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing" | "service_key";
             id?: string;
             name?: string;
         };
@@ -2993,6 +3096,12 @@ export interface components {
             /** @enum {string} */
             source: "plan" | "org";
             updated_at: string | null;
+            /** @description This month’s usage; the ETag does not cover it. */
+            used: number;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
         };
         UsageLimitsLimitsApiRequestsMonthly: {
             /** @description The effective limit; null: no limit. */
@@ -3006,6 +3115,12 @@ export interface components {
             /** @enum {string} */
             source: "plan" | "org";
             updated_at: string | null;
+            /** @description This month’s usage; the ETag does not cover it. */
+            used: number;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
         };
         UsageLimitsLimitsManagedBillableMicrosMonthly: {
             /** @description The effective limit; null: no limit. */
@@ -3019,6 +3134,12 @@ export interface components {
             /** @enum {string} */
             source: "plan" | "org";
             updated_at: string | null;
+            /** @description This month’s usage; the ETag does not cover it. */
+            used: number;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
         };
         UsageLimitsLimitsMaxDevices: {
             /** @description The effective limit; null: no limit. */
@@ -3032,6 +3153,12 @@ export interface components {
             /** @enum {string} */
             source: "plan" | "org";
             updated_at: string | null;
+            /** @description This month’s usage; the ETag does not cover it. */
+            used: number;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
         };
         UsageLimitsLimitsMaxModels: {
             /** @description The effective limit; null: no limit. */
@@ -3045,6 +3172,12 @@ export interface components {
             /** @enum {string} */
             source: "plan" | "org";
             updated_at: string | null;
+            /** @description This month’s usage; the ETag does not cover it. */
+            used: number;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
         };
         UsageLimitsLimitsStorageGb: {
             /** @description The effective limit; null: no limit. */
@@ -3058,6 +3191,12 @@ export interface components {
             /** @enum {string} */
             source: "plan" | "org";
             updated_at: string | null;
+            /** @description This month’s usage; the ETag does not cover it. */
+            used: number;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
         };
         UsageLimitsLimitsTrainingRoundsMonthly: {
             /** @description The effective limit; null: no limit. */
@@ -3071,6 +3210,12 @@ export interface components {
             /** @enum {string} */
             source: "plan" | "org";
             updated_at: string | null;
+            /** @description This month’s usage; the ETag does not cover it. */
+            used: number;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
         };
         UsageLimitsLimitsModelDownloadsMonthly: {
             /** @description The effective limit; null: no limit. */
@@ -3084,6 +3229,304 @@ export interface components {
             /** @enum {string} */
             source: "plan" | "org";
             updated_at: string | null;
+            /** @description This month’s usage; the ETag does not cover it. */
+            used: number;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+        };
+        UsageData: {
+            hosted_requests_monthly: components["schemas"]["UsageDataHostedRequestsMonthly"];
+            api_requests_monthly: components["schemas"]["UsageDataApiRequestsMonthly"];
+            managed_billable_micros_monthly: components["schemas"]["UsageDataManagedBillableMicrosMonthly"];
+            training_rounds_monthly: components["schemas"]["UsageDataTrainingRoundsMonthly"];
+            model_downloads_monthly: components["schemas"]["UsageDataModelDownloadsMonthly"];
+            max_devices: components["schemas"]["UsageDataMaxDevices"];
+            max_models: components["schemas"]["UsageDataMaxModels"];
+            storage_gb: components["schemas"]["UsageDataStorageGb"];
+        };
+        UsageDataHostedRequestsMonthly: {
+            /** @enum {string} */
+            kind: "sum" | "level";
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+            /**
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @description Days with records, oldest first: the sum of the day, or its last value. */
+            by_day: components["schemas"]["UsageDataHostedRequestsMonthlyByDayItem"][];
+        };
+        UsageDataHostedRequestsMonthlyByDayItem: {
+            /** Format: date */
+            date: string;
+            used: number;
+        };
+        UsageDataApiRequestsMonthly: {
+            /** @enum {string} */
+            kind: "sum" | "level";
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+            /**
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @description Days with records, oldest first: the sum of the day, or its last value. */
+            by_day: components["schemas"]["UsageDataApiRequestsMonthlyByDayItem"][];
+        };
+        UsageDataApiRequestsMonthlyByDayItem: {
+            /** Format: date */
+            date: string;
+            used: number;
+        };
+        UsageDataManagedBillableMicrosMonthly: {
+            /** @enum {string} */
+            kind: "sum" | "level";
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+            /**
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @description Days with records, oldest first: the sum of the day, or its last value. */
+            by_day: components["schemas"]["UsageDataManagedBillableMicrosMonthlyByDayItem"][];
+        };
+        UsageDataManagedBillableMicrosMonthlyByDayItem: {
+            /** Format: date */
+            date: string;
+            used: number;
+        };
+        UsageDataTrainingRoundsMonthly: {
+            /** @enum {string} */
+            kind: "sum" | "level";
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+            /**
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @description Days with records, oldest first: the sum of the day, or its last value. */
+            by_day: components["schemas"]["UsageDataTrainingRoundsMonthlyByDayItem"][];
+        };
+        UsageDataTrainingRoundsMonthlyByDayItem: {
+            /** Format: date */
+            date: string;
+            used: number;
+        };
+        UsageDataModelDownloadsMonthly: {
+            /** @enum {string} */
+            kind: "sum" | "level";
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+            /**
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @description Days with records, oldest first: the sum of the day, or its last value. */
+            by_day: components["schemas"]["UsageDataModelDownloadsMonthlyByDayItem"][];
+        };
+        UsageDataModelDownloadsMonthlyByDayItem: {
+            /** Format: date */
+            date: string;
+            used: number;
+        };
+        UsageDataMaxDevices: {
+            /** @enum {string} */
+            kind: "sum" | "level";
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+            /**
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @description Days with records, oldest first: the sum of the day, or its last value. */
+            by_day: components["schemas"]["UsageDataMaxDevicesByDayItem"][];
+        };
+        UsageDataMaxDevicesByDayItem: {
+            /** Format: date */
+            date: string;
+            used: number;
+        };
+        UsageDataMaxModels: {
+            /** @enum {string} */
+            kind: "sum" | "level";
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+            /**
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @description Days with records, oldest first: the sum of the day, or its last value. */
+            by_day: components["schemas"]["UsageDataMaxModelsByDayItem"][];
+        };
+        UsageDataMaxModelsByDayItem: {
+            /** Format: date */
+            date: string;
+            used: number;
+        };
+        UsageDataStorageGb: {
+            /** @enum {string} */
+            kind: "sum" | "level";
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+            /**
+             * @description Effect of use above the limit: it is refused, or causes an alert only.
+             * @enum {string}
+             */
+            mode: "enforce" | "alert_only";
+            plan_ceiling: number | null;
+            /** @description Days with records, oldest first: the sum of the day, or its last value. */
+            by_day: components["schemas"]["UsageDataStorageGbByDayItem"][];
+        };
+        UsageDataStorageGbByDayItem: {
+            /** Format: date */
+            date: string;
+            used: number;
+        };
+        UsageRecordedExceededItem: {
+            /** @enum {string} */
+            metric: "hosted_requests_monthly" | "api_requests_monthly" | "managed_billable_micros_monthly" | "training_rounds_monthly" | "model_downloads_monthly" | "max_devices" | "max_models" | "storage_gb";
+            limit: number;
+            used: number;
+            requested: number;
+        };
+        /** @description This month’s usage of the metrics in the request. */
+        UsageRecordedUsage: {
+            hosted_requests_monthly: components["schemas"]["UsageRecordedUsageHostedRequestsMonthly"];
+            api_requests_monthly: components["schemas"]["UsageRecordedUsageApiRequestsMonthly"];
+            managed_billable_micros_monthly: components["schemas"]["UsageRecordedUsageManagedBillableMicrosMonthly"];
+            training_rounds_monthly: components["schemas"]["UsageRecordedUsageTrainingRoundsMonthly"];
+            model_downloads_monthly: components["schemas"]["UsageRecordedUsageModelDownloadsMonthly"];
+            max_devices: components["schemas"]["UsageRecordedUsageMaxDevices"];
+            max_models: components["schemas"]["UsageRecordedUsageMaxModels"];
+            storage_gb: components["schemas"]["UsageRecordedUsageStorageGb"];
+        };
+        UsageRecordedUsageHostedRequestsMonthly: {
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+        };
+        UsageRecordedUsageApiRequestsMonthly: {
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+        };
+        UsageRecordedUsageManagedBillableMicrosMonthly: {
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+        };
+        UsageRecordedUsageTrainingRoundsMonthly: {
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+        };
+        UsageRecordedUsageModelDownloadsMonthly: {
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+        };
+        UsageRecordedUsageMaxDevices: {
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+        };
+        UsageRecordedUsageMaxModels: {
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
+        };
+        UsageRecordedUsageStorageGb: {
+            used: number;
+            /** @description The effective limit; null: no limit. */
+            limit: number | null;
+            /** @description Room below the limit, never negative; null: no limit. */
+            remaining: number | null;
+            /** @description Whether `used` is above the limit. */
+            exceeded: boolean;
         };
         JwkSetKeysItem: {
             /** @constant */
@@ -3614,6 +4057,17 @@ export interface components {
             /** @description The limit to set for model_downloads_monthly. */
             model_downloads_monthly?: components["schemas"]["UsageLimitInput"];
         };
+        RecordUsageRequest: {
+            /**
+             * @description `record` always counts. `consume` counts all records, or none if a limit would be passed.
+             * @default record
+             * @enum {string}
+             */
+            mode?: "record" | "consume";
+            /** @description The records to count, in order. */
+            records: components["schemas"]["RecordUsageRequestRecordsItem"][];
+        };
+        RecordUsageRequestRecordsItem: components["schemas"]["UsageSumRecord"] | components["schemas"]["UsageLevelRecord"];
     };
     responses: never;
     parameters: never;
@@ -5974,7 +6428,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Only events with this action. */
-                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
+                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "usage.threshold_reached" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
                 /** @description Only events by this key, person or system. */
                 actor_id?: string;
                 /** @description Only events about the resource with this id. */
@@ -14286,6 +14740,363 @@ export interface operations {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.get-usage": {
+        parameters: {
+            query?: {
+                /** @description A calendar month in UTC, at most 12 before this one. Default: this month. */
+                period?: string;
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description Return 304 without a body if the `ETag` matches. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description Not modified: `If-None-Match` names the current `ETag` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.record-usage": {
+        parameters: {
+            query?: {
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecordUsageRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageRecorded"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: Idempotency key reused */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };

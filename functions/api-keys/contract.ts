@@ -417,5 +417,5 @@ export const introspectKey = operation({
   request: () => ({ body: introspectionBody() }),
   form: { schema: introspectionForm, toBody: introspectionBodyOf },
   answers: () => ({ 200: introspectionSchema() }),
-  access: readAccess,
+  access: listAccess,
 })

@@ -1,5 +1,5 @@
 /** Usage limits. */
-import { changeAccess, readAccess } from '../../shared/access.ts'
+import { changeAccess, listAccess } from '../../shared/access.ts'
 import { operation } from '../../shared/http/operation.ts'
 import { usageLimitsBody, usageLimitsSchema } from '../../shared/usage-limits/record.ts'
 import { usageLimitsView } from './wire.ts'
@@ -12,10 +12,11 @@ export const getUsageLimits = operation({
   tag,
   scope: 'settings:read',
   summary: 'Get usage limits',
-  description: 'Returns the limit of every metric, its source (plan or organization) and the plan’s ceiling.',
+  description:
+    'Returns the limit of every metric, its source (plan or organization), the plan’s ceiling, and this month’s usage. The ETag covers limits and modes, not the usage.',
   answers: () => ({ 200: usageLimitsSchema() }),
   published: [{ id: 'settings.usage_limits.get', records: { answer: 'UsageLimitsResponse' }, wire: usageLimitsView }],
-  access: readAccess,
+  access: listAccess,
 })
 
 export const updateUsageLimits = operation({
@@ -36,6 +37,6 @@ export const updateUsageLimits = operation({
       wire: usageLimitsView,
     },
   ],
-  access: changeAccess,
+  access: { table: [...changeAccess.table, 'Query'] },
   audit: { action: 'usage_limits.updated', resource: 'usage_limits' },
 })

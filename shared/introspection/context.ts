@@ -4,9 +4,9 @@ import { cloudPolicy } from '../cloud-policy/entity.ts'
 import { orgPolicies } from '../org-policies/entity.ts'
 import { toOrgPoliciesView } from '../org-policies/record.ts'
 import { readDocument } from '../storage/document.ts'
+import { readUsage } from '../usage/standing.ts'
 import { metrics } from '../usage-limits/record.ts'
 import type { ActiveKey, Included, Usage } from './record.ts'
-import { readUsage } from './usage.ts'
 
 export type KeyContext = Pick<ActiveKey, 'plan' | 'policies' | 'cloud_policy' | 'usage'>
 

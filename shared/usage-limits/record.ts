@@ -20,8 +20,8 @@ export const metrics = Object.keys(ceilings) as Metric[]
 
 export const isMetric = (name: string): name is Metric => (metrics as readonly string[]).includes(name)
 
-const limitField = lazy(() => z.int().min(0).nullable())
-const modeField = lazy(() =>
+export const limitField = lazy(() => z.int().min(0).nullable())
+export const modeField = lazy(() =>
   z
     .enum(['enforce', 'alert_only'])
     .meta({ description: 'Effect of use above the limit: it is refused, or causes an alert only.' }),
@@ -68,13 +68,24 @@ const shownLimit = lazy(() =>
   }),
 )
 
-export const usageLimitsSchema = lazy(() =>
-  z
-    .object({ limits: z.record(z.enum(metrics), shownLimit()) })
-    .meta({ id: 'UsageLimits', description: 'The limit of every metric, and its source.' }),
+const usedLimit = lazy(() =>
+  shownLimit().extend({
+    used: z.int().min(0).meta({ description: 'This month’s usage; the ETag does not cover it.' }),
+    remaining: limitField().meta({ description: 'Room below the limit, never negative; null: no limit.' }),
+    exceeded: z.boolean().meta({ description: 'Whether `used` is above the limit.' }),
+  }),
 )
 
-export type UsageLimitsView = z.infer<ReturnType<typeof usageLimitsSchema>>
+export const usageLimitsSchema = lazy(() =>
+  z
+    .object({ limits: z.record(z.enum(metrics), usedLimit()) })
+    .meta({ id: 'UsageLimits', description: 'The limit of every metric, its source, and this month’s usage.' }),
+)
+
+/** The limits without their use. The ETag covers these. */
+export interface UsageLimitsView {
+  limits: Record<Metric, z.infer<ReturnType<typeof shownLimit>>>
+}
 
 /** The limits that an org has set, by metric. */
 export type LimitsRecord = Partial<
@@ -82,7 +93,7 @@ export type LimitsRecord = Partial<
 >
 
 /** The effective limits: the org's limit if it is below the plan's, else the plan's. */
-export function toUsageLimitsView(stored: LimitsRecord, plan: Plan): z.infer<ReturnType<typeof usageLimitsSchema>> {
+export function toUsageLimitsView(stored: LimitsRecord, plan: Plan): UsageLimitsView {
   const shown = metrics.map((metric) => {
     const plan_ceiling = ceilings[metric](plan)
     const own = stored[metric]
@@ -91,7 +102,7 @@ export function toUsageLimitsView(stored: LimitsRecord, plan: Plan): z.infer<Ret
       metric,
       {
         limit: isOwn ? own.limit : plan_ceiling,
-        mode: own?.mode ?? 'enforce',
+        mode: isOwn ? own.mode : 'enforce',
         plan_ceiling,
         source: isOwn ? 'org' : 'plan',
         updated_at: own?.updated_at ?? null,
@@ -99,7 +110,7 @@ export function toUsageLimitsView(stored: LimitsRecord, plan: Plan): z.infer<Ret
     ] as const
   })
   // Every metric of the type is in the list.
-  return { limits: Object.fromEntries(shown) as z.infer<ReturnType<typeof usageLimitsSchema>>['limits'] }
+  return { limits: Object.fromEntries(shown) as UsageLimitsView['limits'] }
 }
 
 const neverSet = { limit: null, mode: 'enforce' } as const

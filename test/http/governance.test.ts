@@ -12,7 +12,7 @@ let enterprise: SettingsClient
 beforeAll(async () => {
   target = await openTarget()
   const { acme, globex } = orgsOf(target)
-  free = await busyClient(target, acme, ['admin:write'])
+  free = await busyClient(target, acme, ['admin:write', 'usage:write'])
   enterprise = await busyClient(target, globex, ['admin:write'])
 })
 
@@ -97,10 +97,18 @@ describe('the calls that published clients make, which name their organization',
   const integrations = `${settings}/integrations`
   const org = () => ({ org_id: orgsOf(target).acme.org_id })
 
+  test('POST usage/records and GET usage', async () => {
+    const records = [{ metric: 'model_downloads_monthly' as const, add: 2 }]
+    const { data } = await free.POST(`${settings}/usage/records`, { body: { mode: 'record', records } })
+    expect(data).toMatchObject({ accepted: 1, permitted: true })
+    const { data: usage } = await free.GET(`${settings}/usage`)
+    expect(usage.data.model_downloads_monthly?.used).toBeGreaterThanOrEqual(2)
+  })
+
   test('GET and PUT usage-limits', async () => {
     const params = { query: org() }
     const before = await free.GET(limits, { params })
-    expect(before.data.limits.max_devices).toEqual({
+    expect(before.data.limits.max_devices).toMatchObject({
       limit: 25,
       mode: 'enforce',
       plan_ceiling: 25,

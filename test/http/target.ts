@@ -86,7 +86,7 @@ export const notYetSucceeded = (folders: readonly string[]): string[] =>
 export const suites = {
   service: ['api-keys', 'audit-events', 'meta'],
   billing: ['billing', 'stripe-events'],
-  governance: ['org-settings', 'org-auth', 'org-policies', 'usage-limits', 'integrations'],
+  governance: ['org-settings', 'org-auth', 'org-policies', 'usage', 'usage-limits', 'integrations'],
   cloud: ['cloud-connections', 'cloud-credentials', 'cloud-policy', 'execution'],
 } as const satisfies Record<string, readonly string[]>
 

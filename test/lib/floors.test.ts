@@ -30,6 +30,7 @@ const floors: readonly (readonly string[])[] = [
     'shared/usage-limits',
   ],
   ['shared/trail'],
+  ['shared/usage'],
   ['shared/introspection'],
   ['shared/http'],
   [
@@ -42,6 +43,7 @@ const floors: readonly (readonly string[])[] = [
       'functions/sign-in',
       'functions/stripe-events',
     ],
+    'functions/usage',
     'functions/usage-limits',
   ],
   ['functions/org-settings'],

@@ -146,6 +146,8 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'integrations/validate': onNewIntegration,
   'usage-limits/get': nothingNeeded,
   'usage-limits/update': async () => ({ body: { limits: { max_devices: { limit: 7, mode: 'alert_only' } } } }),
+  'usage/get': nothingNeeded,
+  'usage/record': async () => ({ body: { records: [{ id: 'batch-1-0', metric: 'api_requests_monthly', add: 3 }] } }),
   'stripe-events/receive': async () => delivery(stripeEvent()),
   'meta/health': nothingNeeded,
   'meta/openapi': nothingNeeded,

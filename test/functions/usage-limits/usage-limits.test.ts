@@ -96,6 +96,9 @@ describe.each(plans)('on plan %s', (plan) => {
             plan_ceiling: ceilings[plan][metric],
             source: 'plan',
             updated_at: null,
+            used: 0,
+            remaining: ceilings[plan][metric],
+            exceeded: false,
           },
         ]),
       ),
@@ -126,13 +129,13 @@ describe.each(plans)('on plan %s', (plan) => {
 })
 
 describe('a limit', () => {
-  test('of null is no limit below the plan’s: the ceiling shows, its source is the plan, the mode stays', async () => {
+  test('of null is no limit below the plan’s: the ceiling shows, its source is the plan, which enforces', async () => {
     await set({ max_devices: { limit: 7, mode: 'alert_only' }, managed_billable_micros_monthly: enforce(5) })
     const { body } = await set({
       max_devices: { limit: null, mode: 'alert_only' },
       managed_billable_micros_monthly: enforce(null),
     })
-    expect(body.limits.max_devices).toMatchObject({ limit: 25, mode: 'alert_only', plan_ceiling: 25, source: 'plan' })
+    expect(body.limits.max_devices).toMatchObject({ limit: 25, mode: 'enforce', plan_ceiling: 25, source: 'plan' })
     expect(body.limits.managed_billable_micros_monthly).toMatchObject({
       limit: null,
       plan_ceiling: null,
@@ -147,7 +150,7 @@ describe('a limit', () => {
     const updated_at = set1.body.limits.max_devices.updated_at
     await putOnPlan(own, 'free')
     expect((await get(own)).body.limits).toMatchObject({
-      max_devices: { limit: 25, mode: 'alert_only', plan_ceiling: 25, source: 'plan', updated_at },
+      max_devices: { limit: 25, mode: 'enforce', plan_ceiling: 25, source: 'plan', updated_at },
       max_models: { limit: 2, plan_ceiling: 3, source: 'org' },
       api_requests_monthly: { limit: 100_000, plan_ceiling: 100_000, source: 'plan' },
     })
@@ -155,7 +158,7 @@ describe('a limit', () => {
     // A limit above the ceiling after a downgrade does not block changes of other metrics.
     expect((await set({ max_models: enforce(1) }, own)).body.limits.max_models.limit).toBe(1)
     await putOnPlan(own, 'enterprise')
-    expect((await get(own)).body.limits.max_devices).toEqual({
+    expect((await get(own)).body.limits.max_devices).toMatchObject({
       limit: 500,
       mode: 'alert_only',
       plan_ceiling: null,
