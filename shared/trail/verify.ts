@@ -17,6 +17,7 @@ import {
   readBlocks,
   readHead,
   readNewestBlock,
+  type StoredBlock,
   toBlock,
 } from './blocks.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -103,11 +104,13 @@ async function verifyBlocks(
   )
   const checked: Block[] = []
   let events = 0
-  for (const { block } of read.blocks) {
+  for (const stored of read.blocks) {
+    const { block } = stored
     const fault =
       (previous ? faultOfLink(block, previous) : at(block.number, 'broken_link')) ??
-      faultOfCheckpoint(block, checkpoints, keys) ??
-      (await faultOfEvents(orgId, block, head, now))
+      faultOfHead(stored, head) ??
+      faultOfCheckpoint(block, checkpoints, keys, head) ??
+      (await faultOfEvents(orgId, stored, head, now))
     if (fault) return { checked, fault }
     checked.push(block)
     previous = block
@@ -116,7 +119,7 @@ async function verifyBlocks(
   }
   const last = previous?.number ?? 0
   if (checked.length < read.blocks.length || read.more) return { checked, next: afterBlock(last) }
-  return { checked, fault: faultOfEnd(last, head, checkpoints, now) }
+  return { checked, fault: faultOfEnd(last, head, checkpoints, now) ?? (await faultOfNext(orgId, last)) }
 }
 
 /** A page has at most this many signed blocks: one an hour, and the first. */
@@ -155,19 +158,28 @@ function faultOfLink(block: Block, previous: Link): TrailFault | undefined {
   return hashOfBlock(block) === block.hash ? undefined : at(block.number, 'changed')
 }
 
+/** The head repeats fields of its block. */
+function faultOfHead({ block, expiryEpoch }: StoredBlock, head: Head | undefined): TrailFault | undefined {
+  if (head?.number !== block.number) return undefined
+  const isSame = head.hash === block.hash && head.sealed_at === block.sealed_at && head.expiryEpoch === expiryEpoch
+  return isSame ? undefined : at(block.number, 'changed')
+}
+
 function faultOfCheckpoint(
   { number, hash }: Block,
   checkpoints: readonly Checkpoint[],
   keys: Awaited<ReturnType<typeof publicKeys>>,
+  head: Head | undefined,
 ): TrailFault | undefined {
   const checkpoint = checkpoints.find(({ block }) => block === number)
-  if (!checkpoint || (checkpoint.hash === hash && isSignedBy(checkpoint, keys))) return undefined
+  if (!checkpoint) return head?.signedBlock === number ? at(number, 'missing') : undefined
+  if (checkpoint.hash === hash && isSignedBy(checkpoint, keys)) return undefined
   return at(number, 'changed')
 }
 
 async function faultOfEvents(
   orgId: string,
-  block: Block,
+  { block, expiryEpoch }: StoredBlock,
   head: Head | undefined,
   now: Date,
 ): Promise<TrailFault | undefined> {
@@ -176,13 +188,26 @@ async function faultOfEvents(
   for (const { id, hash } of block.events) {
     const row = byId.get(id)
     if (!row) return at(block.number, 'missing', id)
-    const { hash: own, sealed, ...content } = toEvent(row)
-    if (own !== hash || content.id !== id || hashOf(content) !== hash) return at(block.number, 'changed', id)
+    const sealed = sealedOf(row)
+    if (row.hash !== hash || isChanged(row)) return at(block.number, 'changed', id)
     if (sealed !== null && sealed !== block.number) return at(block.number, 'duplicate', id)
+    if (sealed !== null && row.expires_at_epoch !== expiryEpoch) return at(block.number, 'changed', id)
     // The sealer numbers the events of a block before it moves the head.
     if (sealed === null && head && block.number <= head.number) return at(block.number, 'changed', id)
   }
   return undefined
+}
+
+/** Whether an event is not the one of its key and its hash. */
+function isChanged(row: Row): boolean {
+  const { hash, sealed: _sealed, ...content } = toEvent(row)
+  return content.id !== eventIdOf(row) || hashOf(content) !== hash
+}
+
+/** A block is stored only after the head has moved to the one before. */
+async function faultOfNext(orgId: string, last: number): Promise<TrailFault | undefined> {
+  const head = await readHead(orgId)
+  return last > (head?.number ?? 0) + 1 ? at(last, 'changed') : undefined
 }
 
 /** A chain that ends before the head or before a checkpoint has lost its end. */
@@ -219,19 +244,26 @@ async function verifyRows(orgId: string, after: string | undefined, { now }: Ver
   const open = kept.filter((row) => sealedOf(row) === null)
   const unsealed = { count: open.length, oldest_at: (open[0]?.timestamp as string | undefined) ?? null }
   const old = open.find((row) => now.getTime() - Date.parse(String(row.timestamp)) > maxUnsealedMs)
-  const fault = (await faultOfMembership(orgId, kept)) ?? (old && at(null, 'unsealed', eventIdOf(old)))
+  const changed = open.find(isChanged)
+  const fault =
+    (await faultOfMembership(orgId, kept, now)) ??
+    (changed && at(null, 'changed', eventIdOf(changed))) ??
+    (old && at(null, 'unsealed', eventIdOf(old)))
   return { unsealed, fault, next }
 }
 
 /** An event whose block does not hold it is in no block. */
-async function faultOfMembership(orgId: string, rows: readonly Row[]): Promise<TrailFault | undefined> {
+async function faultOfMembership(orgId: string, rows: readonly Row[], now: Date): Promise<TrailFault | undefined> {
   const numbers = [...new Set(rows.map(sealedOf).filter((number) => number !== null))]
   const blocks = await getRows(numbers.map((number) => blockKey(orgId, number)))
   const members = new Map(
-    blocks.map((row) => {
-      const { block } = toBlock(orgId, row)
-      return [block.number, new Set(block.events.map(({ id }) => id))]
-    }),
+    // A block expires with its events, never before.
+    blocks
+      .filter((row) => isKept(row, now))
+      .map((row) => {
+        const { block } = toBlock(orgId, row)
+        return [block.number, new Set(block.events.map(({ id }) => id))]
+      }),
   )
   for (const row of rows) {
     const number = sealedOf(row)

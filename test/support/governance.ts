@@ -2,6 +2,8 @@
 import { expect } from 'vitest'
 import type { PlanCode } from '../../shared/billing/plans.ts'
 import { setPlan } from '../../shared/operator/orgs.ts'
+import { signIfDue } from '../../shared/trail/checkpoints.ts'
+import { sealOrg } from '../../shared/trail/seal.ts'
 import { invoke } from './invoke.ts'
 import { makeBusyOrg, type TestOrg } from './orgs.ts'
 import { rowsOf } from './rows.ts'
@@ -18,7 +20,7 @@ export async function makeOrgOn(plan: PlanCode): Promise<TestOrg> {
 
 /** An audit event, as far as tests read it. */
 export interface TestEvent {
-  seq: number
+  id: string
   action: string
   result: string
   actor: { type: string; id: string }
@@ -33,14 +35,28 @@ export async function eventsOf({ adminKey }: Pick<TestOrg, 'adminKey'>, action: 
   return body.data.reverse()
 }
 
-/** Asserts that the whole chain of an org holds. */
-export async function expectWholeChain({ adminKey }: Pick<TestOrg, 'adminKey'>): Promise<void> {
-  const { body } = await invoke('audit-events/verify', { token: adminKey })
-  expect(body).toMatchObject({ valid: true, first_invalid_seq: null, from_seq: 1, next_cursor: null })
+/** Seals all events of an org, as the sealer would, and signs its chain if that is due. */
+export async function seal({ orgId }: Pick<TestOrg, 'orgId'>): Promise<void> {
+  await sealOrg(orgId, new Date())
+  await signIfDue(orgId, new Date())
 }
 
-/** The number of events that an org has had so far, by the head row of its chain. */
-export async function trailEnd({ orgId }: Pick<TestOrg, 'orgId'>): Promise<number> {
-  const [head] = await rowsOf(orgId, 'AUDITHEAD')
-  return Number(head?.seq ?? 0)
+/** Seals the events of an org, and asserts that its chain is whole. */
+export async function expectWholeChain({ orgId, adminKey }: TestOrgAdmin): Promise<void> {
+  await seal({ orgId })
+  const { body } = await invoke('audit-events/verify', { token: adminKey, query: { limit: '1000' } })
+  expect(body).toMatchObject({
+    valid: true,
+    first_invalid: null,
+    from_block: 1,
+    unsealed: { count: 0, oldest_at: null },
+    next_cursor: null,
+  })
+  expect(body.events_checked).toBe(await trailEnd({ orgId }))
 }
+
+type TestOrgAdmin = Pick<TestOrg, 'orgId' | 'adminKey'>
+
+/** How many events an org has had so far. */
+export const trailEnd = async ({ orgId }: Pick<TestOrg, 'orgId'>): Promise<number> =>
+  (await rowsOf(orgId, 'EVENT#')).length

@@ -76,6 +76,8 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'api-keys/get': onNewKey,
   'api-keys/revoke': onNewKey,
   'api-keys/rotate': recounting(onNewKey),
+  'audit-events/checkpoints': nothingNeeded,
+  'audit-events/export': nothingNeeded,
   'audit-events/list': nothingNeeded,
   'audit-events/verify': nothingNeeded,
   'billing/reconcile-checkout': onCheckout((session_id) => ({ session_id })),

@@ -25,7 +25,7 @@ const post = <Name extends OperationName>(name: Name, key: string, request: Requ
     ...request,
     headers: { 'idempotency-key': key, ...request.headers },
   })
-const createdEvents = async (): Promise<number> => (await rowsOf(org.orgId, 'AUDIT#')).length
+const createdEvents = async (): Promise<number> => (await rowsOf(org.orgId, 'EVENT#')).length
 const keyCount = async (): Promise<number> => (await rowsOf(org.orgId, 'KEY#')).length
 
 const idempotencyRow = async (key: string) => {
