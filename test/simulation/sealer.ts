@@ -98,7 +98,8 @@ async function writeEvent(orgId: string, index: number): Promise<string> {
     requestId: `request-${index}`,
   } as const
   const resource = { type: 'organization', id: orgId } as const
-  const change = { action: 'organization.created', resource, result: 'success', diff: [], writes: [] } as const
+  const action = 'organization.created' as const
+  const change = { action, resource, result: 'success' as const, diff: [], writes: [] }
   const { id } = await commit(change, context, new Date(Date.now() + 20_000))
   return id
 }

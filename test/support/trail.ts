@@ -17,8 +17,10 @@ export function canonical(value: unknown): string {
 }
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-export const hashOfEvent = ({ hash: _hash, sealed: _sealed, ...content }: { hash?: unknown; sealed?: unknown }) =>
-  sha256(canonical(content))
+export function hashOfEvent(event: object): string {
+  const { hash: _hash, sealed: _sealed, ...content } = event as { hash?: unknown; sealed?: unknown }
+  return sha256(canonical(content))
+}
 
 /** The hash of a stored block. */
 export function hashOfBlockRow({ pk, sk: _sk, expires_at_epoch: _expiry, hash: _hash, ...content }: StoredRow): string {
@@ -32,8 +34,8 @@ export async function listAll({ adminKey }: Org, query: Record<string, string> =
   const events: ServedEvent[] = []
   let cursor: string | null = null
   do {
-    const request = { token: adminKey, query: { limit: '3', ...query, ...(cursor ? { cursor } : {}) } }
-    const { status, body, text } = await invoke('audit-events/list', request)
+    const asked: Record<string, string> = { limit: '3', ...query, ...(cursor ? { cursor } : {}) }
+    const { status, body, text } = await invoke('audit-events/list', { token: adminKey, query: asked })
     expect(status, text).toBe(200)
     events.push(...body.data)
     cursor = body.next_cursor
