@@ -164,6 +164,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/settings/audit-events/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List checkpoints
+         * @description Lists the signatures of the trail, newest first. `GET /api/v1/audit-key` has the public keys. Keep checkpoints elsewhere: they prove what the trail was.
+         *
+         *     Requires the scope `audit:read`.
+         */
+        get: operations["settings.list-audit-checkpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/settings/audit-events/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the audit trail
+         * @description Returns the trail, oldest first, in pages of at most 5,000,000 bytes. The `Link` header with `rel="next"` leads to the next page. A line of `ndjson` is `{"event":…}`, `{"block":…}` or `{"checkpoint":…}`: each block follows its events, and its checkpoint follows the block. Events without a block are last. `csv` has the events, and no formulas for spreadsheets.
+         *
+         *     Requires the scope `audit:read`.
+         */
+        get: operations["settings.export-audit-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/settings/audit-events": {
         parameters: {
             query?: never;
@@ -195,7 +239,7 @@ export interface paths {
         };
         /**
          * Verify the audit chain
-         * @description Recomputes the hash chain page by page, starting at the oldest retained event. Follow `next_cursor` until it is null. The chain is intact if every page is valid.
+         * @description Checks the blocks of the trail, their signatures and every event, page by page, from the oldest block. Follow `next_cursor` until it is null. The trail is intact if every page is valid.
          *
          *     Requires the scope `audit:read`.
          */
@@ -1004,6 +1048,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Public keys of the audit trail
+         * @description Returns the keys that verify checkpoints, as a JWK set (RFC 7517). Retired keys stay in it. Keep a copy: it is what you verify exports with.
+         *
+         *     Public: no credential required.
+         */
+        get: operations["meta.audit-key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/docs": {
         parameters: {
             query?: never;
@@ -1240,10 +1306,10 @@ export interface components {
          * @enum {string}
          */
         Scope: "catalog:read" | "models:read" | "models:write" | "devices:register" | "devices:heartbeat" | "control:refresh" | "telemetry:write" | "rollouts:read" | "rollouts:write" | "benchmarks:write" | "evals:write" | "cloud:inference" | "cloud:credentials" | "keys:read" | "keys:write" | "billing:read" | "billing:write" | "billing:override" | "execution:read" | "execution:write" | "settings:read" | "settings:write" | "auth:write" | "integrations:read" | "integrations:write" | "audit:read" | "admin:read" | "admin:write";
-        /** @description Who acted: a person, an API key, or the service itself. */
+        /** @description Who acted: a person, an API key, a service key, or this service. */
         Actor: {
             /** @enum {string} */
-            type: "user" | "api_key" | "system";
+            type: "user" | "api_key" | "service" | "system";
             id: string;
             email?: string;
         };
@@ -1321,11 +1387,27 @@ export interface components {
             };
             templates: components["schemas"]["ScopeRegistryTemplatesItem"][];
         };
-        /** @description One link of an organization’s audit trail. Unknown fields are absent. */
+        /** @description A signature that vouches for a block and for all blocks before it. */
+        AuditCheckpoint: {
+            id: string;
+            org_id: string;
+            /** @description Number of the signed block. */
+            block: number;
+            /** @description Hash of that block. */
+            hash: string;
+            /**
+             * Format: date-time
+             * @description Time of the signature.
+             */
+            at: string;
+            /** @description Id of the public key, in the JWK set of `GET /api/v1/audit-key`. */
+            kid: string;
+            /** @description ECDSA_SHA_256 over the RFC 8785 canonical JSON of `{org_id, block, hash, at}`: DER, in base64. */
+            signature: string;
+        };
+        /** @description One event of an organization’s audit trail. Unknown fields are absent. */
         AuditEvent: {
             id: string;
-            /** @description Position in the org’s chain, from 1 and without gaps. */
-            seq: number;
             /** Format: date-time */
             timestamp: string;
             /** @enum {string} */
@@ -1338,19 +1420,24 @@ export interface components {
             request_id: string;
             ip?: string;
             user_agent?: string;
-            /** @description Hash of the event before, 64 zeros for the first. */
-            prev_hash: string;
-            /** @description Lower-case hex SHA-256 of this event without `hash`, as RFC 8785 canonical JSON. */
+            /** @description Lower-case hex SHA-256 of this event without `hash` and `sealed`, as RFC 8785 canonical JSON. */
             hash: string;
+            /** @description Number of the block that holds the event. null: not sealed yet; normal for seconds. */
+            sealed: number | null;
         };
         AuditVerification: {
             valid: boolean;
+            /** @description Blocks of this page. */
+            blocks_checked: number;
+            /** @description Events in those blocks. */
             events_checked: number;
-            from_seq: number | null;
-            to_seq: number | null;
-            head: components["schemas"]["AuditVerificationHead"];
-            /** @description Position of the first broken link. null: none is broken. */
-            first_invalid_seq: number | null;
+            from_block: number | null;
+            to_block: number | null;
+            /** @description The newest block. null: there is none. */
+            head: components["schemas"]["AuditVerificationHead"] | null;
+            unsealed: components["schemas"]["AuditVerificationUnsealed"];
+            /** @description The first fault. `unsealed`: an event is in no block. `missing`: a block or an event is gone. `changed`: a block, a signature or an event differs. `duplicate`: an event is in two blocks. `broken_link`: a block does not follow the one before. null: none. */
+            first_invalid: components["schemas"]["AuditVerificationFirstInvalid"] | null;
             next_cursor: string | null;
         };
         /** @description A cloud AI provider and its key. The key is never shown. */
@@ -2321,6 +2408,9 @@ export interface components {
             commit: string;
             stage: string;
         };
+        JwkSet: {
+            keys: components["schemas"]["JwkSetKeysItem"][];
+        };
         /** @description The configuration; it can be completed later. */
         NewSlackConfig: {
             /** @description Incoming webhook: https://hooks.slack.com/services/… */
@@ -2433,8 +2523,19 @@ export interface components {
             after?: unknown;
         };
         AuditVerificationHead: {
-            seq: number;
+            block: number;
             hash: string;
+        };
+        /** @description Events of this page that are in no block yet. After 5 minutes, such an event is a fault. */
+        AuditVerificationUnsealed: {
+            count: number;
+            oldest_at: string | null;
+        };
+        AuditVerificationFirstInvalid: {
+            block: number | null;
+            event_id: string | null;
+            /** @enum {string} */
+            reason: "unsealed" | "missing" | "changed" | "duplicate" | "broken_link";
         };
         ExecutionHealthDataItem: {
             target_id: string;
@@ -2777,6 +2878,20 @@ export interface components {
             source: "plan" | "org";
             updated_at: string | null;
         };
+        JwkSetKeysItem: {
+            /** @constant */
+            kty: "EC";
+            /** @constant */
+            crv: "P-256";
+            x: string;
+            y: string;
+            /** @description Thumbprint of the key (RFC 7638). */
+            kid: string;
+            /** @constant */
+            alg: "ES256";
+            /** @constant */
+            use: "sig";
+        };
         ApiKeysListAnswer: {
             data: components["schemas"]["ApiKey"][];
             /** @description Pass as `cursor` for the next page; null at the end. */
@@ -2860,6 +2975,11 @@ export interface components {
              * @default null
              */
             reason?: string | null;
+        };
+        ListAuditCheckpointsAnswer: {
+            data: components["schemas"]["AuditCheckpoint"][];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor: string | null;
         };
         ListAuditEventsAnswer: {
             data: components["schemas"]["AuditEvent"][];
@@ -4820,6 +4940,270 @@ export interface operations {
             };
         };
     };
+    "settings.list-audit-checkpoints": {
+        parameters: {
+            query?: {
+                /** @description Entries a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Must match the credential’s organization. */
+                org_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListAuditCheckpointsAnswer"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.export-audit-events": {
+        parameters: {
+            query?: {
+                format?: "ndjson" | "csv";
+                /** @description Only events at or after this time. */
+                from?: string;
+                /** @description Only events before this time. */
+                to?: string;
+                /** @description The position in the `Link` header of the page before. */
+                cursor?: string;
+                /** @description Must match the credential’s organization. */
+                org_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "settings.list-audit-events": {
         parameters: {
             query?: {
@@ -4963,7 +5347,7 @@ export interface operations {
     "settings.verify-audit-chain": {
         parameters: {
             query?: {
-                /** @description Maximum events per page. */
+                /** @description A page ends with the block that reaches this many events. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
@@ -13335,6 +13719,78 @@ export interface operations {
             };
             /** @description `server_error`: Server error */
             500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "meta.audit-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JwkSet"];
+                };
+            };
+            /** @description `method_not_allowed`: Method not allowed */
+            405: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Allow: components["headers"]["Allow"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];

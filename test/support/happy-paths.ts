@@ -144,6 +144,7 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   'usage-limits/get': nothingNeeded,
   'usage-limits/update': async () => ({ body: { limits: { max_devices: { limit: 7, mode: 'alert_only' } } } }),
   'stripe-events/receive': async () => delivery(stripeEvent()),
+  'meta/audit-key': nothingNeeded,
   'meta/health': nothingNeeded,
   'meta/openapi': nothingNeeded,
   'meta/docs': nothingNeeded,
