@@ -75,6 +75,6 @@ test('the examples of the audit trail have their own hashes, and the key of the 
     expect(createHash('sha256').update(canonical).digest('hex')).toBe(hash)
   }
   const signed = examples['audit-events/checkpoints']?.answers['200'] as { data: Checkpoint[] }
-  const { keys } = examples['meta/audit-key']?.answers['200'] as { keys: PublicJwk[] }
-  expect(signed.data.map((checkpoint) => isSignedBy(checkpoint, keys))).toEqual([true])
+  const set = examples['meta/audit-key']?.answers['200'] as { keys: PublicJwk[] }
+  expect(signed.data.map((checkpoint) => isSignedBy(checkpoint, set.keys))).toEqual([true])
 })

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { interceptTable } from '../../support/faults.ts'
-import { eventsOf, expectWholeChain, makeOrgOn, putOnPlan, trailEnd } from '../../support/governance.ts'
+import { eventsOf, expectWholeChain, makeOrgOn, putOnPlan, seal, trailEnd } from '../../support/governance.ts'
 import { invoke, type Response } from '../../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
@@ -420,33 +420,41 @@ describe('patches at once', () => {
 })
 
 describe('audit_retention_days', () => {
-  const expiries = async (of: TestOrg) =>
-    (await rowsOf(of.orgId, 'AUDIT#')).map(({ seq, timestamp, expires_at_epoch }) => ({
-      seq: Number(seq),
+  /** Of all events, each sealed before the next change. */
+  const expiries = async (of: TestOrg) => {
+    await seal(of)
+    return (await rowsOf(of.orgId, 'EVENT#')).map(({ timestamp, expires_at_epoch }) => ({
       days: (Number(expires_at_epoch) - Math.floor(Date.parse(String(timestamp)) / 1000)) / 86_400,
       expiry: Number(expires_at_epoch),
     }))
+  }
 
   test('changes how long events are kept from its own event on, and not those before', async () => {
     const own = await makeBusyOrg()
     await get(own)
     const before = await expiries(own)
-    expect(before.map(({ days }) => days)).toEqual(before.map(() => 365))
+    expect(before.at(-1)?.days).toBe(365)
     await patch({ audit_retention_days: 3650 }, own)
     await patch({ default_region: 'eu' }, own)
     await invoke('org-policies/update', { token: own.adminKey, body: { privacy_mode: 'strict' } })
     const after = await expiries(own)
     expect(after.slice(0, before.length)).toEqual(before)
-    expect(after.slice(before.length).map(({ days }) => days)).toEqual([3650, 3650, 3650])
+    // One block: all expire with its newest event.
+    const added = after.slice(before.length)
+    expect(added).toHaveLength(3)
+    expect(new Set(added.map(({ expiry }) => expiry)).size).toBe(1)
+    expect(added.at(-1)?.days).toBe(3650)
   })
 
   test('shortened, never lets a later event expire before an earlier one', async () => {
     const own = await makeBusyOrg()
     const start = Date.now()
     await patch({ audit_retention_days: 400 }, own)
+    await seal(own)
     await patch({ audit_retention_days: 30 }, own)
     vi.useFakeTimers({ toFake: ['Date'], now: start + 20 * 86_400_000 })
     await patch({ default_region: 'eu' }, own)
+    await seal(own)
     vi.setSystemTime(start + 380 * 86_400_000)
     await patch({ default_region: 'ap' }, own)
     const all = await expiries(own)
