@@ -15,7 +15,6 @@ import { divertTable, faultServer, interceptTable, type TableCall } from '../sup
 import { expectWholeChain } from '../support/governance.ts'
 import { eventFor, invoke, invokeEvent, type Request, type Response } from '../support/invoke.ts'
 import { logLines } from '../support/logs.ts'
-import { counts, metricsDuring } from '../support/metrics.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../support/orgs.ts'
 import { expectProblem } from '../support/problems.ts'
 import { rowsOf } from '../support/rows.ts'
@@ -251,10 +250,6 @@ describe('when the table is away', () => {
 describe('when something goes wrong that nobody thought of', () => {
   const where: [string, (call: TableCall) => boolean][] = [
     ['while authenticating', ({ command, rows }) => command === 'GetItemCommand' && / KEY#/.test(rows[0] ?? '')],
-    [
-      'while taking a place',
-      ({ command, rows }) => command === 'UpdateItemCommand' && / COUNT#KEY#/.test(rows[0] ?? ''),
-    ],
     ['while writing', ofTransaction],
   ]
 
@@ -415,21 +410,6 @@ describe('when transactions lose races', () => {
       await expectWholeChain(org)
     },
   )
-
-  test('they are counted in one line for each change, and one that loses none counts nothing', async () => {
-    vi.spyOn(Math, 'random').mockReturnValue(0.01)
-    const losing = (races: number) => (call: TableCall, send: () => Promise<unknown>) => {
-      if (ofTransaction(call) && races-- > 0) throw conflict('TransactionConflict')
-      return send()
-    }
-    const counted = async (races: number, run: () => Promise<unknown>) =>
-      counts(await metricsDuring(() => interceptTable(losing(races), run)), 'AuditConflicts')
-    expect(await counted(3, create)).toEqual([': 3'])
-    expect(await counted(0, create)).toEqual([])
-    vi.spyOn(Math, 'random').mockReturnValue(0.9)
-    const inVain = () => invokeWithin('api-keys/create', { token: org.adminKey, body }, 2000)
-    expect(await counted(100, inVain)).toEqual([expect.stringMatching(/^: [1-9]/)])
-  })
 
   test('for ever, the caller is told to try again before the function ends, and may at once: nothing was written', async () => {
     // Pauses of 45, 90, 180 and 360 ms: the next one would end after the deadline.
