@@ -42,8 +42,12 @@ export async function takePlace(orgId: string, now: Date): Promise<void> {
     places.free--
     return
   }
-  const wanted = Math.min(2 * places.taken || 1, maxTaken)
-  const left = await take(orgId, wanted)
+  let wanted = Math.min(2 * places.taken || 1, maxTaken)
+  let left = await take(orgId, wanted)
+  if (left === undefined && wanted > 1) {
+    wanted = 1
+    left = await take(orgId, wanted)
+  }
   if (left === undefined) return recount(orgId, places, now)
   // Near the limit, one place at a time: no process keeps places that another one needs.
   places.taken = Math.min(wanted, Math.floor(left / 40))

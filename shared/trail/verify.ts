@@ -98,38 +98,49 @@ async function verifyBlocks(
   const read = await readBlocks(orgId, { after: start, limit, now })
   const lost = start === 0 ? faultOfStart(read.blocks[0], now) : undefined
   if (lost) return { checked: [], fault: lost }
-  const keys = await publicKeys()
   const first = read.blocks[0]?.block
-  const checkpoints = await checkpointsFrom(orgId, (first?.number ?? 1) - 1, maxCheckpoints, now)
-  const isVouchedFor = (before: Link) => checkpoints.some((checkpoint) => vouchesFor(checkpoint, before, keys))
-  let previous = await previousLink(orgId, start, first, isVouchedFor)
+  const signed = await readSigned(orgId, first, head, now)
+  let previous = await previousLink(orgId, start, first, signed)
   const checked: Block[] = []
   let events = 0
-  for (const { block } of read.blocks) {
-    const fault =
-      faultOfLink(block, previous) ??
-      faultOfCheckpoint(block, checkpoints, keys) ??
-      (await faultOfEvents(orgId, block, head, now))
+  for (const stored of read.blocks) {
+    const fault = faultOfBlock(stored, previous, signed) ?? (await faultOfEvents(orgId, stored, head, now))
     if (fault) return { checked, fault }
-    checked.push(block)
-    previous = block
-    events += block.events.length
+    checked.push(stored.block)
+    previous = stored.block
+    events += stored.block.events.length
     if (events >= limit) break
   }
   const last = previous?.number ?? 0
   if (checked.length < read.blocks.length || read.more) return { checked, next: afterBlock(last) }
-  return { checked, fault: faultOfEnd(last, head, checkpoints, now) }
+  return { checked, fault: faultOfEnd(last, signed, now) ?? (await faultOfNext(orgId, last)) }
+}
+
+/** What vouches for the blocks of a page. */
+interface Signed {
+  head: Head | undefined
+  /** From the block before the first one of the page. */
+  checkpoints: readonly Checkpoint[]
+  keys: Awaited<ReturnType<typeof publicKeys>>
+}
+
+async function readSigned(orgId: string, first: Block | undefined, head: Head | undefined, now: Date): Promise<Signed> {
+  const checkpoints = await checkpointsFrom(orgId, (first?.number ?? 1) - 1, maxCheckpoints, now)
+  return { head, checkpoints, keys: await publicKeys() }
 }
 
 /** The block before the oldest one kept is gone too early. */
 const faultOfStart = (oldest: StoredBlock | undefined, now: Date): TrailFault | undefined =>
   oldest && !hasExpired(oldest.previousExpiryEpoch, now) ? at(oldest.block.number - 1, 'missing') : undefined
 
-/** Whether a checkpoint signs a block, or one after it. Those are checked with their own blocks. */
-const vouchesFor = (checkpoint: Checkpoint, { number, hash }: Link, keys: Keys): boolean =>
-  checkpoint.block > number || (checkpoint.hash === hash && isSignedBy(checkpoint, keys))
+const faultOfBlock = (stored: StoredBlock, previous: Link | undefined, signed: Signed): TrailFault | undefined =>
+  faultOfLink(stored.block, previous) ?? faultOfHead(stored, signed.head) ?? faultOfCheckpoint(stored.block, signed)
 
-type Keys = Awaited<ReturnType<typeof publicKeys>>
+/** Whether a checkpoint signs a block, or one after it. Those are checked with their own blocks. */
+const isVouchedFor = ({ number, hash }: Link, { checkpoints, keys }: Signed): boolean =>
+  checkpoints.some(
+    (checkpoint) => checkpoint.block > number || (checkpoint.hash === hash && isSignedBy(checkpoint, keys)),
+  )
 
 /** A page has at most this many signed blocks: one an hour, and the first. */
 const maxCheckpoints = 1000
@@ -150,7 +161,7 @@ async function previousLink(
   orgId: string,
   start: number,
   first: Block | undefined,
-  isVouchedFor: (before: Link) => boolean,
+  signed: Signed,
 ): Promise<Link | undefined> {
   if (start > 0) {
     const row = await getRow(blockKey(orgId, start))
@@ -158,7 +169,7 @@ async function previousLink(
   }
   if (!first || first.number === 1) return { number: 0, hash: genesisHash }
   const before = { number: first.number - 1, hash: first.previous_hash }
-  return isVouchedFor(before) ? before : undefined
+  return isVouchedFor(before, signed) ? before : undefined
 }
 
 function faultOfLink(block: Block, previous: Link | undefined): TrailFault | undefined {
@@ -168,19 +179,23 @@ function faultOfLink(block: Block, previous: Link | undefined): TrailFault | und
   return hashOfBlock(block) === block.hash ? undefined : at(block.number, 'changed')
 }
 
-function faultOfCheckpoint(
-  { number, hash }: Block,
-  checkpoints: readonly Checkpoint[],
-  keys: Keys,
-): TrailFault | undefined {
+/** The head repeats fields of its block. */
+function faultOfHead({ block, expiryEpoch }: StoredBlock, head: Head | undefined): TrailFault | undefined {
+  if (head?.number !== block.number) return undefined
+  const isSame = head.hash === block.hash && head.sealed_at === block.sealed_at && head.expiryEpoch === expiryEpoch
+  return isSame ? undefined : at(block.number, 'changed')
+}
+
+function faultOfCheckpoint({ number, hash }: Block, { checkpoints, keys, head }: Signed): TrailFault | undefined {
   const checkpoint = checkpoints.find(({ block }) => block === number)
-  if (!checkpoint || (checkpoint.hash === hash && isSignedBy(checkpoint, keys))) return undefined
+  if (!checkpoint) return head?.signedBlock === number ? at(number, 'missing') : undefined
+  if (checkpoint.hash === hash && isSignedBy(checkpoint, keys)) return undefined
   return at(number, 'changed')
 }
 
 async function faultOfEvents(
   orgId: string,
-  block: Block,
+  { block, expiryEpoch }: StoredBlock,
   head: Head | undefined,
   now: Date,
 ): Promise<TrailFault | undefined> {
@@ -189,22 +204,30 @@ async function faultOfEvents(
   for (const { id, hash } of block.events) {
     const row = byId.get(id)
     if (!row) return at(block.number, 'missing', id)
-    const { hash: own, sealed, ...content } = toEvent(row)
-    if (own !== hash || content.id !== id || hashOf(content) !== hash) return at(block.number, 'changed', id)
+    const sealed = sealedOf(row)
+    if (row.hash !== hash || isChanged(row)) return at(block.number, 'changed', id)
     if (sealed !== null && sealed !== block.number) return at(block.number, 'duplicate', id)
+    if (sealed !== null && row.expires_at_epoch !== expiryEpoch) return at(block.number, 'changed', id)
     // The sealer numbers the events of a block before it moves the head.
     if (sealed === null && head && block.number <= head.number) return at(block.number, 'changed', id)
   }
   return undefined
 }
 
+/** Whether an event is not the one of its key and its hash. */
+function isChanged(row: Row): boolean {
+  const { hash, sealed: _sealed, ...content } = toEvent(row)
+  return content.id !== eventIdOf(row) || hashOf(content) !== hash
+}
+
+/** A block is stored only after the head has moved to the one before. */
+async function faultOfNext(orgId: string, last: number): Promise<TrailFault | undefined> {
+  const head = await readHead(orgId)
+  return last > (head?.number ?? 0) + 1 ? at(last, 'changed') : undefined
+}
+
 /** A chain that ends before the head or before a checkpoint has lost its end. */
-function faultOfEnd(
-  last: number,
-  head: Head | undefined,
-  checkpoints: readonly Checkpoint[],
-  now: Date,
-): TrailFault | undefined {
+function faultOfEnd(last: number, { head, checkpoints }: Signed, now: Date): TrailFault | undefined {
   const signed = checkpoints.at(-1)?.block ?? 0
   const known = head && !hasExpired(head.expiryEpoch, now) ? head.number : 0
   const end = Math.max(signed > (head?.number ?? 0) ? signed : 0, known)
@@ -232,19 +255,26 @@ async function verifyRows(orgId: string, after: string | undefined, { now }: Ver
   const open = kept.filter((row) => sealedOf(row) === null)
   const unsealed = { count: open.length, oldest_at: (open[0]?.timestamp as string | undefined) ?? null }
   const old = open.find((row) => now.getTime() - Date.parse(String(row.timestamp)) > maxUnsealedMs)
-  const fault = (await faultOfMembership(orgId, kept)) ?? (old && at(null, 'unsealed', eventIdOf(old)))
+  const changed = open.find(isChanged)
+  const fault =
+    (await faultOfMembership(orgId, kept, now)) ??
+    (changed && at(null, 'changed', eventIdOf(changed))) ??
+    (old && at(null, 'unsealed', eventIdOf(old)))
   return { unsealed, fault, next }
 }
 
 /** An event whose block does not hold it is in no block. */
-async function faultOfMembership(orgId: string, rows: readonly Row[]): Promise<TrailFault | undefined> {
+async function faultOfMembership(orgId: string, rows: readonly Row[], now: Date): Promise<TrailFault | undefined> {
   const numbers = [...new Set(rows.map(sealedOf).filter((number) => number !== null))]
   const blocks = await getRows(numbers.map((number) => blockKey(orgId, number)))
   const members = new Map(
-    blocks.map((row) => {
-      const { block } = toBlock(orgId, row)
-      return [block.number, new Set(block.events.map(({ id }) => id))]
-    }),
+    // A block expires with its events, never before.
+    blocks
+      .filter((row) => isKept(row, now))
+      .map((row) => {
+        const { block } = toBlock(orgId, row)
+        return [block.number, new Set(block.events.map(({ id }) => id))]
+      }),
   )
   for (const row of rows) {
     const number = sealedOf(row)

@@ -10,7 +10,6 @@ import type { Outcome, Process, World } from './world.ts'
 
 interface Told {
   action: string
-  seq: number
   changes: { field: string; before?: unknown; after?: unknown }[]
 }
 

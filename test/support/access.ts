@@ -46,14 +46,27 @@ function actionsOf(commandName: string, input: { TransactItems?: object[] }): Ta
 
 /** Commands of KMS by the word that a contract has for them. */
 const secretActions: Record<string, 'encrypt' | 'decrypt'> = { EncryptCommand: 'encrypt', DecryptCommand: 'decrypt' }
+/** The use of the audit key by which a contract allows a command of KMS. */
+const auditKeyUses: Record<string, string> = { GetPublicKeyCommand: 'read', SignCommand: 'sign' }
 /** The purposes for which each operation was seen to call KMS, by operation id. */
 export const usedSecrets = new Map<string, Set<string>>()
+
+/** Ids of what was seen to use the key of the audit trail. */
+export const usedAuditKey = new Set<string>()
+
+function watchAuditKey({ id, access }: Accessing, use: string): void {
+  usedAuditKey.add(id)
+  if (access.auditKey === use || access.auditKey === 'sign') return
+  throw Object.assign(new Error(`${id} may not ${use} with the audit key`), { name: 'AccessDeniedException' })
+}
 
 function watchSecrets(): void {
   kms().middlewareStack.add(
     (next, context) => (args) => {
       const operation = running.getStore()
-      if (operation) {
+      const auditKeyUse = auditKeyUses[String(context.commandName)]
+      if (operation && auditKeyUse) watchAuditKey(operation, auditKeyUse)
+      else if (operation) {
         const { EncryptionContext } = args.input as { EncryptionContext?: Record<string, string> }
         const use = `${secretActions[String(context.commandName)]} ${EncryptionContext?.purpose}`
         usedSecrets.set(operation.id, (usedSecrets.get(operation.id) ?? new Set()).add(use))

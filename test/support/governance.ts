@@ -8,7 +8,7 @@ import { invoke } from './invoke.ts'
 import { makeBusyOrg, type TestOrg } from './orgs.ts'
 import { rowsOf } from './rows.ts'
 
-/** Puts an org on a plan by an override. */
+/** Puts an org on a plan, whatever it pays. */
 export const putOnPlan = ({ orgId }: Pick<TestOrg, 'orgId'>, plan: PlanCode): Promise<void> =>
   setPlan(orgId, plan, { name: 'test', requestId: 'test', deadline: new Date(Date.now() + 20_000) })
 
@@ -20,6 +20,7 @@ export async function makeOrgOn(plan: PlanCode): Promise<TestOrg> {
 
 /** An audit event, as far as tests read it. */
 export interface TestEvent {
+  id: string
   action: string
   result: string
   actor: { type: string; id: string }
@@ -34,16 +35,28 @@ export async function eventsOf({ adminKey }: Pick<TestOrg, 'adminKey'>, action: 
   return body.data.reverse()
 }
 
-/** Seals what is unsealed, and asserts that the whole chain of an org holds. */
-export async function expectWholeChain({ orgId, adminKey }: Pick<TestOrg, 'orgId' | 'adminKey'>): Promise<void> {
+/** Seals all events of an org, as the sealer would, and signs its chain if that is due. */
+export async function seal({ orgId }: Pick<TestOrg, 'orgId'>): Promise<void> {
   await sealOrg(orgId, new Date())
   await signIfDue(orgId, new Date())
-  const { body } = await invoke('audit-events/verify', { token: adminKey, query: { limit: '1000' } })
-  const unsealed = { count: 0, oldest_at: null }
-  expect(body).toMatchObject({ valid: true, first_invalid: null, from_block: 1, unsealed, next_cursor: null })
 }
 
-/** The number of events that an org has. */
-export async function trailEnd({ orgId }: Pick<TestOrg, 'orgId'>): Promise<number> {
-  return (await rowsOf(orgId, 'EVENT#')).length
+/** Seals the events of an org, and asserts that its chain is whole. */
+export async function expectWholeChain({ orgId, adminKey }: TestOrgAdmin): Promise<void> {
+  await seal({ orgId })
+  const { body } = await invoke('audit-events/verify', { token: adminKey, query: { limit: '1000' } })
+  expect(body).toMatchObject({
+    valid: true,
+    first_invalid: null,
+    from_block: 1,
+    unsealed: { count: 0, oldest_at: null },
+    next_cursor: null,
+  })
+  expect(body.events_checked).toBe(await trailEnd({ orgId }))
 }
+
+type TestOrgAdmin = Pick<TestOrg, 'orgId' | 'adminKey'>
+
+/** How many events an org has had so far. */
+export const trailEnd = async ({ orgId }: Pick<TestOrg, 'orgId'>): Promise<number> =>
+  (await rowsOf(orgId, 'EVENT#')).length

@@ -1,7 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { sealOrg } from '../../../shared/trail/seal.ts'
 import { interceptTable } from '../../support/faults.ts'
-import { eventsOf, expectWholeChain, makeOrgOn, putOnPlan, trailEnd } from '../../support/governance.ts'
+import { eventsOf, expectWholeChain, makeOrgOn, putOnPlan, seal, trailEnd } from '../../support/governance.ts'
 import { invoke, type Response } from '../../support/invoke.ts'
 import { makeBusyOrg, type TestOrg } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
@@ -145,7 +144,7 @@ describe('ip_allowlist', () => {
   })
 })
 
-describe('a valid patch', () => {
+describe('what a patch must hold', () => {
   test('an empty patch is 400, and so is one that holds nothing but allow_lockout', async () => {
     for (const body of [{}, { allow_lockout: true }, { allow_lockout: false }]) await expectRefused(body, [''])
   })
@@ -159,7 +158,7 @@ describe('a valid patch', () => {
     await expectRefused(body, [''])
   })
 
-  test('unknown fields are 400, each named, and no other field is applied', async () => {
+  test('unknown fields are 400, each named, and what stands beside them is not applied', async () => {
     await expectRefused({ default_region: 'ap', hippa_mode: true, 'ip allowlist': [], org_id: org.orgId }, [
       'hippa_mode',
       'ip allowlist',
@@ -210,7 +209,7 @@ describe('a patch', () => {
     await expectWholeChain(own)
   })
 
-  test('leaves one event with before and after of the changed fields only', async () => {
+  test('is told in one event with before and after of each field that changed, and of no other', async () => {
     const own = await makeBusyOrg()
     await get(own)
     const { body, headers } = await patch(
@@ -243,7 +242,7 @@ describe('a patch', () => {
     expect(await trailEnd(own)).toBe(end)
   })
 
-  test('never shows or stores allow_lockout', async () => {
+  test('never tells or keeps allow_lockout', async () => {
     const own = await makeBusyOrg()
     const { body } = await patch({ auto_rollback_enabled: true, allow_lockout: true }, own)
     expect(body).not.toHaveProperty('allow_lockout')
@@ -266,7 +265,7 @@ describe('hipaa_mode', () => {
     expect((await patch({ hipaa_mode: false, default_region: 'eu' }, own)).status).toBe(200)
   })
 
-  test('raises settings below the minimum in the same write, with one event for all changes', async () => {
+  test('raises what is below its floor in the same write, and the one event tells of all of it', async () => {
     const own = await makeOrgOn('enterprise')
     const before = (await get(own)).body
     const { status, body } = await patch({ hipaa_mode: true }, own)
@@ -292,7 +291,7 @@ describe('hipaa_mode', () => {
     })
   })
 
-  test('keeps settings that already meet the minimum', async () => {
+  test('leaves alone what is above its floor already', async () => {
     const own = await makeOrgOn('enterprise')
     const stricter = { audit_retention_days: 3650, session_duration_hours: 2, reauth_interval_minutes: 5 }
     await patch(stricter, own)
@@ -324,7 +323,7 @@ describe('hipaa_mode', () => {
     },
   )
 
-  test('every field below the minimum is named together, before the plan is checked', async () => {
+  test('every field below the floor is named at once, before the plan is asked for', async () => {
     await expectRefused(
       { hipaa_mode: true, ...Object.fromEntries(belowFloor.map(([field, bad]) => [field, bad])) },
       belowFloor.map(([field]) => field),
@@ -363,7 +362,7 @@ describe('patches at once', () => {
     await expectWholeChain(own)
   })
 
-  test('an If-Match that was current at the start is 412 if another patch commits before its write', async () => {
+  test('an If-Match that was right when the request began is 412 when another patch lands before its write', async () => {
     const own = await makeBusyOrg()
     const { headers } = await get(own)
     let overtaken = false
@@ -421,41 +420,43 @@ describe('patches at once', () => {
 })
 
 describe('audit_retention_days', () => {
-  /** A block takes the retention of its time, so each change is sealed before the next. */
-  const patchAndSeal = async (body: object, of: TestOrg) => {
-    await patch(body, of)
-    await sealOrg(of.orgId, new Date())
-  }
-  const expiries = async (of: TestOrg) =>
-    (await rowsOf(of.orgId, 'EVENT#')).map(({ timestamp, expires_at_epoch }) => ({
+  /** Of all events, each sealed before the next change. */
+  const expiries = async (of: TestOrg) => {
+    await seal(of)
+    return (await rowsOf(of.orgId, 'EVENT#')).map(({ timestamp, expires_at_epoch }) => ({
       days: (Number(expires_at_epoch) - Math.floor(Date.parse(String(timestamp)) / 1000)) / 86_400,
       expiry: Number(expires_at_epoch),
     }))
+  }
 
   test('changes how long events are kept from its own event on, and not those before', async () => {
     const own = await makeBusyOrg()
     await get(own)
-    await sealOrg(own.orgId, new Date())
     const before = await expiries(own)
-    expect(before.map(({ days }) => days)).toEqual(before.map(() => 365))
-    await patchAndSeal({ audit_retention_days: 3650 }, own)
-    await patchAndSeal({ default_region: 'eu' }, own)
+    expect(before.at(-1)?.days).toBe(365)
+    await patch({ audit_retention_days: 3650 }, own)
+    await patch({ default_region: 'eu' }, own)
     await invoke('org-policies/update', { token: own.adminKey, body: { privacy_mode: 'strict' } })
-    await sealOrg(own.orgId, new Date())
     const after = await expiries(own)
     expect(after.slice(0, before.length)).toEqual(before)
-    expect(after.slice(before.length).map(({ days }) => days)).toEqual([3650, 3650, 3650])
+    // One block: all expire with its newest event.
+    const added = after.slice(before.length)
+    expect(added).toHaveLength(3)
+    expect(new Set(added.map(({ expiry }) => expiry)).size).toBe(1)
+    expect(added.at(-1)?.days).toBe(3650)
   })
 
   test('shortened, never lets a later event expire before an earlier one', async () => {
     const own = await makeBusyOrg()
     const start = Date.now()
-    await patchAndSeal({ audit_retention_days: 400 }, own)
-    await patchAndSeal({ audit_retention_days: 30 }, own)
+    await patch({ audit_retention_days: 400 }, own)
+    await seal(own)
+    await patch({ audit_retention_days: 30 }, own)
     vi.useFakeTimers({ toFake: ['Date'], now: start + 20 * 86_400_000 })
-    await patchAndSeal({ default_region: 'eu' }, own)
+    await patch({ default_region: 'eu' }, own)
+    await seal(own)
     vi.setSystemTime(start + 380 * 86_400_000)
-    await patchAndSeal({ default_region: 'ap' }, own)
+    await patch({ default_region: 'ap' }, own)
     const all = await expiries(own)
     for (const [index, { expiry }] of all.entries()) expect(expiry).toBeGreaterThanOrEqual(all[index - 1]?.expiry ?? 0)
     // Day 380 + 30 is past day 400: from there on the shorter retention shows.
@@ -465,9 +466,9 @@ describe('audit_retention_days', () => {
 
   test('is raised by hipaa_mode, from the event of that patch on', async () => {
     const own = await makeOrgOn('enterprise')
-    await patchAndSeal({ hipaa_mode: true }, own)
+    await patch({ hipaa_mode: true }, own)
     expect((await expiries(own)).at(-1)?.days).toBe(2190)
-    await patchAndSeal({ default_region: 'eu' }, own)
+    await patch({ default_region: 'eu' }, own)
     expect((await expiries(own)).at(-1)?.days).toBe(2190)
   })
 })
