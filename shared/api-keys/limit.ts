@@ -43,10 +43,10 @@ export async function takePlace(orgId: string, now: Date): Promise<void> {
     return
   }
   let wanted = Math.min(2 * places.taken || 1, maxTaken)
-  let left = await take(orgId, wanted)
+  let left = await take(orgId, wanted, now)
   if (left === undefined && wanted > 1) {
     wanted = 1
-    left = await take(orgId, wanted)
+    left = await take(orgId, wanted, now)
   }
   if (left === undefined) return recount(orgId, places, now)
   // Near the limit, one place at a time: no process keeps places that another one needs.
@@ -57,12 +57,12 @@ export async function takePlace(orgId: string, now: Date): Promise<void> {
 const maxTaken = 32
 
 /** Takes places, and returns how many are left; undefined when fewer are left. */
-async function take(orgId: string, places: number): Promise<number | undefined> {
+async function take(orgId: string, places: number, now: Date): Promise<number | undefined> {
   const update = {
-    UpdateExpression: 'ADD #count :places',
+    UpdateExpression: 'SET taken_ms = :now ADD #count :places',
     ConditionExpression: 'attribute_not_exists(#count) OR #count <= :room',
     ExpressionAttributeNames: { '#count': 'count' },
-    ExpressionAttributeValues: { ':places': places, ':room': maxUsableKeys - places },
+    ExpressionAttributeValues: { ':places': places, ':room': maxUsableKeys - places, ':now': now.getTime() },
     ReturnValues: 'ALL_NEW',
   } as const
   try {
@@ -80,12 +80,13 @@ async function recount(orgId: string, places: Places, now: Date): Promise<void> 
     return
   }
   const key = countKey({ prefix: recordPrefix }, orgId)
-  const { count = 0, recounted_ms = 0 } = fromRow<{ count?: number; recounted_ms?: number }>(await getRow(key)) ?? {}
-  if (now.getTime() < recounted_ms + recountEveryMs) throw full()
+  const { count = 0, taken_ms = 0 } = fromRow<{ count?: number; taken_ms?: number }>(await getRow(key)) ?? {}
+  // A key that took a place may still be on its way to the table.
+  if (now.getTime() < taken_ms + recountEveryMs) throw full()
   const usable = await countRows(orgPartition(orgId), recordPrefix, usableKeys(now))
   const isFull = usable >= maxUsableKeys
   const isCounted = await updateRowIf(key, {
-    UpdateExpression: 'SET #count = :count, recounted_ms = :now',
+    UpdateExpression: 'SET #count = :count, taken_ms = :now',
     // Another request took places, or counted, since the read.
     ConditionExpression: '#count = :read',
     ExpressionAttributeNames: { '#count': 'count' },
