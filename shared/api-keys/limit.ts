@@ -24,6 +24,8 @@ interface Places {
   free: number
   taken: number
   unlimitedUntilMs: number
+  /** The write under way. Other requests of this process wait for it, and share what it takes. */
+  taking: Promise<boolean> | undefined
 }
 
 const known = new Map<string, Places>()
@@ -35,23 +37,35 @@ const maxKnown = 1000
  * @throws ProblemError `conflict` at the limit
  */
 export async function takePlace(orgId: string, now: Date): Promise<void> {
-  const places = known.get(orgId) ?? { free: 0, taken: 0, unlimitedUntilMs: 0 }
+  const places = known.get(orgId) ?? { free: 0, taken: 0, unlimitedUntilMs: 0, taking: undefined }
   setBounded(known, orgId, places, maxKnown)
   if (places.unlimitedUntilMs > now.getTime()) return
-  if (places.free > 0) {
-    places.free--
-    return
+  while (places.free === 0) {
+    if (places.taking) {
+      await places.taking
+      continue
+    }
+    places.taking = takeSome(orgId, places, now).finally(() => {
+      places.taking = undefined
+    })
+    if (!(await places.taking)) return recount(orgId, places, now)
   }
+  places.free--
+}
+
+/** Takes places, more of them each time; false at the limit. */
+async function takeSome(orgId: string, places: Places, now: Date): Promise<boolean> {
   let wanted = Math.min(2 * places.taken || 1, maxTaken)
   let left = await take(orgId, wanted, now)
   if (left === undefined && wanted > 1) {
     wanted = 1
     left = await take(orgId, wanted, now)
   }
-  if (left === undefined) return recount(orgId, places, now)
+  if (left === undefined) return false
   // Near the limit, one place at a time: no process keeps places that another one needs.
   places.taken = Math.min(wanted, Math.floor(left / 40))
-  places.free += wanted - 1
+  places.free += wanted
+  return true
 }
 
 const maxTaken = 32
