@@ -31,7 +31,7 @@ import { commit } from '../../shared/storage/commit.ts'
 import { stripeEventTypes, webhookSource } from '../../shared/stripe-events/event.ts'
 import { project } from '../../shared/stripe-events/project.ts'
 import { sweep } from '../../shared/stripe-events/sweep.ts'
-import { table } from '../../shared/table/client.ts'
+import { table, wireTable } from '../../shared/table/client.ts'
 import { ModelStripe, restrictedKey, wrongKeys } from './model-stripe.ts'
 import { ModelTable } from './model-table.ts'
 import { Oracle } from './oracle.ts'
@@ -102,7 +102,7 @@ export async function simulate(
   const stripe = new ModelStripe(world)
   const oracle = new Oracle(world, stripe)
   const model = new ModelTable(world, (before, after, writer) => oracle.watch(before, after, writer))
-  model.install(table())
+  model.install(table(), wireTable())
   const story = new Story(world, stripe, oracle, distort)
   await story.tell()
   return { steps: world.steps, events: oracle.eventsSeen }

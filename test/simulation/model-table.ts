@@ -3,9 +3,13 @@
  * and responses.
  */
 import {
+  BatchGetItemCommand,
   ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
   InternalServerError,
   TransactionCanceledException,
+  QueryCommand as WireQueryCommand,
 } from '@aws-sdk/client-dynamodb'
 import {
   BatchGetCommand,
@@ -13,10 +17,11 @@ import {
   GetCommand,
   PutCommand,
   QueryCommand,
+  type QueryCommandInput,
   TransactWriteCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb'
-import { marshall } from '@aws-sdk/util-dynamodb'
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb'
 import { type Bindings, holds, type Item, updated } from './expressions.ts'
 import type { Process, World } from './world.ts'
 
@@ -33,6 +38,45 @@ type Kind = 'Put' | 'Update' | 'Delete' | 'ConditionCheck'
 /** Called for every written row, with its writer. */
 export type Watcher = (before: Item | undefined, after: Item, writer: Process | undefined) => void
 
+interface Reading {
+  Item?: Item
+  Items?: Item[]
+  LastEvaluatedKey?: Item
+  Responses?: Record<string, Item[]>
+}
+
+/** The document form of a read in DynamoDB's own terms. */
+function documentCommand(command: unknown): unknown {
+  if (command instanceof GetItemCommand) {
+    return new GetCommand({ ...command.input, Key: unmarshall(command.input.Key ?? {}) })
+  }
+  if (command instanceof BatchGetItemCommand) {
+    const tables = Object.entries(command.input.RequestItems ?? {})
+    const asked = tables.map(([name, { Keys = [] }]) => [name, { Keys: Keys.map((key) => unmarshall(key)) }])
+    return new BatchGetCommand({ RequestItems: Object.fromEntries(asked) })
+  }
+  if (!(command instanceof WireQueryCommand)) return command
+  const { ExpressionAttributeValues = {}, ExclusiveStartKey, ...input } = command.input
+  return new QueryCommand({
+    ...input,
+    ExpressionAttributeValues: unmarshall(ExpressionAttributeValues),
+    ...(ExclusiveStartKey ? { ExclusiveStartKey: unmarshall(ExclusiveStartKey) } : {}),
+  } as QueryCommandInput)
+}
+
+const wireOf = (item: Item) => marshall(item, { removeUndefinedValues: true, convertClassInstanceToMap: true })
+
+function toWire({ Item, Items, LastEvaluatedKey, Responses, ...rest }: Reading): object {
+  const responses = Object.entries(Responses ?? {}).map(([name, items]) => [name, items.map(wireOf)])
+  return {
+    ...rest,
+    ...(Item ? { Item: wireOf(Item) } : {}),
+    ...(Items ? { Items: Items.map(wireOf) } : {}),
+    ...(LastEvaluatedKey ? { LastEvaluatedKey: wireOf(LastEvaluatedKey) } : {}),
+    ...(Responses ? { Responses: Object.fromEntries(responses) } : {}),
+  }
+}
+
 export class ModelTable {
   readonly rows = new Map<string, Item>()
   readonly #world: World
@@ -44,9 +88,12 @@ export class ModelTable {
     this.#watch = watch
   }
 
-  /** Takes the place of the client's `send`. */
-  install(client: DynamoDBDocumentClient): void {
-    Object.assign(client, { send: (command: unknown) => this.#send(command) })
+  /** Takes the place of `send` of both clients: that of documents, and that of DynamoDB's own terms. */
+  install(documents: DynamoDBDocumentClient, wire: DynamoDBClient): void {
+    Object.assign(documents, { send: (command: unknown) => this.#send(command) })
+    Object.assign(wire, {
+      send: async (command: unknown) => toWire((await this.#send(documentCommand(command))) as Reading),
+    })
   }
 
   /** Sends a request. It is served even if its sender is dead by then, and its response may be lost. */

@@ -4,7 +4,7 @@
  * naive model at the instant at which it lands; at the end every month must equal the model.
  */
 import { ProblemError } from '../../shared/problem.ts'
-import { table } from '../../shared/table/client.ts'
+import { table, wireTable } from '../../shared/table/client.ts'
 import { attributes, monthKey, readMonth, usagePartition } from '../../shared/usage/month.ts'
 import { addMonths, monthOf } from '../../shared/usage/period.ts'
 import type { UsageRecord, UsageRecorded } from '../../shared/usage/record.ts'
@@ -94,7 +94,7 @@ class UsageHistory {
     this.#world = world
     this.#distort = distort
     this.#model = new ModelTable(world, (before, after, writer) => this.#watch(before, after, writer))
-    this.#model.install(table())
+    this.#model.install(table(), wireTable())
     this.#maxIds = world.pick([0, 1, 25])
     this.#isRough = world.chance(0.4)
     world.roughness = {
