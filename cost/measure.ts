@@ -1,11 +1,8 @@
 /** Runs one kind of request through the real handlers and the real engine, and measures its mean usage. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { callOperation } from '../bench/call.ts'
 import { consumedBy } from '../bench/consumed.ts'
 import { makeOrg } from '../bench/fixture.ts'
 import { captureLog } from '../bench/log.ts'
-import { createKms, kmsKeyId } from '../local/kms.ts'
 import type { Response } from '../test/support/invoke.ts'
 import { logLineOverheadBytes, platformLogBytes, waitMs } from './assumptions.ts'
 import type { Sample } from './bill.ts'
@@ -14,19 +11,6 @@ import { waitsOf } from './waits.ts'
 
 const warmUps = 20
 const samples = 60
-
-/** Starts the local KMS, and allows calls to the provider double on loopback. */
-export async function startDoubles(): Promise<void> {
-  const handle = createKms()
-  const server = createServer((request, response) => void handle(request, response))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  server.unref()
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL_KMS: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    SECRETS_KEY_ID: kmsKeyId,
-    OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8',
-  })
-}
 
 /** The mean usage of one kind of request. The doubles share this process, so CPU time includes their work. */
 export async function measure(step: Step): Promise<Sample> {
