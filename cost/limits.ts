@@ -1,6 +1,5 @@
 /** The load at which each limit is reached, from measurements, the profile and published quotas. */
 
-import type { ChainRate } from '../bench/contention.ts'
 import type { TableRow } from '../bench/report.ts'
 import { defaultThrottles } from '../functions/throttles.ts'
 import { peakFactor, profile, waitMs } from './assumptions.ts'
@@ -11,13 +10,10 @@ import type { StepName } from './steps.ts'
 
 export interface Findings {
   samples: ReadonlyMap<StepName, Sample>
-  chain: ChainRate
   minuteRow: MinuteRow
   resources: StageResources
 }
 
-/** Write units of the chain's head in a transaction; its row is smaller than 1 KB. */
-const headWriteUnits = 2
 const batchTargets = 100
 /** Above this number of organizations, the page gives no figure. */
 const farAway = 1_000_000
@@ -35,7 +31,7 @@ const row = (limit: string, quota: string, use: string, met: string): TableRow =
 
 /** Limits that one organization can reach alone. */
 export const limitsOfOneOrg = (findings: Findings): TableRow[] => [
-  ...limitsOfChain(findings.chain),
+  ...limitsOfTrail(findings),
   ...limitsOfKey(),
   ...limitsOfHealth(findings),
 ]
@@ -43,17 +39,16 @@ export const limitsOfOneOrg = (findings: Findings): TableRow[] => [
 const writesOfRow = `${whole(quotas.partitionWriteUnits)} write units/s per row`
 const readsOfRow = `${whole(quotas.partitionReadUnits)} read units/s per row`
 
-function limitsOfChain({ writers, changesPerSecond, attemptsPerChange }: ChainRate): TableRow[] {
-  const changeMs = waitMs.read + waitMs.transaction
-  const measured = `measured: ${whole(changesPerSecond)}/s with ${writers} writers, ${attemptsPerChange.toFixed(1)} attempts each`
-  const ofUnits = `${whole(quotas.partitionWriteUnits / headWriteUnits)} changes/s`
+function limitsOfTrail({ samples }: Findings): TableRow[] {
+  const create = samples.get('create')?.writeUnits ?? Number.NaN
+  const seal = samples.get('seal an event')?.writeUnits ?? Number.NaN
+  const { partitionWriteUnits } = quotas
   return [
     row(
-      ...(['Audit chain: changes in sequence', 'none published'] as const),
-      `a read and a transaction, ${changeMs} ms assumed; ${measured}`,
-      `${whole(1000 / changeMs)} changes/s`,
+      ...(['Changes: rows of the organization', writesOfRow.replace('row', 'partition')] as const),
+      `about ${whole(create)} per created key, and up to ${whole(seal)} to seal its event; changes share no row`,
+      `${whole(partitionWriteUnits / (create + seal))} changes/s`,
     ),
-    row('Audit chain: row of the head', writesOfRow, `${headWriteUnits} per change`, ofUnits),
   ]
 }
 
@@ -61,8 +56,12 @@ function limitsOfKey(): TableRow[] {
   const { partitionWriteUnits, partitionReadUnits } = quotas
   return [
     row(
-      ...(['Rate counter of a principal', writesOfRow, '1 per request, below the rate limit'] as const),
-      `${whole(partitionWriteUnits)} requests/s with one key, ${whole(partitionWriteUnits * 4)} with a limit of 100,000 a minute, which has 4 rows. Above that, a request waits up to 1 s for its counter and passes uncounted`,
+      ...([
+        'Rate counter of a principal',
+        writesOfRow,
+        '1 per lease, which grows with use to about two seconds of requests per process',
+      ] as const),
+      `${whole(partitionWriteUnits * 2)} processes that serve one key. Above that, a request waits up to 1 s for its counter and passes uncounted`,
     ),
     row('Record of a key', readsOfRow, '1 per request', `${whole(partitionReadUnits)} requests/s with one key`),
   ]
@@ -140,6 +139,7 @@ const rates: readonly Rate[] = [
   { limit: 'Table on demand, new', quota: quotas.newTableWriteUnits, unit: 'write units/s', of: writeUnits },
   { limit: 'Table, default quota', quota: quotas.tableWriteUnits, unit: 'write units/s', of: writeUnits },
   { limit: 'KMS, account', quota: quotas.kmsCalls, unit: 'calls/s', of: ({ kmsCalls }) => kmsCalls },
+  { limit: 'KMS, signatures', quota: quotas.signatures, unit: 'calls/s', of: ({ signatures }) => signatures },
   { limit: 'EventBridge', quota: quotas.putEvents, unit: 'PutEvents/s', of: ({ events }) => events },
   {
     ...{ limit: `Stripe, one endpoint; ${quotas.stripeRequests}/s in total (estimate)`, unit: 'requests/s' },
