@@ -83,10 +83,11 @@ function usage({ samples, missedReadUnits }: CostReport): string {
 
 ${markdownTable(rows)}
 
-The engine reports units with DynamoDB's rounding; this table has means of a caller that sends one request after another. Each request
-with a key reads the key's record (1) and counts against its rate limit. A process that has not cached the key, or the organization in the last minute, reads ${figure(missedReadUnits)} units more. This table leaves them
-out; the table by organizations counts them for every request. CPU time is measured on this machine, waiting is assumed, and
-"Assumptions" below explains how both become billed time.
+The engine reports units with DynamoDB's rounding; the table has means of a caller that sends one request after another. Each
+request with a key reads the key's record (1) and counts against its rate limit. A process that has not cached the key, or the
+organization in the last minute, reads ${figure(missedReadUnits)} units more. This table leaves them out; the table by
+organizations counts them for every request. CPU time is measured on this machine, waiting is assumed, and "Assumptions" below
+explains how both become billed time.
 
 The sealer is a function that the table's stream starts. Lambda's reads of a stream cost nothing, and records other than new events
 are filtered before they start it. For an event in a block of its own it writes three rows: the block, the number of the event, and
@@ -110,7 +111,8 @@ ${markdownTable([...rows, { resource: '**Total**', count: '', 'dollars a month':
 
 Functions, the API, the bus, rules, queues, the user pool and an empty on-demand table with point-in-time recovery cost nothing
 without requests. The logs of the hourly sweep cost less than a cent. The yearly rotation of the key for secrets adds 1.00 a month in the
-second year and again in the third; the key that signs audit trails does not rotate. A domain and its certificate add nothing; a new hosted zone costs 0.50 a month.`
+second year and again in the third; the key that signs audit trails does not rotate. A domain and its certificate add nothing; a
+new hosted zone costs 0.50 a month.`
 }
 
 const secondsOfHour = 3600

@@ -14,6 +14,8 @@ export interface Findings {
   resources: StageResources
 }
 
+/** Write units of a transaction of two rows in the org's partition: the record and the event. */
+const changeWriteUnits = 4
 const batchTargets = 100
 /** Above this number of organizations, the page gives no figure. */
 const farAway = 1_000_000
@@ -40,14 +42,13 @@ const writesOfRow = `${whole(quotas.partitionWriteUnits)} write units/s per row`
 const readsOfRow = `${whole(quotas.partitionReadUnits)} read units/s per row`
 
 function limitsOfTrail({ samples }: Findings): TableRow[] {
-  const create = samples.get('create')?.writeUnits ?? Number.NaN
   const seal = samples.get('seal an event')?.writeUnits ?? Number.NaN
   const { partitionWriteUnits } = quotas
   return [
     row(
       ...(['Changes: rows of the organization', writesOfRow.replace('row', 'partition')] as const),
-      `about ${whole(create)} per created key, and up to ${whole(seal)} to seal its event; changes share no row`,
-      `${whole(partitionWriteUnits / (create + seal))} changes/s`,
+      `${changeWriteUnits} per change of one row, and up to ${seal} to seal its event; changes share no row`,
+      `${whole(partitionWriteUnits / (changeWriteUnits + seal))} changes/s`,
     ),
   ]
 }
