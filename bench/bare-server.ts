@@ -1,8 +1,8 @@
 /**
- * Child process: the service's reads and writes with only node:http and the SDK. No scopes, no validation, no problems, no
- * hash chain, no logs. The difference to the service is the cost of the service's guarantees.
+ * Child process: the service's reads and writes with only node:http, zod and the SDK. No problems, no idempotency, no
+ * conditional requests, no logs. The difference to the service is the cost of the service's guarantees.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
@@ -13,13 +13,26 @@ import {
   TransactWriteCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb'
+import * as z from 'zod'
 import { scopeRegistry } from '../shared/auth/scopes.ts'
 
 const registry = scopeRegistry()
 
 const client = DynamoDBDocumentClient.from(new DynamoDBClient({}))
 const TableName = process.env.TABLE_NAME
-const owners = new Map<string, { org_id: string; key_id: string }>()
+const owners = new Map<string, Owner>()
+
+interface Owner {
+  org_id: string
+  key_id: string
+}
+
+const newKey = z.strictObject({
+  name: z.string().min(1).max(100),
+  scopes: z.array(z.enum(registry.scopes.map(({ scope }) => scope))).min(1),
+  environment: z.enum(['live', 'test']).default('live'),
+})
+const page = z.strictObject({ limit: z.coerce.number().int().min(1).max(100).default(50) })
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -28,23 +41,33 @@ async function get(pk: string, sk: string): Promise<Record<string, unknown> | un
   return Item
 }
 
-/** One look-up per process and key, then the record and the counter in parallel. */
-async function authenticate({ headers }: IncomingMessage): Promise<{ org_id: string; key_id: string }> {
-  const hash = sha256(headers.authorization?.slice('Bearer '.length) ?? '')
-  const owner = owners.get(hash) ?? ((await get(`KEYHASH#${hash}`, 'KEYHASH')) as { org_id: string; key_id: string })
-  owners.set(hash, owner)
-  const { org_id, key_id } = owner
-  const minute = String(Math.floor(Date.now() / 60_000) * 60)
-  const count = new UpdateCommand({
+/** Requests that one write of the rate counter stands for. */
+const leased = 100
+const counted = new Map<string, number>()
+
+async function count({ org_id, key_id }: Owner): Promise<void> {
+  const requests = counted.get(key_id) ?? 0
+  counted.set(key_id, requests + 1)
+  if (requests % leased !== 0) return
+  const minute = Math.floor(Date.now() / 60_000) * 60
+  const update = new UpdateCommand({
     TableName,
-    Key: { pk: `ORG#${org_id}#RATE#${key_id}`, sk: minute },
-    UpdateExpression: 'ADD #count :one SET expires_at_epoch = :expiry',
+    Key: { pk: `ORG#${org_id}#RATE#${key_id}`, sk: String(minute) },
+    UpdateExpression: 'ADD #count :leased SET expires_at_epoch = :expiry',
     ExpressionAttributeNames: { '#count': 'count' },
-    ExpressionAttributeValues: { ':one': 1, ':expiry': Number(minute) + 600 },
-    ReturnValues: 'ALL_NEW',
+    ExpressionAttributeValues: { ':leased': leased, ':expiry': minute + 600 },
   })
-  await Promise.all([get(`ORG#${org_id}`, `KEY#${key_id}`), client.send(count)])
-  return owner
+  await client.send(update)
+}
+
+/** One look-up per process and key; then the record, and the count of the rate limit. Undefined for an unknown key. */
+async function authenticate({ headers }: IncomingMessage): Promise<Owner | undefined> {
+  const hash = sha256(headers.authorization?.slice('Bearer '.length) ?? '')
+  const owner = owners.get(hash) ?? ((await get(`KEYHASH#${hash}`, 'KEYHASH')) as Owner | undefined)
+  if (!owner) return undefined
+  owners.set(hash, owner)
+  const [record] = await Promise.all([get(`ORG#${owner.org_id}`, `KEY#${owner.key_id}`), count(owner)])
+  return record && !record.revoked_at ? owner : undefined
 }
 
 async function list(org_id: string, limit: number) {
@@ -61,45 +84,25 @@ async function list(org_id: string, limit: number) {
   return { data: Items?.slice(0, limit) }
 }
 
-/** Four rows in one transaction, as large as the service's: record, look-up, event, head. */
-async function create(org_id: string, body: Record<string, unknown>) {
+/** Three rows in one transaction, as large as the service's: record, look-up, event. */
+async function create({ org_id, key_id }: Owner, body: z.infer<typeof newKey>) {
   const pk = `ORG#${org_id}`
-  const head = (await get(pk, 'AUDITHEAD')) as { seq: number; hash: string }
   const id = `key_${randomUUID()}`
   const at = new Date().toISOString()
-  const hash = sha256(id)
-  const actor = { type: 'api_key', id }
+  const api_key = `oct_org_live_${randomBytes(32).toString('base64url')}`
+  const actor = { type: 'api_key', id: key_id }
   const record = { id, ...body, created_at: at, created_by: actor, allowed_origins: [], ...nothingYet }
   const changes = Object.entries(body).map(([field, after]) => ({ field, after }))
-  const event = {
-    id,
-    seq: head.seq + 1,
-    timestamp: at,
-    action: 'api_key.created',
-    actor,
-    changes,
-    prev_hash: head.hash,
-  }
-  const put = (Item: Record<string, unknown>, ConditionExpression = 'attribute_not_exists(pk)') => ({
-    Put: { TableName, Item, ConditionExpression },
-  })
-  const TransactItems = [
-    put({ pk, sk: `KEY#${id}`, ...record }),
-    put({ pk: `KEYHASH#${hash}`, sk: 'KEYHASH', org_id, key_id: id }),
-    put({ pk, sk: `AUDIT#${at}#${String(event.seq).padStart(12, '0')}`, ...event, hash }),
-    {
-      Update: {
-        TableName,
-        Key: { pk, sk: 'AUDITHEAD' },
-        UpdateExpression: 'SET seq = :next, #hash = :hash',
-        ConditionExpression: 'seq = :seq',
-        ExpressionAttributeNames: { '#hash': 'hash' },
-        ExpressionAttributeValues: { ':next': event.seq, ':hash': hash, ':seq': head.seq },
-      },
-    },
+  const resource = { type: 'api_key', id, name: body.name }
+  const event = { id: `aud_${randomUUID()}`, timestamp: at, action: 'api_key.created', actor, resource, changes }
+  const rows = [
+    { pk, sk: `KEY#${id}`, ...record },
+    { pk: `KEYHASH#${sha256(api_key)}`, sk: 'KEYHASH', org_id, key_id: id },
+    { pk, sk: `EVENT#${event.id}`, ...event, result: 'success', hash: sha256(JSON.stringify(event)) },
   ]
-  await client.send(new TransactWriteCommand({ TransactItems }))
-  return { ...record, api_key: `oct_org_live_${hash}` }
+  const put = (Item: object) => ({ Put: { TableName, Item, ConditionExpression: 'attribute_not_exists(pk)' } })
+  await client.send(new TransactWriteCommand({ TransactItems: rows.map(put) }))
+  return { ...record, api_key }
 }
 
 const nothingYet = Object.fromEntries(
@@ -110,16 +113,21 @@ const nothingYet = Object.fromEntries(
 
 async function answer(request: IncomingMessage): Promise<{ status: number; body: unknown }> {
   const url = new URL(request.url ?? '/', 'http://bare.invalid')
-  const { org_id } = await authenticate(request)
+  const owner = await authenticate(request)
+  if (!owner) return { status: 401, body: { status: 401 } }
   if (request.method === 'POST') {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    return { status: 201, body: await create(org_id, JSON.parse(Buffer.concat(chunks).toString())) }
+    const body = newKey.safeParse(JSON.parse(Buffer.concat(chunks).toString()))
+    return body.success ? { status: 201, body: await create(owner, body.data) } : { status: 400, body: body.error }
   }
   const last = url.pathname.split('/').at(-1)
   if (last === 'scopes') return { status: 200, body: registry }
-  if (last === 'api-keys') return { status: 200, body: await list(org_id, Number(url.searchParams.get('limit'))) }
-  return { status: 200, body: await get(`ORG#${org_id}`, `KEY#${last}`) }
+  if (last !== 'api-keys') return { status: 200, body: await get(`ORG#${owner.org_id}`, `KEY#${last}`) }
+  const query = page.safeParse(Object.fromEntries(url.searchParams))
+  return query.success
+    ? { status: 200, body: await list(owner.org_id, query.data.limit) }
+    : { status: 400, body: query.error }
 }
 
 const server = createServer((request, response) => {
@@ -128,5 +136,5 @@ const server = createServer((request, response) => {
     (error: unknown) => response.writeHead(500).end(String(error)),
   )
 })
-server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
+server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))
 process.once('disconnect', () => process.exit())

@@ -1,12 +1,17 @@
 /** Starts a real engine with the table, sets this process's environment like a function's, and makes organizations. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb'
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
 import { createTable, startEngine } from '../local/engine.ts'
+import { auditKeyId, createKms, kmsKeyId } from '../local/kms.ts'
 import { insertKey, issueKey, keyCreated } from '../shared/api-keys/issue.ts'
 import { takePlace } from '../shared/api-keys/limit.ts'
 import type { KeyDefinition } from '../shared/api-keys/record.ts'
 import { append } from '../shared/audit/append.ts'
 import { templateScopes } from '../shared/auth/scopes.ts'
 import { newId } from '../shared/ids.ts'
+import { setPlan } from '../shared/operator/orgs.ts'
 import { log } from '../shared/runtime/log.ts'
 import { commit } from '../shared/storage/commit.ts'
 import { table, tableName } from '../shared/table/client.ts'
@@ -22,7 +27,7 @@ const benchTable = 'bench'
 export const explainEngine = ({ message }: Error): string | undefined =>
   message.startsWith('DYNAMODB_ENDPOINT') ? message : undefined
 
-/** Starts the engine, in memory. Child processes inherit the environment that is set here. */
+/** Starts the engine, in memory, and the local KMS. Child processes inherit the environment that is set here. */
 export async function startFixture(): Promise<Fixture> {
   const engine = await startEngine()
   Object.assign(process.env, {
@@ -32,11 +37,42 @@ export async function startFixture(): Promise<Fixture> {
     AWS_ENDPOINT_URL_DYNAMODB: engine.endpoint,
     TABLE_NAME: benchTable,
     STAGE: 'bench',
+    AWS_ENDPOINT_URL_KMS: await startKms(),
+    SECRETS_KEY_ID: kmsKeyId,
+    AUDIT_KEY_ID: auditKeyId,
   })
   await createTable(engine.endpoint, benchTable)
+  await stopStream(engine.endpoint)
   // This process prints tables. The servers in child processes log like deployed functions.
   log.setLogLevel('SILENT')
   return { endpoint: engine.endpoint, stop: engine.stop }
+}
+
+/** A write to a streamed table of the local engine takes longer with each record of its stream; DynamoDB's does not. */
+async function stopStream(endpoint: string): Promise<void> {
+  const client = new DynamoDBClient({ endpoint })
+  await client.send(new UpdateTableCommand({ TableName: benchTable, StreamSpecification: { StreamEnabled: false } }))
+  client.destroy()
+}
+
+let streamedTables = 0
+
+/** Runs `work` on a new table with a stream, so that no earlier record slows it down. Child processes inherit its name. */
+export async function onStreamedTable<T>(work: () => Promise<T>): Promise<T> {
+  const name = `${benchTable}-${++streamedTables}`
+  await createTable(process.env.AWS_ENDPOINT_URL_DYNAMODB ?? '', name)
+  process.env.TABLE_NAME = name
+  return work().finally(() => {
+    process.env.TABLE_NAME = benchTable
+  })
+}
+
+/** The local KMS does not keep this process alive. */
+async function startKms(): Promise<string> {
+  const handle = createKms()
+  const server = createServer((request, response) => void handle(request, response)).unref()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 export interface BenchOrg {
@@ -68,6 +104,13 @@ export async function makeOrg(): Promise<BenchOrg> {
   await takePlace(orgId, now)
   await commit(keyCreated(orgId, issued), requestContext(orgId), deadline())
   return { orgId, keyId: issued.key.id, rawKey: issued.rawKey }
+}
+
+/** An organization with one key, on the plan that has no limit of keys. */
+export async function makeEnterpriseOrg(): Promise<BenchOrg> {
+  const org = await makeOrg()
+  await setPlan(org.orgId, 'enterprise', { name: 'bench', requestId: 'bench', deadline: deadline() })
+  return org
 }
 
 export const makeOrgs = (count: number): Promise<BenchOrg[]> => Promise.all(Array.from({ length: count }, makeOrg))

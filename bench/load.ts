@@ -1,4 +1,4 @@
-/** A bounded HTTP load on loopback: a fixed number of requests and of connections. It reads each answer and checks its status. */
+/** A bounded HTTP load on loopback: a fixed number of connections. It reads each answer and checks its status. */
 import { Agent, request } from 'node:http'
 import { percentile } from './report.ts'
 
@@ -7,7 +7,7 @@ export interface Shot {
   path: string
   token: string
   body?: unknown
-  /** The expected status. */
+  /** The expected status. Another one ends the load with an error. */
   status: number
 }
 
@@ -16,28 +16,36 @@ export interface LoadResult {
   latenciesMs: number[]
 }
 
-/** Sends `count` requests, `concurrency` at a time; `shot` makes the request of a worker. */
+/** The load ends after a number of requests, or after a time. */
+export type LoadEnd = { count: number } | { seconds: number }
+
+/** Sends requests, `concurrency` at a time; `shot` makes the request of a worker. */
 export async function fire(
   baseUrl: string,
-  count: number,
+  end: LoadEnd,
   concurrency: number,
   shot: (worker: number) => Shot,
 ): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency })
   const latenciesMs: number[] = []
-  let left = count
+  const start = performance.now()
+  const goesOn = 'count' in end ? countdown(end.count) : () => performance.now() - start < end.seconds * 1000
   const work = async (_: unknown, worker: number) => {
-    while (left-- > 0) {
+    while (goesOn()) {
       const start = performance.now()
       await send(baseUrl, agent, shot(worker))
       latenciesMs.push(performance.now() - start)
     }
   }
-  const start = performance.now()
   await Promise.all(Array.from({ length: concurrency }, work))
   const seconds = (performance.now() - start) / 1000
   agent.destroy()
   return { seconds, latenciesMs }
+}
+
+const countdown = (count: number) => {
+  let left = count
+  return () => left-- > 0
 }
 
 function send(baseUrl: string, agent: Agent, { method, path, token, body, status }: Shot): Promise<void> {

@@ -4,22 +4,30 @@ import { measureContention } from './contention.ts'
 import { measureFirstRequests } from './first-request.ts'
 import { measureHealth } from './health.ts'
 import { measureLists } from './lists.ts'
+import { measurePeers } from './peers.ts'
 import { measurePipeline } from './pipeline.ts'
 import type { Report } from './report.ts'
 import { measureRequests } from './requests.ts'
 import { measureSynth } from './synth.ts'
 import { measureUnits } from './units.ts'
 
+/** Settings of a run. */
+export interface Settings {
+  /** Length of each round beside the peers. */
+  seconds: number
+}
+
 export const parts = {
   cold: measureColdImports,
   first: measureFirstRequests,
   pipeline: measurePipeline,
   requests: measureRequests,
+  peers: measurePeers,
   lists: measureLists,
   contention: measureContention,
   units: measureUnits,
   health: measureHealth,
   synth: measureSynth,
-} as const satisfies Record<string, () => Promise<Report>>
+} as const satisfies Record<string, (settings: Settings) => Promise<Report>>
 
 export type PartName = keyof typeof parts

@@ -1,10 +1,9 @@
 /** Throughput and latency of the local gateway, compared with a bare server that makes the same calls to the same table. */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { type BenchOrg, makeOrgs, seedKeys } from './fixture.ts'
 import { fire, joined, type LoadResult, p50, p99, perSecond, type Shot } from './load.ts'
 import { ms, type Report, ratio, type TableRow } from './report.ts'
+import { type ServerProcess, startServer } from './server-process.ts'
 
 const concurrency = 8
 const requestsPerRound = 600
@@ -15,7 +14,7 @@ const keysPerOrg = 50
 const keysPath = '/api/v2/settings/api-keys'
 const newKey = { name: 'Bench key', scopes: ['models:read', 'devices:register'], environment: 'live' }
 
-/** The operations, named by their calls of the table. All authenticate: a read and a counter in parallel. */
+/** The operations, named by their calls of the table. All authenticate: a read, and a count against the rate limit. */
 const operations: Record<string, (org: BenchOrg) => Shot> = {
   'scopes (authentication alone)': ({ rawKey }) => get(`${keysPath}/scopes`, rawKey),
   'get (and one read)': ({ rawKey, keyId }) => get(`${keysPath}/${keyId}`, rawKey),
@@ -26,11 +25,9 @@ const operations: Record<string, (org: BenchOrg) => Shot> = {
 const get = (path: string, token: string): Shot => ({ method: 'GET', path, token, status: 200 })
 const create = (token: string): Shot => ({ method: 'POST', path: keysPath, token, body: newKey, status: 201 })
 
-interface Server {
-  url: string
-  /** One org per worker, because the chain of one org takes one write at a time; see contention.ts. */
+interface Server extends ServerProcess {
+  /** One org per worker; contention.ts measures writers of one org. */
   orgs: BenchOrg[]
-  process: ChildProcess
 }
 
 export async function measureRequests(): Promise<Report> {
@@ -39,20 +36,18 @@ export async function measureRequests(): Promise<Report> {
   try {
     const rows: TableRow[] = []
     for (const [name, shot] of Object.entries(operations)) rows.push(await compare(name, shot, service, bare))
-    const note = `${rounds * requestsPerRound} requests each, ${concurrency} at a time, service and bare server in turns, one org per worker (bench/bare-server.ts: only node:http and the SDK). Server, engine and load generator are processes on the same cores: read the ratios. The service logs one line per request, to /dev/null.`
+    const note = `${rounds * requestsPerRound} requests each, ${concurrency} at a time, service and bare server in turns, one org per worker (bench/bare-server.ts: only node:http, zod and the SDK). Server, engine and load generator are processes on the same cores: read the ratios. The service logs one line per request, to /dev/null.`
     return { tables: [{ title: 'Throughput of the local gateway', rows, note }] }
   } finally {
-    service.process.disconnect()
-    bare.process.disconnect()
+    service.stop()
+    bare.stop()
   }
 }
 
 async function start(file: string): Promise<Server> {
   const orgs = await makeOrgs(concurrency)
   for (const { orgId } of orgs) await seedKeys(orgId, keysPerOrg)
-  const child = fork(join(import.meta.dirname, file), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-  const [port] = await once(child, 'message')
-  return { url: `http://127.0.0.1:${port}`, orgs, process: child }
+  return { ...(await startServer(join(import.meta.dirname, file))), orgs }
 }
 
 async function compare(name: string, shot: (org: BenchOrg) => Shot, service: Server, bare: Server): Promise<TableRow> {
@@ -61,7 +56,7 @@ async function compare(name: string, shot: (org: BenchOrg) => Shot, service: Ser
     [bare, []],
   ])
   const run = ({ url, orgs }: Server, count: number) =>
-    fire(url, count, concurrency, (worker) => shot(orgs[worker % orgs.length] as BenchOrg))
+    fire(url, { count }, concurrency, (worker) => shot(orgs[worker % orgs.length] as BenchOrg))
   for (const server of results.keys()) await run(server, warmUpRequests)
   for (let round = 0; round < rounds; round++)
     for (const [server, taken] of results) taken.push(await run(server, requestsPerRound))

@@ -4,5 +4,5 @@ import type { AddressInfo } from 'node:net'
 import { createGateway } from '../local/gateway.ts'
 
 const server = createServer(createGateway())
-server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
+server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))
 process.once('disconnect', () => process.exit())

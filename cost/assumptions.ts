@@ -12,6 +12,8 @@ export const waitMs = {
   write: 6,
   transaction: 20,
   kms: 8,
+  /** A signature with an asymmetric key. */
+  signature: 15,
   /** A provider's list of models. */
   provider: 300,
 }
@@ -45,6 +47,17 @@ export const peakFactor = 3
 /** Custom metrics that the service emits: all combinations of name and dimension. */
 export const customMetrics = 20
 
+/** Changes of the mean organization in a month. Each has an audit event. */
+const changes = {
+  create: 10,
+  'connect a provider': 1,
+  update: 20,
+  delete: 5,
+  'test a connection': 30,
+  'webhook and projection': 6,
+} satisfies Partial<Record<StepName, number>>
+export const changesAMonth = Object.values(changes).reduce((sum, count) => sum + count, 0)
+
 /** Requests and rows of the mean organization in a month of 30 days. */
 export const profile: {
   note: string
@@ -64,12 +77,11 @@ export const profile: {
     'health, 3 targets': 30 * 120,
     'read one': 600,
     'list, a page of 50': 300,
-    create: 10,
-    'connect a provider': 1,
-    update: 20,
-    delete: 5,
-    'test a connection': 30,
-    'webhook and projection': 6,
+    ...changes,
+    // People rarely change several things within a second, so each event has a block of its own.
+    'seal an event': changesAMonth,
+    // Of changes more than an hour apart, every second one finds a block that is unsigned for an hour.
+    'sign a chain': changesAMonth / 2,
   },
   records: 25,
   counters: 30 * (24 * 60 + 60),
@@ -89,8 +101,9 @@ export const estimates = {
     events: 1,
     eventBytes: 4000,
     readUnits: 6,
-    writeUnits: 12,
+    writeUnits: 10,
     kmsCalls: 0,
+    signatures: 0,
     cpuMs: 12,
     waitMs: 650,
     logBytes: 2500,

@@ -16,6 +16,8 @@ export interface Sample {
   readUnits: number
   writeUnits: number
   kmsCalls: number
+  /** Calls with the asymmetric key. */
+  signatures: number
   /** CPU time of one core, summed over all invocations. */
   cpuMs: number
   /** Time that the request waits for other services. */
@@ -49,6 +51,7 @@ export function usageOf(sample: Sample): Usage {
     readUnits: sample.readUnits,
     writeUnits: sample.writeUnits,
     kmsCalls: sample.kmsCalls,
+    signatures: sample.signatures,
     logGb,
     logGbMonths: logGb * logCompression * logRetentionMonths,
     egressGb: sample.egressBytes / bytesPerGb,

@@ -15,7 +15,7 @@ export interface CostReport extends Findings {
   /** Extra read units of a request when the process has not cached its key and org. */
   missedReadUnits: number
   /** Mean sizes of rows, by kind. */
-  rowBytes: Record<'event' | 'record' | 'counter' | 'minute', number>
+  rowBytes: Record<'event' | 'block' | 'checkpoint' | 'record' | 'counter' | 'minute', number>
 }
 
 const million = 1_000_000
@@ -72,7 +72,7 @@ function usage({ samples, missedReadUnits }: CostReport): string {
     request: labelOf(name),
     'read units': figure(sample.readUnits),
     'write units': figure(sample.writeUnits),
-    'KMS calls': figure(sample.kmsCalls),
+    'KMS calls': figure(sample.kmsCalls + sample.signatures),
     'CPU ms': figure(sample.cpuMs),
     'waiting ms': figure(sample.waitMs),
     'billed ms': figure(billedMs(sample)),
@@ -83,10 +83,15 @@ function usage({ samples, missedReadUnits }: CostReport): string {
 
 ${markdownTable(rows)}
 
-The engine reports units with DynamoDB's rounding. Each request with a key reads the key's record (1) and adds to its rate counter
-(1). A process that has not cached the key, or the organization in the last minute, reads ${figure(missedReadUnits)} units more. This table leaves them
-out; the table by organizations counts them for every request. CPU time is measured on this machine, waiting is assumed, and
-"Assumptions" below explains how both become billed time.`
+The engine reports units with DynamoDB's rounding; the table has means of a caller that sends one request after another. Each
+request with a key reads the key's record (1) and counts against its rate limit. A process that has not cached the key, or the
+organization in the last minute, reads ${figure(missedReadUnits)} units more. This table leaves them out; the table by
+organizations counts them for every request. CPU time is measured on this machine, waiting is assumed, and "Assumptions" below
+explains how both become billed time.
+
+The sealer is a function that the table's stream starts. Lambda's reads of a stream cost nothing, and records other than new events
+are filtered before they start it. For an event in a block of its own it writes three rows: the block, the number of the event, and
+the head. Events that arrive together share a block and its head. It signs a chain at most once per hour and organization.`
 }
 
 function idleMonth({ resources }: CostReport): string {
@@ -105,8 +110,9 @@ A stage without requests, with ${[...resources.types.values()].reduce((sum, coun
 ${markdownTable([...rows, { resource: '**Total**', count: '', 'dollars a month': `**${dollars(total)}**` }])}
 
 Functions, the API, the bus, rules, queues, the user pool and an empty on-demand table with point-in-time recovery cost nothing
-without requests. The logs of the hourly sweep cost less than a cent. The key's yearly rotation adds 1.00 a month in the second
-year and again in the third. A domain and its certificate add nothing; a new hosted zone costs 0.50 a month.`
+without requests. The logs of the hourly sweep cost less than a cent. The yearly rotation of the key for secrets adds 1.00 a month in the
+second year and again in the third; the key that signs audit trails does not rotate. A domain and its certificate add nothing; a
+new hosted zone costs 0.50 a month.`
 }
 
 const secondsOfHour = 3600
@@ -224,17 +230,14 @@ function usageOfOneOrg(report: CostReport): { byKind: Map<StepName, Usage>; stor
   }
 }
 
-const changing: readonly StepName[] = [
-  ...(['create', 'connect a provider', 'update', 'delete', 'test a connection', 'webhook and projection'] as const),
-]
-
 /** Bytes of an org's rows in the table, once its oldest events begin to expire. */
 function bytesOfOneOrg({ rowBytes }: CostReport): number {
   const { each, records, counters, minuteRows } = assumed.profile
-  const changes = changing.reduce((sum, name) => sum + (each[name] ?? 0), 0)
+  const checkpoints = each['sign a chain'] ?? 0
   const expired = (rowsOfMonth: number) => (rowsOfMonth * assumed.expiredRowDays) / daysOfMonth
   return (
-    changes * assumed.auditRetentionMonths * rowBytes.event +
+    (assumed.changesAMonth * (rowBytes.event + rowBytes.block) + checkpoints * rowBytes.checkpoint) *
+      assumed.auditRetentionMonths +
     records * rowBytes.record +
     expired(counters) * rowBytes.counter +
     expired(minuteRows) * rowBytes.minute
@@ -326,11 +329,12 @@ function assumptions({ resources, rowBytes }: CostReport): string {
 
 - **Duration.** A function of ${figure(assumed.memoryMb)} MB has ${(assumed.memoryMb / assumed.memoryOfOneVcpuMb).toFixed(2)} of a vCPU, so measured CPU time is multiplied by ${(assumed.memoryOfOneVcpuMb / assumed.memoryMb).toFixed(2)}. A
   core of Lambda's ARM machines is assumed to be as fast as a core of this machine. Latency of a call: ${waitMs.read} ms (read), ${waitMs.write} ms
-  (write), ${waitMs.transaction} ms (transaction), ${waitMs.kms} ms (KMS), ${waitMs.provider} ms (a provider). Parallel calls count once.
+  (write), ${waitMs.transaction} ms (transaction), ${waitMs.kms} ms (KMS), ${waitMs.signature} ms (a signature), ${waitMs.provider} ms (a provider). Parallel calls count once.
 - **Cold starts.** ${share(assumed.coldStartShare, 1)} of the requests, ${assumed.coldStartMs} ms each, billed. Bundle size: median ${kib(median([...resources.bundleBytes]))} KiB, maximum ${kib(Math.max(...resources.bundleBytes))} KiB.
 - **Logs.** Lambda and the API write ${assumed.platformLogBytes} bytes per request. Logs are kept ${assumed.logRetentionMonths} months, compressed to ${share(assumed.logCompression, 1)}; a request's
   cost includes all months of its log.
-- **Rows.** Measured mean sizes: event ${figure(Math.round(rowBytes.event))} bytes, record ${figure(Math.round(rowBytes.record))}, rate counter ${figure(Math.round(rowBytes.counter))}, minute of a target ${figure(Math.round(rowBytes.minute))}. Expired rows take up
+- **Rows.** Measured mean sizes: event ${figure(Math.round(rowBytes.event))} bytes, block of one event ${figure(Math.round(rowBytes.block))},
+  checkpoint ${figure(Math.round(rowBytes.checkpoint))}, record ${figure(Math.round(rowBytes.record))}, rate counter ${figure(Math.round(rowBytes.counter))}, minute of a target ${figure(Math.round(rowBytes.minute))}. Expired rows take up
   storage for ${assumed.expiredRowDays} days.
 - **Custom metrics.** ${assumed.customMetrics}, in a stage with requests.
 - **Estimates.** Not measured: ${Object.keys(assumed.estimates).join(', ')}.`

@@ -1,6 +1,5 @@
 /** The load at which each limit is reached, from measurements, the profile and published quotas. */
 
-import type { ChainRate } from '../bench/contention.ts'
 import type { TableRow } from '../bench/report.ts'
 import { defaultThrottles } from '../functions/throttles.ts'
 import { peakFactor, profile, waitMs } from './assumptions.ts'
@@ -11,13 +10,12 @@ import type { StepName } from './steps.ts'
 
 export interface Findings {
   samples: ReadonlyMap<StepName, Sample>
-  chain: ChainRate
   minuteRow: MinuteRow
   resources: StageResources
 }
 
-/** Write units of the chain's head in a transaction; its row is smaller than 1 KB. */
-const headWriteUnits = 2
+/** Write units of a transaction of two rows in the org's partition: the record and the event. */
+const changeWriteUnits = 4
 const batchTargets = 100
 /** Above this number of organizations, the page gives no figure. */
 const farAway = 1_000_000
@@ -35,7 +33,7 @@ const row = (limit: string, quota: string, use: string, met: string): TableRow =
 
 /** Limits that one organization can reach alone. */
 export const limitsOfOneOrg = (findings: Findings): TableRow[] => [
-  ...limitsOfChain(findings.chain),
+  ...limitsOfTrail(findings),
   ...limitsOfKey(),
   ...limitsOfHealth(findings),
 ]
@@ -43,17 +41,15 @@ export const limitsOfOneOrg = (findings: Findings): TableRow[] => [
 const writesOfRow = `${whole(quotas.partitionWriteUnits)} write units/s per row`
 const readsOfRow = `${whole(quotas.partitionReadUnits)} read units/s per row`
 
-function limitsOfChain({ writers, changesPerSecond, attemptsPerChange }: ChainRate): TableRow[] {
-  const changeMs = waitMs.read + waitMs.transaction
-  const measured = `measured: ${whole(changesPerSecond)}/s with ${writers} writers, ${attemptsPerChange.toFixed(1)} attempts each`
-  const ofUnits = `${whole(quotas.partitionWriteUnits / headWriteUnits)} changes/s`
+function limitsOfTrail({ samples }: Findings): TableRow[] {
+  const seal = samples.get('seal an event')?.writeUnits ?? Number.NaN
+  const { partitionWriteUnits } = quotas
   return [
     row(
-      ...(['Audit chain: changes in sequence', 'none published'] as const),
-      `a read and a transaction, ${changeMs} ms assumed; ${measured}`,
-      `${whole(1000 / changeMs)} changes/s`,
+      ...(['Changes: rows of the organization', writesOfRow.replace('row', 'partition')] as const),
+      `${changeWriteUnits} per change of one row, and up to ${seal} to seal its event; changes share no row`,
+      `${whole(partitionWriteUnits / (changeWriteUnits + seal))} changes/s`,
     ),
-    row('Audit chain: row of the head', writesOfRow, `${headWriteUnits} per change`, ofUnits),
   ]
 }
 
@@ -144,6 +140,7 @@ const rates: readonly Rate[] = [
   { limit: 'Table on demand, new', quota: quotas.newTableWriteUnits, unit: 'write units/s', of: writeUnits },
   { limit: 'Table, default quota', quota: quotas.tableWriteUnits, unit: 'write units/s', of: writeUnits },
   { limit: 'KMS, account', quota: quotas.kmsCalls, unit: 'calls/s', of: ({ kmsCalls }) => kmsCalls },
+  { limit: 'KMS, signatures', quota: quotas.signatures, unit: 'calls/s', of: ({ signatures }) => signatures },
   { limit: 'EventBridge', quota: quotas.putEvents, unit: 'PutEvents/s', of: ({ events }) => events },
   {
     ...{ limit: `Stripe, one endpoint; ${quotas.stripeRequests}/s in total (estimate)`, unit: 'requests/s' },

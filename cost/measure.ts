@@ -1,11 +1,8 @@
 /** Runs one kind of request through the real handlers and the real engine, and measures its mean usage. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { callOperation } from '../bench/call.ts'
-import { consumedBy } from '../bench/consumed.ts'
+import { type Consumed, consumedBy } from '../bench/consumed.ts'
 import { makeOrg } from '../bench/fixture.ts'
 import { captureLog } from '../bench/log.ts'
-import { createKms, kmsKeyId } from '../local/kms.ts'
 import type { Response } from '../test/support/invoke.ts'
 import { logLineOverheadBytes, platformLogBytes, waitMs } from './assumptions.ts'
 import type { Sample } from './bill.ts'
@@ -15,46 +12,48 @@ import { waitsOf } from './waits.ts'
 const warmUps = 20
 const samples = 60
 
-/** Starts the local KMS, and allows calls to the provider double on loopback. */
-export async function startDoubles(): Promise<void> {
-  const handle = createKms()
-  const server = createServer((request, response) => void handle(request, response))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  server.unref()
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL_KMS: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    SECRETS_KEY_ID: kmsKeyId,
-    OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8',
-  })
-}
-
 /** The mean usage of one kind of request. The doubles share this process, so CPU time includes their work. */
 export async function measure(step: Step): Promise<Sample> {
   const org = await makeOrg()
-  const requests = await step.requests(org, warmUps + samples + 1)
+  const requests = await step.requests(org, warmUps + samples)
   for (const request of requests.slice(0, warmUps)) await callOperation(step.operation, org, request)
-  const logged = captureLog()
   const answers: Response[] = []
+  const usage = await meanUsage(
+    requests.slice(warmUps).map((request) => async () => {
+      answers.push(await callOperation(step.operation, org, request))
+    }),
+  )
+  return {
+    ...usage,
+    apiRequests: 1,
+    waitMs: usage.waitMs + (step.callsProvider ? waitMs.provider : 0),
+    egressBytes: answers.reduce((sum, answer) => sum + bytesOf(answer), 0) / samples,
+  }
+}
+
+/** The mean usage of invocations, without requests of the API. */
+export async function meanUsage(invocations: readonly (() => Promise<void>)[]): Promise<Sample> {
+  const logged = captureLog()
+  let consumed: Consumed | undefined
   let cpuMicroseconds = 0
   const waits = await waitsOf(async () => {
     const before = process.cpuUsage()
-    for (const request of requests.slice(warmUps, -1)) answers.push(await callOperation(step.operation, org, request))
+    consumed = await consumedBy(async () => {
+      for (const invoke of invocations) await invoke()
+    })
     const { user, system } = process.cpuUsage(before)
     cpuMicroseconds = user + system
   }).finally(logged.stop)
-  const { readUnits, writeUnits } = await consumedBy(() => callOperation(step.operation, org, requests.at(-1) ?? {}))
+  const mean = (total: number) => total / invocations.length
   return {
-    apiRequests: 1,
-    invocations: 1,
-    readUnits,
-    writeUnits,
-    kmsCalls: waits.kmsCalls / samples,
-    cpuMs: cpuMicroseconds / 1000 / samples,
-    waitMs: waits.totalMs / samples + (step.callsProvider ? waitMs.provider : 0),
-    logBytes: platformLogBytes + (logged.bytes() + logged.lines() * logLineOverheadBytes) / samples,
-    egressBytes: answers.reduce((sum, answer) => sum + bytesOf(answer), 0) / samples,
-    events: 0,
-    eventBytes: 0,
+    ...{ apiRequests: 0, invocations: 1, egressBytes: 0, events: 0, eventBytes: 0 },
+    readUnits: mean(consumed?.readUnits ?? Number.NaN),
+    writeUnits: mean(consumed?.writeUnits ?? Number.NaN),
+    kmsCalls: mean(waits.kmsCalls),
+    signatures: mean(waits.signatures),
+    cpuMs: mean(cpuMicroseconds / 1000),
+    waitMs: mean(waits.totalMs),
+    logBytes: platformLogBytes + mean(logged.bytes() + logged.lines() * logLineOverheadBytes),
   }
 }
 

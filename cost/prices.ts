@@ -36,6 +36,7 @@ export const prices = {
   tableGbMonths: price('Table', 0.25, 1, 'GB-months', 'dynamodb', 'the first 25 are free'),
   backupGbMonths: price('Table', 0.2, 1, 'GB-months of point-in-time recovery', 'dynamodb'),
   kmsCalls: price('KMS', 0.03, 10_000, 'calls with a symmetric key', 'kms', 'the first 20,000 are free'),
+  signatures: price('KMS', 0.15, 10_000, 'calls with an elliptic curve key', 'kms'),
   keyMonths: price('KMS', 1, 1, 'key-months', 'kms', '1.00 more after each of the first two rotations'),
   logGb: price('Logs', 0.5, 1, 'GB ingested', 'cloudwatch', 'the first 5 are free; less above 10 TB'),
   logGbMonths: price('Logs', 0.03, 1, 'GB-months stored, compressed', 'cloudwatch'),

@@ -17,6 +17,8 @@ export const quotas = {
   routes: 300,
   /** KMS: calls per second with symmetric keys of an account, including calls by other services; adjustable. */
   kmsCalls: 100_000,
+  /** KMS: calls per second with elliptic curve keys of an account; adjustable. */
+  signatures: 1000,
   /** EventBridge: PutEvents per second; adjustable. */
   putEvents: 10_000,
   /** CloudFormation: resources per stack. */

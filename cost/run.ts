@@ -4,15 +4,15 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { measureChain } from '../bench/contention.ts'
 import { explainEngine, startFixture } from '../bench/fixture.ts'
 import { runMain } from '../bin/usage.ts'
 import { estimates } from './assumptions.ts'
 import type { Sample } from './bill.ts'
 import { type CostReport, costPage } from './cost-page.ts'
-import { measure, missedReadUnits, startDoubles } from './measure.ts'
+import { measure, missedReadUnits } from './measure.ts'
 import { measureMinuteRow } from './minute-row.ts'
 import { meanRowBytes } from './rows.ts'
+import { sealerSteps } from './sealer.ts'
 import { readStageResources } from './stage-resources.ts'
 import { type Step, type StepName, steps } from './steps.ts'
 
@@ -39,20 +39,20 @@ async function find(): Promise<CostReport> {
   const fixture = await startFixture()
   say(`engine ${fixture.endpoint}`)
   try {
-    await startDoubles()
+    process.env.OUTBOUND_ALLOWED_CIDRS = '127.0.0.0/8'
     const samples = new Map<StepName, Sample>()
     const measured = Object.entries<Step>(steps)
     for (const [index, [name, step]] of measured.entries()) {
       say(`${index + 1} of ${measured.length}: ${name}`)
       samples.set(name as StepName, await measure(step))
     }
+    for (const [name, step] of Object.entries(sealerSteps)) samples.set(name as StepName, await step())
     say('limits of one organization, and resources of a stage')
     for (const [name, sample] of Object.entries(estimates)) samples.set(name as StepName, sample)
     return {
       samples,
       missedReadUnits: await missedReadUnits(),
       rowBytes: await meanRowBytes(rowsOf),
-      chain: await measureChain(),
       minuteRow: await measureMinuteRow(),
       resources: readStageResources(),
     }
@@ -64,6 +64,13 @@ async function find(): Promise<CostReport> {
 /** Progress goes to stderr, like that of every command. */
 const say = (text: string): void => console.error(`cost: ${text}`)
 
-const rowsOf = { event: /\|AUDIT#/, record: /\|(?:KEY|TGT|CONN|INT)#/, counter: /#RATE#/, minute: /#HEALTH\|B#/ }
+const rowsOf = {
+  event: /\|EVENT#/,
+  block: /\|BLOCK#/,
+  checkpoint: /\|CHECKPOINT#/,
+  record: /\|(?:KEY|TGT|CONN|INT)#/,
+  counter: /#RATE#/,
+  minute: /#HEALTH\|B#/,
+}
 
 runMain(main, usage, explainEngine)

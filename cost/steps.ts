@@ -12,6 +12,7 @@ import { startProvider } from '../test/support/provider.ts'
 import { memberOf } from '../test/support/readable.ts'
 import type { estimates } from './assumptions.ts'
 import { reportedCounts } from './minute-row.ts'
+import type { sealerSteps } from './sealer.ts'
 
 export interface Step {
   operation: OperationName
@@ -113,7 +114,7 @@ export const steps = {
   },
 } as const satisfies Record<string, Step>
 
-export type StepName = keyof typeof steps | keyof typeof estimates
+export type StepName = keyof typeof steps | keyof typeof sealerSteps | keyof typeof estimates
 
 /** Creates resources through the API and returns their ids. */
 async function made(org: BenchOrg, operation: OperationName, count: number, body: object): Promise<string[]> {

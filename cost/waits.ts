@@ -6,6 +6,7 @@ import { waitMs } from './assumptions.ts'
 export interface Waits {
   totalMs: number
   kmsCalls: number
+  signatures: number
 }
 
 let counting: Waits | undefined
@@ -17,7 +18,7 @@ let watching = false
 /** Runs `work`, which sends one request after another, and adds up their waits. */
 export async function waitsOf(work: () => Promise<unknown>): Promise<Waits> {
   watch()
-  const waits: Waits = { totalMs: 0, kmsCalls: 0 }
+  const waits: Waits = { totalMs: 0, kmsCalls: 0, signatures: 0 }
   counting = waits
   try {
     await work()
@@ -48,6 +49,7 @@ function watch(): void {
 async function during<T>(commandName: string | undefined, send: () => Promise<T>): Promise<T> {
   const call = String(commandName).replace('Command', '')
   if (counting && isKms(call)) counting.kmsCalls++
+  if (counting && isSignature(call)) counting.signatures++
   maxMs = Math.max(maxMs, latencyOf(call))
   underWay++
   return send().finally(end)
@@ -60,9 +62,11 @@ function end(): void {
 }
 
 const isKms = (call: string): boolean => call === 'Encrypt' || call === 'Decrypt'
+const isSignature = (call: string): boolean => call === 'Sign' || call === 'GetPublicKey'
 
 function latencyOf(call: string): number {
   if (isKms(call)) return waitMs.kms
+  if (isSignature(call)) return waitMs.signature
   if (call === 'TransactWriteItems') return waitMs.transaction
   return /^(Get|Query|BatchGet)/.test(call) ? waitMs.read : waitMs.write
 }

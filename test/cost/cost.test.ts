@@ -7,11 +7,13 @@ import { estimates, profile } from '../../cost/assumptions.ts'
 import { billedMs, billOf, healthWriteUnits, maxWithin, type Sample, times, usageOf } from '../../cost/bill.ts'
 import { priceList } from '../../cost/cost-page.ts'
 import { rowBytes } from '../../cost/rows.ts'
+import { sealerSteps } from '../../cost/sealer.ts'
 import { steps } from '../../cost/steps.ts'
 import { table, tableName } from '../../shared/table/client.ts'
 
 const nothing: Sample = {
-  ...{ apiRequests: 0, invocations: 0, readUnits: 0, writeUnits: 0, kmsCalls: 0, cpuMs: 0, waitMs: 0 },
+  ...{ apiRequests: 0, invocations: 0, readUnits: 0, writeUnits: 0, kmsCalls: 0, signatures: 0 },
+  ...{ cpuMs: 0, waitMs: 0 },
   ...{ logBytes: 0, egressBytes: 0, events: 0, eventBytes: 0 },
 }
 const million = (sample: Partial<Sample>) => billOf(times(usageOf({ ...nothing, ...sample }), 1_000_000))
@@ -21,6 +23,7 @@ describe('a million requests', () => {
     expect(million({ apiRequests: 1 }).API).toBeCloseTo(1)
     expect(million({ readUnits: 2, writeUnits: 9 }).Table).toBeCloseTo(2 * 0.125 + 9 * 0.625)
     expect(million({ kmsCalls: 1 }).KMS).toBeCloseTo(3)
+    expect(million({ signatures: 1 }).KMS).toBeCloseTo(15)
     expect(million({ egressBytes: 1024 ** 3 / 1_000_000 }).Network).toBeCloseTo(0.09)
   })
 
@@ -76,7 +79,7 @@ test('row sizes match the units that the engine bills', async () => {
 })
 
 test('every activity of the mean organization is measured or estimated', () => {
-  const known = new Set([...Object.keys(steps), ...Object.keys(estimates)])
+  const known = new Set([steps, sealerSteps, estimates].flatMap((each) => Object.keys(each)))
   expect(Object.keys(profile.each).filter((name) => !known.has(name))).toEqual([])
 })
 
