@@ -14,7 +14,7 @@ import type { Budget, Report, TableRow } from './report.ts'
 
 const listedKeys = 50
 const busyRequests = 200
-const sealedCreates = 50
+const sealedCreates = 200
 
 const orgKey = { name: 'Bench key', scopes: ['models:read'] }
 const adminKey = { name: 'Bench key', scopes: ['admin:write', 'models:read', 'models:write', 'rollouts:write'] }
