@@ -1,10 +1,15 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+
+// The example uses the client as a package; tests use its sources.
+const alias = { '@octomil/settings-client': join(import.meta.dirname, 'client', 'src', 'index.ts') }
 
 export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
       {
+        resolve: { alias },
         test: {
           globalSetup: ['test/support/engine.ts'],
           setupFiles: ['test/support/setup.ts'],

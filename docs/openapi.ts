@@ -139,51 +139,41 @@ const scopeSentence = ({ scope }: Operation): string => {
 
 function describe(name: OperationName, operation: Operation): ZodOpenApiOperationObject {
   const example = examples[name]
-  const {
-    id,
-    tag,
-    summary,
-    description,
-    scope,
-    clientAuthentication,
-    params,
-    query,
-    body,
-    bodyMayBeAbsent,
-    rawBody,
-    form,
-  } = operation
+  const { id, tag, summary, description, scope, params, query } = operation
   const header = requestHeaders(operation)
   return {
     operationId: id,
     tags: [tag],
     summary,
     description: `${description}\n\n${scopeSentence(operation)}`,
-    ...(scope === 'public' ? { security: [] } : {}),
-    ...(clientAuthentication ? { security: [...anyCredential, { basic: [] }] } : {}),
+    ...securityOf(operation),
     requestParams: {
       path: withExamples(params, example?.params),
       query: scope === 'public' ? query : z.object({ ...query.shape, ...orgQuery }),
       ...(header ? { header } : {}),
     },
-    ...(body
-      ? {
-          requestBody: {
-            required: !bodyMayBeAbsent,
-            content: {
-              'application/json': { schema: body, ...exampleOf(example?.body) },
-              ...(form ? { 'application/x-www-form-urlencoded': { schema: form.schema() } } : {}),
-            },
-          },
-        }
-      : {}),
-    ...(rawBody ? { requestBody: rawRequestBody(rawBody, example?.body) } : {}),
+    ...bodyOf(operation, example?.body),
     responses: {
       ...successResponses(operation, example),
       ...(isVersionedRead(operation) ? { 304: notModified(operation) } : {}),
       ...errorResponses(operation),
     },
   }
+}
+
+function securityOf({ scope, clientAuthentication }: Operation) {
+  if (scope === 'public') return { security: [] }
+  return clientAuthentication ? { security: [...anyCredential, { basic: [] }] } : {}
+}
+
+function bodyOf({ body, bodyMayBeAbsent, rawBody, form }: Operation, example: unknown) {
+  if (rawBody) return { requestBody: rawRequestBody(rawBody, example) }
+  if (!body) return {}
+  const content = {
+    'application/json': { schema: body, ...exampleOf(example) },
+    ...(form ? { 'application/x-www-form-urlencoded': { schema: form.schema() } } : {}),
+  }
+  return { requestBody: { required: !bodyMayBeAbsent, content } }
 }
 
 function requestHeaders(operation: Operation): z.ZodObject | undefined {
@@ -241,6 +231,7 @@ const tagTexts: Readonly<Record<string, string>> = {
   Policies: 'Serving, telemetry and privacy policies.',
   Integrations: 'Destinations for notifications and data: chat, paging, e-mail, webhooks and monitoring.',
   'Usage limits': 'Usage limits of the organization, up to its plan’s ceilings.',
+  Usage: 'What the organization used: records, counters by month and day.',
   Webhooks: 'Endpoints that other services call, such as Stripe.',
   Meta: 'Health and documentation. No credential required.',
 }

@@ -42,18 +42,15 @@ export function functionAnswer(output: unknown): GatewayAnswer {
     if (isTooLarge(json)) return ownAnswer(500)
     return jsonAnswer(200, typeof output === 'string' ? output : json)
   }
-  // Each field is checked before it is used.
-  const {
-    statusCode,
-    headers = {},
-    cookies = [],
-    body = '',
-    isBase64Encoded = false,
-  } = output as Record<string, unknown>
-  if (!isStatus(statusCode) || !isScalars(headers) || !isTexts(cookies) || typeof body !== 'string')
-    return ownAnswer(500)
+  return structuredAnswer(output as Record<string, unknown>) ?? ownAnswer(500)
+}
+
+/** Output in Lambda's form; undefined if a field is malformed, or the output too large. */
+function structuredAnswer(output: Record<string, unknown>): GatewayAnswer | undefined {
+  const { statusCode, headers = {}, cookies = [], body = '', isBase64Encoded = false } = output
+  if (!isStatus(statusCode) || !isScalars(headers) || !isTexts(cookies) || typeof body !== 'string') return undefined
   // JSON writes a character as six at most. A short body needs no exact count.
-  if (body.length > lambdaPayloadLimitBytes / 8 && isTooLarge(JSON.stringify(output))) return ownAnswer(500)
+  if (body.length > lambdaPayloadLimitBytes / 8 && isTooLarge(JSON.stringify(output))) return undefined
   const lowered: Record<string, string> = {}
   for (const name in headers) lowered[name.toLowerCase()] = String(headers[name])
   return { statusCode, headers: lowered, cookies, body: isBase64Encoded === true ? Buffer.from(body, 'base64') : body }

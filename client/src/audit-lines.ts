@@ -32,8 +32,7 @@ export type ExportedLine = { event: ExportedEvent } | { block: ExportedBlock } |
 /** @throws SyntaxError that says why a text is not a line of an export */
 export function parseLine(text: string): ExportedLine {
   const value = parseJson(text)
-  const [[kind, content] = ['', undefined], ...others] = isObject(value) ? Object.entries(value) : []
-  if (others.length > 0 || !isObject(content)) throw new SyntaxError(notALine)
+  const { kind, content } = onlyMember(value)
   // Other readers of JSON keep the first of two equal names: they would show a content that is not verified.
   if (JSON.stringify(value) !== text && countNames(text) !== countMembers(value)) {
     throw new SyntaxError('The line has a name twice in one object.')
@@ -42,6 +41,13 @@ export function parseLine(text: string): ExportedLine {
   if (kind === 'block' && isBlock(content)) return { block: content }
   if (kind === 'checkpoint' && isCheckpoint(content)) return { checkpoint: content }
   throw new SyntaxError(['event', 'block', 'checkpoint'].includes(kind) ? `The ${kind} has wrong fields.` : notALine)
+}
+
+/** The kind of a line and its content. */
+function onlyMember(value: unknown): { kind: string; content: object } {
+  const [[kind, content] = ['', undefined], ...others] = isObject(value) ? Object.entries(value) : []
+  if (others.length > 0 || !isObject(content)) throw new SyntaxError(notALine)
+  return { kind, content }
 }
 
 const notALine = 'The line is not {"event":…}, {"block":…} or {"checkpoint":…}.'

@@ -72,26 +72,17 @@ export function createKeyVerifier(options: KeyVerifierOptions): KeyVerifier {
   const usable = new Map<string, Answer>()
   // Apart, so that a flood of unknown tokens does not displace usable keys.
   const unusable = new Map<string, Answer>()
-  const flights = new Map<string, Promise<Answer>>()
 
   const keep = (token: string, answer: Answer): void => {
     const [home, other] = answer.data.active ? [usable, unusable] : [unusable, usable]
     other.delete(token)
     remember(home, token, answer, maxKeys)
   }
-  /** One request at a time per key: callers that come meanwhile wait for its answer. */
-  const fly = (token: string): Promise<Answer> => {
-    const flight =
-      flights.get(token) ??
-      ask(token)
-        .then((answer) => {
-          keep(token, answer)
-          return answer
-        })
-        .finally(() => flights.delete(token))
-    flights.set(token, flight)
-    return flight
-  }
+  const fly = singleFlight(async (token) => {
+    const answer = await ask(token)
+    keep(token, answer)
+    return answer
+  })
 
   async function verify(token: string, request: PresentedRequest = {}): Promise<Verdict> {
     const reason = refusedUnseen(token)
@@ -113,6 +104,16 @@ export function createKeyVerifier(options: KeyVerifierOptions): KeyVerifier {
   }
 
   return { verify }
+}
+
+/** One request at a time per key: callers that come meanwhile wait for its answer. */
+function singleFlight(ask: (token: string) => Promise<Answer>): (token: string) => Promise<Answer> {
+  const flights = new Map<string, Promise<Answer>>()
+  return (token) => {
+    const flight = flights.get(token) ?? ask(token).finally(() => flights.delete(token))
+    flights.set(token, flight)
+    return flight
+  }
 }
 
 /** One introspection, and how long its answer holds. */

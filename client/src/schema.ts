@@ -3447,14 +3447,14 @@ export interface components {
         };
         /** @description This month’s usage of the metrics in the request. */
         UsageRecordedUsage: {
-            hosted_requests_monthly: components["schemas"]["UsageRecordedUsageHostedRequestsMonthly"];
-            api_requests_monthly: components["schemas"]["UsageRecordedUsageApiRequestsMonthly"];
-            managed_billable_micros_monthly: components["schemas"]["UsageRecordedUsageManagedBillableMicrosMonthly"];
-            training_rounds_monthly: components["schemas"]["UsageRecordedUsageTrainingRoundsMonthly"];
-            model_downloads_monthly: components["schemas"]["UsageRecordedUsageModelDownloadsMonthly"];
-            max_devices: components["schemas"]["UsageRecordedUsageMaxDevices"];
-            max_models: components["schemas"]["UsageRecordedUsageMaxModels"];
-            storage_gb: components["schemas"]["UsageRecordedUsageStorageGb"];
+            hosted_requests_monthly?: components["schemas"]["UsageRecordedUsageHostedRequestsMonthly"];
+            api_requests_monthly?: components["schemas"]["UsageRecordedUsageApiRequestsMonthly"];
+            managed_billable_micros_monthly?: components["schemas"]["UsageRecordedUsageManagedBillableMicrosMonthly"];
+            training_rounds_monthly?: components["schemas"]["UsageRecordedUsageTrainingRoundsMonthly"];
+            model_downloads_monthly?: components["schemas"]["UsageRecordedUsageModelDownloadsMonthly"];
+            max_devices?: components["schemas"]["UsageRecordedUsageMaxDevices"];
+            max_models?: components["schemas"]["UsageRecordedUsageMaxModels"];
+            storage_gb?: components["schemas"]["UsageRecordedUsageStorageGb"];
         };
         UsageRecordedUsageHostedRequestsMonthly: {
             used: number;

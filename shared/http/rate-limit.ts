@@ -48,11 +48,7 @@ export function rateCounters(add: AddToCount) {
     const epoch = Math.floor(now.getTime() / 1000)
     const windowStart = epoch - (epoch % windowSeconds)
     const pk = `${orgPartition(orgId)}#RATE#${principal}`
-    let counter = counters.get(pk)
-    if (counter?.windowStart !== windowStart) {
-      counter = newCounter(windowStart)
-      setBounded(counters, pk, counter, maxCounters)
-    }
+    const counter = counterOf(counters, pk, windowStart)
     const count = placeIn(counter, limit) ?? (await leasedPlace(counter, { pk, sk: String(windowStart) }, limit, now))
     return count === undefined ? undefined : { count, resetSeconds: windowStart + windowSeconds - epoch }
   }
@@ -95,6 +91,15 @@ const newCounter = (windowStart: number): Counter => ({
   isLeasing: false,
   waiting: [],
 })
+
+/** The counter of a window. It replaces that of the window before. */
+function counterOf(counters: Map<string, Counter>, pk: string, windowStart: number): Counter {
+  const known = counters.get(pk)
+  if (known?.windowStart === windowStart) return known
+  const counter = newCounter(windowStart)
+  setBounded(counters, pk, counter, maxCounters)
+  return counter
+}
 
 /** The place of a request that needs no write: leased before, or beyond a limit that is reached. */
 function placeIn(counter: Counter, limit: number): number | undefined {

@@ -86,9 +86,13 @@ export const usageRecordedSchema = lazy(() =>
       exceeded: z
         .array(z.object({ metric: metricName(), limit: usedField(), used: usedField(), requested: usedField() }))
         .meta({ description: 'The limits that refused the request. `used` is the use before it.' }),
-      usage: z
-        .partialRecord(metricName(), z.object(standing()))
-        .meta({ description: 'This month’s usage of the metrics in the request.' }),
+      usage: z.partialRecord(metricName(), z.object(standing())).meta({
+        description: 'This month’s usage of the metrics in the request.',
+        // The generator requires every metric.
+        override: ({ jsonSchema }: { jsonSchema: { required?: unknown } }) => {
+          delete jsonSchema.required
+        },
+      }),
     })
     .meta({ id: 'UsageRecorded', description: 'What a request counted, and the usage after it.' }),
 )

@@ -79,7 +79,7 @@ describe('an answer is remembered', () => {
     expect(calls()).toBe(2)
   })
 
-  test('no longer than what is left of the key', async () => {
+  test('no longer than the rest of the key’s life', async () => {
     const { token } = await makeKey({ expires_at: new Date(Date.now() + 10_500).toISOString() })
     await verifier.verify(token)
     pass(10)

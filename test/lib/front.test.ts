@@ -1,5 +1,7 @@
 /** CloudFront and a WAF in front of the API: off unless a stage asks, and then the only way in. */
+
 import { describe, expect, test } from 'vitest'
+import { backgroundList } from '../../functions/background.ts'
 import { functionName } from '../../lib/function-name.ts'
 import { outputNames, stackName } from '../../lib/stage.ts'
 import { bareStage, type Context, frontedStage } from './stages.ts'
@@ -59,7 +61,7 @@ describe('with the option', () => {
   test('every operation’s function requires the secret, which no template contains', () => {
     const functions = ofType(fronted.resources, 'AWS::Lambda::Function')
     const asking = functions.filter(({ Properties }) => Properties.Environment.Variables.FRONT_SECRET)
-    const background = ['project', 'sweep'].map((name) => functionName('dev', `stripe-events/${name}`))
+    const background = backgroundList.map(([name]) => functionName('dev', name))
     const others = functions.filter((each) => !asking.includes(each)).map(({ Properties }) => Properties.FunctionName)
     expect(others.filter((name) => !background.includes(name)).filter((name) => !/trigger|token/.test(name))).toEqual(
       [],

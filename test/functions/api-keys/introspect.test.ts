@@ -217,7 +217,7 @@ describe('a token that is no usable key of the caller', () => {
       expect((await introspect(presented, {}, as)).body).toEqual({ active: false, reason: 'unknown' })
   })
 
-  test('a key of another organization is unknown to all but service keys, whatever its state', async () => {
+  test('a key of another organization is unknown to all but service keys in every state', async () => {
     const foreign = Object.values(states).map((make) => make())
     const theirs = (await makeKey(other, { scopes: ['keys:introspect'] })).api_key
     for (const { api_key } of await Promise.all(foreign)) {
