@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { expectWholeChain, trailEnd } from '../../support/governance.ts'
 import {
   faultOf,
   fullConfigs,
@@ -8,7 +9,6 @@ import {
   shownConfigs,
   types,
 } from '../../support/integrations.ts'
-import { invoke } from '../../support/invoke.ts'
 import type { TestOrg } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
 import { rowsOf } from '../../support/rows.ts'
@@ -401,8 +401,7 @@ describe('the event of a patch', () => {
   })
 
   test('the chain of an org full of them is whole', async () => {
-    const { body } = await invoke('audit-events/verify', { token: org.adminKey, query: { limit: '1000' } })
-    expect(body.valid).toBe(true)
-    expect(body.events_checked).toBeGreaterThan(50)
+    await expectWholeChain(org)
+    expect(await trailEnd(org)).toBeGreaterThan(50)
   })
 })

@@ -259,8 +259,14 @@ describe('the metrics of a request', () => {
     expect(status).toBe(200)
     expect(body.limits).toEqual({
       ...before,
-      max_devices: { ...before.max_devices, limit: 6, mode: 'alert_only', updated_at: expect.any(String) },
-      max_models: { ...before.max_models, limit: 0, source: 'org', updated_at: expect.any(String) },
+      max_devices: {
+        ...before.max_devices,
+        limit: 6,
+        remaining: 6,
+        mode: 'alert_only',
+        updated_at: expect.any(String),
+      },
+      max_models: { ...before.max_models, limit: 0, remaining: 0, source: 'org', updated_at: expect.any(String) },
     })
     expect((await get(own)).text).toBe(written.text)
   })
