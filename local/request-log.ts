@@ -22,11 +22,12 @@ const plain = '\u001b[0m'
 /** https://no-color.org */
 const isPlain = (): boolean => Boolean(process.env.NO_COLOR)
 
-/** Stripe sends many events per relevant change. Only applied events get a line. */
+/** Stripe sends many events per relevant change; only applied events get a line. Each change is sealed; only failures do. */
 const untold: ReadonlySet<unknown> = new Set([
   'Stripe event received',
   'Stripe event is not for us',
   'Stripe event was projected before',
+  'events sealed',
 ])
 const webhookPath = '/api/v1/webhooks/stripe'
 
