@@ -125,7 +125,7 @@ export const seedKeys = (orgId: string, count: number): Promise<void> =>
 /** Appends audit events. */
 export async function seedEvents(orgId: string, count: number): Promise<void> {
   const draft = { action: 'api_key.created', resource: { type: 'api_key' }, result: 'success', changes: [] } as const
-  await putRows(count, () => append({ ...draft, changes: [] }, requestContext(orgId)).write.item.Put?.Item)
+  await putRows(count, () => append({ ...draft, changes: [] }, requestContext(orgId), new Date()).write.item.Put?.Item)
 }
 
 /** DynamoDB's maximum of rows per BatchWriteItem. */

@@ -5,11 +5,14 @@ import { type AuditDraft, type AuditEvent, type EventContent, hashOf } from './e
 import { eventKey } from './event-rows.ts'
 import type { RequestContext } from './request-context.ts'
 
-/** The event of a change, not sealed yet, and the write that stores it. */
-export function append(draft: AuditDraft, context: RequestContext): { event: AuditEvent; write: Write } {
+/**
+ * The event of a change, not sealed yet, and the write that stores it. `now`: the time of the write, not of its request, so that
+ * the events of one row are in the order of its changes.
+ */
+export function append(draft: AuditDraft, context: RequestContext, now: Date): { event: AuditEvent; write: Write } {
   const content: EventContent = {
-    id: newEventId(context.now),
-    timestamp: context.now.toISOString(),
+    id: newEventId(now),
+    timestamp: now.toISOString(),
     ...draft,
     actor: context.actor,
     request_id: context.requestId,

@@ -61,7 +61,7 @@ export async function commit(
   timing: Timing = realTiming,
 ): Promise<AuditEvent> {
   const { writes, actor, diff, ...draft } = mutation
-  const { event, write } = append({ ...draft, changes: diff }, actor ? { ...context, actor } : context)
+  const { event, write } = append({ ...draft, changes: diff }, actor ? { ...context, actor } : context, timing.now())
   await transact([...writes, write], deadline, timing)
   return event
 }

@@ -150,7 +150,8 @@ async function expectAnswer(name: (typeof every)[number][0], event: unknown, con
   const isHeader = ([name, value]: [string, unknown]) => /^[a-z0-9-]+$/.test(name) && typeof value === 'string'
   expect(Object.entries(headers).filter((header) => !isHeader(header))).toEqual([])
   expect(headers['x-request-id']).toMatch(/./s)
-  if (statusCode !== 204) expect(headers['content-type']).toMatch(/^(application\/(problem\+)?json|text\/)/)
+  if (statusCode !== 204)
+    expect(headers['content-type']).toMatch(/^(application\/(problem\+)?json|application\/x-ndjson|text\/)/)
   if (statusCode !== 204) expect(body).toBeTypeOf('string')
   if (/json/.test(String(headers['content-type'])) && !isBase64Encoded)
     expect(() => JSON.parse(body ?? '')).not.toThrow()

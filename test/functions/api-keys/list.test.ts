@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { seal } from '../../support/governance.ts'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg, tokenFor } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
@@ -204,6 +205,10 @@ describe('cursors of a list', () => {
   test('one of another list is 400', async () => {
     const { body } = await invoke('audit-events/list', { token: org.adminKey, query: { limit: '1' } })
     await expectRefused(body.next_cursor)
+    for (let block = 0; block < 2; block++) {
+      await makeKey(org)
+      await seal(org)
+    }
     const verification = await invoke('audit-events/verify', { token: org.adminKey, query: { limit: '1' } })
     await expectRefused(verification.body.next_cursor)
   })
