@@ -23,6 +23,8 @@ export interface Access {
   stripe?: true
   /** It puts events on the service's bus. */
   events?: 'put'
+  /** It queues deliveries, or also takes them from the queue and gives up on them. */
+  deliveries?: 'send' | 'receive'
 }
 
 /** Reads single rows. Every operation needs `UpdateItem`: the pipeline counts requests and stamps API keys. */

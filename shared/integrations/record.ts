@@ -19,6 +19,12 @@ export interface IntegrationRecord extends StoredRecord {
   config: Record<string, KeptValue>
   /** Absent: the default of the type. */
   event_types?: readonly string[] | undefined
+  /** Denied attempts are sent too. */
+  include_denied?: boolean | undefined
+  /** The signing secret that the current one replaced, and until when it signs too, in milliseconds of the due clock. */
+  former_secret?: { secret: KeptSecret; until_ms: number } | undefined
+  /** Why the service switched the integration off. */
+  disabled_reason?: string | null | undefined
   notify_on_deploy?: boolean | null | undefined
   notify_on_incident?: boolean | null | undefined
   notify_on_approval?: boolean | null | undefined
@@ -131,6 +137,10 @@ const integrationWith = <Extra extends z.ZodRawShape>(prefix: string, extra: Ext
           ...summaryFields(),
           config: z.object(mapFields(type, shownValue)),
           event_types: z.array(z.string()),
+          disabled_reason: z
+            .string()
+            .nullable()
+            .meta({ description: 'Why the service switched the integration off. null: it did not.' }),
           ...noticeFields(),
           ...extra,
         })
@@ -199,6 +209,7 @@ export const toIntegrationView = (integration: IntegrationRecord) => ({
   ...toSummary(integration),
   config: shownConfig(integration),
   ...furtherOf(integration),
+  disabled_reason: integration.disabled_reason ?? null,
 })
 
 /** The fields that an event shows, by dotted path. */
@@ -207,5 +218,6 @@ export const toAuditFields = (integration: IntegrationRecord): Record<string, un
   name: integration.name,
   enabled: integration.enabled,
   ...furtherOf(integration),
+  ...(integration.disabled_reason ? { disabled_reason: integration.disabled_reason } : {}),
   ...Object.fromEntries(Object.entries(shownConfig(integration)).map(([name, value]) => [`config.${name}`, value])),
 })

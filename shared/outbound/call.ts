@@ -1,6 +1,6 @@
 /**
- * The runtime part of the outbound guard: one GET of a URL from a customer or provider. The socket's own lookup checks
- * every address of the name, so the name cannot change between check and connect. No proxy, no redirect, no kept
+ * The runtime part of the outbound guard: one GET or POST of a URL from a customer or provider. The socket's own lookup
+ * checks every address of the name, so the name cannot change between check and connect. No proxy, no redirect, no kept
  * connection; one deadline for everything, and a size limit on the response.
  */
 import type { LookupAddress } from 'node:dns'
@@ -55,25 +55,80 @@ type Network = Awaited<ReturnType<typeof network>>
 
 /** @throws OutboundError when the host did not respond, or the response could not be read completely */
 export async function call(url: string, headers: Readonly<Record<string, string>>): Promise<OutboundAnswer> {
+  const started = performance.now()
+  const answer = await exchange(url, { method: 'GET', headers, deadlineMs }, readAnswer)
+  return { ...answer, latencyMs: Math.round(performance.now() - started) }
+}
+
+const postDeadlineMs = 15_000
+/** Of an answer whose status is known, at most this much is read, and no longer than this. */
+const drainedBytes = 64 * 1024
+const drainMs = 1000
+
+export interface PostAnswer {
+  status: number
+  retryAfter: string | undefined
+}
+
+/**
+ * Posts a body. The status is the answer, however its body ends.
+ *
+ * @throws OutboundError when the host did not respond with a status
+ */
+export const post = (
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: string | Buffer,
+): Promise<PostAnswer> =>
+  exchange(url, { method: 'POST', headers, body, deadlineMs: postDeadlineMs }, async (response) => {
+    await drain(response)
+    return { status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] }
+  })
+
+/** Lets a well-behaved host finish its answer, so that it sees no aborted request. */
+async function drain(response: IncomingMessage): Promise<void> {
+  let size = 0
+  const timer = setTimeout(() => response.destroy(), drainMs)
+  try {
+    for await (const chunk of response) {
+      size += (chunk as Buffer).byteLength
+      if (size > drainedBytes) break
+    }
+  } catch {
+    // The status is known.
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+interface Sending {
+  method: 'GET' | 'POST'
+  headers: Readonly<Record<string, string>>
+  body?: string | Buffer
+  deadlineMs: number
+}
+
+async function exchange<T>(url: string, sending: Sending, read: (response: IncomingMessage) => Promise<T>): Promise<T> {
   const writtenFault = writtenUrlFault(url, callableUrlRules())
   if (writtenFault) throw new OutboundError('blocked', `The URL is not allowed: it ${writtenFault}.`)
   const target = new URL(url)
   const through = await network()
-  const started = performance.now()
   let timer: NodeJS.Timeout | undefined
   let request: ClientRequest | undefined
   const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new OutboundError('timeout', `${target.host} did not answer in time.`)), deadlineMs)
+    timer = setTimeout(
+      () => reject(new OutboundError('timeout', `${target.host} did not answer in time.`)),
+      sending.deadlineMs,
+    )
   })
   try {
     const answer = new Promise<IncomingMessage>((resolve, reject) => {
-      request = send(through, target, headers)
+      request = send(through, target, sending)
       // For an unexpected protocol switch (101), Node would only close the socket.
       const upgraded = () => reject(new OutboundError('protocol', `${target.host} did not answer with HTTP.`))
-      request.on('response', resolve).on('upgrade', upgraded).on('error', reject).end()
-    }).then(readAnswer)
-    const { status, contentType, body } = await Promise.race([answer, tooLate])
-    return { status, contentType, body, latencyMs: Math.round(performance.now() - started) }
+      request.on('response', resolve).on('upgrade', upgraded).on('error', reject).end(sending.body)
+    }).then(read)
+    return await Promise.race([answer, tooLate])
   } catch (error) {
     throw error instanceof OutboundError ? error : explained(error, target)
   } finally {
@@ -82,12 +137,12 @@ export async function call(url: string, headers: Readonly<Record<string, string>
   }
 }
 
-function send(through: Network, target: URL, headers: Readonly<Record<string, string>>): ClientRequest {
+function send(through: Network, target: URL, { method, headers, body }: Sending): ClientRequest {
   const secure = target.protocol === 'https:'
   const hostname = target.hostname.replace(/^\[|\]$/g, '')
   const port = Number(target.port) || (secure ? 443 : 80)
   const options = {
-    method: 'GET',
+    method,
     // Without an agent: the port that the Host header leaves out.
     defaultPort: secure ? 443 : 80,
     // Firewalls of some providers refuse clients without a user agent.
@@ -97,6 +152,7 @@ function send(through: Network, target: URL, headers: Readonly<Record<string, st
       connection: 'close',
       'user-agent': `octomil-settings/${environment('serviceVersion') ?? 'local'}`,
       ...headers,
+      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
     },
     // An agent could reuse sockets that were checked for another call, or use a proxy of the environment.
     createConnection: () => connect(through, { hostname, port, secure }),

@@ -37,6 +37,13 @@ export const environmentNames = {
   referenceScriptIntegrity: 'REFERENCE_SCRIPT_INTEGRITY',
   dashboardOrigins: 'DASHBOARD_ORIGINS',
   eventBusName: 'EVENT_BUS_NAME',
+  /** The queue of deliveries to integrations, and the queue of those that failed. */
+  deliveryQueueUrl: 'DELIVERY_QUEUE_URL',
+  deliveryDeadLettersUrl: 'DELIVERY_DEAD_LETTERS_URL',
+  /** The sender address of integrations by mail. */
+  mailFrom: 'MAIL_FROM',
+  /** Base addresses that replace the vendors' own: `slack=https://…`. */
+  integrationBaseUrls: 'INTEGRATION_BASE_URLS',
   billingOverride: 'BILLING_OVERRIDE',
   /** A secret header that CloudFront adds to each request, in stages that have CloudFront. */
   frontSecret: 'FRONT_SECRET',

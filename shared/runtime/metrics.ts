@@ -20,6 +20,11 @@ const units = {
   AuditEventsSealed: 'Count',
   AuditSealSeconds: 'Seconds',
   AuditFaults: 'Count',
+  DeliveriesQueued: 'Count',
+  DeliveryAttempts: 'Count',
+  DeliveriesDelivered: 'Count',
+  DeliveriesFailed: 'Count',
+  IntegrationsDisabled: 'Count',
 } as const
 
 export type MetricName = keyof typeof units

@@ -28,7 +28,7 @@ const floors: readonly (readonly string[])[] = [
     'shared/stripe-events',
     'shared/usage-limits',
   ],
-  ['shared/trail'],
+  ['shared/trail', 'shared/delivery'],
   ['shared/http'],
   [
     ...['functions/api-keys', 'functions/audit-events', 'functions/billing', 'functions/cloud-connections'],

@@ -1,0 +1,46 @@
+/** Reading an integration for a send: as it is now, with its secrets decrypted. */
+
+import { readPlan } from '../billing/rows.ts'
+import { featuresOf, secretsOf } from '../integrations/entity.ts'
+import { type IntegrationRecord, isComplete, type KeptSecret } from '../integrations/record.ts'
+import { specOf } from '../integrations/types.ts'
+import { dueNowMs } from '../runtime/due-clock.ts'
+import { decrypt } from '../secrets/decrypt.ts'
+import type { OpenIntegration } from './outgoing.ts'
+
+/** Why nothing is sent to an integration; undefined when it can be sent to. */
+export async function hindranceTo(orgId: string, integration: IntegrationRecord | undefined, now: Date) {
+  if (!integration) return 'The integration was deleted.'
+  if (!integration.enabled) return 'The integration is disabled.'
+  if (!isComplete(integration)) return incomplete
+  const needed = Object.values(featuresOf(integration.type, 'type'))
+  if (needed.length === 0) return undefined
+  const { features, code } = await readPlan(orgId, now)
+  return needed.every((feature) => features.includes(feature)) ? undefined : `The plan ${code} does not include it.`
+}
+
+export const incomplete = 'The configuration is incomplete: POST …/validate lists the missing fields.'
+
+/** Decrypts all secrets of an integration. */
+export async function open(orgId: string, integration: IntegrationRecord): Promise<OpenIntegration> {
+  const reveal = async (kept: unknown): Promise<string> => {
+    // Rows of earlier versions hold endpoints as plain text.
+    if (typeof kept === 'string') return kept
+    return (await decrypt((kept as KeptSecret).ciphertext, secretsOf(orgId, integration.id))).reveal()
+  }
+  const { id, type, name, former_secret } = integration
+  const given = Object.entries(specOf(type).fields).filter(([field]) => integration.config[field] !== undefined)
+  const config = await Promise.all(
+    given.map(async ([field, { keeping }]): Promise<[string, unknown]> => {
+      const kept = integration.config[field]
+      if (keeping === 'plain') return [field, kept]
+      if (keeping !== 'secret_map') return [field, await reveal(kept)]
+      const entries = Object.entries(kept as Record<string, KeptSecret>)
+      const revealed = entries.map(async ([header, value]) => [header, await reveal(value)] as const)
+      return [field, Object.fromEntries(await Promise.all(revealed))]
+    }),
+  )
+  const formerSecret =
+    former_secret && former_secret.until_ms > dueNowMs() ? await reveal(former_secret.secret) : undefined
+  return { ...{ id, type, name }, config: Object.fromEntries(config), ...(formerSecret ? { formerSecret } : {}) }
+}

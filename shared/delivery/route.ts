@@ -1,0 +1,98 @@
+/**
+ * The router: turns each new event into one delivery per integration that wants it. The event's row is marked when all its
+ * deliveries are queued, so a repeated record changes nothing, and an integration that is switched on later gets no old event.
+ */
+import type { AuditEvent } from '../audit/event.ts'
+import { eventIdOf, eventKey, eventPrefix, toEvent } from '../audit/event-rows.ts'
+import type { PlanFeature } from '../billing/plans.ts'
+import { readPlan } from '../billing/rows.ts'
+import { featuresOf, integrations } from '../integrations/entity.ts'
+import type { IntegrationRecord } from '../integrations/record.ts'
+import { concurrently } from '../runtime/concurrently.ts'
+import { dueNowMs } from '../runtime/due-clock.ts'
+import { log } from '../runtime/log.ts'
+import { emitMetrics } from '../runtime/metrics.ts'
+import type { StreamRecord } from '../runtime/table-stream.ts'
+import { allRecords } from '../storage/record.ts'
+import { getRow, getRows } from '../table/read.ts'
+import { orgIdOf, type Row } from '../table/rows.ts'
+import { putRowIf, updateRowIf } from '../table/update.ts'
+import { type DeliveryRef, deliveryIdOf, deliveryKey, newDelivery, toDelivery } from './delivery.ts'
+import { enqueue } from './queue.ts'
+import { wants } from './wants.ts'
+
+/** Routes the events of each org; returns the records of orgs that failed. */
+export async function routeRecords(records: readonly StreamRecord[]): Promise<readonly StreamRecord[]> {
+  const byOrg = Map.groupBy(records.filter(isEvent), ({ dynamodb }) => orgIdOf(dynamodb?.Keys?.pk?.S ?? ''))
+  const failed = await Promise.all([...byOrg].map(async ([orgId, its]) => ((await routeOfOrg(orgId, its)) ? [] : its)))
+  // In the order of the batch: Lambda retries from the first one on.
+  const failures = new Set(failed.flat())
+  return records.filter((record) => failures.has(record))
+}
+
+const sortKeyOf = ({ dynamodb }: StreamRecord): string => dynamodb?.Keys?.sk?.S ?? ''
+const isEvent = (record: StreamRecord): boolean => sortKeyOf(record).startsWith(eventPrefix)
+
+/** Whether the events of one org are routed. A failed org does not stop the others. */
+async function routeOfOrg(orgId: string, records: readonly StreamRecord[]): Promise<boolean> {
+  try {
+    const ids = [...new Set(records.map((record) => sortKeyOf(record).slice(eventPrefix.length)))]
+    await routeEvents(orgId, ids)
+    return true
+  } catch (error) {
+    log.warn('events were not routed; Lambda tries again', { org_id: orgId, error: error as Error })
+    return false
+  }
+}
+
+/** Deliveries that are stored and queued at once. */
+const maxAtOnce = 10
+
+/** Routes events of an org, except routed ones. */
+export async function routeEvents(orgId: string, eventIds: readonly string[]): Promise<void> {
+  const rows = await getRows(eventIds.map((id) => eventKey(orgId, id)))
+  const fresh = rows.filter((row) => row.routed !== true)
+  if (fresh.length === 0) return
+  const receiving = await receiversOf(orgId)
+  const pairs = fresh.flatMap((row) => {
+    const event = toEvent(row)
+    return receiving.filter((each) => wants(each, event)).map(({ id }) => ({ event, id }))
+  })
+  await concurrently(maxAtOnce, pairs, ({ event, id }) => queueDelivery(orgId, id, event))
+  await concurrently(maxAtOnce, fresh, async (row) => void (await markRouted(orgId, row)))
+  if (pairs.length > 0) emitMetrics('events routed', { DeliveriesQueued: pairs.length }, { org_id: orgId })
+}
+
+/** The integrations that are on and have the plan's features. */
+async function receiversOf(orgId: string): Promise<IntegrationRecord[]> {
+  const on = (await allRecords(integrations, orgId)).filter(({ enabled }) => enabled)
+  const needed = (each: IntegrationRecord): PlanFeature[] => Object.values(featuresOf(each.type, 'type'))
+  if (on.every((each) => needed(each).length === 0)) return on
+  const { features } = await readPlan(orgId, new Date())
+  return on.filter((each) => needed(each).every((feature) => features.includes(feature)))
+}
+
+async function queueDelivery(orgId: string, integrationId: string, event: AuditEvent): Promise<void> {
+  const ref: DeliveryRef = {
+    org_id: orgId,
+    integration_id: integrationId,
+    delivery_id: deliveryIdOf(event.id, integrationId),
+    event_id: event.id,
+  }
+  const row = newDelivery(ref, event.action, new Date(), dueNowMs())
+  const isNew = await putRowIf(row, { ConditionExpression: 'attribute_not_exists(pk)' })
+  // An earlier run may have died between the row and its message.
+  if (isNew || (await isUntried(ref))) await enqueue(ref)
+}
+
+async function isUntried(ref: DeliveryRef): Promise<boolean> {
+  const row = await getRow(deliveryKey(ref))
+  return row !== undefined && toDelivery(row).status === 'pending' && toDelivery(row).step === 0
+}
+
+const markRouted = (orgId: string, row: Row): Promise<boolean> =>
+  updateRowIf(eventKey(orgId, eventIdOf(row)), {
+    UpdateExpression: 'SET routed = :yes',
+    ConditionExpression: 'attribute_exists(pk)',
+    ExpressionAttributeValues: { ':yes': true },
+  })
