@@ -5,7 +5,8 @@
 import * as z from 'zod'
 import { emailField } from '../email.ts'
 import { lazy } from '../lazy.ts'
-import { writtenUrlFault, writtenUrlField } from '../outbound/written-url.ts'
+import { allowedCidrs } from '../outbound/rules.ts'
+import { normalizedUrl, writtenUrlFault, writtenUrlField } from '../outbound/written-url.ts'
 import { isMask, maskMessage } from '../secrets/secret.ts'
 import * as vendors from './vendors.ts'
 
@@ -40,10 +41,29 @@ const secretText = () => z.string().refine((text) => !isMask(text), { error: mas
 /** KMS encrypts at most this much in one call. */
 const maxSecretBytes = 4096
 
-const url = (rule: (url: URL) => boolean, message: string, schemes: readonly ('https' | 'http')[] = ['https']) =>
-  writtenUrlField({ schemes }, secretText())
+const url = (rule: (url: URL) => boolean, message: string) =>
+  writtenUrlField({}, secretText())
     .refine((text) => Buffer.byteLength(text) <= maxSecretBytes, `must not be longer than ${maxSecretBytes} bytes`)
-    .refine((text) => writtenUrlFault(text, { schemes }) !== undefined || rule(new URL(text)), message)
+    .refine((text) => writtenUrlFault(text) !== undefined || rule(new URL(text)), message)
+
+/**
+ * An address that a customer runs. A stage may allow private ranges; an address on this machine, which only a local service
+ * allows, may be plain http.
+ */
+const ownUrl = (schemes: readonly ('https' | 'http')[]) => {
+  const ranges = allowedCidrs()
+  const isLocal = (text: string): boolean => /^http:\/\/(?:127\.\d+\.\d+\.\d+|localhost|\[::1\])(?=[:/?#]|$)/i.test(text)
+  const rulesOf = (text: string) => ({ schemes: isLocal(text) ? (['http'] as const) : schemes, allowedCidrs: ranges })
+  return secretText()
+    .max(2048)
+    .superRefine((text, context) => {
+      const fault = writtenUrlFault(text, ranges.length > 0 ? rulesOf(text) : { schemes })
+      if (fault) context.addIssue({ code: 'custom', message: fault })
+    })
+    .refine((text) => Buffer.byteLength(text) <= maxSecretBytes, `must not be longer than ${maxSecretBytes} bytes`)
+    .overwrite((text) => (writtenUrlFault(text, rulesOf(text)) === undefined ? normalizedUrl(text) : text))
+    .meta({ format: 'uri', pattern: `^(${schemes.join('|')})://[^\\s\\\\]+$` })
+}
 
 const isUnder = (host: string, domains: readonly string[]): boolean =>
   domains.some((domain) => host === domain || host.endsWith(`.${domain}`))
@@ -200,7 +220,7 @@ export const integrationTypes = {
       url: {
         keeping: 'secret_url',
         destination: true,
-        value: () => url(() => true, ''),
+        value: () => ownUrl(['https']),
         need: 'required',
         description: 'https; receives a POST for each event.',
         hint: 'name the https URL of the receiver',
@@ -260,7 +280,7 @@ export const integrationTypes = {
       endpoint: {
         keeping: 'endpoint',
         destination: true,
-        value: () => url(() => true, '', ['https', 'http']),
+        value: () => ownUrl(['https', 'http']),
         need: 'required',
         description: 'http or https address of an OTLP receiver.',
         hint: 'name the address of the OTLP receiver, like https://otel.example.com:4318',
@@ -281,7 +301,7 @@ export const integrationTypes = {
       endpoint: {
         keeping: 'secret_url',
         destination: true,
-        value: () => url(() => true, ''),
+        value: () => ownUrl(['https']),
         need: 'required',
         description: 'https; receives the events.',
         hint: 'name the https URL of the collector',
