@@ -29,7 +29,7 @@ const floors: readonly (readonly string[])[] = [
     'shared/usage-limits',
   ],
   ['shared/trail'],
-  ['shared/http'],
+  ['shared/http', 'shared/delivery'],
   [
     ...['functions/api-keys', 'functions/audit-events', 'functions/billing', 'functions/cloud-connections'],
     ...['functions/cloud-credentials', 'functions/cloud-policy', 'functions/execution', 'functions/integrations'],
