@@ -19,7 +19,14 @@ const usage = `Usage: npm run dev -- [--port 3000] [--fresh] [--cors-origin http
 const folder = join(import.meta.dirname, '..', '.local')
 const stateFile = join(folder, 'dev.json')
 
-const dataFiles = ['dev.json', 'stripe.json', 'queues.json', 'dynamodb.sqlite', 'dynamodb.sqlite-wal', 'dynamodb.sqlite-shm']
+const dataFiles = [
+  'dev.json',
+  'stripe.json',
+  'queues.json',
+  'dynamodb.sqlite',
+  'dynamodb.sqlite-wal',
+  'dynamodb.sqlite-shm',
+]
 
 const sweepEveryMs = 60 * 60 * 1000
 

@@ -79,7 +79,9 @@ async function read(request: IncomingMessage, url: URL, type: IntegrationType): 
     received_at: new Date().toISOString(),
     method: request.method ?? '',
     url: shownUrl(url, type),
-    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, shownHeader(name, String(value))])),
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, shownHeader(name, String(value))]),
+    ),
     body: withoutKey(body),
   }
 }

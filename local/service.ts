@@ -12,9 +12,11 @@ import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import type { BatchResult } from '../shared/runtime/table-stream.ts'
 import { runBackground } from './background.ts'
+import { answerClock, clockPath } from './clock.ts'
 import { createTable, type Engine, startEngine } from './engine.ts'
 import { createEventBridge, eventsPath, type LocalEventBridge, localBusName } from './eventbridge.ts'
 import { createGateway } from './gateway.ts'
+import { createInbox, inboxBaseUrls, type LocalInbox, mailEndpoint } from './inbox.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
 import { auditKeyId, createKms, kmsKeyId, kmsPath } from './kms.ts'
 import { answerAsProvider, providerPath } from './provider.ts'
@@ -25,10 +27,8 @@ import {
   referencePath,
   referenceScriptPath,
 } from './reference.ts'
-import { createInbox, inboxBaseUrls, type LocalInbox, mailEndpoint } from './inbox.ts'
 import { createSqs, deliveryDeadLettersUrl, deliveryQueueUrl, type LocalSqs, sqsPath } from './sqs.ts'
 import type { DevState } from './state.ts'
-import { answerClock, clockPath } from './clock.ts'
 import { playStream, type Reader, type StreamPlayer } from './table-stream.ts'
 
 export interface ServiceOptions {
@@ -174,7 +174,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string, url: string
     eventBusName: localBusName,
     deliveryQueueUrl: deliveryQueueUrl(url),
     deliveryDeadLettersUrl: deliveryDeadLettersUrl(url),
-    mailFrom: 'settings@octomil.example',
+    mailSender: 'settings@octomil.localhost',
     integrationBaseUrls: inboxBaseUrls(url),
     referenceScriptUrl: referenceScriptPath,
   }
@@ -233,19 +233,19 @@ function everything(
   kms: RequestHandler,
   gateway: RequestHandler,
 ): RequestHandler {
-  const handlerOf = (url: string): RequestHandler => {
-    if (url === '/') return toReference
-    if (url.startsWith(issuerPath)) return issuer.handle
-    if (stripe.serves(url)) return stripe.handle
-    if (events.serves(url)) return events.handle
-    if (url.startsWith(kmsPath)) return kms
-    if (sqs.serves(url)) return sqs.handle
-    if (inbox.serves(url)) return inbox.handle
-    if (url === clockPath) return answerClock
-    if (url.startsWith(providerPath)) return answerAsProvider
-    if (url === referenceScriptPath) return answerReferenceScript
-    return gateway
-  }
+  const parts: readonly (readonly [serves: (url: string) => boolean, RequestHandler])[] = [
+    [(url) => url === '/', toReference],
+    [(url) => url.startsWith(issuerPath), issuer.handle],
+    [stripe.serves, stripe.handle],
+    [events.serves, events.handle],
+    [sqs.serves, sqs.handle],
+    [inbox.serves, inbox.handle],
+    [(url) => url === clockPath, answerClock],
+    [(url) => url.startsWith(kmsPath), kms],
+    [(url) => url.startsWith(providerPath), answerAsProvider],
+    [(url) => url === referenceScriptPath, answerReferenceScript],
+  ]
+  const handlerOf = (url: string): RequestHandler => parts.find(([serves]) => serves(url))?.[1] ?? gateway
   return async (request, response) => {
     try {
       await handlerOf(request.url ?? '/')(request, response)

@@ -12,7 +12,7 @@ function ses(): SESv2Client {
 }
 
 /** The sender address of the stage; undefined: the stage sends no mail. */
-export const mailFrom = (): string | undefined => environment('mailFrom')
+export const mailSender = (): string | undefined => environment('mailSender')
 
 export interface MailOutcome {
   status: number | null

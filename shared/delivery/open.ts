@@ -6,13 +6,16 @@ import { type IntegrationRecord, isComplete, type KeptSecret } from '../integrat
 import { specOf } from '../integrations/types.ts'
 import { dueNowMs } from '../runtime/due-clock.ts'
 import { decrypt } from '../secrets/decrypt.ts'
-import type { OpenIntegration } from './outgoing.ts'
+import { Secret } from '../secrets/secret.ts'
+import { mailSender } from './mail.ts'
+import type { OpenedConfig } from './request.ts'
 
 /** Why nothing is sent to an integration; undefined when it can be sent to. */
 export async function hindranceTo(orgId: string, integration: IntegrationRecord | undefined, now: Date) {
   if (!integration) return 'The integration was deleted.'
   if (!integration.enabled) return 'The integration is disabled.'
   if (!isComplete(integration)) return incomplete
+  if (integration.type === 'email' && mailSender() === undefined) return 'This stage sends no mail.'
   const needed = Object.values(featuresOf(integration.type, 'type'))
   if (needed.length === 0) return undefined
   const { features, code } = await readPlan(orgId, now)
@@ -21,14 +24,20 @@ export async function hindranceTo(orgId: string, integration: IntegrationRecord 
 
 export const incomplete = 'The configuration is incomplete: POST …/validate lists the missing fields.'
 
+export interface OpenIntegration {
+  config: OpenedConfig
+  /** The former signing secret, while it lives on. */
+  replacedSecret: Secret | undefined
+}
+
 /** Decrypts all secrets of an integration. */
 export async function open(orgId: string, integration: IntegrationRecord): Promise<OpenIntegration> {
-  const reveal = async (kept: unknown): Promise<string> => {
+  const reveal = (kept: unknown): Promise<Secret> | Secret =>
     // Rows of earlier versions hold endpoints as plain text.
-    if (typeof kept === 'string') return kept
-    return (await decrypt((kept as KeptSecret).ciphertext, secretsOf(orgId, integration.id))).reveal()
-  }
-  const { id, type, name, former_secret } = integration
+    typeof kept === 'string'
+      ? new Secret(kept)
+      : decrypt((kept as KeptSecret).ciphertext, secretsOf(orgId, integration.id))
+  const { type, former_secret } = integration
   const given = Object.entries(specOf(type).fields).filter(([field]) => integration.config[field] !== undefined)
   const config = await Promise.all(
     given.map(async ([field, { keeping }]): Promise<[string, unknown]> => {
@@ -40,7 +49,9 @@ export async function open(orgId: string, integration: IntegrationRecord): Promi
       return [field, Object.fromEntries(await Promise.all(revealed))]
     }),
   )
-  const formerSecret =
-    former_secret && former_secret.until_ms > dueNowMs() ? await reveal(former_secret.secret) : undefined
-  return { ...{ id, type, name }, config: Object.fromEntries(config), ...(formerSecret ? { formerSecret } : {}) }
+  const livesOn = former_secret !== undefined && former_secret.until_ms > dueNowMs()
+  return {
+    config: Object.fromEntries(config),
+    replacedSecret: livesOn ? await reveal(former_secret.secret) : undefined,
+  }
 }

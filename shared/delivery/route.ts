@@ -7,7 +7,8 @@ import { eventIdOf, eventKey, eventPrefix, toEvent } from '../audit/event-rows.t
 import type { PlanFeature } from '../billing/plans.ts'
 import { readPlan } from '../billing/rows.ts'
 import { featuresOf, integrations } from '../integrations/entity.ts'
-import type { IntegrationRecord } from '../integrations/record.ts'
+import { wants } from '../integrations/events.ts'
+import { type IntegrationRecord, isComplete } from '../integrations/record.ts'
 import { concurrently } from '../runtime/concurrently.ts'
 import { dueNowMs } from '../runtime/due-clock.ts'
 import { log } from '../runtime/log.ts'
@@ -18,8 +19,8 @@ import { getRow, getRows } from '../table/read.ts'
 import { orgIdOf, type Row } from '../table/rows.ts'
 import { putRowIf, updateRowIf } from '../table/update.ts'
 import { type DeliveryRef, deliveryIdOf, deliveryKey, newDelivery, toDelivery } from './delivery.ts'
+import { mailSender } from './mail.ts'
 import { enqueue } from './queue.ts'
-import { wants } from './wants.ts'
 
 /** Routes the events of each org; returns the records of orgs that failed. */
 export async function routeRecords(records: readonly StreamRecord[]): Promise<readonly StreamRecord[]> {
@@ -63,9 +64,12 @@ export async function routeEvents(orgId: string, eventIds: readonly string[]): P
   if (pairs.length > 0) emitMetrics('events routed', { DeliveriesQueued: pairs.length }, { org_id: orgId })
 }
 
-/** The integrations that are on and have the plan's features. */
+const canReceive = (each: IntegrationRecord): boolean =>
+  each.enabled && isComplete(each) && (each.type !== 'email' || mailSender() !== undefined)
+
+/** The integrations that are on, complete, and have the plan's features. */
 async function receiversOf(orgId: string): Promise<IntegrationRecord[]> {
-  const on = (await allRecords(integrations, orgId)).filter(({ enabled }) => enabled)
+  const on = (await allRecords(integrations, orgId)).filter(canReceive)
   const needed = (each: IntegrationRecord): PlanFeature[] => Object.values(featuresOf(each.type, 'type'))
   if (on.every((each) => needed(each).length === 0)) return on
   const { features } = await readPlan(orgId, new Date())

@@ -6,8 +6,8 @@ import { requireFeatures } from '../billing/plan-limit.ts'
 import { newEventId } from '../ids.ts'
 import { featuresOf } from '../integrations/entity.ts'
 import { type IntegrationRecord, isComplete } from '../integrations/record.ts'
+import type { DeliveredEvent } from './event.ts'
 import { incomplete } from './open.ts'
-import type { DeliveredEvent } from './outgoing.ts'
 import { send } from './send.ts'
 
 interface Verdict {

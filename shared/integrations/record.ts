@@ -19,7 +19,7 @@ export interface IntegrationRecord extends StoredRecord {
   config: Record<string, KeptValue>
   /** Absent: the default of the type. */
   event_types?: readonly string[] | undefined
-  /** Denied attempts are sent too. */
+  /** Absent: false. */
   include_denied?: boolean | undefined
   /** The signing secret that the current one replaced, and until when it signs too, in milliseconds of the due clock. */
   former_secret?: { secret: KeptSecret; until_ms: number } | undefined
@@ -44,9 +44,13 @@ const eventTypes = lazy(() =>
       'Events that the integration receives: actions of the audit trail, `<resource>.*` or `*`. Default: by type.',
   }),
 )
+const includeDenied = lazy(() =>
+  z.boolean().meta({ description: 'Whether the integration also receives denied attempts. Default: false.' }),
+)
 /** Members other than name, switch and configuration. */
 const furtherFields = lazy(() => ({
   event_types: eventTypes().nullable(),
+  include_denied: includeDenied(),
   ...noticeFields(),
 }))
 export const furtherInput = lazy(() => z.object(furtherFields()).partial().shape)
@@ -86,7 +90,7 @@ export const createIntegrationBody = lazy(() =>
   ),
 )
 
-const applied = ['name', 'enabled', 'config', 'event_types', 'notify_on_*'] as const
+const applied = ['name', 'enabled', 'config', 'event_types', 'include_denied', 'notify_on_*'] as const
 /** Limits the work per request. No type has as many fields. */
 const maxFields = 50
 const tooMany = `must not have more than ${maxFields} fields`
@@ -137,6 +141,7 @@ const integrationWith = <Extra extends z.ZodRawShape>(prefix: string, extra: Ext
           ...summaryFields(),
           config: z.object(mapFields(type, shownValue)),
           event_types: z.array(z.string()),
+          include_denied: includeDenied(),
           disabled_reason: z
             .string()
             .nullable()
@@ -197,6 +202,7 @@ export const toSummary = (integration: IntegrationRecord) => ({
 /** Rows of earlier versions lack these fields. */
 const furtherOf = (integration: IntegrationRecord) => ({
   event_types: [...(integration.event_types ?? defaultEventTypes(integration.type))],
+  include_denied: integration.include_denied ?? false,
   notify_on_deploy: integration.notify_on_deploy ?? null,
   notify_on_incident: integration.notify_on_incident ?? null,
   notify_on_approval: integration.notify_on_approval ?? null,

@@ -8,6 +8,7 @@ import { lazy } from '../lazy.ts'
 import { allowedCidrs } from '../outbound/rules.ts'
 import { normalizedUrl, writtenUrlFault, writtenUrlField } from '../outbound/written-url.ts'
 import { isMask, maskMessage } from '../secrets/secret.ts'
+import { isSigningSecret, signingSecretMessage } from './signing-secret.ts'
 import * as vendors from './vendors.ts'
 
 /**
@@ -52,7 +53,8 @@ const url = (rule: (url: URL) => boolean, message: string) =>
  */
 const ownUrl = (schemes: readonly ('https' | 'http')[]) => {
   const ranges = allowedCidrs()
-  const isLocal = (text: string): boolean => /^http:\/\/(?:127\.\d+\.\d+\.\d+|localhost|\[::1\])(?=[:/?#]|$)/i.test(text)
+  const isLocal = (text: string): boolean =>
+    /^http:\/\/(?:127\.\d+\.\d+\.\d+|localhost|\[::1\])(?=[:/?#]|$)/i.test(text)
   const rulesOf = (text: string) => ({ schemes: isLocal(text) ? (['http'] as const) : schemes, allowedCidrs: ranges })
   return secretText()
     .max(2048)
@@ -73,12 +75,13 @@ const headerName = lazy(() =>
   z
     .string()
     .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, 'must be a header name: letters, digits and - without spaces')
-    .refine((name) => !reservedHeaders.has(name.toLowerCase()), 'is set by the sender; choose another name'),
+    .refine((name) => !isReserved(name.toLowerCase()), 'is set by the sender; choose another name'),
 )
 const reservedHeaders = new Set([
   ...['connection', 'content-encoding', 'content-length', 'content-type', 'expect', 'host', 'keep-alive'],
-  ...['proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
+  ...['proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'user-agent'],
 ])
+const isReserved = (name: string): boolean => reservedHeaders.has(name) || name.startsWith('webhook-')
 export const maxHeaders = 10
 const headerValue = lazy(() =>
   secretText().regex(/^[\x20-\x7e\t]{1,1024}$/, 'must be 1 to 1024 printable ASCII characters'),
@@ -183,8 +186,8 @@ export const integrationTypes = {
       region: {
         keeping: 'plain',
         value: () => z.enum(vendors.opsgenieRegions),
-        need: 'required',
-        description: 'Where the Opsgenie account is.',
+        need: 'recommended',
+        description: 'Where the Opsgenie account is; us when it is not set.',
         hint: 'choose eu when your Opsgenie address ends in eu.opsgenie.com, us otherwise',
       },
       priority: {
@@ -227,10 +230,12 @@ export const integrationTypes = {
       },
       signing_secret: {
         keeping: 'secret',
-        value: () => secretText().min(16).max(1024).meta({ pattern: '^[^…]+$' }),
-        need: 'recommended',
-        description: 'At least 16 characters; signs each delivery, so that the receiver can detect forgeries.',
-        hint: 'set at least 16 random characters, and verify the signature in the receiver',
+        value: () =>
+          secretText().min(16).max(1024).refine(isSigningSecret, signingSecretMessage).meta({ pattern: '^[^…]+$' }),
+        need: 'required',
+        description:
+          'Signs each delivery (Standard Webhooks): `whsec_` and base64 of 24 to 64 bytes, or any text of at least 16 characters.',
+        hint: 'set whsec_ and base64 of 32 random bytes, and verify the signature in the receiver',
       },
       headers,
     },
@@ -252,8 +257,8 @@ export const integrationTypes = {
       site: {
         keeping: 'plain',
         value: () => z.enum(vendors.datadogSites),
-        need: 'required',
-        description: 'Site that the account is on.',
+        need: 'recommended',
+        description: 'Site that the account is on; datadoghq.com when it is not set.',
         hint: `choose the site of your Datadog address: ${vendors.datadogSites.join(', ')}`,
       },
       tags: {

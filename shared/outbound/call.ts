@@ -40,7 +40,7 @@ export class OutboundError extends Error {
 }
 
 /** The network modules. The first call loads them, since TLS alone is a third of a cold start. */
-async function network() {
+export async function network() {
   const [dns, net, tls, http, https] = await Promise.all([
     import('node:dns'),
     import('node:net'),
@@ -60,12 +60,12 @@ export async function call(url: string, headers: Readonly<Record<string, string>
   return { ...answer, latencyMs: Math.round(performance.now() - started) }
 }
 
-const postDeadlineMs = 15_000
+export const postDeadlineMs = 15_000
 /** Of an answer whose status is known, at most this much is read, and no longer than this. */
 const drainedBytes = 64 * 1024
 const drainMs = 1000
 
-export interface PostAnswer {
+interface PostAnswer {
   status: number
   retryAfter: string | undefined
 }
@@ -108,10 +108,15 @@ interface Sending {
   deadlineMs: number
 }
 
+/** @throws OutboundError `blocked` when the text of a URL breaks the rules of the stage */
+export function allowedTarget(url: string): URL {
+  const fault = writtenUrlFault(url, callableUrlRules())
+  if (fault) throw new OutboundError('blocked', `The URL is not allowed: it ${fault}.`)
+  return new URL(url)
+}
+
 async function exchange<T>(url: string, sending: Sending, read: (response: IncomingMessage) => Promise<T>): Promise<T> {
-  const writtenFault = writtenUrlFault(url, callableUrlRules())
-  if (writtenFault) throw new OutboundError('blocked', `The URL is not allowed: it ${writtenFault}.`)
-  const target = new URL(url)
+  const target = allowedTarget(url)
   const through = await network()
   let timer: NodeJS.Timeout | undefined
   let request: ClientRequest | undefined
@@ -164,15 +169,17 @@ interface Peer {
   hostname: string
   port: number
   secure: boolean
+  /** The protocol to agree on with TLS. */
+  protocol?: string
 }
 
-function connect({ dns, net, tls }: Network, { hostname, port, secure }: Peer): Socket {
+export function connect({ dns, net, tls }: Network, { hostname, port, secure, protocol = 'http/1.1' }: Peer): Socket {
   const options = { host: hostname, port, lookup: guardedLookup(dns), autoSelectFamily: true }
   if (!secure) return net.connect(options)
   // SNI takes names only, not addresses (RFC 6066, section 3).
   return tls.connect({
     ...options,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [protocol],
     ...(isIP(hostname) ? {} : { servername: hostname.replace(/\.$/, '') }),
   })
 }
@@ -220,7 +227,7 @@ const connectionFaults: Readonly<Record<string, string>> = {
   ENETUNREACH: 'cannot be reached',
 }
 
-function explained(error: unknown, { host, hostname }: URL): OutboundError {
+export function explained(error: unknown, { host, hostname }: URL): OutboundError {
   const { code = '' } = codeOf(error)
   if (['ENOTFOUND', 'EAI_AGAIN', 'ENODATA'].includes(code))
     return new OutboundError('name', `The name ${hostname} was not found.`, error)

@@ -13,6 +13,8 @@ export const environmentNames = {
   /** The asymmetric key that signs the audit trail. */
   auditKeyId: 'AUDIT_KEY_ID',
   signInProviders: 'SIGN_IN_PROVIDERS',
+  /** The address that mail of integrations comes from. Unset: the stage sends no mail. */
+  mailSender: 'MAIL_SENDER',
   outboundAllowedCidrs: 'OUTBOUND_ALLOWED_CIDRS',
   providerBaseUrls: 'PROVIDER_BASE_URLS',
   localRuntimeUrl: 'LOCAL_RUNTIME_URL',
@@ -40,8 +42,6 @@ export const environmentNames = {
   /** The queue of deliveries to integrations, and the queue of those that failed. */
   deliveryQueueUrl: 'DELIVERY_QUEUE_URL',
   deliveryDeadLettersUrl: 'DELIVERY_DEAD_LETTERS_URL',
-  /** The sender address of integrations by mail. */
-  mailFrom: 'MAIL_FROM',
   /** Base addresses that replace the vendors' own: `slack=https://…`. */
   integrationBaseUrls: 'INTEGRATION_BASE_URLS',
   billingOverride: 'BILLING_OVERRIDE',

@@ -28,8 +28,8 @@ const floors: readonly (readonly string[])[] = [
     'shared/stripe-events',
     'shared/usage-limits',
   ],
-  ['shared/trail', 'shared/delivery'],
-  ['shared/http'],
+  ['shared/trail'],
+  ['shared/http', 'shared/delivery'],
   [
     ...['functions/api-keys', 'functions/audit-events', 'functions/billing', 'functions/cloud-connections'],
     ...['functions/cloud-credentials', 'functions/cloud-policy', 'functions/execution', 'functions/integrations'],
