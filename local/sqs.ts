@@ -3,7 +3,7 @@
  * that hands messages to the sender. Messages come at least once, in no order, and now and then twice. The due clock moves
  * the times at which hidden messages return.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { dueNowMs } from '../shared/runtime/due-clock.ts'
@@ -49,7 +49,7 @@ interface SqsOptions {
 
 const visibilityTimeoutMs = 60_000
 /** Messages that are received at once. */
-const maxConcurrency = 100
+const maxConcurrency = 500
 
 /** Creates the queues, and starts to receive. */
 export function createSqs(options: SqsOptions): LocalSqs {
@@ -130,7 +130,8 @@ const operations: Record<string, Operation> = {
   'AmazonSQS.SendMessage': (queue, { MessageBody = '' }) => {
     const id = randomUUID()
     queue.set(id, { id, body: MessageBody, receives: 0, visibleAtMs: 0 })
-    return { MessageId: id }
+    // The SDK compares it with a digest of its own.
+    return { MessageId: id, MD5OfMessageBody: createHash('md5').update(MessageBody).digest('hex') }
   },
   'AmazonSQS.ChangeMessageVisibility': (queue, { ReceiptHandle = '', VisibilityTimeout = 0 }) => {
     const message = queue.get(ReceiptHandle)

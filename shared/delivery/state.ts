@@ -8,7 +8,7 @@ import { fromRow, orgPartition, type RowKey } from '../table/rows.ts'
 import { updateRow, updateRowIf } from '../table/update.ts'
 
 /** Sends of one integration that may run at once: a slow one leaves room for others. */
-export const maxInFlight = 5
+const maxInFlight = 10
 
 type State = { failing_since_ms?: number } & Partial<Record<`slot_${number}`, number>>
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { createSqs, type LocalSqs, type SqsRecord } from '../../local/sqs.ts'
 import type { BatchResult } from '../../shared/runtime/table-stream.ts'
 import { runFunction } from './background.ts'
@@ -97,7 +97,7 @@ export async function route({ orgId }: Pick<TestOrg, 'orgId'>): Promise<void> {
   const Records = rows.map(({ pk, sk }) => ({
     dynamodb: { Keys: { pk: { S: pk }, sk: { S: sk } }, SequenceNumber: sk },
   }))
-  await runFunction('integrations/route', { Records })
+  expect(await runFunction('integrations/route', { Records })).toEqual({ batchItemFailures: [] })
 }
 
 /** Makes an event: a new key. */
