@@ -157,6 +157,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     secretsKeyId: kmsKeyId,
     auditKeyId,
     signInProviders: 'google,github',
+    mailSender: 'settings@octomil.localhost',
     outboundAllowedCidrs: localCidrs.join(','),
     oidcIssuer: issuerUrl,
     oidcAudience: audience,

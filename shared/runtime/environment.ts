@@ -13,6 +13,8 @@ export const environmentNames = {
   /** The asymmetric key that signs the audit trail. */
   auditKeyId: 'AUDIT_KEY_ID',
   signInProviders: 'SIGN_IN_PROVIDERS',
+  /** The address that mail of integrations comes from. Unset: the stage sends no mail. */
+  mailSender: 'MAIL_SENDER',
   outboundAllowedCidrs: 'OUTBOUND_ALLOWED_CIDRS',
   providerBaseUrls: 'PROVIDER_BASE_URLS',
   localRuntimeUrl: 'LOCAL_RUNTIME_URL',
