@@ -168,6 +168,7 @@ function setServiceEnvironment(tableName: string, issuerUrl: string, url: string
     secretsKeyId: kmsKeyId,
     auditKeyId,
     signInProviders: 'google,github',
+    mailSender: 'settings@octomil.localhost',
     outboundAllowedCidrs: localCidrs.join(','),
     oidcIssuer: issuerUrl,
     oidcAudience: audience,

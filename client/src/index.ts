@@ -16,3 +16,10 @@ export type {
 export { type InputFault, NoAnswerError, type ProblemCode, ProblemError } from './problem.ts'
 export { defaultRetryRules, type RetryRules, type Send } from './retry.ts'
 export type { components, operations, paths } from './schema.ts'
+export {
+  verifyWebhook,
+  type WebhookEvent,
+  type WebhookHeaders,
+  type WebhookOptions,
+  WebhookVerificationError,
+} from './webhook.ts'

@@ -943,7 +943,7 @@ export interface paths {
         put?: never;
         /**
          * Validate an integration
-         * @description Checks each field of the configuration and suggests corrections. Sends nothing to the destination.
+         * @description Checks each field of the configuration, the plan and the mail sender, and suggests corrections. Sends nothing to the destination.
          *
          *     Requires the scope `integrations:read`.
          */
@@ -1106,6 +1106,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSlackConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1123,6 +1125,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewMicrosoftTeamsConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1140,6 +1144,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewPagerdutyConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1157,6 +1163,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpsgenieConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1174,6 +1182,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewEmailConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1191,6 +1201,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewWebhookConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1208,6 +1220,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewDatadogConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1225,6 +1239,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpentelemetryConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1242,6 +1258,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSiemConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1411,7 +1429,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
             /** @enum {string} */
-            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "usage.threshold_reached" | "integration.created" | "integration.updated" | "integration.deleted" | "integration.disabled" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
             actor: components["schemas"]["Actor"];
             resource: components["schemas"]["AuditEventResource"];
             /** @enum {string} */
@@ -1909,6 +1927,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSlackConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1936,6 +1956,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationMicrosoftTeamsConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1963,6 +1985,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationPagerdutyConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1990,6 +2014,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpsgenieConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2017,6 +2043,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationEmailConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2044,6 +2072,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationWebhookConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2071,6 +2101,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationDatadogConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2098,6 +2130,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpentelemetryConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2125,6 +2159,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSiemConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2154,6 +2190,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSlackConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2182,6 +2220,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationMicrosoftTeamsConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2210,6 +2250,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationPagerdutyConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2238,6 +2280,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpsgenieConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2266,6 +2310,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationEmailConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2294,6 +2340,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationWebhookConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2322,6 +2370,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationDatadogConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2350,6 +2400,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpentelemetryConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2378,6 +2430,8 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSiemConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2438,7 +2492,7 @@ export interface components {
         NewOpsgenieConfig: {
             /** @description Key of an API integration. */
             api_key?: string | null;
-            /** @description Where the Opsgenie account is. */
+            /** @description Where the Opsgenie account is; us when it is not set. */
             region?: ("us" | "eu") | null;
             /** @description Priority of the alerts that are made. */
             priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
@@ -2454,7 +2508,7 @@ export interface components {
         NewWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
+            /** @description Signs each delivery (Standard Webhooks): `whsec_` and base64 of 24 to 64 bytes, or any text of at least 16 characters. */
             signing_secret?: string | null;
             /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
@@ -2465,7 +2519,7 @@ export interface components {
         NewDatadogConfig: {
             /** @description API key: 32 hexadecimal digits. */
             api_key?: string | null;
-            /** @description Site that the account is on. */
+            /** @description Site that the account is on; datadoghq.com when it is not set. */
             site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
             /** @description At most 20 tags, each key:value. */
             tags?: string[] | null;
@@ -2513,7 +2567,7 @@ export interface components {
         };
         AuditEventResource: {
             /** @enum {string} */
-            type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing";
+            type: "organization" | "member" | "api_key" | "billing" | "org_settings" | "org_auth" | "org_policies" | "usage_limits" | "usage_metric" | "integration" | "cloud_connection" | "cloud_credential" | "cloud_policy" | "local_target" | "routing";
             id?: string;
             name?: string;
         };
@@ -2639,7 +2693,7 @@ export interface components {
         IntegrationOpsgenieConfig: {
             /** @description Key of an API integration. */
             api_key?: string | null;
-            /** @description Where the Opsgenie account is. */
+            /** @description Where the Opsgenie account is; us when it is not set. */
             region?: ("us" | "eu") | null;
             /** @description Priority of the alerts that are made. */
             priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
@@ -2653,7 +2707,7 @@ export interface components {
         IntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
+            /** @description Signs each delivery (Standard Webhooks): `whsec_` and base64 of 24 to 64 bytes, or any text of at least 16 characters. */
             signing_secret?: string | null;
             /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
@@ -2663,7 +2717,7 @@ export interface components {
         IntegrationDatadogConfig: {
             /** @description API key: 32 hexadecimal digits. */
             api_key?: string | null;
-            /** @description Site that the account is on. */
+            /** @description Site that the account is on; datadoghq.com when it is not set. */
             site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
             /** @description At most 20 tags, each key:value. */
             tags?: string[] | null;
@@ -2709,7 +2763,7 @@ export interface components {
         PatchedIntegrationOpsgenieConfig: {
             /** @description Key of an API integration. */
             api_key?: string | null;
-            /** @description Where the Opsgenie account is. */
+            /** @description Where the Opsgenie account is; us when it is not set. */
             region?: ("us" | "eu") | null;
             /** @description Priority of the alerts that are made. */
             priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
@@ -2723,7 +2777,7 @@ export interface components {
         PatchedIntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
+            /** @description Signs each delivery (Standard Webhooks): `whsec_` and base64 of 24 to 64 bytes, or any text of at least 16 characters. */
             signing_secret?: string | null;
             /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
@@ -2733,7 +2787,7 @@ export interface components {
         PatchedIntegrationDatadogConfig: {
             /** @description API key: 32 hexadecimal digits. */
             api_key?: string | null;
-            /** @description Site that the account is on. */
+            /** @description Site that the account is on; datadoghq.com when it is not set. */
             site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
             /** @description At most 20 tags, each key:value. */
             tags?: string[] | null;
@@ -2761,7 +2815,7 @@ export interface components {
             /** @enum {string} */
             level: "ok" | "warning" | "error";
             /** @enum {string} */
-            code: "ok" | "missing_field" | "missing_recommended" | "placeholder" | "insecure_transport" | "disabled";
+            code: "ok" | "missing_field" | "missing_recommended" | "placeholder" | "insecure_transport" | "disabled" | "plan_feature_missing" | "no_mail_sender";
             message: string;
         };
         UsageLimitsLimits: {
@@ -3364,6 +3418,8 @@ export interface components {
                 [key: string]: unknown;
             };
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -5212,7 +5268,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Only events with this action. */
-                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
+                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "usage.threshold_reached" | "integration.created" | "integration.updated" | "integration.deleted" | "integration.disabled" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated";
                 /** @description Only events by this key, person or system. */
                 actor_id?: string;
                 /** @description Only events about the resource with this id. */

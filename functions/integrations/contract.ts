@@ -130,7 +130,8 @@ export const validateIntegration = operation({
   tag,
   scope: 'integrations:read',
   summary: 'Validate an integration',
-  description: 'Checks each field of the configuration and suggests corrections. Sends nothing to the destination.',
+  description:
+    'Checks each field of the configuration, the plan and the mail sender, and suggests corrections. Sends nothing to the destination.',
   request: () => ({ params: params(), body: z.strictObject({}) }),
   bodyMayBeAbsent: true,
   withoutEvent: true,
@@ -149,6 +150,8 @@ export const validateIntegration = operation({
               'placeholder',
               'insecure_transport',
               'disabled',
+              'plan_feature_missing',
+              'no_mail_sender',
             ]),
             message: z.string(),
           }),

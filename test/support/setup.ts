@@ -26,6 +26,7 @@ Object.assign(process.env, {
   SECRETS_KEY_ID: kmsKeyId,
   AUDIT_KEY_ID: auditKeyId,
   SIGN_IN_PROVIDERS: 'google,github',
+  MAIL_SENDER: 'alerts@octomil.test',
   OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8,::1/128',
   STRIPE_SECRET_KEY: 'sk_test_local',
   STRIPE_WEBHOOK_SECRET: 'whsec_local',
