@@ -175,7 +175,6 @@ function setServiceEnvironment(tableName: string, issuerUrl: string, url: string
     eventBusName: localBusName,
     deliveryQueueUrl: deliveryQueueUrl(url),
     deliveryDeadLettersUrl: deliveryDeadLettersUrl(url),
-    mailSender: 'settings@octomil.localhost',
     integrationBaseUrls: inboxBaseUrls(url),
     referenceScriptUrl: referenceScriptPath,
   }

@@ -196,7 +196,7 @@ export const testIntegration = operation({
       .meta({ id: 'IntegrationTest' }),
   }),
   refusals: ['not_found', 'plan_limit_reached'],
-  access: { ...changeAccess, secrets: { action: 'decrypt', purpose: 'integration' }, internet: true },
+  access: { ...changeAccess, secrets: { action: 'decrypt', purpose: 'integration' }, internet: true, mail: 'send' },
   audit: { action: 'integration.tested', resource: 'integration', param: 'integration_id' },
 })
 
@@ -257,5 +257,6 @@ export const sendDeliveries = {
     secrets: { action: 'decrypt', purpose: 'integration' },
     deliveries: 'receive',
     internet: true,
+    mail: 'send',
   },
 } satisfies BackgroundFunction

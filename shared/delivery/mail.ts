@@ -6,7 +6,7 @@ import { environment } from '../runtime/environment.ts'
 let shared: SESv2Client | undefined
 
 /** The client, made on first use. */
-function ses(): SESv2Client {
+export function ses(): SESv2Client {
   shared ??= new SESv2Client(awsClientSettings)
   return shared
 }

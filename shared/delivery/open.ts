@@ -1,7 +1,7 @@
 /** Reading an integration for a send: as it is now, with its secrets decrypted. */
 
 import { readPlan } from '../billing/rows.ts'
-import { featuresOf, secretsOf } from '../integrations/entity.ts'
+import { obstacleOf, secretsOf } from '../integrations/entity.ts'
 import { type IntegrationRecord, isComplete, type KeptSecret } from '../integrations/record.ts'
 import { specOf } from '../integrations/types.ts'
 import { dueNowMs } from '../runtime/due-clock.ts'
@@ -15,11 +15,10 @@ export async function hindranceTo(orgId: string, integration: IntegrationRecord 
   if (!integration) return 'The integration was deleted.'
   if (!integration.enabled) return 'The integration is disabled.'
   if (!isComplete(integration)) return incomplete
-  if (integration.type === 'email' && mailSender() === undefined) return 'This stage sends no mail.'
-  const needed = Object.values(featuresOf(integration.type, 'type'))
-  if (needed.length === 0) return undefined
   const { features, code } = await readPlan(orgId, now)
-  return needed.every((feature) => features.includes(feature)) ? undefined : `The plan ${code} does not include it.`
+  const obstacle = obstacleOf(integration.type, { features, sendsMail: mailSender() !== undefined })
+  if (obstacle === 'no_mail_sender') return 'This stage sends no mail.'
+  return obstacle ? `The plan ${code} does not include this type.` : undefined
 }
 
 export const incomplete = 'The configuration is incomplete: POST …/validate lists the missing fields.'

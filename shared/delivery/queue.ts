@@ -15,7 +15,7 @@ export interface DeliveryMessage extends DeliveryRef {
 let shared: SQSClient | undefined
 
 /** The client, made on first use. */
-function sqs(): SQSClient {
+export function sqs(): SQSClient {
   shared ??= new SQSClient(awsClientSettings)
   return shared
 }

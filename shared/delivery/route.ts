@@ -4,9 +4,8 @@
  */
 import type { AuditEvent } from '../audit/event.ts'
 import { eventIdOf, eventKey, eventPrefix, toEvent } from '../audit/event-rows.ts'
-import type { PlanFeature } from '../billing/plans.ts'
 import { readPlan } from '../billing/rows.ts'
-import { featuresOf, integrations } from '../integrations/entity.ts'
+import { integrations, obstacleOf } from '../integrations/entity.ts'
 import { wants } from '../integrations/events.ts'
 import { type IntegrationRecord, isComplete } from '../integrations/record.ts'
 import { concurrently } from '../runtime/concurrently.ts'
@@ -64,16 +63,13 @@ export async function routeEvents(orgId: string, eventIds: readonly string[]): P
   if (pairs.length > 0) emitMetrics('events routed', { DeliveriesQueued: pairs.length }, { org_id: orgId })
 }
 
-const canReceive = (each: IntegrationRecord): boolean =>
-  each.enabled && isComplete(each) && (each.type !== 'email' || mailSender() !== undefined)
-
-/** The integrations that are on, complete, and have the plan's features. */
+/** The integrations that are on and complete, and whose needs beside their configuration are met. */
 async function receiversOf(orgId: string): Promise<IntegrationRecord[]> {
-  const on = (await allRecords(integrations, orgId)).filter(canReceive)
-  const needed = (each: IntegrationRecord): PlanFeature[] => Object.values(featuresOf(each.type, 'type'))
-  if (on.every((each) => needed(each).length === 0)) return on
+  const ready = (await allRecords(integrations, orgId)).filter((each) => each.enabled && isComplete(each))
+  if (ready.length === 0) return []
   const { features } = await readPlan(orgId, new Date())
-  return on.filter((each) => needed(each).every((feature) => features.includes(feature)))
+  const surroundings = { features, sendsMail: mailSender() !== undefined }
+  return ready.filter(({ type }) => obstacleOf(type, surroundings) === undefined)
 }
 
 async function queueDelivery(orgId: string, integrationId: string, event: AuditEvent): Promise<void> {

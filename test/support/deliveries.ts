@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { createSqs, type LocalSqs, type SqsRecord } from '../../local/sqs.ts'
 import type { BatchResult } from '../../shared/runtime/table-stream.ts'
-import { runFunction } from './background.ts'
+import { resultOf } from './background.ts'
 import { invoke } from './invoke.ts'
 import type { TestOrg } from './orgs.ts'
 import { rowsOf } from './rows.ts'
@@ -65,7 +65,7 @@ export function useQueue(): { queue(): LocalSqs } {
   beforeAll(async () => {
     const own = createSqs({
       receive: async (Records: SqsRecord[]) =>
-        (await runFunction('integrations/send', { Records }, 30_000)) as BatchResult,
+        (await resultOf('integrations/send', { Records }, 30_000)) as BatchResult,
       pollEveryMs: 10,
     })
     sqs = own
@@ -97,7 +97,7 @@ export async function route({ orgId }: Pick<TestOrg, 'orgId'>): Promise<void> {
   const Records = rows.map(({ pk, sk }) => ({
     dynamodb: { Keys: { pk: { S: pk }, sk: { S: sk } }, SequenceNumber: sk },
   }))
-  expect(await runFunction('integrations/route', { Records })).toEqual({ batchItemFailures: [] })
+  expect(await resultOf('integrations/route', { Records })).toEqual({ batchItemFailures: [] })
 }
 
 /** Makes an event: a new key. */

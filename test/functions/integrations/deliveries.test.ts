@@ -4,6 +4,7 @@ import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { advanceDueClock } from '../../../shared/runtime/due-clock.ts'
 import {
   deliveriesOf,
+  type Hit,
   makeEvent,
   type Receiver,
   route,
@@ -160,7 +161,7 @@ describe('a failure', () => {
       const { attempts, next_attempt_at } = await until(id, {
         attempts: Array.from({ length: index + 1 }, () => ({ status_code: 503 })),
       })
-      const waits = (Date.parse(String(next_attempt_at)) - Date.parse(attempts[index].at)) / 1000
+      const waits = (Date.parse(String(next_attempt_at)) - Date.parse(attempts[index]?.at ?? '')) / 1000
       expect(waits).toBeGreaterThanOrEqual(seconds)
       expect(waits).toBeLessThanOrEqual(seconds * 1.2 + 1)
       expect(lettersOf(id)).toEqual([])
@@ -304,7 +305,7 @@ describe('a replaced signing secret', () => {
     await patch(id, { config: { signing_secret: 'a-third-secret-0123456789' } })
     await testOf(id)
     const [first, second] = String(receiver.hits.at(-1)?.headers['webhook-signature']).split(' ')
-    const { headers, body } = receiver.hits[0] ?? { headers: {}, body: '' }
+    const { headers, body } = receiver.hits[0] as Hit
     const by = (secret: string) =>
       `v1,${createHmac('sha256', secret).update(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`).digest('base64')}`
     expect([first, second]).toEqual([by('a-third-secret-0123456789'), by('another-secret-0123456789')])
