@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { integrationIdHeader } from '../shared/delivery/send.ts'
 import { type IntegrationType, integrationTypeNames } from '../shared/integrations/types.ts'
+import { vendorTypes } from '../shared/integrations/vendors.ts'
 import { maskOf, Secret } from '../shared/secrets/secret.ts'
 import { object, text } from '../shared/untrusted.ts'
 import { inboxPage } from './inbox-page.ts'
@@ -14,9 +15,7 @@ const maxKept = 200
 
 /** The vendors' base addresses on this machine, in the form of the stage option. */
 export const inboxBaseUrls = (url: string): string =>
-  ['slack', 'microsoft_teams', 'pagerduty', 'opsgenie', 'datadog']
-    .map((type) => `${type}=${url}${inboxPath}/${type}`)
-    .join(',')
+  vendorTypes.map((type) => `${type}=${url}${inboxPath}/${type}`).join(',')
 
 /** The endpoint of SES on this machine. */
 export const mailEndpoint = (url: string): string => `${url}${inboxPath}/email`

@@ -169,7 +169,7 @@ export const validateIntegration = operation({
     },
   ],
   refusals: ['not_found'],
-  access: changeAccess,
+  access: { ...changeAccess, mail: 'check' },
 })
 
 const deliveryParams = () => z.object({ ...params().shape, delivery_id: idSchema('dlv', 'Id of the delivery.') })
@@ -243,7 +243,7 @@ export const routeEvents = {
   summary: 'Queues new audit events for the integrations that want them',
   trigger: { tableStream: { insertedSortKeys: eventPrefix } },
   timeoutSeconds: 60,
-  access: { table: ['GetItem', 'Query', 'BatchGetItem', 'PutItem', 'UpdateItem'], deliveries: 'send' },
+  access: { table: ['GetItem', 'Query', 'BatchGetItem', 'PutItem', 'UpdateItem'], deliveries: 'send', mail: 'check' },
 } satisfies BackgroundFunction
 
 /** Sends queued deliveries. */

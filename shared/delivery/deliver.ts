@@ -12,7 +12,7 @@ import { realTiming } from '../runtime/timing.ts'
 import { getRow } from '../table/read.ts'
 import type { Row } from '../table/rows.ts'
 import { updateRow, updateRowIf } from '../table/update.ts'
-import { type Delivery, deliveryKey, maxAttemptsKept, toDelivery } from './delivery.ts'
+import { type Attempt, type Delivery, deliveryKey, maxAttemptsKept, toDelivery } from './delivery.ts'
 import type { DeliveredEvent } from './event.ts'
 import { hindranceTo } from './open.ts'
 import { bury, type DeliveryMessage } from './queue.ts'
@@ -191,7 +191,7 @@ async function record(delivery: Delivery, message: DeliveryMessage, attempted: A
     },
     ReturnValues: 'ALL_NEW',
   })
-  noteAttempt(message, status, made.status_code)
+  noteAttempt(message, delivery, status, made)
   if (next) return isScheduled(message) ? (next.dueMs - dueNowMs()) / 1000 : undefined
   return row ? finish(toDelivery(row), message) : undefined
 }
@@ -205,10 +205,18 @@ function verdictOn(delivery: Delivery, message: DeliveryMessage, { sent, isGone 
   return { status: next ? 'pending' : 'failed', step, next } as const
 }
 
-function noteAttempt(message: DeliveryMessage, status: Delivery['status'], status_code: number | null): void {
+function noteAttempt(message: DeliveryMessage, delivery: Delivery, status: Delivery['status'], made: Attempt): void {
+  const isFirst = delivery.attempts.length === 0
+  const age = { DeliveryAgeSeconds: Math.max(0, (Date.parse(made.at) - Date.parse(delivery.created_at)) / 1000) }
   const ended = { pending: {}, delivered: { DeliveriesDelivered: 1 }, failed: { DeliveriesFailed: 1 } }[status]
   const { org_id, delivery_id } = message
-  emitMetrics('a delivery was attempted', { DeliveryAttempts: 1, ...ended }, { org_id, delivery_id, status_code })
+  emitMetrics(
+    'a delivery was attempted',
+    { DeliveryAttempts: 1, ...ended, ...(isFirst ? age : {}) },
+    {
+      ...{ org_id, delivery_id, status_code: made.status_code },
+    },
+  )
 }
 
 interface Next {

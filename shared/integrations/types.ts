@@ -62,8 +62,8 @@ const ownUrl = (schemes: readonly ('https' | 'http')[]) => {
       const fault = writtenUrlFault(text, ranges.length > 0 ? rulesOf(text) : { schemes })
       if (fault) context.addIssue({ code: 'custom', message: fault })
     })
-    .refine((text) => Buffer.byteLength(text) <= maxSecretBytes, `must not be longer than ${maxSecretBytes} bytes`)
     .overwrite((text) => (writtenUrlFault(text, rulesOf(text)) === undefined ? normalizedUrl(text) : text))
+    .refine((text) => Buffer.byteLength(text) <= maxSecretBytes, `must not be longer than ${maxSecretBytes} bytes`)
     .meta({ format: 'uri', pattern: `^(${schemes.join('|')})://[^\\s\\\\]+$` })
 }
 

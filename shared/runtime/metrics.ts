@@ -22,6 +22,7 @@ const units = {
   AuditFaults: 'Count',
   DeliveriesQueued: 'Count',
   DeliveryAttempts: 'Count',
+  DeliveryAgeSeconds: 'Seconds',
   DeliveriesDelivered: 'Count',
   DeliveriesFailed: 'Count',
   IntegrationsDisabled: 'Count',
