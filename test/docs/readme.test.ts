@@ -54,12 +54,12 @@ describe.skipIf(!canPaste)(`the documented walks${canPaste ? '' : ' (SKIPPED: no
     return { stdout, answers: stderr.trim().split('\n') }
   }
 
-  test('README’s three calls print the answers that it shows', async () => {
+  test('README’s four calls print the answers that it shows', async () => {
     const { stdout } = await paste(blocksIn(tryIt, 'sh'))
     const answers = stdout.trim().split('\n')
     const shown = blocksIn(tryIt, 'json')
-    expect(shown).toHaveLength(3)
-    expect(answers).toHaveLength(3)
+    expect(shown).toHaveLength(4)
+    expect(answers).toHaveLength(4)
     for (const [index, block] of shown.entries()) {
       expect(JSON.parse(answers[index] ?? '')).toMatchObject(elided(JSON.parse(block)) as object)
     }
