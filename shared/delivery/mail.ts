@@ -1,15 +1,9 @@
 /** Mail through Amazon SES, for integrations of type `email`. */
-import { SESv2Client, SendEmailCommand, type SendEmailCommandInput } from '@aws-sdk/client-sesv2'
+import type { SESv2Client, SendEmailCommandInput } from '@aws-sdk/client-sesv2'
 import { awsClientSettings } from '../runtime/aws-client.ts'
 import { environment } from '../runtime/environment.ts'
 
 let shared: SESv2Client | undefined
-
-/** The client, made on first use. */
-export function ses(): SESv2Client {
-  shared ??= new SESv2Client(awsClientSettings)
-  return shared
-}
 
 /** The sender address of the stage; undefined: the stage sends no mail. */
 export const mailSender = (): string | undefined => environment('mailSender')
@@ -21,9 +15,12 @@ export interface MailOutcome {
 
 /** Sends a mail. A refusal by SES is the outcome: another attempt follows. */
 export async function sendMail(input: SendEmailCommandInput, integrationId: string): Promise<MailOutcome> {
+  // Most deliveries are no mail: the client stays out of their cold starts.
+  const { SESv2Client, SendEmailCommand } = await import('@aws-sdk/client-sesv2')
+  shared ??= new SESv2Client(awsClientSettings)
   const EmailTags = [{ Name: 'integration_id', Value: integrationId }]
   try {
-    const { $metadata } = await ses().send(new SendEmailCommand({ ...input, EmailTags }))
+    const { $metadata } = await shared.send(new SendEmailCommand({ ...input, EmailTags }))
     return { status: $metadata.httpStatusCode ?? 200, error: null }
   } catch (error) {
     const { name, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } }

@@ -48,10 +48,14 @@ describe('functions and their permissions', () => {
       ]
       const statements = documents.flatMap((policy) =>
         // The CDK decides their order.
-        policy.PolicyDocument.Statement.map((statement) => ({
-          ...statement,
-          Action: [statement.Action].flat().toSorted(),
-        })),
+        policy.PolicyDocument.Statement.flatMap((statement) =>
+          // It also merges statements of the same actions.
+          [statement.Resource].flat().map((Resource) => ({
+            ...statement,
+            Action: [statement.Action].flat().toSorted(),
+            Resource,
+          })),
+        ),
       )
       const logs = {
         Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],

@@ -7,7 +7,6 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
 import Stripe from 'stripe'
 import type { TableAction } from '../../shared/access.ts'
-import { ses } from '../../shared/delivery/mail.ts'
 import { sqs } from '../../shared/delivery/queue.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { kms } from '../../shared/secrets/kms.ts'
@@ -132,14 +131,6 @@ function watchDeliveries(): void {
         if (isSending ? !deliveries : deliveries !== 'receive')
           throw new Error(`${operation.id} may not ${context.commandName}`)
       }
-      return next(args)
-    },
-    { step: 'initialize', name: 'accessOfContract' },
-  )
-  ses().middlewareStack.add(
-    (next) => (args) => {
-      const operation = running.getStore()
-      if (operation && operation.access.mail !== 'send') throw new Error(`${operation.id} may not send mail`)
       return next(args)
     },
     { step: 'initialize', name: 'accessOfContract' },
