@@ -106,7 +106,8 @@ function lateImports(name: string, { outputs }: Metafile): string[] {
 
 /** The file that Node resolves a specifier to, from a function's folder. */
 function placeOf(specifier: string) {
-  const [name = '', ...path] = specifier.split('/')
+  const [, name = '', rest = ''] = /^((?:@[^/]+\/)?[^/]+)\/?(.*)$/.exec(specifier) ?? []
+  const path = rest === '' ? [] : rest.split('/')
   return { name, subpath: ['.', ...path].join('/'), file: `${path.join('-') || 'index'}.mjs` }
 }
 

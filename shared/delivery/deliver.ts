@@ -31,7 +31,7 @@ const fiveDaysMs = 5 * 86_400_000
 export type Outcome = number | undefined
 
 /** Processes a message. Rejects when our own services fail: then the message comes back. */
-export async function deliver(message: DeliveryMessage, requestId: string): Promise<Outcome> {
+export async function deliver(message: DeliveryMessage, requestId: string, sending = send): Promise<Outcome> {
   const row = await getRow(deliveryKey(message))
   if (!row) return undefined
   const delivery = toDelivery(row)
@@ -43,7 +43,7 @@ export async function deliver(message: DeliveryMessage, requestId: string): Prom
   const hindrance = (await hindranceTo(message.org_id, integration, new Date())) ?? (event ? undefined : eventGone)
   if (hindrance !== undefined || !integration || !event)
     return giveUp(row, message, integration, hindrance ?? eventGone)
-  return attempt(delivery, message, { integration, event, requestId })
+  return attempt(delivery, message, { integration, event, requestId, sending })
 }
 
 const eventGone = 'The event has expired.'
@@ -103,6 +103,7 @@ interface Wanted {
   integration: IntegrationRecord
   event: DeliveredEvent
   requestId: string
+  sending: typeof send
 }
 
 async function attempt(delivery: Delivery, message: DeliveryMessage, wanted: Wanted): Promise<Outcome> {
@@ -145,9 +146,13 @@ async function claim({ step, status }: Delivery, message: DeliveryMessage): Prom
   return isClaimed ? untilMs : undefined
 }
 
-async function sendIn(slot: Slot, { org_id, integration_id }: DeliveryMessage, { integration, event }: Wanted) {
+async function sendIn(
+  slot: Slot,
+  { org_id, integration_id }: DeliveryMessage,
+  { integration, event, sending }: Wanted,
+) {
   try {
-    return await send(org_id, integration, event, new Date())
+    return await sending(org_id, integration, event, new Date())
   } finally {
     await freeSlot(org_id, integration_id, slot)
   }

@@ -8,6 +8,7 @@ import {
   TransactionCanceledException,
 } from '@aws-sdk/client-dynamodb'
 import {
+  BatchGetCommand,
   type DynamoDBDocumentClient,
   GetCommand,
   PutCommand,
@@ -91,11 +92,20 @@ export class ModelTable {
 
   #run(command: unknown): unknown {
     if (command instanceof GetCommand) return { Item: copy(this.rows.get(keyOf(command.input.Key as Item))) }
+    if (command instanceof BatchGetCommand) return this.#batchGet(command)
     if (command instanceof QueryCommand) return this.#query(command)
     if (command instanceof UpdateCommand) return this.#update(command.input as KeyedWrite)
     if (command instanceof PutCommand) return this.#write('Put', command.input as KeyedWrite)
     if (command instanceof TransactWriteCommand) return this.#transact(command)
     throw new Error(`this model does not know the command ${(command as object).constructor.name}`)
+  }
+
+  #batchGet({ input }: BatchGetCommand) {
+    const found = Object.entries(input.RequestItems ?? {}).map(([name, { Keys = [] }]) => {
+      const rows = Keys.flatMap((key) => copy(this.rows.get(keyOf(key))) ?? [])
+      return [name, rows] as const
+    })
+    return { Responses: Object.fromEntries(found) }
   }
 
   #query({ input }: QueryCommand) {
