@@ -1,9 +1,9 @@
 /**
- * The router: turns each new event into one delivery per integration that wants it. The event's row is marked when all its
- * deliveries are queued, so a repeated record changes nothing, and an integration that is switched on later gets no old event.
+ * The router: turns each new event into one delivery per integration that wants it. It first stores the receivers on the event's
+ * row, so that a repeated record finds the same ones, and an integration that is switched on later gets no old event.
  */
 import type { AuditEvent } from '../audit/event.ts'
-import { eventIdOf, eventKey, eventPrefix, toEvent } from '../audit/event-rows.ts'
+import { eventKey, eventPrefix, toEvent } from '../audit/event-rows.ts'
 import { readPlan } from '../billing/rows.ts'
 import { integrations, obstacleOf } from '../integrations/entity.ts'
 import { wants } from '../integrations/events.ts'
@@ -16,7 +16,7 @@ import type { StreamRecord } from '../runtime/table-stream.ts'
 import { allRecords } from '../storage/record.ts'
 import { getRow, getRows } from '../table/read.ts'
 import { orgIdOf, type Row } from '../table/rows.ts'
-import { putRowIf, updateRowIf } from '../table/update.ts'
+import { putRowIf, updateRow } from '../table/update.ts'
 import { type DeliveryRef, deliveryIdOf, deliveryKey, newDelivery, toDelivery } from './delivery.ts'
 import { mailSender } from './mail.ts'
 import { enqueue } from './queue.ts'
@@ -48,23 +48,33 @@ async function routeOfOrg(orgId: string, records: readonly StreamRecord[]): Prom
 /** Deliveries that are stored and queued at once. */
 const maxAtOnce = 10
 
-/** Routes events of an org, except routed ones. */
+/** Routes events of an org. */
 export async function routeEvents(orgId: string, eventIds: readonly string[]): Promise<void> {
   const rows = await getRows(eventIds.map((id) => eventKey(orgId, id)))
-  const fresh = rows.filter((row) => row.routed !== true)
-  if (fresh.length === 0) return
-  const receiving = await receiversOf(orgId)
-  const pairs = fresh.flatMap((row) => {
-    const event = toEvent(row)
-    return receiving.filter((each) => wants(each, event)).map(({ id }) => ({ event, id }))
-  })
+  const ready = rows.every(isDecided) ? [] : await readyIntegrations(orgId)
+  const decided = await Promise.all(rows.map((row) => (isDecided(row) ? row : decide(orgId, row, ready))))
+  const pairs = decided.flatMap((row) => receiversIn(row).map((id) => ({ event: toEvent(row), id })))
   await concurrently(maxAtOnce, pairs, ({ event, id }) => queueDelivery(orgId, id, event))
-  await concurrently(maxAtOnce, fresh, async (row) => void (await markRouted(orgId, row)))
   if (pairs.length > 0) emitMetrics('events routed', { DeliveriesQueued: pairs.length }, { org_id: orgId })
 }
 
+const receiversIn = ({ receivers }: Row): readonly string[] => (receivers as readonly string[] | undefined) ?? []
+const isDecided = ({ receivers }: Row): boolean => receivers !== undefined
+
+/** Stores the receivers of an event, once: the first router decides. */
+async function decide(orgId: string, row: Row, ready: readonly IntegrationRecord[]): Promise<Row> {
+  const event = toEvent(row)
+  const decided = await updateRow(eventKey(orgId, event.id), {
+    UpdateExpression: 'SET receivers = if_not_exists(receivers, :receivers)',
+    ConditionExpression: 'attribute_exists(pk)',
+    ExpressionAttributeValues: { ':receivers': ready.filter((each) => wants(each, event)).map(({ id }) => id) },
+    ReturnValues: 'ALL_NEW',
+  })
+  return decided ?? row
+}
+
 /** The integrations that are on and complete, and whose needs beside their configuration are met. */
-async function receiversOf(orgId: string): Promise<IntegrationRecord[]> {
+async function readyIntegrations(orgId: string): Promise<IntegrationRecord[]> {
   const ready = (await allRecords(integrations, orgId)).filter((each) => each.enabled && isComplete(each))
   if (ready.length === 0) return []
   const { features } = await readPlan(orgId, new Date())
@@ -89,10 +99,3 @@ async function isUntried(ref: DeliveryRef): Promise<boolean> {
   const row = await getRow(deliveryKey(ref))
   return row !== undefined && toDelivery(row).status === 'pending' && toDelivery(row).step === 0
 }
-
-const markRouted = (orgId: string, row: Row): Promise<boolean> =>
-  updateRowIf(eventKey(orgId, eventIdOf(row)), {
-    UpdateExpression: 'SET routed = :yes',
-    ConditionExpression: 'attribute_exists(pk)',
-    ExpressionAttributeValues: { ':yes': true },
-  })
