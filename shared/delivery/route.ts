@@ -95,7 +95,10 @@ async function queueDelivery(orgId: string, integrationId: string, event: AuditE
   if (isNew || (await isUntried(ref))) await enqueue(ref)
 }
 
+/** Whether the delivery may have no message: none tried it, or it was failed meanwhile and is not buried. */
 async function isUntried(ref: DeliveryRef): Promise<boolean> {
   const row = await getRow(deliveryKey(ref))
-  return row !== undefined && toDelivery(row).status === 'pending' && toDelivery(row).step === 0
+  if (!row) return false
+  const { status, step, buried } = toDelivery(row)
+  return status === 'pending' ? step === 0 : status === 'failed' && buried !== true
 }
