@@ -36,6 +36,7 @@ describe('creating an integration', () => {
       created_at: time,
       updated_at: body.created_at,
       config: shownConfigs[type],
+      disabled_reason: null,
       event_types:
         categories[type] === 'data' || type === 'webhook'
           ? ['*']
