@@ -49,11 +49,15 @@ function exchange(
   body: Buffer,
 ): Promise<GrpcAnswer> {
   return new Promise((resolve, reject) => {
-    session.on('error', reject)
-    const closed = () => reject(new OutboundError('connection', `${target.host} closed the connection.`))
+    // A stream that was canceled has the reason as its cause.
+    const failed = (error: Error) => reject(error.cause ?? error)
+    session.on('error', failed)
+    // After the error, if there is one.
+    const closed = () =>
+      setImmediate(() => reject(new OutboundError('connection', `${target.host} closed the connection.`)))
     session.on('close', closed)
     const stream = session.request({ ':method': 'POST', ':path': target.pathname, ...headers })
-    stream.on('error', reject).on('close', closed)
+    stream.on('error', failed).on('close', closed)
     collect(stream, resolve)
     stream.end(body)
   })
@@ -74,5 +78,8 @@ function collect(stream: ClientHttp2Stream, resolve: (answer: GrpcAnswer) => voi
     size += chunk.byteLength
     if (size > maxBytes) done()
   })
-  stream.on('end', done)
+  // Trailers can come after the end of the data.
+  stream.on('close', () => {
+    if (headers[':status'] !== undefined) done()
+  })
 }
