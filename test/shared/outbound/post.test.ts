@@ -82,16 +82,17 @@ describe('a post', () => {
 
 describe('a gRPC call', () => {
   test('sends its message over HTTP/2, and returns headers and trailers', async () => {
-    const server = createServer((request, response) => {
+    const server = createServer()
+    server.on('stream', (stream, headers) => {
       const chunks: Buffer[] = []
-      request.on('data', (chunk: Buffer) => chunks.push(chunk))
-      request.on('end', () => {
-        response.stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
-        response.stream.on('wantTrailers', () => {
-          const isWhole = Buffer.concat(chunks).toString() === 'message' && request.headers['x-key'] === 'k'
-          response.stream.sendTrailers({ 'grpc-status': isWhole ? '0' : '3' })
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+      stream.on('end', () => {
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+        stream.on('wantTrailers', () => {
+          const isWhole = Buffer.concat(chunks).toString() === 'message' && headers['x-key'] === 'k'
+          stream.sendTrailers({ 'grpc-status': isWhole ? '0' : '3' })
         })
-        response.stream.end(Buffer.alloc(5))
+        stream.end(Buffer.alloc(5))
       })
     })
     server.listen(0, '127.0.0.1')
