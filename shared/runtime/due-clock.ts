@@ -7,6 +7,9 @@ let aheadMs = 0
 /** Epoch milliseconds. */
 export const dueNowMs = (): number => Date.now() + aheadMs
 
+/** A time of the real clock, on this clock. */
+export const dueTimeOf = (time: Date): Date => new Date(time.getTime() + aheadMs)
+
 /** Moves the clock. Only the local service does. */
 export function advanceDueClock(seconds: number): void {
   aheadMs += seconds * 1000

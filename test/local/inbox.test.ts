@@ -51,6 +51,21 @@ test.each(vendors)('%s gets an event within 2 s, with every secret masked', asyn
   expect(page).toContain(made.body.id)
 })
 
+test('an hour later on that clock, the next events get a checkpoint', async () => {
+  const path = '/api/v2/settings/audit-events/checkpoints'
+  const checkpoints = async () => (await call(path)).body.data.length
+  await vi.waitFor(async () => expect(await checkpoints()).toBe(1), { timeout: 10_000, interval: 50 })
+  await call('/api/v2/settings/api-keys', { name: 'unsigned', scopes: ['keys:read'] })
+  await vi.waitFor(async () => {
+    const { data } = (await call('/api/v2/settings/audit-events?limit=1')).body
+    expect(data[0].sealed).toBeGreaterThan(1)
+  }, 10_000)
+  expect(await checkpoints()).toBe(1)
+  await call('/local/clock/advance', { seconds: 3601 })
+  await call('/api/v2/settings/api-keys', { name: 'due', scopes: ['keys:read'] })
+  await vi.waitFor(async () => expect(await checkpoints()).toBe(2), { timeout: 10_000, interval: 50 })
+})
+
 test('the clock of due times moves forward, and answers its time', async () => {
   const answer = await call('/local/clock/advance', { seconds: 3600 })
   expect(answer.status).toBe(200)
