@@ -14,6 +14,7 @@ import {
 } from '../../support/deliveries.ts'
 import { integrationsOf, makeOrgOn } from '../../support/integrations.ts'
 import { invoke } from '../../support/invoke.ts'
+import { logLines } from '../../support/logs.ts'
 import type { TestOrg } from '../../support/orgs.ts'
 import { allRows, deleteRow } from '../../support/rows.ts'
 
@@ -202,6 +203,30 @@ describe('a failure', () => {
     expect(receiver.hits).toHaveLength(1)
     expect((await retry(id, (await only(id)).id)).status).toBe(409)
   })
+})
+
+test('a receiver that repeats secrets gets none of them into rows, messages, logs, answers and events', async () => {
+  receiver.answer(({ headers, body }, response) => {
+    response
+      .writeHead(500, { 'x-echo': String(headers['x-team']) })
+      .end(`${JSON.stringify(headers)} ${body} ${signing_secret}`)
+  })
+  const id = await make({ headers: { 'X-Team': 'canary-header-4711' } })
+  await makeEvent(org)
+  await route(org)
+  await until(id, { attempts: [{ status_code: 500 }] })
+  const tested = await testOf(id)
+  expect(tested.body.success).toBe(false)
+  const { id: delivery } = await only(id)
+  await patch(id, { enabled: false })
+  advanceDueClock(10)
+  await until(id, { status: 'failed' })
+  await vi.waitFor(() => expect(lettersOf(delivery)).toHaveLength(1))
+  const everything = [await allRows(), logLines, tested.text, lettersOf(delivery), await deliveriesOf(org, id)]
+  const text = JSON.stringify(everything)
+  expect(logLines.length).toBeGreaterThan(0)
+  for (const secret of [signing_secret, 'canary-header-4711', `${receiver.url}/hook`])
+    expect(text).not.toContain(secret)
 })
 
 describe('switching off', () => {
