@@ -1,6 +1,6 @@
 /**
  * The dead letters of a stage: content, error and replay. A replayed event goes to the bus again. The projector processes each event
- * once, so repeated replays are safe.
+ * once, so repeated replays are safe. A replayed delivery goes to its queue, and is tried once more if it is failed.
  */
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge'
 import {
@@ -8,12 +8,13 @@ import {
   DeleteMessageCommand,
   type Message,
   ReceiveMessageCommand,
+  SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import * as z from 'zod'
 import { operatorSource, partnerSourcePrefix, sweepRequested, webhookSource } from '../shared/stripe-events/event.ts'
 
-export const queueNames = ['project', 'sweep'] as const
+export const queueNames = ['project', 'sweep', 'deliveries'] as const
 export type QueueName = (typeof queueNames)[number]
 
 export interface DeadLetter {
@@ -26,11 +27,19 @@ export interface DeadLetter {
   why: string
   /** EventBridge's input of the function; undefined for foreign messages. */
   envelope: Envelope | undefined
+  /** The message of a delivery, as it was sent. */
+  delivery: string | undefined
 }
 
 /** The fields of EventBridge's envelope that are read. */
 const envelopeSchema = z.object({ source: z.string(), 'detail-type': z.string(), detail: z.looseObject({}) })
 type Envelope = z.infer<typeof envelopeSchema>
+
+/** The message of a failed delivery. */
+const deliverySchema = z.strictObject({
+  ...{ org_id: z.string(), integration_id: z.string(), delivery_id: z.string(), event_id: z.string() },
+  again: z.literal(true),
+})
 
 /** A message of Lambda, which wraps the function's input. A rule's message is the input itself. */
 const wrappedSchema = z.object({
@@ -77,12 +86,14 @@ interface Route {
   queue: QueueName
   queueUrl: string
   busName: string
+  /** The queue that deliveries go back to. */
+  deliveryQueueUrl: string
 }
 
 /** Replays letters. Deletes each from the queue after its destination accepts it, and returns the others. */
 export async function replay(
   letters: readonly DeadLetter[],
-  { queue, queueUrl, busName }: Route,
+  { queue, queueUrl, busName, deliveryQueueUrl }: Route,
   sqs = sqsClient(),
 ): Promise<DeadLetter[]> {
   const bus = new EventBridgeClient({})
@@ -90,8 +101,11 @@ export async function replay(
   // One sweep replaces all failed ones; concurrent sweeps would conflict.
   const groups = queue === 'sweep' ? [letters] : letters.map((letter) => [letter])
   for (const group of groups) {
-    const entry = queue === 'sweep' ? sweepRequest : eventOf(group[0])
-    if (!entry || !(await isTaken(bus, { ...entry, EventBusName: busName }))) {
+    const isAccepted =
+      queue === 'deliveries'
+        ? await isQueued(sqs, deliveryQueueUrl, group[0]?.delivery)
+        : await isOnBus(bus, busName, queue === 'sweep' ? sweepRequest : eventOf(group[0]))
+    if (!isAccepted) {
       left.push(...group)
       continue
     }
@@ -112,6 +126,18 @@ function eventOf({ envelope }: Partial<DeadLetter> = {}): PutEventsRequestEntry 
   return { Source: webhookSource, DetailType, Detail: JSON.stringify(detail) }
 }
 
+async function isQueued(sqs: SQSClient, QueueUrl: string, MessageBody: string | undefined): Promise<boolean> {
+  if (MessageBody === undefined) return false
+  await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }))
+  return true
+}
+
+const isOnBus = async (
+  bus: EventBridgeClient,
+  EventBusName: string,
+  entry: PutEventsRequestEntry | undefined,
+): Promise<boolean> => entry !== undefined && isTaken(bus, { ...entry, EventBusName })
+
 /** Checks that the bus accepted an entry: it can refuse one inside a successful answer. */
 async function isTaken(bus: EventBridgeClient, entry: PutEventsRequestEntry): Promise<boolean> {
   const { FailedEntryCount, Entries = [] } = await bus.send(new PutEventsCommand({ Entries: [entry] }))
@@ -125,6 +151,7 @@ function readDeadLetter({ ReceiptHandle = '', Body = '', Attributes, MessageAttr
   const body = parse(Body)
   const wrapped = wrappedSchema.safeParse(body).data
   const envelope = envelopeSchema.safeParse(wrapped ? wrapped.requestPayload : body).data
+  const delivery = deliverySchema.safeParse(body).data
   const told = (name: string) => MessageAttributes[name]?.StringValue
   const { errorType, errorMessage } = wrapped?.responsePayload ?? {}
   const why = wrapped
@@ -133,12 +160,16 @@ function readDeadLetter({ ReceiptHandle = '', Body = '', Attributes, MessageAttr
   return {
     receipt: ReceiptHandle,
     buriedAt: new Date(Number(Attributes?.SentTimestamp ?? 0)).toISOString(),
-    what: envelope ? `${idOf(envelope)} ${envelope['detail-type']}` : 'unreadable message',
+    what: envelope ? `${idOf(envelope)} ${envelope['detail-type']}` : nameOf(delivery),
     attempts: String(wrapped?.requestContext.approximateInvokeCount ?? told('RETRY_ATTEMPTS') ?? 'unknown'),
-    why: why.filter((part) => part !== undefined).join(': ') || 'unknown',
+    why: why.filter((part) => part !== undefined).join(': ') || (delivery ? 'the list of deliveries says' : 'unknown'),
     envelope,
+    delivery: delivery && Body,
   }
 }
+
+const nameOf = (delivery: z.infer<typeof deliverySchema> | undefined): string =>
+  delivery ? `${delivery.delivery_id} of ${delivery.event_id} to ${delivery.integration_id}` : 'unreadable message'
 
 const idOf = ({ detail, source }: Envelope): string => (typeof detail.id === 'string' ? detail.id : source)
 

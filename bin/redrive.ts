@@ -11,7 +11,8 @@ import { type DeadLetter, giveBack, type QueueName, queueNames, replay, takeDead
 const usage = `Usage: npm run redrive -- --stage dev [--queue project] [--list | --yes]
 
   --stage  the deployed stage (default dev)
-  --queue  one of ${queueNames.join(', ')}: events that could not be projected, sweeps that failed (default: both)
+  --queue  one of ${queueNames.join(', ')}: events that could not be projected, sweeps that failed,
+           deliveries to integrations that failed (default: all)
   --list   list the dead letters, and change nothing
   --yes    replay without asking
 
@@ -20,6 +21,7 @@ Exit code 0: every letter was replayed. Otherwise 1.`
 interface Stage {
   busName: string
   queueUrls: Record<QueueName, string>
+  deliveryQueueUrl: string
 }
 
 async function main(): Promise<void> {
@@ -46,7 +48,10 @@ async function main(): Promise<void> {
 }
 
 async function replayAll(letters: DeadLetter[], queue: QueueName, stage: Stage): Promise<DeadLetter[]> {
-  const left = await replay(letters, { queue, queueUrl: stage.queueUrls[queue], busName: stage.busName })
+  const left = await replay(letters, {
+    ...stage,
+    ...{ queue, queueUrl: stage.queueUrls[queue] },
+  })
   console.log(`${queue}: ${letters.length - left.length} replayed, ${left.length} left in the queue`)
   if (left.length > 0) process.exitCode = 1
   return left
@@ -72,9 +77,13 @@ async function findStage(stage: string): Promise<Stage> {
   const busName = outputs?.[outputNames.eventBusName]
   const project = outputs?.[outputNames.projectDeadLettersUrl]
   const sweep = outputs?.[outputNames.sweepDeadLettersUrl]
-  if (busName && project && sweep) return { busName, queueUrls: { project, sweep } }
+  const ofDelivery = await outputsOf(stage, 'Delivery')
+  const deliveries = ofDelivery?.[outputNames.deliveryDeadLettersUrl]
+  const deliveryQueueUrl = ofDelivery?.[outputNames.deliveryQueueUrl]
+  if (busName && project && sweep && deliveries && deliveryQueueUrl)
+    return { busName, queueUrls: { project, sweep, deliveries }, deliveryQueueUrl }
   throw new UsageError(
-    `The stack ${stackName(stage, 'Events')} is not deployed here, or is older than this command: npm run deploy -- --stage ${stage}`,
+    `The stack ${stackName(stage, busName ? 'Delivery' : 'Events')} is not deployed here, or is older than this command: npm run deploy -- --stage ${stage}`,
   )
 }
 

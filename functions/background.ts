@@ -1,14 +1,17 @@
 /**
- * Every background function: started by a rule, a schedule, the user pool or the table's stream, not by the API. As in `operations.ts`, an entry's name is
+ * Every background function: started by a rule, a schedule, the user pool, the table's stream or a queue, not by the API. As in `operations.ts`, an entry's name is
  * the file of its handler.
  */
 import type { BackgroundFunction } from '../shared/runtime/background.ts'
 import * as auditEvents from './audit-events/contract.ts'
+import * as integrations from './integrations/contract.ts'
 import * as signIn from './sign-in/contract.ts'
 import * as stripeEvents from './stripe-events/contract.ts'
 
 export const backgroundFunctions = {
   'audit-events/seal': auditEvents.sealAuditEvents,
+  'integrations/route': integrations.routeEvents,
+  'integrations/send': integrations.sendDeliveries,
   'sign-in/add-token-claims': signIn.addTokenClaims,
   'stripe-events/project': stripeEvents.projectStripeEvent,
   'stripe-events/sweep': stripeEvents.sweepBilling,

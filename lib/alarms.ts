@@ -44,6 +44,7 @@ export function addAlarms(scope: Construct, settings: StageSettings, metrics: St
     ...functionRules(lambdaConcurrency),
     ...tableRules(metrics),
     ...auditRules(metrics),
+    ...deliveryRules(metrics),
     ...eventRules(metrics),
     ...sweepRules(metrics),
   }
@@ -147,6 +148,33 @@ const auditRules = (metrics: StageMetrics): Rules => ({
     severity: 'page',
     meaning: 'an audit chain lost its newest blocks, or was not signed',
     metric: metrics.own('AuditFaults'),
+  },
+})
+
+const deliveryRules = (metrics: StageMetrics): Rules => ({
+  'delivery-router-behind': {
+    severity: 'ticket',
+    meaning: 'audit events wait five minutes or longer for the router',
+    metric: metrics.background('router', 'IteratorAge', 'Maximum'),
+    // In milliseconds.
+    threshold: 5 * 60_000,
+  },
+  'delivery-router-dead-letters': {
+    severity: 'ticket',
+    meaning: 'the router gave up records of the table, and integrations miss events',
+    metric: metrics.deadLetters('router'),
+  },
+  'delivery-age': {
+    severity: 'ticket',
+    meaning: 'events wait five minutes or longer for their first attempt',
+    // The age of the queue's oldest message is no measure: deliveries wait there for hours between attempts.
+    metric: metrics.own('DeliveryAgeSeconds', 'Maximum'),
+    threshold: 5 * 60,
+  },
+  'delivery-dead-letters': {
+    severity: 'ticket',
+    meaning: 'deliveries to integrations failed finally, and wait in a dead-letter queue',
+    metric: metrics.deadLetters('sender'),
   },
 })
 

@@ -27,7 +27,10 @@ export function addStacks(app: App, named: StageSettings): void {
   const events = new EventsStack(app, kept)
   const delivery = new DeliveryStack(app, { ...kept, eventBus: events.eventBus, tableStreamArn })
   const referenceScript = settings.web ? addWeb(app, settings, codeFolderOf('web')) : undefined
-  const functions = new FunctionsStack(app, { ...kept, eventBus: events.eventBus, frontSecretArn, referenceScript })
+  const functions = new FunctionsStack(app, {
+    ...kept,
+    ...{ eventBus: events.eventBus, deliveryQueues: delivery.queues, frontSecretArn, referenceScript },
+  })
   const api = new ApiStack(app, settings, frontSecretArn)
   // The API refers to functions by name: an export in use could never be removed.
   api.addStackDependency(functions)

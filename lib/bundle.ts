@@ -18,7 +18,7 @@ const outFolder = join(root, 'build')
  * Packages that only some requests need. Handlers load them by `import()`, from a separate file in the `node_modules` of the
  * function's folder. Inside the handler's file they would be parsed at every cold start.
  */
-const latePackages: readonly string[] = ['stripe', 'jose/jwt/verify', 'jose/jwks/remote']
+const latePackages: readonly string[] = ['stripe', '@aws-sdk/client-sesv2', 'jose/jwt/verify', 'jose/jwks/remote']
 
 /** The OpenAPI documents grow with every example, so they are files beside their handler, read per request. */
 const openApi = { '#openapi': 'docs/openapi.json', '#published-openapi': 'docs/published/openapi.json' } as const
@@ -112,7 +112,8 @@ function lateImports(name: string, { outputs }: Metafile): string[] {
 
 /** The file that Node resolves a specifier to, from a function's folder. */
 function placeOf(specifier: string) {
-  const [name = '', ...path] = specifier.split('/')
+  const [, name = '', rest = ''] = /^((?:@[^/]+\/)?[^/]+)\/?(.*)$/.exec(specifier) ?? []
+  const path = rest === '' ? [] : rest.split('/')
   return { name, subpath: ['.', ...path].join('/'), file: `${path.join('-') || 'index'}.mjs` }
 }
 

@@ -1,12 +1,12 @@
-/** Readers of the table's stream. The sealer chains new audit events. */
-import { Duration, Stack, Validations } from 'aws-cdk-lib'
+/** Readers of the table's stream: the sealer chains new audit events, the router queues them. The sender delivers them to integrations. */
+import { CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib'
 import { EventSourceMapping, FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
 import { pascalCase } from './pascal-case.ts'
-import { allow, ServiceFunction, type Surroundings } from './service-function.ts'
-import { stackName } from './stage.ts'
+import { allow, type DeliveryQueues, ServiceFunction, type Surroundings } from './service-function.ts'
+import { outputNames, stackName } from './stage.ts'
 import type { Watched } from './stage-metrics.ts'
 
 interface DeliveryStackProps extends Surroundings {
@@ -21,13 +21,30 @@ type StreamReader = {
 
 export class DeliveryStack extends Stack {
   readonly sealer: Watched
+  readonly router: Watched
+  readonly sender: Watched
+  readonly queues: DeliveryQueues
   readonly #props: DeliveryStackProps
 
   constructor(scope: Construct, props: DeliveryStackProps) {
     const { stage, retainData } = props.settings
     super(scope, stackName(stage, 'Delivery'), { terminationProtection: retainData })
-    this.#props = props
+    const deadLetters = this.#deadLetters('Delivery', 'It is the dead-letter queue of deliveries.')
+    const queue = new Queue(this, 'Deliveries', {
+      ...queueDefaults,
+      // Longer than the sender: a message comes back when its sender died.
+      visibilityTimeout: Duration.seconds(2 * backgroundFunctions['integrations/send'].timeoutSeconds),
+    })
+    const reason = 'The sender buries messages itself: waiting for a retry or a free send counts as a receive.'
+    Validations.of(queue).acknowledge({ id: 'AwsSolutions-SQS3', reason })
+    this.queues = { queue, deadLetters }
+    this.#props = { ...props, deliveryQueues: this.queues }
     this.sealer = { deadLetters: this.#reader('audit-events/seal') }
+    this.router = { deadLetters: this.#reader('integrations/route') }
+    this.sender = { deadLetters }
+    this.#sender(queue)
+    new CfnOutput(this, outputNames.deliveryQueueUrl, { value: queue.queueUrl })
+    new CfnOutput(this, outputNames.deliveryDeadLettersUrl, { value: deadLetters.queueUrl })
   }
 
   /** A reader and the queue for batches that it gave up; they name the records' place in the stream. */
@@ -61,16 +78,39 @@ export class DeliveryStack extends Stack {
     return deadLetters
   }
 
-  #deadLetters(scopeId: string): Queue {
-    const queue = new Queue(this, `${scopeId}DeadLetters`, {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
+  /** The function that sends, and the mapping that hands it messages. */
+  #sender(queue: Queue): void {
+    const name = 'integrations/send'
+    const { id, summary, access, timeoutSeconds } = backgroundFunctions[name]
+    const { function: target } = new ServiceFunction(this, 'Send', {
+      ...this.#props,
+      name,
+      description: `${id}: ${summary}`,
+      codeFolder: this.#props.codeFolderOf(name),
+      timeout: Duration.seconds(timeoutSeconds),
+      access,
     })
-    const reason = 'It is the dead-letter queue of a reader of the stream.'
+    const mapping = new EventSourceMapping(this, 'SendMessages', {
+      target,
+      eventSourceArn: queue.queueArn,
+      batchSize: 10,
+      reportBatchItemFailures: true,
+    })
+    if (target.role) mapping.node.addDependency(target.role)
+  }
+
+  #deadLetters(scopeId: string, reason = 'It is the dead-letter queue of a reader of the stream.'): Queue {
+    const queue = new Queue(this, `${scopeId}DeadLetters`, queueDefaults)
     Validations.of(queue).acknowledge({ id: 'AwsSolutions-SQS3', reason })
     return queue
   }
+}
+
+const queueDefaults = {
+  encryption: QueueEncryption.SQS_MANAGED,
+  enforceSSL: true,
+  // Longer than the schedule of a delivery, with a receiver that always asks for 12 h.
+  retentionPeriod: Duration.days(14),
 }
 
 const delivery = {

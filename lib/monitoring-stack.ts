@@ -24,7 +24,8 @@ export class MonitoringStack extends Stack {
     const { stage, retainData, alarmEmail } = settings
     super(scope, stackName(stage, 'Monitoring'), { terminationProtection: retainData })
     const { projector, sweep, alarmTopic } = events
-    const metrics = new StageMetrics({ stage, httpApi, table, projector, sweep, sealer: delivery.sealer })
+    const { router, sealer, sender } = delivery
+    const metrics = new StageMetrics({ stage, httpApi, table, projector, router, sealer, sender, sweep })
     const alarms = addAlarms(this, settings, metrics, alarmTopic)
     addDashboard(this, { stage, metrics, alarms })
     addBudget(this, settings)

@@ -11,6 +11,10 @@ export interface OutboundSettings {
   allowedCidrs: readonly string[]
   /** Base URLs that replace those of providers: an egress gateway or a regional endpoint. */
   providerBaseUrls: Readonly<Partial<Record<ProviderName, string>>>
+  /** Base addresses that replace those of vendors in deliveries. */
+  integrationBaseUrls: Readonly<Record<string, string>>
+  /** The sender of mail to integrations. */
+  mailFrom: string | undefined
   /** Fallback runtime of every organization. */
   localRuntime: { url: string; runtime: Runtime } | undefined
 }
@@ -18,15 +22,21 @@ export interface OutboundSettings {
 /** @throws StageSettingsError */
 export function readOutboundSettings(given: GivenOptions): OutboundSettings {
   const { allowed_cidrs: allowedCidrs = [], provider_base_urls: baseUrls = {} } = given.values
+  const { integration_base_urls: vendorUrls = {}, mail_from: mailFrom } = given.values
+  for (const [name, url] of Object.entries(vendorUrls))
+    requireUrl(given, 'integration_base_urls', url, allowedCidrs, name)
   for (const [name, url] of Object.entries(baseUrls)) requireUrl(given, 'provider_base_urls', url, allowedCidrs, name)
   return {
     allowedCidrs,
-    providerBaseUrls: Object.fromEntries(
-      Object.entries(baseUrls).map(([name, url]) => [name, url.replace(/\/+$/, '')]),
-    ),
+    providerBaseUrls: withoutSlashes(baseUrls),
+    integrationBaseUrls: withoutSlashes(vendorUrls),
+    mailFrom,
     localRuntime: readLocalRuntime(given, allowedCidrs),
   }
 }
+
+const withoutSlashes = (urls: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, url.replace(/\/+$/, '')]))
 
 function requireUrl(
   given: GivenOptions,
@@ -47,9 +57,21 @@ function readLocalRuntime(given: GivenOptions, allowedCidrs: readonly string[]):
   return { url, runtime }
 }
 
+const listed = (urls: Readonly<Record<string, string>>): string[] =>
+  Object.entries(urls).map(([name, url]) => `${name}=${url}`)
+
+/** Variables of functions that send to integrations. */
+export function deliveryEnvironment({ allowedCidrs, integrationBaseUrls }: OutboundSettings): Record<string, string> {
+  const baseUrls = listed(integrationBaseUrls)
+  return {
+    ...(allowedCidrs.length > 0 ? { [environmentNames.outboundAllowedCidrs]: allowedCidrs.join(',') } : {}),
+    ...(baseUrls.length > 0 ? { [environmentNames.integrationBaseUrls]: baseUrls.join(',') } : {}),
+  }
+}
+
 /** Variables of functions that authenticate callers: they also check URLs on write. */
 export function outboundEnvironment({ allowedCidrs, providerBaseUrls, localRuntime }: OutboundSettings) {
-  const baseUrls = Object.entries(providerBaseUrls).map(([name, url]) => `${name}=${url}`)
+  const baseUrls = listed(providerBaseUrls)
   return {
     ...(allowedCidrs.length > 0 ? { [environmentNames.outboundAllowedCidrs]: allowedCidrs.join(',') } : {}),
     ...(baseUrls.length > 0 ? { [environmentNames.providerBaseUrls]: baseUrls.join(',') } : {}),

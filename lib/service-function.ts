@@ -1,18 +1,20 @@
 /**
  * A Lambda of this service: bundled code, a log group, and a role that allows exactly its declared `access`.
  */
-import { type Duration, Stack } from 'aws-cdk-lib'
+import { Aws, type Duration, Stack } from 'aws-cdk-lib'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import type { EventBus } from 'aws-cdk-lib/aws-events'
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { Architecture, Code, Function as LambdaFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Access } from '../shared/access.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import { functionName } from './function-name.ts'
+import { deliveryEnvironment } from './outbound-settings.ts'
 import { removalPolicyOf } from './removal-policy.ts'
 import type { StageSettings } from './stage.ts'
 import { attachToVpc, vpcStatements } from './vpc.ts'
@@ -25,7 +27,14 @@ export interface Surroundings {
   stripeSecretArn: string
   /** Bus for Stripe's events. */
   eventBus: EventBus
+  /** Queues of deliveries to integrations, for the functions whose access has them. */
+  deliveryQueues?: DeliveryQueues
   settings: StageSettings
+}
+
+export interface DeliveryQueues {
+  queue: IQueue
+  deadLetters: IQueue
 }
 
 interface ServiceFunctionProps extends Surroundings {
@@ -124,9 +133,36 @@ function accessStatements(props: ServiceFunctionProps): PolicyStatement[] {
     statements.push(allow(actions, auditKey.keyArn))
   }
   if (access.stripe) statements.push(...stripeStatements(props))
+  statements.push(...deliveryStatements(props))
   if (access.events) statements.push(allow(['events:PutEvents'], eventBus.eventBusArn))
   return statements
 }
+
+/** SES checks the sender's identity, and the sender. */
+function deliveryStatements({ access, deliveryQueues, settings }: ServiceFunctionProps): PolicyStatement[] {
+  const { deliveries, mail } = access
+  if (deliveries && !deliveryQueues) throw new Error('this stack has no queue of deliveries')
+  const { mailFrom } = settings
+  return [
+    ...(deliveryQueues && deliveries === 'send' ? [allow(['sqs:SendMessage'], deliveryQueues.queue.queueArn)] : []),
+    ...(deliveryQueues && deliveries === 'receive'
+      ? [
+          allow(receiving, deliveryQueues.queue.queueArn),
+          allow(['sqs:SendMessage'], deliveryQueues.deadLetters.queueArn),
+        ]
+      : []),
+    ...(mail === 'send' && mailFrom
+      ? [
+          allow(['ses:SendEmail'], `arn:${Aws.PARTITION}:ses:${Aws.REGION}:${Aws.ACCOUNT_ID}:identity/*`, {
+            StringEquals: { 'ses:FromAddress': mailFrom },
+          }),
+        ]
+      : []),
+  ]
+}
+
+/** Lambda receives with the function's role; the function hides messages until they are due. */
+const receiving = ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage']
 
 /** A secret under a customer-managed key also needs that key, through Secrets Manager only. */
 function stripeStatements({ stripeSecretArn, settings }: ServiceFunctionProps): PolicyStatement[] {
@@ -148,7 +184,20 @@ function environmentOf(props: ServiceFunctionProps): Record<string, string> {
     ...(access.secrets ? { [environmentNames.secretsKeyId]: secretsKey.keyArn } : {}),
     ...(access.auditKey ? { [environmentNames.auditKeyId]: auditKey.keyArn } : {}),
     ...(access.stripe ? stripeEnvironment(props) : {}),
+    ...deliveryVariables(props),
     ...(access.events ? { [environmentNames.eventBusName]: eventBus.eventBusName } : {}),
+  }
+}
+
+function deliveryVariables({ access, deliveryQueues, settings }: ServiceFunctionProps): Record<string, string> {
+  const { queue, deadLetters } = access.deliveries ? (deliveryQueues ?? {}) : {}
+  return {
+    ...(queue ? { [environmentNames.deliveryQueueUrl]: queue.queueUrl } : {}),
+    ...(deadLetters && access.deliveries === 'receive'
+      ? { [environmentNames.deliveryDeadLettersUrl]: deadLetters.queueUrl }
+      : {}),
+    ...(access.mail && settings.mailFrom ? { [environmentNames.mailSender]: settings.mailFrom } : {}),
+    ...(access.mail === 'send' ? deliveryEnvironment(settings) : {}),
   }
 }
 

@@ -16,7 +16,9 @@ export interface Watched {
 
 const backgroundNames = {
   projector: 'stripe-events/project',
+  router: 'integrations/route',
   sealer: 'audit-events/seal',
+  sender: 'integrations/send',
   sweep: 'stripe-events/sweep',
 } as const satisfies Record<string, BackgroundName>
 type Background = keyof typeof backgroundNames
@@ -26,7 +28,9 @@ interface Sources {
   httpApi: HttpApi
   table: TableV2
   projector: Watched
+  router: Watched
   sealer: Watched
+  sender: Watched
   sweep: Watched
 }
 

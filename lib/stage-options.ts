@@ -6,6 +6,7 @@ import { BlockList, isIP } from 'node:net'
 import * as z from 'zod'
 import { isEmailAddress } from '../shared/email.ts'
 import { runtimes } from '../shared/execution/local-target.ts'
+import { vendorTypes } from '../shared/integrations/vendors.ts'
 import { signInProviders } from '../shared/org-auth/record.ts'
 import { differentialFault } from '../shared/outbound/written-url.ts'
 import { providerNames, providersWithoutRoot } from '../shared/providers/providers.ts'
@@ -168,6 +169,24 @@ export const stageOptions = {
       example: 'openai=https://eu.api.openai.com/v1',
     },
     recordOf,
+  ),
+  integration_base_urls: option(
+    z.record(z.string(), z.string()).superRefine((urls, context) => {
+      const wrong = Object.entries(urls).find(([name, url]) => !vendorTypes.some((known) => known === name) || !url)
+      if (wrong) context.addIssue(`${wrong[0]} is not like slack=https://host, with one of ${vendorTypes.join(', ')}`)
+    }),
+    {
+      help: 'Base addresses that replace those of vendors in deliveries: an egress gateway, or a double.',
+      example: 'slack=https://egress.example.com/slack',
+    },
+    recordOf,
+  ),
+  mail_from: option(
+    judged((address) => (isEmailAddress(address) ? undefined : 'must be one e-mail address, like alerts@example.com')),
+    {
+      help: 'Sender of mail to integrations of type `email`. Its identity must be verified in SES. Default: no mail.',
+      example: 'alerts@example.com',
+    },
   ),
   local_runtime_url: option(z.string().min(1), {
     help: 'Fallback runtime of every organization: the target `env`.',

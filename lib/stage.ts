@@ -261,4 +261,6 @@ export const outputNames = {
   eventBusName: 'EventBusName',
   projectDeadLettersUrl: 'ProjectDeadLettersUrl',
   sweepDeadLettersUrl: 'SweepDeadLettersUrl',
+  deliveryQueueUrl: 'DeliveryQueueUrl',
+  deliveryDeadLettersUrl: 'DeliveryDeadLettersUrl',
 } as const

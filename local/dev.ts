@@ -19,7 +19,14 @@ const usage = `Usage: npm run dev -- [--port 3000] [--fresh] [--cors-origin http
 const folder = join(import.meta.dirname, '..', '.local')
 const stateFile = join(folder, 'dev.json')
 
-const dataFiles = ['dev.json', 'stripe.json', 'dynamodb.sqlite', 'dynamodb.sqlite-wal', 'dynamodb.sqlite-shm']
+const dataFiles = [
+  'dev.json',
+  'stripe.json',
+  'queues.json',
+  'dynamodb.sqlite',
+  'dynamodb.sqlite-wal',
+  'dynamodb.sqlite-shm',
+]
 
 const sweepEveryMs = 60 * 60 * 1000
 
@@ -129,6 +136,7 @@ function welcome({ url, issuer, orgs, service_key }: DevState): string {
 Octomil settings API   ${url}
 Reference              ${url}/api/v1/docs (signed in as the owner of ${orgs[0]?.name})
 Local Stripe           ${url}/local/stripe
+Local inbox            ${url}/local/inbox
 OIDC issuer            ${issuer}
 Service key            ${service_key}
 

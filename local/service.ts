@@ -14,9 +14,11 @@ import type { PlanCode } from '../shared/billing/plans.ts'
 import { environmentNames } from '../shared/runtime/environment.ts'
 import type { BatchResult } from '../shared/runtime/table-stream.ts'
 import { runBackground } from './background.ts'
+import { answerClock, clockPath } from './clock.ts'
 import { createTable, type Engine, startEngine } from './engine.ts'
 import { createEventBridge, eventsPath, type LocalEventBridge, localBusName } from './eventbridge.ts'
 import { createGateway } from './gateway.ts'
+import { createInbox, inboxBaseUrls, type LocalInbox, mailEndpoint } from './inbox.ts'
 import { audience, createIssuer, type Issuer, issuerPath } from './issuer.ts'
 import { auditKeyId, createKms, kmsKeyId, kmsPath } from './kms.ts'
 import { answerAsProvider, providerPath } from './provider.ts'
@@ -27,6 +29,7 @@ import {
   referencePath,
   referenceScriptPath,
 } from './reference.ts'
+import { createSqs, deliveryDeadLettersUrl, deliveryQueueUrl, type LocalSqs, sqsPath } from './sqs.ts'
 import type { DevState } from './state.ts'
 import { playStream, type Reader, type StreamPlayer } from './table-stream.ts'
 
@@ -52,6 +55,7 @@ export interface Service {
   issuer: Issuer
   stripe: LocalStripe
   events: LocalEventBridge
+  sqs: LocalSqs
   /** Resolves with the engine's output if it ends unexpectedly. */
   engineEnded: Promise<string>
   close(): Promise<void>
@@ -78,7 +82,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       ...parts,
       url,
       engineEnded: started.ended,
-      close: () => close(server, [parts.stripe, parts.events, stream], started),
+      close: () => close(server, [parts.stripe, parts.events, stream, parts.sqs], started),
     }
   } catch (error) {
     server.close()
@@ -90,7 +94,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 const inFolder = ({ folder }: ServiceOptions, name: string): string | undefined =>
   folder ? join(folder, name) : undefined
 
-type Parts = Pick<Service, 'issuer' | 'stripe' | 'events' | 'prefillReference'> & {
+type Parts = Pick<Service, 'issuer' | 'stripe' | 'events' | 'sqs' | 'prefillReference'> & {
   handle: RequestHandler
   stream: StreamPlayer
 }
@@ -101,7 +105,7 @@ async function startParts(url: string, { endpoint }: Engine, options: ServiceOpt
   process.env.AWS_ENDPOINT_URL_DYNAMODB = endpoint
   await createTable(endpoint, tableName)
   const issuer = await createIssuer(url, inFolder(options, 'issuer-key.json'))
-  setServiceEnvironment(tableName, issuer.url)
+  setServiceEnvironment(tableName, issuer.url, url)
   setStripeEnvironment(url, corsOrigins)
   const stripe = createStripe({ url, webhookUrl: `${url}/api/v1/webhooks/stripe`, ...(folder ? { folder } : {}) })
   const events = createEventBridge({
@@ -115,22 +119,27 @@ async function startParts(url: string, { endpoint }: Engine, options: ServiceOpt
   const prefillReference = (mint: () => Promise<string>): void => {
     docs = prefilledReference(mint)
   }
+  const sqs = createSqs({
+    receive: async (Records) => (await runBackground('integrations/send', { Records })) as BatchResult,
+    ...(folder ? { file: join(folder, 'queues.json') } : {}),
+  })
+  const inbox = createInbox()
   const handle = everything(
-    issuer,
-    stripe,
-    events,
+    { issuer, stripe, events, sqs, inbox },
     createKms(inFolder(options, 'kms-key'), inFolder(options, 'audit-key.pem')),
     api,
   )
-  const stream = playStream({ endpoint, tableName, readers: [sealer] })
-  return { issuer, stripe, events, prefillReference, handle, stream }
+  const stream = playStream({ endpoint, tableName, readers: [sealer, router] })
+  return { issuer, stripe, events, sqs, prefillReference, handle, stream }
 }
 
-/** The sealer as Lambda starts it: by new audit events. */
-const sealer: Reader = {
-  ...backgroundFunctions['audit-events/seal'].trigger.tableStream,
-  read: async (Records) => (await runBackground('audit-events/seal', { Records })) as BatchResult,
-}
+/** Readers of the stream as Lambda starts them: by new audit events. */
+const readerOf = (name: 'audit-events/seal' | 'integrations/route'): Reader => ({
+  ...backgroundFunctions[name].trigger.tableStream,
+  read: async (Records) => (await runBackground(name, { Records })) as BatchResult,
+})
+const sealer = readerOf('audit-events/seal')
+const router = readerOf('integrations/route')
 
 async function listen(server: Server, port: number): Promise<void> {
   server.listen(port, '127.0.0.1')
@@ -144,12 +153,14 @@ function setAwsEnvironment(url: string): void {
   process.env.AWS_SECRET_ACCESS_KEY = 'local'
   process.env.AWS_ENDPOINT_URL_KMS = url + kmsPath
   process.env.AWS_ENDPOINT_URL_EVENTBRIDGE = url + eventsPath
+  process.env.AWS_ENDPOINT_URL_SQS = url + sqsPath
+  process.env.AWS_ENDPOINT_URL_SESV2 = mailEndpoint(url)
 }
 
 /** A runtime on this machine can be registered and tested. Other private addresses are refused. */
 export const localCidrs: readonly string[] = ['127.0.0.0/8', '::1/128']
 
-function setServiceEnvironment(tableName: string, issuerUrl: string): void {
+function setServiceEnvironment(tableName: string, issuerUrl: string, url: string): void {
   const values: Partial<Record<keyof typeof environmentNames, string>> = {
     stage: 'local',
     billingOverride: 'on',
@@ -159,10 +170,14 @@ function setServiceEnvironment(tableName: string, issuerUrl: string): void {
     secretsKeyId: kmsKeyId,
     auditKeyId,
     signInProviders: 'google,github',
+    mailSender: 'settings@octomil.localhost',
     outboundAllowedCidrs: localCidrs.join(','),
     oidcIssuer: issuerUrl,
     oidcAudience: audience,
     eventBusName: localBusName,
+    deliveryQueueUrl: deliveryQueueUrl(url),
+    deliveryDeadLettersUrl: deliveryDeadLettersUrl(url),
+    integrationBaseUrls: inboxBaseUrls(url),
     referenceScriptUrl: referenceScriptPath,
   }
   for (const [key, value] of Object.entries(values))
@@ -211,23 +226,28 @@ function setStripeEnvironment(url: string, corsOrigins: readonly string[]): void
 
 type RequestHandler = NonNullable<Parameters<typeof createServer>[1]>
 
+interface Doubles extends Pick<Service, 'issuer' | 'stripe' | 'events' | 'sqs'> {
+  inbox: LocalInbox
+}
+
 function everything(
-  issuer: Issuer,
-  stripe: LocalStripe,
-  events: LocalEventBridge,
+  { issuer, stripe, events, sqs, inbox }: Doubles,
   kms: RequestHandler,
   gateway: RequestHandler,
 ): RequestHandler {
-  const handlerOf = (url: string): RequestHandler => {
-    if (url === '/') return toReference
-    if (url.startsWith(issuerPath)) return issuer.handle
-    if (stripe.serves(url)) return stripe.handle
-    if (events.serves(url)) return events.handle
-    if (url.startsWith(kmsPath)) return kms
-    if (url.startsWith(providerPath)) return answerAsProvider
-    if (url === referenceScriptPath) return answerReferenceScript
-    return gateway
-  }
+  const parts: readonly (readonly [serves: (url: string) => boolean, RequestHandler])[] = [
+    [(url) => url === '/', toReference],
+    [(url) => url.startsWith(issuerPath), issuer.handle],
+    [stripe.serves, stripe.handle],
+    [events.serves, events.handle],
+    [sqs.serves, sqs.handle],
+    [inbox.serves, inbox.handle],
+    [(url) => url === clockPath, answerClock],
+    [(url) => url.startsWith(kmsPath), kms],
+    [(url) => url.startsWith(providerPath), answerAsProvider],
+    [(url) => url === referenceScriptPath, answerReferenceScript],
+  ]
+  const handlerOf = (url: string): RequestHandler => parts.find(([serves]) => serves(url))?.[1] ?? gateway
   return async (request, response) => {
     try {
       await handlerOf(request.url ?? '/')(request, response)

@@ -23,6 +23,10 @@ export interface Access {
   stripe?: true
   /** It puts events on the service's bus. */
   events?: 'put'
+  /** It queues deliveries, or also takes them from the queue and gives up on them. */
+  deliveries?: 'send' | 'receive'
+  /** It sends mail for integrations, where the stage names a sender, or only checks for a sender. */
+  mail?: 'send' | 'check'
 }
 
 /** Reads single rows. Every operation needs `UpdateItem`: the pipeline counts requests and stamps API keys. */

@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto'
 import { decodeTime, encodeTime, monotonicFactory } from 'ulid'
 import * as z from 'zod'
 
-const idPrefixes = ['org', 'key', 'conn', 'cred', 'tgt', 'int', 'aud', 'chk'] as const
+const idPrefixes = ['org', 'key', 'conn', 'cred', 'tgt', 'int', 'aud', 'chk', 'dlv'] as const
 export type IdPrefix = (typeof idPrefixes)[number]
 
 /** The library's own random source loads Web Crypto, which costs 5 ms of a cold start, and fetches each character alone. */

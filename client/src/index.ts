@@ -37,3 +37,10 @@ export {
   type UsageReporterOptions,
 } from './usage-reporter.ts'
 export { type VerifyAuditOptions, verifyAuditExport } from './verify-audit.ts'
+export {
+  verifyWebhook,
+  type WebhookEvent,
+  type WebhookHeaders,
+  type WebhookOptions,
+  WebhookVerificationError,
+} from './webhook.ts'

@@ -993,11 +993,77 @@ export interface paths {
         put?: never;
         /**
          * Validate an integration
-         * @description Checks each field of the configuration and suggests corrections. Sends nothing to the destination.
+         * @description Checks each field of the configuration, the plan and the mail sender, and suggests corrections. Sends nothing to the destination.
          *
          *     Requires the scope `integrations:read`.
          */
         post: operations["settings.validate-integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/settings/integrations/{integration_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test an integration
+         * @description Sends the event `integration.test` now, once, to a disabled integration too. The event is in no list. If the endpoint refuses or fails, or the configuration is incomplete, returns `success: false` with the reason, not an error.
+         *
+         *     Requires the scope `integrations:write`.
+         */
+        post: operations["settings.test-integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/settings/integrations/{integration_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries
+         * @description Lists the events that were routed to the integration in the last 30 days, newest first, with every attempt.
+         *
+         *     Requires the scope `integrations:read`.
+         */
+        get: operations["settings.list-integration-deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/settings/integrations/{integration_id}/deliveries/{delivery_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry a delivery
+         * @description Tries a delivery at once, a delivered one too. The schedule of a failed delivery does not start again. Answers before the attempt; list the deliveries for its result.
+         *
+         *     Requires the scope `integrations:write`.
+         */
+        post: operations["settings.retry-integration-delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1240,6 +1306,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSlackConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1257,6 +1325,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewMicrosoftTeamsConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1274,6 +1344,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewPagerdutyConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1291,6 +1363,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpsgenieConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1308,6 +1382,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewEmailConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1325,6 +1401,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewWebhookConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1342,6 +1420,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewDatadogConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1359,6 +1439,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewOpentelemetryConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1376,6 +1458,8 @@ export interface components {
             name: string;
             config?: components["schemas"]["NewSiemConfig"];
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -1693,7 +1777,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
             /** @enum {string} */
-            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "usage.threshold_reached" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
+            action: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "usage.threshold_reached" | "integration.created" | "integration.updated" | "integration.deleted" | "integration.disabled" | "integration.tested" | "integration.delivery_retried" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
             actor: components["schemas"]["Actor"];
             resource: components["schemas"]["AuditEventResource"];
             /** @enum {string} */
@@ -2166,6 +2250,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSlackConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2193,6 +2281,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationMicrosoftTeamsConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2220,6 +2312,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationPagerdutyConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2247,6 +2343,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpsgenieConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2274,6 +2374,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationEmailConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2301,6 +2405,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationWebhookConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2328,6 +2436,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationDatadogConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2355,6 +2467,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationOpentelemetryConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2382,6 +2498,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["IntegrationSiemConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2411,6 +2531,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSlackConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2439,6 +2563,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationMicrosoftTeamsConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2467,6 +2595,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationPagerdutyConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2495,6 +2627,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpsgenieConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2523,6 +2659,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationEmailConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2551,6 +2691,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationWebhookConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2579,6 +2723,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationDatadogConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2607,6 +2755,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationOpentelemetryConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2635,6 +2787,10 @@ export interface components {
             updated_at: string;
             config: components["schemas"]["PatchedIntegrationSiemConfig"];
             event_types: string[];
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied: boolean;
+            /** @description Why the service switched the integration off. null: it did not. */
+            disabled_reason: string | null;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -2648,6 +2804,30 @@ export interface components {
             checks: components["schemas"]["IntegrationCheckChecksItem"][];
             /** @constant */
             live_connectivity: "not_tested";
+        };
+        IntegrationTest: {
+            success: boolean;
+            /** @description HTTP status of the answer. null: no answer. */
+            status_code: number | null;
+            latency_ms: number;
+            error: string | null;
+        };
+        /** @description One event on its way to one integration. */
+        Delivery: {
+            /** @description Id of the delivery. */
+            id: string;
+            event_id: string;
+            /** @description The action of the event. */
+            event_type: string;
+            /** @enum {string} */
+            status: "pending" | "delivered" | "failed";
+            /** @description Oldest first. At most the last 50. */
+            attempts: components["schemas"]["DeliveryAttemptsItem"][];
+            /** @description null: no further attempt. */
+            next_attempt_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            delivered_at: string | null;
         };
         /** @description The limit of every metric, its source, and this month’s usage. */
         UsageLimits: {
@@ -2720,7 +2900,7 @@ export interface components {
         NewOpsgenieConfig: {
             /** @description Key of an API integration. */
             api_key?: string | null;
-            /** @description Where the Opsgenie account is. */
+            /** @description Where the Opsgenie account is; us when it is not set. */
             region?: ("us" | "eu") | null;
             /** @description Priority of the alerts that are made. */
             priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
@@ -2736,7 +2916,7 @@ export interface components {
         NewWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
+            /** @description Signs each delivery (Standard Webhooks): `whsec_` and base64 of 24 to 64 bytes, or any text of at least 16 characters. */
             signing_secret?: string | null;
             /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
@@ -2747,7 +2927,7 @@ export interface components {
         NewDatadogConfig: {
             /** @description API key: 32 hexadecimal digits. */
             api_key?: string | null;
-            /** @description Site that the account is on. */
+            /** @description Site that the account is on; datadoghq.com when it is not set. */
             site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
             /** @description At most 20 tags, each key:value. */
             tags?: string[] | null;
@@ -2949,7 +3129,7 @@ export interface components {
         IntegrationOpsgenieConfig: {
             /** @description Key of an API integration. */
             api_key?: string | null;
-            /** @description Where the Opsgenie account is. */
+            /** @description Where the Opsgenie account is; us when it is not set. */
             region?: ("us" | "eu") | null;
             /** @description Priority of the alerts that are made. */
             priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
@@ -2963,7 +3143,7 @@ export interface components {
         IntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
+            /** @description Signs each delivery (Standard Webhooks): `whsec_` and base64 of 24 to 64 bytes, or any text of at least 16 characters. */
             signing_secret?: string | null;
             /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
@@ -2973,7 +3153,7 @@ export interface components {
         IntegrationDatadogConfig: {
             /** @description API key: 32 hexadecimal digits. */
             api_key?: string | null;
-            /** @description Site that the account is on. */
+            /** @description Site that the account is on; datadoghq.com when it is not set. */
             site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
             /** @description At most 20 tags, each key:value. */
             tags?: string[] | null;
@@ -3019,7 +3199,7 @@ export interface components {
         PatchedIntegrationOpsgenieConfig: {
             /** @description Key of an API integration. */
             api_key?: string | null;
-            /** @description Where the Opsgenie account is. */
+            /** @description Where the Opsgenie account is; us when it is not set. */
             region?: ("us" | "eu") | null;
             /** @description Priority of the alerts that are made. */
             priority?: ("P1" | "P2" | "P3" | "P4" | "P5") | null;
@@ -3033,7 +3213,7 @@ export interface components {
         PatchedIntegrationWebhookConfig: {
             /** @description https; receives a POST for each event. */
             url?: string | null;
-            /** @description At least 16 characters; signs each delivery, so that the receiver can detect forgeries. */
+            /** @description Signs each delivery (Standard Webhooks): `whsec_` and base64 of 24 to 64 bytes, or any text of at least 16 characters. */
             signing_secret?: string | null;
             /** @description At most 10 extra headers; their values are secret. A null value removes a header. */
             headers?: {
@@ -3043,7 +3223,7 @@ export interface components {
         PatchedIntegrationDatadogConfig: {
             /** @description API key: 32 hexadecimal digits. */
             api_key?: string | null;
-            /** @description Site that the account is on. */
+            /** @description Site that the account is on; datadoghq.com when it is not set. */
             site?: ("datadoghq.com" | "us3.datadoghq.com" | "us5.datadoghq.com" | "datadoghq.eu" | "uk1.datadoghq.com" | "ap1.datadoghq.com" | "ap2.datadoghq.com" | "ddog-gov.com" | "us2.ddog-gov.com") | null;
             /** @description At most 20 tags, each key:value. */
             tags?: string[] | null;
@@ -3071,8 +3251,17 @@ export interface components {
             /** @enum {string} */
             level: "ok" | "warning" | "error";
             /** @enum {string} */
-            code: "ok" | "missing_field" | "missing_recommended" | "placeholder" | "insecure_transport" | "disabled";
+            code: "ok" | "missing_field" | "missing_recommended" | "placeholder" | "insecure_transport" | "disabled" | "plan_feature_missing" | "no_mail_sender";
             message: string;
+        };
+        DeliveryAttemptsItem: {
+            /** Format: date-time */
+            at: string;
+            /** @description HTTP status of the answer. null: no answer. */
+            status_code: number | null;
+            latency_ms: number;
+            /** @description Why the attempt failed. null: it succeeded. */
+            error: string | null;
         };
         UsageLimitsLimits: {
             hosted_requests_monthly: components["schemas"]["UsageLimitsLimitsHostedRequestsMonthly"];
@@ -4025,6 +4214,8 @@ export interface components {
                 [key: string]: unknown;
             };
             event_types?: string[] | null;
+            /** @description Whether the integration also receives denied attempts. Default: false. */
+            include_denied?: boolean;
             /** @description Stored for other services of the platform; does not filter events. */
             notify_on_deploy?: boolean | null;
             /** @description Stored for other services of the platform; does not filter events. */
@@ -4035,6 +4226,13 @@ export interface components {
             [key: string]: unknown;
         };
         ValidateIntegrationRequest: Record<string, never>;
+        TestIntegrationRequest: Record<string, never>;
+        ListIntegrationDeliveriesAnswer: {
+            data: components["schemas"]["Delivery"][];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor: string | null;
+        };
+        RetryIntegrationDeliveryRequest: Record<string, never>;
         UpdateUsageLimitsRequest: {
             limits: components["schemas"]["UpdateUsageLimitsRequestLimits"];
         };
@@ -6428,7 +6626,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Only events with this action. */
-                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "usage.threshold_reached" | "integration.created" | "integration.updated" | "integration.deleted" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
+                action?: "organization.created" | "member.added" | "member.password_renewed" | "member.authenticator_removed" | "api_key.created" | "api_key.updated" | "api_key.revoked" | "api_key.rotated" | "billing.override_set" | "billing.override_cleared" | "billing.customer_bound" | "billing.checkout_started" | "billing.portal_opened" | "billing.subscription_synced" | "billing.drift_corrected" | "org_settings.initialized" | "org_settings.updated" | "org_auth.updated" | "org_policies.updated" | "usage_limits.updated" | "usage.threshold_reached" | "integration.created" | "integration.updated" | "integration.deleted" | "integration.disabled" | "integration.tested" | "integration.delivery_retried" | "cloud_connection.created" | "cloud_connection.updated" | "cloud_connection.tested" | "cloud_connection.deleted" | "cloud_credential.created" | "cloud_credential.updated" | "cloud_credential.deleted" | "cloud_policy.updated" | "local_target.created" | "local_target.updated" | "local_target.deleted" | "routing.updated" | "service_key.created" | "service_key.revoked";
                 /** @description Only events by this key, person or system. */
                 actor_id?: string;
                 /** @description Only events about the resource with this id. */
@@ -14296,6 +14494,616 @@ export interface operations {
                 };
             };
             /** @description `idempotency_in_progress`: Request in progress */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: Idempotency key reused */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.test-integration": {
+        parameters: {
+            query?: {
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Id of the integration. */
+                integration_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TestIntegrationRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntegrationTest"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `plan_limit_reached`: Plan limit reached */
+            402: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_in_progress`: Request in progress */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: Idempotency key reused */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.list-integration-deliveries": {
+        parameters: {
+            query?: {
+                /** @description Entries per page. */
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description Only deliveries with this status. */
+                status?: "pending" | "delivered" | "failed";
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the integration. */
+                integration_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListIntegrationDeliveriesAnswer"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Rate limit exceeded */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `server_error`: Server error */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `service_unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GatewayAnswer"];
+                };
+            };
+            /** @description `request_timeout`: Request timed out */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.retry-integration-delivery": {
+        parameters: {
+            query?: {
+                /** @description Must match the credential’s organization. A service key names the organization to act for. */
+                org_id?: string;
+            };
+            header?: {
+                /** @description A repeated request with the same key within 24 hours replays the first response, without secrets. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Id of the integration. */
+                integration_id: string;
+                /** @description Id of the delivery. */
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetryIntegrationDeliveryRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description `invalid_input`: Invalid input */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authentication_failed`: Authentication failed; `invalid_api_key`: Invalid API key; `token_expired`: Token expired */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `plan_limit_reached`: Plan limit reached */
+            402: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: Conflict; `idempotency_in_progress`: Request in progress */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

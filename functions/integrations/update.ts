@@ -3,8 +3,8 @@ import { commitUpdate, requireRecordMatch } from '../../shared/http/record-answe
 import { serve } from '../../shared/http/serve.ts'
 import { mergeConfig, requireSecretsAgain } from '../../shared/integrations/config.ts'
 import { featuresOf, integrations, secretsOf } from '../../shared/integrations/entity.ts'
+import { afterPatch } from '../../shared/integrations/former-secret.ts'
 import { readPatch } from '../../shared/integrations/patch.ts'
-import type { IntegrationRecord } from '../../shared/integrations/record.ts'
 import { getRecord } from '../../shared/storage/record.ts'
 import { updateIntegration } from './contract.ts'
 
@@ -18,7 +18,7 @@ export const handler = serve(updateIntegration, async ({ caller, params, body, h
   const isSwitchedOn = fields.enabled === true && !before.enabled
   await requireFeatures(orgId, now, isSwitchedOn ? featuresOf(before.type, 'enabled') : {})
   const config = await mergeConfig(before.type, before.config, changes, secretsOf(orgId, before.id))
-  const after: IntegrationRecord = { ...before, ...fields, config, updated_at: now.toISOString() }
+  const after = afterPatch(before, { ...fields, config, updated_at: now.toISOString() })
   const answer = await commitUpdate({ caller, commit }, integrations, before, after)
   return { ...answer, body: { ...answer.body, ignored_fields } }
 })

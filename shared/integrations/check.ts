@@ -3,6 +3,7 @@
  * them.
  */
 
+import { type Obstacle, obstacleOf, type Surroundings } from './entity.ts'
 import { looksLikePlaceholder } from './placeholder.ts'
 import { type IntegrationRecord, type KeptSecret, type KeptValue, shownField } from './record.ts'
 import { type FieldSpec, specOf } from './types.ts'
@@ -10,12 +11,15 @@ import { type FieldSpec, specOf } from './types.ts'
 export interface Check {
   field: string
   level: 'ok' | 'warning' | 'error'
-  code: 'ok' | 'missing_field' | 'missing_recommended' | 'placeholder' | 'insecure_transport' | 'disabled'
+  code: 'ok' | 'missing_field' | 'missing_recommended' | 'placeholder' | 'insecure_transport' | 'disabled' | Obstacle
   message: string
 }
 
 /** At least one check for every field of the type, and for the integration as a whole. */
-export function checkIntegration(integration: IntegrationRecord): { valid: boolean; checks: Check[] } {
+export function checkIntegration(
+  integration: IntegrationRecord,
+  surroundings: Surroundings,
+): { valid: boolean; checks: Check[] } {
   const fields = Object.entries(specOf(integration.type).fields)
   const checks = fields.flatMap(([name, spec]) => checkField(`config.${name}`, spec, integration.config[name]))
   if (!integration.enabled) {
@@ -26,7 +30,14 @@ export function checkIntegration(integration: IntegrationRecord): { valid: boole
       message: 'A disabled integration sends nothing. Set enabled to true.',
     })
   }
+  const obstacle = obstacleOf(integration.type, surroundings)
+  if (obstacle) checks.push({ field: 'type', level: 'error', code: obstacle, message: obstacleMessages[obstacle] })
   return { valid: checks.every(({ level }) => level !== 'error'), checks }
+}
+
+const obstacleMessages: Readonly<Record<Obstacle, string>> = {
+  plan_feature_missing: 'The organization’s plan does not include this type, so nothing is sent. Upgrade the plan.',
+  no_mail_sender: 'This stage has no mail sender, so nothing is sent. Ask the operator to set one.',
 }
 
 function checkField(field: string, spec: FieldSpec, value: KeptValue): Check[] {

@@ -1,6 +1,6 @@
 /** The events that an integration receives. */
 import * as z from 'zod'
-import { auditActions } from '../audit/event.ts'
+import { type AuditEvent, auditActions } from '../audit/event.ts'
 import { lazy } from '../lazy.ts'
 import type { IntegrationType } from './types.ts'
 
@@ -8,7 +8,7 @@ const resources = new Set(auditActions.map((action) => action.split('.')[0]))
 const known: readonly string[] = ['*', ...auditActions, ...[...resources].map((resource) => `${resource}.*`)]
 
 const everything: readonly IntegrationType[] = ['webhook', 'datadog', 'opentelemetry', 'siem']
-const forPeople = ['billing.*', 'usage_limits.*', 'api_key.*']
+const forPeople = ['billing.*', 'usage.*', 'api_key.*', 'integration.disabled']
 
 /** The default events of a type: all events for machines, actionable events for people. */
 export const defaultEventTypes = (type: IntegrationType): readonly string[] =>
@@ -20,6 +20,21 @@ const listOf = (name: z.ZodString) =>
     .min(1)
     .max(50)
     .transform((names) => [...new Set(names)])
+
+interface Selection {
+  type: IntegrationType
+  enabled: boolean
+  /** Absent: the default of the type. */
+  event_types?: readonly string[] | undefined
+  include_denied?: boolean | undefined
+}
+
+/** Whether an integration selects an event. Its plan, mail sender and configuration are checked apart. */
+export function wants(integration: Selection, { action, result }: Pick<AuditEvent, 'action' | 'result'>): boolean {
+  if (!integration.enabled || (result === 'denied' && !integration.include_denied)) return false
+  const names = integration.event_types ?? defaultEventTypes(integration.type)
+  return names.some((name) => name === '*' || name === action || name === `${action.split('.')[0]}.*`)
+}
 
 const isKnown = (name: string): boolean => known.includes(name)
 

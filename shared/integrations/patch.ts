@@ -25,6 +25,7 @@ export function readPatch(type: IntegrationType, body: NameAndSwitch & { config?
     enabled,
     config = {},
     event_types,
+    include_denied,
     notify_on_deploy,
     notify_on_incident,
     notify_on_approval,
@@ -33,7 +34,7 @@ export function readPatch(type: IntegrationType, body: NameAndSwitch & { config?
   const { known, ignored } = splitKnown(type, config)
   return {
     fields: {
-      ...presentFields({ name, enabled, notify_on_deploy, notify_on_incident, notify_on_approval }),
+      ...presentFields({ name, enabled, include_denied, notify_on_deploy, notify_on_incident, notify_on_approval }),
       // Null restores the default of the type.
       ...(event_types === undefined ? {} : { event_types: event_types ?? undefined }),
     },

@@ -19,6 +19,12 @@ export interface IntegrationRecord extends StoredRecord {
   config: Record<string, KeptValue>
   /** Absent: the default of the type. */
   event_types?: readonly string[] | undefined
+  /** Absent: false. */
+  include_denied?: boolean | undefined
+  /** The signing secret that the current one replaced, and until when it signs too, in milliseconds of the due clock. */
+  former_secret?: { secret: KeptSecret; until_ms: number } | undefined
+  /** Why the service switched the integration off. */
+  disabled_reason?: string | null | undefined
   notify_on_deploy?: boolean | null | undefined
   notify_on_incident?: boolean | null | undefined
   notify_on_approval?: boolean | null | undefined
@@ -38,9 +44,13 @@ const eventTypes = lazy(() =>
       'Events that the integration receives: actions of the audit trail, `<resource>.*` or `*`. Default: by type.',
   }),
 )
+const includeDenied = lazy(() =>
+  z.boolean().meta({ description: 'Whether the integration also receives denied attempts. Default: false.' }),
+)
 /** Members other than name, switch and configuration. */
 const furtherFields = lazy(() => ({
   event_types: eventTypes().nullable(),
+  include_denied: includeDenied(),
   ...noticeFields(),
 }))
 export const furtherInput = lazy(() => z.object(furtherFields()).partial().shape)
@@ -80,7 +90,7 @@ export const createIntegrationBody = lazy(() =>
   ),
 )
 
-const applied = ['name', 'enabled', 'config', 'event_types', 'notify_on_*'] as const
+const applied = ['name', 'enabled', 'config', 'event_types', 'include_denied', 'notify_on_*'] as const
 /** Limits the work per request. No type has as many fields. */
 const maxFields = 50
 const tooMany = `must not have more than ${maxFields} fields`
@@ -131,6 +141,11 @@ const integrationWith = <Extra extends z.ZodRawShape>(prefix: string, extra: Ext
           ...summaryFields(),
           config: z.object(mapFields(type, shownValue)),
           event_types: z.array(z.string()),
+          include_denied: includeDenied(),
+          disabled_reason: z
+            .string()
+            .nullable()
+            .meta({ description: 'Why the service switched the integration off. null: it did not.' }),
           ...noticeFields(),
           ...extra,
         })
@@ -187,6 +202,7 @@ export const toSummary = (integration: IntegrationRecord) => ({
 /** Rows of earlier versions lack these fields. */
 const furtherOf = (integration: IntegrationRecord) => ({
   event_types: [...(integration.event_types ?? defaultEventTypes(integration.type))],
+  include_denied: integration.include_denied ?? false,
   notify_on_deploy: integration.notify_on_deploy ?? null,
   notify_on_incident: integration.notify_on_incident ?? null,
   notify_on_approval: integration.notify_on_approval ?? null,
@@ -199,6 +215,7 @@ export const toIntegrationView = (integration: IntegrationRecord) => ({
   ...toSummary(integration),
   config: shownConfig(integration),
   ...furtherOf(integration),
+  disabled_reason: integration.disabled_reason ?? null,
 })
 
 /** The fields that an event shows, by dotted path. */
@@ -207,5 +224,6 @@ export const toAuditFields = (integration: IntegrationRecord): Record<string, un
   name: integration.name,
   enabled: integration.enabled,
   ...furtherOf(integration),
+  ...(integration.disabled_reason ? { disabled_reason: integration.disabled_reason } : {}),
   ...Object.fromEntries(Object.entries(shownConfig(integration)).map(([name, value]) => [`config.${name}`, value])),
 })

@@ -5,8 +5,10 @@
 import * as z from 'zod'
 import { emailField } from '../email.ts'
 import { lazy } from '../lazy.ts'
-import { writtenUrlFault, writtenUrlField } from '../outbound/written-url.ts'
+import { allowedCidrs } from '../outbound/rules.ts'
+import { normalizedUrl, writtenUrlFault, writtenUrlField } from '../outbound/written-url.ts'
 import { isMask, maskMessage } from '../secrets/secret.ts'
+import { isSigningSecret, signingSecretMessage } from './signing-secret.ts'
 import * as vendors from './vendors.ts'
 
 /**
@@ -40,10 +42,30 @@ const secretText = () => z.string().refine((text) => !isMask(text), { error: mas
 /** KMS encrypts at most this much in one call. */
 const maxSecretBytes = 4096
 
-const url = (rule: (url: URL) => boolean, message: string, schemes: readonly ('https' | 'http')[] = ['https']) =>
-  writtenUrlField({ schemes }, secretText())
+const url = (rule: (url: URL) => boolean, message: string) =>
+  writtenUrlField({}, secretText())
     .refine((text) => Buffer.byteLength(text) <= maxSecretBytes, `must not be longer than ${maxSecretBytes} bytes`)
-    .refine((text) => writtenUrlFault(text, { schemes }) !== undefined || rule(new URL(text)), message)
+    .refine((text) => writtenUrlFault(text) !== undefined || rule(new URL(text)), message)
+
+/**
+ * An address that a customer runs. A stage may allow private ranges; an address on this machine, which only a local service
+ * allows, may be plain http.
+ */
+const ownUrl = (schemes: readonly ('https' | 'http')[]) => {
+  const ranges = allowedCidrs()
+  const isLocal = (text: string): boolean =>
+    /^http:\/\/(?:127\.\d+\.\d+\.\d+|localhost|\[::1\])(?=[:/?#]|$)/i.test(text)
+  const rulesOf = (text: string) => ({ schemes: isLocal(text) ? (['http'] as const) : schemes, allowedCidrs: ranges })
+  return secretText()
+    .max(2048)
+    .superRefine((text, context) => {
+      const fault = writtenUrlFault(text, ranges.length > 0 ? rulesOf(text) : { schemes })
+      if (fault) context.addIssue({ code: 'custom', message: fault })
+    })
+    .overwrite((text) => (writtenUrlFault(text, rulesOf(text)) === undefined ? normalizedUrl(text) : text))
+    .refine((text) => Buffer.byteLength(text) <= maxSecretBytes, `must not be longer than ${maxSecretBytes} bytes`)
+    .meta({ format: 'uri', pattern: `^(${schemes.join('|')})://[^\\s\\\\]+$` })
+}
 
 const isUnder = (host: string, domains: readonly string[]): boolean =>
   domains.some((domain) => host === domain || host.endsWith(`.${domain}`))
@@ -53,12 +75,13 @@ const headerName = lazy(() =>
   z
     .string()
     .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, 'must be a header name: letters, digits and - without spaces')
-    .refine((name) => !reservedHeaders.has(name.toLowerCase()), 'is set by the sender; choose another name'),
+    .refine((name) => !isReserved(name.toLowerCase()), 'is set by the sender; choose another name'),
 )
 const reservedHeaders = new Set([
   ...['connection', 'content-encoding', 'content-length', 'content-type', 'expect', 'host', 'keep-alive'],
-  ...['proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
+  ...['proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'user-agent'],
 ])
+const isReserved = (name: string): boolean => reservedHeaders.has(name) || name.startsWith('webhook-')
 export const maxHeaders = 10
 const headerValue = lazy(() =>
   secretText().regex(/^[\x20-\x7e\t]{1,1024}$/, 'must be 1 to 1024 printable ASCII characters'),
@@ -163,8 +186,8 @@ export const integrationTypes = {
       region: {
         keeping: 'plain',
         value: () => z.enum(vendors.opsgenieRegions),
-        need: 'required',
-        description: 'Where the Opsgenie account is.',
+        need: 'recommended',
+        description: 'Where the Opsgenie account is; us when it is not set.',
         hint: 'choose eu when your Opsgenie address ends in eu.opsgenie.com, us otherwise',
       },
       priority: {
@@ -200,17 +223,19 @@ export const integrationTypes = {
       url: {
         keeping: 'secret_url',
         destination: true,
-        value: () => url(() => true, ''),
+        value: () => ownUrl(['https']),
         need: 'required',
         description: 'https; receives a POST for each event.',
         hint: 'name the https URL of the receiver',
       },
       signing_secret: {
         keeping: 'secret',
-        value: () => secretText().min(16).max(1024).meta({ pattern: '^[^…]+$' }),
-        need: 'recommended',
-        description: 'At least 16 characters; signs each delivery, so that the receiver can detect forgeries.',
-        hint: 'set at least 16 random characters, and verify the signature in the receiver',
+        value: () =>
+          secretText().min(16).max(1024).refine(isSigningSecret, signingSecretMessage).meta({ pattern: '^[^…]+$' }),
+        need: 'required',
+        description:
+          'Signs each delivery (Standard Webhooks): `whsec_` and base64 of 24 to 64 bytes, or any text of at least 16 characters.',
+        hint: 'set whsec_ and base64 of 32 random bytes, and verify the signature in the receiver',
       },
       headers,
     },
@@ -232,8 +257,8 @@ export const integrationTypes = {
       site: {
         keeping: 'plain',
         value: () => z.enum(vendors.datadogSites),
-        need: 'required',
-        description: 'Site that the account is on.',
+        need: 'recommended',
+        description: 'Site that the account is on; datadoghq.com when it is not set.',
         hint: `choose the site of your Datadog address: ${vendors.datadogSites.join(', ')}`,
       },
       tags: {
@@ -260,7 +285,7 @@ export const integrationTypes = {
       endpoint: {
         keeping: 'endpoint',
         destination: true,
-        value: () => url(() => true, '', ['https', 'http']),
+        value: () => ownUrl(['https', 'http']),
         need: 'required',
         description: 'http or https address of an OTLP receiver.',
         hint: 'name the address of the OTLP receiver, like https://otel.example.com:4318',
@@ -281,7 +306,7 @@ export const integrationTypes = {
       endpoint: {
         keeping: 'secret_url',
         destination: true,
-        value: () => url(() => true, ''),
+        value: () => ownUrl(['https']),
         need: 'required',
         description: 'https; receives the events.',
         hint: 'name the https URL of the collector',

@@ -3,6 +3,9 @@
  * source.
  */
 
+/** Types whose address is the vendor's. A stage can replace it. */
+export const vendorTypes = ['slack', 'microsoft_teams', 'pagerduty', 'opsgenie', 'datadog'] as const
+
 /** https://docs.datadoghq.com/getting_started/site/ */
 export const datadogSites = [
   'datadoghq.com',

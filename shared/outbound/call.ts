@@ -1,6 +1,6 @@
 /**
- * The runtime part of the outbound guard: one GET of a URL from a customer or provider. The socket's own lookup checks
- * every address of the name, so the name cannot change between check and connect. No proxy, no redirect, no kept
+ * The runtime part of the outbound guard: one GET or POST of a URL from a customer or provider. The socket's own lookup
+ * checks every address of the name, so the name cannot change between check and connect. No proxy, no redirect, no kept
  * connection; one deadline for everything, and a size limit on the response.
  */
 import type { LookupAddress } from 'node:dns'
@@ -40,7 +40,7 @@ export class OutboundError extends Error {
 }
 
 /** The network modules. The first call loads them, since TLS alone is a third of a cold start. */
-async function network() {
+export async function network() {
   const [dns, net, tls, http, https] = await Promise.all([
     import('node:dns'),
     import('node:net'),
@@ -55,25 +55,85 @@ type Network = Awaited<ReturnType<typeof network>>
 
 /** @throws OutboundError when the host did not respond, or the response could not be read completely */
 export async function call(url: string, headers: Readonly<Record<string, string>>): Promise<OutboundAnswer> {
-  const writtenFault = writtenUrlFault(url, callableUrlRules())
-  if (writtenFault) throw new OutboundError('blocked', `The URL is not allowed: it ${writtenFault}.`)
-  const target = new URL(url)
-  const through = await network()
   const started = performance.now()
+  const answer = await exchange(url, { method: 'GET', headers, deadlineMs }, readAnswer)
+  return { ...answer, latencyMs: Math.round(performance.now() - started) }
+}
+
+export const postDeadlineMs = 15_000
+/** Of an answer whose status is known, at most this much is read, and no longer than this. */
+const drainedBytes = 64 * 1024
+const drainMs = 1000
+
+interface PostAnswer {
+  status: number
+  retryAfter: string | undefined
+}
+
+/**
+ * Posts a body. The status is the answer, however its body ends.
+ *
+ * @throws OutboundError when the host did not respond with a status
+ */
+export const post = (
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: string | Buffer,
+): Promise<PostAnswer> =>
+  exchange(url, { method: 'POST', headers, body, deadlineMs: postDeadlineMs }, async (response) => {
+    await drain(response)
+    return { status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] }
+  })
+
+/** Lets a well-behaved host finish its answer, so that it sees no aborted request. */
+async function drain(response: IncomingMessage): Promise<void> {
+  let size = 0
+  const timer = setTimeout(() => response.destroy(), drainMs)
+  try {
+    for await (const chunk of response) {
+      size += (chunk as Buffer).byteLength
+      if (size > drainedBytes) break
+    }
+  } catch {
+    // The status is known.
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+interface Sending {
+  method: 'GET' | 'POST'
+  headers: Readonly<Record<string, string>>
+  body?: string | Buffer
+  deadlineMs: number
+}
+
+/** @throws OutboundError `blocked` when the text of a URL breaks the rules of the stage */
+export function allowedTarget(url: string): URL {
+  const fault = writtenUrlFault(url, callableUrlRules())
+  if (fault) throw new OutboundError('blocked', `The URL is not allowed: it ${fault}.`)
+  return new URL(url)
+}
+
+async function exchange<T>(url: string, sending: Sending, read: (response: IncomingMessage) => Promise<T>): Promise<T> {
+  const target = allowedTarget(url)
+  const through = await network()
   let timer: NodeJS.Timeout | undefined
   let request: ClientRequest | undefined
   const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new OutboundError('timeout', `${target.host} did not answer in time.`)), deadlineMs)
+    timer = setTimeout(
+      () => reject(new OutboundError('timeout', `${target.host} did not answer in time.`)),
+      sending.deadlineMs,
+    )
   })
   try {
     const answer = new Promise<IncomingMessage>((resolve, reject) => {
-      request = send(through, target, headers)
+      request = send(through, target, sending)
       // For an unexpected protocol switch (101), Node would only close the socket.
       const upgraded = () => reject(new OutboundError('protocol', `${target.host} did not answer with HTTP.`))
-      request.on('response', resolve).on('upgrade', upgraded).on('error', reject).end()
-    }).then(readAnswer)
-    const { status, contentType, body } = await Promise.race([answer, tooLate])
-    return { status, contentType, body, latencyMs: Math.round(performance.now() - started) }
+      request.on('response', resolve).on('upgrade', upgraded).on('error', reject).end(sending.body)
+    }).then(read)
+    return await Promise.race([answer, tooLate])
   } catch (error) {
     throw error instanceof OutboundError ? error : explained(error, target)
   } finally {
@@ -82,12 +142,12 @@ export async function call(url: string, headers: Readonly<Record<string, string>
   }
 }
 
-function send(through: Network, target: URL, headers: Readonly<Record<string, string>>): ClientRequest {
+function send(through: Network, target: URL, { method, headers, body }: Sending): ClientRequest {
   const secure = target.protocol === 'https:'
   const hostname = target.hostname.replace(/^\[|\]$/g, '')
   const port = Number(target.port) || (secure ? 443 : 80)
   const options = {
-    method: 'GET',
+    method,
     // Without an agent: the port that the Host header leaves out.
     defaultPort: secure ? 443 : 80,
     // Firewalls of some providers refuse clients without a user agent.
@@ -97,6 +157,7 @@ function send(through: Network, target: URL, headers: Readonly<Record<string, st
       connection: 'close',
       'user-agent': `octomil-settings/${environment('serviceVersion') ?? 'local'}`,
       ...headers,
+      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
     },
     // An agent could reuse sockets that were checked for another call, or use a proxy of the environment.
     createConnection: () => connect(through, { hostname, port, secure }),
@@ -108,15 +169,17 @@ interface Peer {
   hostname: string
   port: number
   secure: boolean
+  /** The protocol to agree on with TLS. */
+  protocol?: string
 }
 
-function connect({ dns, net, tls }: Network, { hostname, port, secure }: Peer): Socket {
+export function connect({ dns, net, tls }: Network, { hostname, port, secure, protocol = 'http/1.1' }: Peer): Socket {
   const options = { host: hostname, port, lookup: guardedLookup(dns), autoSelectFamily: true }
   if (!secure) return net.connect(options)
   // SNI takes names only, not addresses (RFC 6066, section 3).
   return tls.connect({
     ...options,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [protocol],
     ...(isIP(hostname) ? {} : { servername: hostname.replace(/\.$/, '') }),
   })
 }
@@ -164,7 +227,7 @@ const connectionFaults: Readonly<Record<string, string>> = {
   ENETUNREACH: 'cannot be reached',
 }
 
-function explained(error: unknown, { host, hostname }: URL): OutboundError {
+export function explained(error: unknown, { host, hostname }: URL): OutboundError {
   const { code = '' } = codeOf(error)
   if (['ENOTFOUND', 'EAI_AGAIN', 'ENODATA'].includes(code))
     return new OutboundError('name', `The name ${hostname} was not found.`, error)

@@ -9,14 +9,15 @@ export interface BackgroundFunction {
   id: string
   summary: string
   /**
-   * Its trigger: Stripe's events on the bus, a schedule, the user pool before it issues tokens, or new rows of the table
-   * whose sort keys begin so.
+   * Its trigger: Stripe's events on the bus, a schedule, the user pool before it issues tokens, new rows of the table whose
+   * sort keys begin so, or messages of the queue of deliveries.
    */
   trigger:
     | { events: 'stripe' }
     | { everyMinutes: number }
     | { userPool: 'tokens' }
     | { tableStream: { insertedSortKeys: string } }
+    | { queue: 'deliveries' }
   timeoutSeconds: number
   access: Access & {
     /** Actions on the user pool that triggers it. */

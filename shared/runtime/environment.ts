@@ -13,6 +13,8 @@ export const environmentNames = {
   /** The asymmetric key that signs the audit trail. */
   auditKeyId: 'AUDIT_KEY_ID',
   signInProviders: 'SIGN_IN_PROVIDERS',
+  /** The address that mail of integrations comes from. Unset: the stage sends no mail. */
+  mailSender: 'MAIL_SENDER',
   outboundAllowedCidrs: 'OUTBOUND_ALLOWED_CIDRS',
   providerBaseUrls: 'PROVIDER_BASE_URLS',
   localRuntimeUrl: 'LOCAL_RUNTIME_URL',
@@ -37,6 +39,11 @@ export const environmentNames = {
   referenceScriptIntegrity: 'REFERENCE_SCRIPT_INTEGRITY',
   dashboardOrigins: 'DASHBOARD_ORIGINS',
   eventBusName: 'EVENT_BUS_NAME',
+  /** The queue of deliveries to integrations, and the queue of those that failed. */
+  deliveryQueueUrl: 'DELIVERY_QUEUE_URL',
+  deliveryDeadLettersUrl: 'DELIVERY_DEAD_LETTERS_URL',
+  /** Base addresses that replace the vendors' own: `slack=https://…`. */
+  integrationBaseUrls: 'INTEGRATION_BASE_URLS',
   billingOverride: 'BILLING_OVERRIDE',
   /** A secret header that CloudFront adds to each request, in stages that have CloudFront. */
   frontSecret: 'FRONT_SECRET',

@@ -20,6 +20,12 @@ const units = {
   AuditEventsSealed: 'Count',
   AuditSealSeconds: 'Seconds',
   AuditFaults: 'Count',
+  DeliveriesQueued: 'Count',
+  DeliveryAttempts: 'Count',
+  DeliveryAgeSeconds: 'Seconds',
+  DeliveriesDelivered: 'Count',
+  DeliveriesFailed: 'Count',
+  IntegrationsDisabled: 'Count',
 } as const
 
 export type MetricName = keyof typeof units

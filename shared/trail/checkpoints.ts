@@ -3,6 +3,7 @@ import { createPublicKey, verify } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { isKept } from '../audit/event-rows.ts'
 import { newId } from '../ids.ts'
+import { dueTimeOf } from '../runtime/due-clock.ts'
 import { type PublicJwk, sign, signingJwk } from '../secrets/signing.ts'
 import type { PageSpec } from '../table/page-spec.ts'
 import { queryPage } from '../table/query.ts'
@@ -24,7 +25,7 @@ const keepLongerSeconds = 31 * 86_400
 export async function signIfDue(orgId: string, now: Date): Promise<Checkpoint | undefined> {
   const head = await readHead(orgId)
   if (head?.unsignedSince === undefined) return undefined
-  const isDue = head.signedBlock === undefined || now.getTime() - Date.parse(head.unsignedSince) > hourMs
+  const isDue = head.signedBlock === undefined || dueTimeOf(now).getTime() - Date.parse(head.unsignedSince) > hourMs
   if (!isDue) return undefined
   const jwk = await signingJwk()
   await keepPublished(jwk)

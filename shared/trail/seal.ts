@@ -7,6 +7,7 @@
  */
 import { eventIdOf, eventKey, eventPrefix, sealedOf } from '../audit/event-rows.ts'
 import { readOrgSettings } from '../org-settings/entity.ts'
+import { dueTimeOf } from '../runtime/due-clock.ts'
 import { queryPage } from '../table/query.ts'
 import { getRows } from '../table/read.ts'
 import { orgPartition, type Row } from '../table/rows.ts'
@@ -139,10 +140,13 @@ async function finish({ block, expiryEpoch }: StoredBlock): Promise<void> {
   await Promise.all(block.events.map(({ id }) => numberEvent(orgId, id, number, expiryEpoch)))
   await updateRowIf(headKey(orgId), {
     UpdateExpression:
-      'SET #number = :number, #hash = :hash, sealed_at = :at, block_expiry_epoch = :expiry, unsigned_since = if_not_exists(unsigned_since, :at)',
+      'SET #number = :number, #hash = :hash, sealed_at = :at, block_expiry_epoch = :expiry, unsigned_since = if_not_exists(unsigned_since, :since)',
     ConditionExpression: 'attribute_not_exists(pk) OR #number < :number',
     ExpressionAttributeNames: { '#number': 'number', '#hash': 'hash' },
-    ExpressionAttributeValues: { ':number': number, ':hash': hash, ':at': sealed_at, ':expiry': expiryEpoch },
+    ExpressionAttributeValues: {
+      ...{ ':number': number, ':hash': hash, ':at': sealed_at, ':expiry': expiryEpoch },
+      ':since': dueTimeOf(new Date(sealed_at)).toISOString(),
+    },
   })
 }
 

@@ -4,6 +4,7 @@ import {
   DeleteMessageCommand,
   type Message,
   ReceiveMessageCommand,
+  SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { mockClient } from 'aws-sdk-client-mock'
@@ -19,6 +20,7 @@ import { withStripeFault } from '../support/stripe.ts'
 import { deliver, stripeEvent } from '../support/stripe-events.ts'
 
 const queueUrl = 'https://sqs.invalid/queue'
+const deliveryQueueUrl = 'https://sqs.invalid/deliveries'
 const sqs = mockClient(SQSClient)
 /** Messages in the queue, visible and in flight. */
 let queue: { message: Message; visible: boolean }[]
@@ -69,7 +71,7 @@ const ruleSays = { ERROR_CODE: 'NO_PERMISSIONS', ERROR_MESSAGE: 'not allowed', R
 
 async function redrive(name: QueueName = 'project', busName = localBusName): Promise<number> {
   const letters = await takeDeadLetters(queueUrl)
-  const left = await replay(letters, { queue: name, queueUrl, busName })
+  const left = await replay(letters, { queue: name, queueUrl, busName, deliveryQueueUrl })
   await giveBack(queueUrl, left)
   await eventBus.idle()
   return left.length
@@ -115,6 +117,24 @@ describe('an event that could not be projected', () => {
       ['evt_a customer.subscription.updated', '185', 'NO_PERMISSIONS: not allowed'],
       ['evt_b customer.subscription.updated', '3', 'RetriesExhausted: ProblemError: Stripe does not answer'],
     ])
+  })
+})
+
+describe('a delivery that failed', () => {
+  const ref = { org_id: 'org_1', integration_id: 'int_1', delivery_id: 'dlv_1', event_id: 'aud_1', again: true }
+
+  test('goes back to its queue as it was sent; other messages stay', async () => {
+    sqs.on(SendMessageCommand).resolves({})
+    for (const body of [ref, { ...ref, again: false }, {}]) bury(body)
+    expect(await redrive('deliveries')).toBe(2)
+    const sent = sqs.commandCalls(SendMessageCommand).map(({ args }) => args[0].input)
+    expect(sent).toEqual([{ QueueUrl: deliveryQueueUrl, MessageBody: JSON.stringify(ref) }])
+    expect(queue.map(({ visible }) => visible)).toEqual([true, true])
+  })
+
+  test('is listed by its ids', async () => {
+    bury(ref)
+    expect((await takeDeadLetters(queueUrl))[0]).toMatchObject({ what: 'dlv_1 of aud_1 to int_1' })
   })
 })
 

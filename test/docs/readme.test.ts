@@ -58,8 +58,8 @@ describe.skipIf(!canPaste)(`the documented walks${canPaste ? '' : ' (SKIPPED: no
     const { stdout } = await paste(blocksIn(tryIt, 'sh'))
     const answers = stdout.trim().split('\n')
     const shown = blocksIn(tryIt, 'json')
-    expect(shown).toHaveLength(4)
-    expect(answers).toHaveLength(4)
+    expect(shown).toHaveLength(5)
+    expect(answers).toHaveLength(5)
     for (const [index, block] of shown.entries()) {
       expect(JSON.parse(answers[index] ?? '')).toMatchObject(elided(JSON.parse(block)) as object)
     }

@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type OperationName, operationList } from '../../functions/operations.ts'
 import type { Operation } from '../../shared/http/operation.ts'
-import { calledOut, callsStripe, putsEvents, usedActions, usedSecrets } from '../support/access.ts'
+import { calledOut, callsStripe, putsEvents, queuesDeliveries, usedActions, usedSecrets } from '../support/access.ts'
 import { happyPaths, happyRequest } from '../support/happy-paths.ts'
 import { invoke } from '../support/invoke.ts'
 import { credentialFor, makeBusyOrg, makeKey, type TestOrg } from '../support/orgs.ts'
@@ -41,6 +41,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
     expect([...(usedActions.get(id) ?? [])].sort()).toEqual([...access.table].sort())
     expect(calledOut.has(id)).toBe(access.internet ?? false)
     expect(putsEvents.has(id)).toBe(access.events === 'put')
+    expect(queuesDeliveries.has(id)).toBe(access.deliveries !== undefined)
     // The webhook reads Stripe's secrets, and makes no outbound call.
     if (!access.events) expect(callsStripe.has(id)).toBe(access.stripe === true)
     const { secrets } = access

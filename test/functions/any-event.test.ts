@@ -153,7 +153,7 @@ async function expectAnswer(name: (typeof every)[number][0], event: unknown, con
   if (statusCode !== 204)
     expect(headers['content-type']).toMatch(/^(application\/(problem\+)?json|application\/x-ndjson|text\/)/)
   if (statusCode !== 204) expect(body).toBeTypeOf('string')
-  if (/json/.test(String(headers['content-type'])) && !isBase64Encoded)
+  if (/[/+]json/.test(String(headers['content-type'])) && !isBase64Encoded)
     expect(() => JSON.parse(body ?? '')).not.toThrow()
   if ((statusCode ?? 0) >= 400) expect(headers['content-type']).toBe('application/problem+json')
 }

@@ -1,5 +1,5 @@
 /** Governance over HTTP: settings, sign-in, policies, usage limits and integrations, as dashboards and clients use them. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { BodyOf, SettingsClient } from '../../client/src/index.ts'
 import { problemOf } from '../support/problems.ts'
 import { answersWith, busyClient, notYetSucceeded, openTarget, orgsOf, suites, type Target } from './target.ts'
@@ -152,6 +152,26 @@ describe('the calls that published clients make, which name their organization',
     expect((await free.DELETE(one, { params })).status).toBe(204)
     await problemOf(free.DELETE(one, { params }), 'not_found')
   })
+
+  test('an event becomes a delivery, which is listed and tried again; a test says why it fails', async () => {
+    const one = `${integrations}/{integration_id}`
+    const config = { endpoint: 'https://receiver.invalid', protocol: 'http/json' } as const
+    const { data: created } = await free.POST(integrations, {
+      body: { type: 'opentelemetry', name: 'logs', config, event_types: ['integration.updated'] },
+    })
+    const params = { path: { integration_id: created.id }, query: org() }
+    const tested = await free.POST(`${one}/test`, { params, body: {} })
+    expect(tested.data).toMatchObject({ success: false, status_code: null, error: expect.stringMatching(/receiver/) })
+    await free.PATCH(one, { params, body: { name: 'logs of events' } })
+    const list = async () => (await free.GET(`${one}/deliveries`, { params })).data.data
+    await vi.waitFor(async () => expect((await list())[0]?.attempts.length).toBeGreaterThan(0), 60_000)
+    const [delivery] = await list()
+    expect(delivery).toMatchObject({ event_type: 'integration.updated', status: 'pending' })
+    const path = { ...params.path, delivery_id: delivery?.id ?? '' }
+    const again = await free.POST(`${one}/deliveries/{delivery_id}/retry`, { params: { ...params, path }, body: {} })
+    expect([again.status, again.data.id]).toEqual([202, delivery?.id])
+    expect((await free.DELETE(one, { params })).status).toBe(204)
+  }, 90_000)
 
   test('a webhook needs plan team', async () => {
     const config = { url: 'https://receiver.example.org/octomil' }

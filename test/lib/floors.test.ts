@@ -32,7 +32,7 @@ const floors: readonly (readonly string[])[] = [
   ['shared/trail'],
   ['shared/usage'],
   ['shared/introspection'],
-  ['shared/http'],
+  ['shared/http', 'shared/delivery'],
   [
     ...['functions/api-keys', 'functions/audit-events', 'functions/billing', 'functions/cloud-connections'],
     ...['functions/cloud-credentials', 'functions/cloud-policy', 'functions/execution', 'functions/integrations'],

@@ -1,6 +1,8 @@
 /** What the options of a stage add to its templates, and that nothing of it is there without them. */
 import { describe, expect, test } from 'vitest'
+import { backgroundList } from '../../functions/background.ts'
 import { operationList } from '../../functions/operations.ts'
+import type { Access } from '../../shared/access.ts'
 import { bareStage, type Context, fullStage } from './stages.ts'
 import { ofType, type Resource, resourcesOf, stacksOf, synthesize } from './synthesize.ts'
 
@@ -8,7 +10,8 @@ const resourcesIn = (context: Context) => resourcesOf(synthesize(context).values
 const full = resourcesIn(fullStage)
 const bare = resourcesIn(bareStage)
 
-const callingOut = operationList.filter(([, { access }]) => access.internet).map(([, { id }]) => id)
+const deployed: readonly (readonly [string, { id: string; access: Access }])[] = [...operationList, ...backgroundList]
+const callingOut = deployed.filter(([, { access }]) => access.internet).map(([, { id }]) => id)
 const isOf = (ids: readonly string[], { Properties }: Resource) =>
   ids.some((id) => Properties.Description.startsWith(`${id}: `))
 

@@ -48,10 +48,14 @@ describe('functions and their permissions', () => {
       ]
       const statements = documents.flatMap((policy) =>
         // The CDK decides their order.
-        policy.PolicyDocument.Statement.map((statement) => ({
-          ...statement,
-          Action: [statement.Action].flat().toSorted(),
-        })),
+        policy.PolicyDocument.Statement.flatMap((statement) =>
+          // It also merges statements of the same actions.
+          [statement.Resource].flat().map((Resource) => ({
+            ...statement,
+            Action: [statement.Action].flat().toSorted(),
+            Resource,
+          })),
+        ),
       )
       const logs = {
         Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
@@ -79,6 +83,17 @@ describe('functions and their permissions', () => {
         Effect: 'Allow',
         Resource: imported('StreamArn'),
       }
+      const isLocal = 'trigger' in declared
+      const queueNamed = (part: string) => (isLocal ? inStack(part) : imported(part))
+      const queueing = { Action: ['sqs:SendMessage'], Effect: 'Allow', Resource: queueNamed('Deliveries') }
+      const receiving = {
+        Action: [
+          ...['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage'],
+          ...['sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
+        ],
+        Effect: 'Allow',
+        Resource: queueNamed('Deliveries'),
+      }
       const ownDeadLetters = { Action: ['sqs:SendMessage'], Effect: 'Allow', Resource: inStack('DeadLetters') }
       const poolActions = 'userPool' in access ? access.userPool.map((action) => `cognito-idp:${action}`) : []
       const pool = { Action: poolActions, Effect: 'Allow', Resource: inStack('UserPool') }
@@ -90,6 +105,8 @@ describe('functions and their permissions', () => {
         ...(access.stripe ? [stripe] : []),
         ...(access.events ? [bus] : []),
         ...(poolActions.length > 0 ? [pool] : []),
+        ...(access.deliveries === 'send' ? [queueing] : []),
+        ...(access.deliveries === 'receive' ? [receiving] : []),
         ...('trigger' in declared && 'tableStream' in declared.trigger ? [stream] : []),
         // Lambda sends failed events of a background function under the function's role. A user pool waits for its answer.
         ...('trigger' in declared && !('userPool' in declared.trigger) ? [ownDeadLetters] : []),
@@ -98,6 +115,16 @@ describe('functions and their permissions', () => {
       for (const statement of wanted) expect(statements).toContainEqual(statement)
     },
   )
+
+  test('only functions that deliver may send mail, from the sender of the stage only', () => {
+    const mailing = resourcesOf(synthesize({ stage: 'dev', mail_from: 'alerts@example.com' }).values())
+    const roles = ofType(mailing, 'AWS::IAM::Role').flatMap(({ Properties }) => Properties.Policies ?? [])
+    const statements = roles.flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
+    const sending = statements.filter(({ Action }) => [Action].flat().includes('ses:SendEmail'))
+    expect(sending).toHaveLength(everyFunction.filter(({ access }) => access.mail === 'send').length)
+    for (const { Condition } of sending)
+      expect(Condition).toEqual({ StringEquals: { 'ses:FromAddress': 'alerts@example.com' } })
+  })
 
   const imported = (part: string) => ({ 'Fn::ImportValue': expect.stringContaining(part) })
   const inStack = (part: string) => ({ 'Fn::GetAtt': [expect.stringContaining(part), 'Arn'] })
@@ -140,6 +167,8 @@ describe('functions and their permissions', () => {
       expect('TABLE_NAME' in variables, id).toBe(access.table.length > 0)
       expect('STRIPE_SECRET_ARN' in variables, id).toBe(access.stripe === true)
       expect('EVENT_BUS_NAME' in variables, id).toBe(access.events === 'put')
+      expect('DELIVERY_QUEUE_URL' in variables, id).toBe(access.deliveries !== undefined)
+      expect('DELIVERY_DEAD_LETTERS_URL' in variables, id).toBe(access.deliveries === 'receive')
     }
   })
 

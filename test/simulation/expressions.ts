@@ -104,6 +104,15 @@ class Parser {
       this.take(')')
       return (item, bound) => at(item, path(bound)) ?? otherwise(item, bound)
     }
+    if (this.next === 'list_append') {
+      this.take()
+      this.take('(')
+      const first = this.operand()
+      this.take(',')
+      const second = this.operand()
+      this.take(')')
+      return (item, bound) => [first(item, bound), second(item, bound)].flat()
+    }
     const path = this.path()
     return (item, bound) => at(item, path(bound))
   }

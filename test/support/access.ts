@@ -7,6 +7,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
 import Stripe from 'stripe'
 import type { TableAction } from '../../shared/access.ts'
+import { sqs } from '../../shared/delivery/queue.ts'
 import type { Operation } from '../../shared/http/operation.ts'
 import { kms } from '../../shared/secrets/kms.ts'
 import { eventBridge } from '../../shared/stripe-events/bus.ts'
@@ -128,6 +129,27 @@ function watchEvents(): void {
   )
 }
 
+/** Ids of operations that queued deliveries. */
+export const queuesDeliveries = new Set<string>()
+
+/** Each of these clients may be used by functions whose contracts say so. */
+function watchDeliveries(): void {
+  sqs().middlewareStack.add(
+    (next, context) => (args) => {
+      const operation = running.getStore()
+      if (operation) {
+        const { deliveries } = operation.access
+        const isSending = String(context.commandName) === 'SendMessageCommand'
+        if (isSending) queuesDeliveries.add(operation.id)
+        if (isSending ? !deliveries : deliveries !== 'receive')
+          throw new Error(`${operation.id} may not ${context.commandName}`)
+      }
+      return next(args)
+    },
+    { step: 'initialize', name: 'accessOfContract' },
+  )
+}
+
 /** Ids of operations that called Stripe. */
 export const callsStripe = new Set<string>()
 
@@ -151,6 +173,7 @@ function watch(): void {
   watchOutbound()
   watchEvents()
   watchStripe()
+  watchDeliveries()
   table().middlewareStack.add(
     (next, context) => (args) => {
       const operation = running.getStore()

@@ -1,10 +1,11 @@
 /** For each operation a request that succeeds, so that suites that walk the operations can reach their handlers. */
 import type { OperationName } from '../../functions/operations.ts'
+import { newDelivery } from '../../shared/delivery/delivery.ts'
 import { billingOf } from './billing.ts'
 import { invoke, type Request } from './invoke.ts'
 import { makeKey, type TestOrg } from './orgs.ts'
 import { startProvider, type TestProvider } from './provider.ts'
-import { deleteRow } from './rows.ts'
+import { deleteRow, putRow } from './rows.ts'
 import { delivery, stripeEvent } from './stripe-events.ts'
 
 /** Creates the resources that the request needs, and the request. The sender adds the token. */
@@ -29,6 +30,28 @@ const slack = {
 const onNewIntegration: HappyPath = async ({ adminKey }) => {
   const { body } = await invoke('integrations/create', { token: adminKey, body: slack })
   return { params: { integration_id: body.id } }
+}
+
+/** Called by its test: a receiver on loopback, with a secret. */
+const onNewReceiver: HappyPath = async ({ adminKey }) => {
+  const { base_url: endpoint } = await connection()
+  const config = { endpoint, protocol: 'http/json', headers: { 'api-key': 'otlp-happy-path-0123456789' } }
+  const { body } = await invoke('integrations/create', {
+    token: adminKey,
+    body: { type: 'opentelemetry', name: 'logs', config },
+  })
+  return { params: { integration_id: body.id } }
+}
+const onNewDelivery: HappyPath = async (org) => {
+  const { params } = await onNewIntegration(org)
+  const ref = {
+    org_id: org.orgId,
+    integration_id: params?.integration_id ?? '',
+    event_id: 'aud_01jd3v7k3q9x5m2n8r4t6w0y1z',
+    delivery_id: 'dlv_01jd3v7k3q9x5m2n8r4t6w0y1z',
+  }
+  await putRow(newDelivery(ref, 'api_key.created', new Date(), Date.now()))
+  return { params: { integration_id: ref.integration_id, delivery_id: ref.delivery_id } }
 }
 
 let provider: Promise<TestProvider> | undefined
@@ -146,6 +169,9 @@ export const happyPaths: Partial<Record<OperationName, HappyPath>> = {
   }),
   'integrations/delete': onNewIntegration,
   'integrations/validate': onNewIntegration,
+  'integrations/test': onNewReceiver,
+  'integrations/list-deliveries': onNewIntegration,
+  'integrations/retry-delivery': onNewDelivery,
   'usage-limits/get': nothingNeeded,
   'usage-limits/update': async () => ({ body: { limits: { max_devices: { limit: 7, mode: 'alert_only' } } } }),
   'usage/get': nothingNeeded,

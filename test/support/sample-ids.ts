@@ -9,6 +9,7 @@ const sampleIds: Readonly<Record<string, string>> = {
   credential_id: `cred_${ulid}`,
   target_id: `tgt_${ulid}`,
   integration_id: `int_${ulid}`,
+  delivery_id: `dlv_${ulid}`,
   preset: 'gdpr',
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, vi } from 'vitest'
 import { createTable } from '../../local/engine.ts'
 import { auditKeyId, createKms, kmsKeyId } from '../../local/kms.ts'
+import { createSqs, deliveryDeadLettersUrl, deliveryQueueUrl } from '../../local/sqs.ts'
 import { startEventBus } from './event-bus.ts'
 import { catchLogs } from './logs.ts'
 import { startStripe, stopStripe } from './stripe.ts'
@@ -26,6 +27,7 @@ Object.assign(process.env, {
   SECRETS_KEY_ID: kmsKeyId,
   AUDIT_KEY_ID: auditKeyId,
   SIGN_IN_PROVIDERS: 'google,github',
+  MAIL_SENDER: 'alerts@octomil.test',
   OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8,::1/128',
   STRIPE_SECRET_KEY: 'sk_test_local',
   STRIPE_WEBHOOK_SECRET: 'whsec_local',
@@ -35,7 +37,7 @@ Object.assign(process.env, {
 const letLogsPass = catchLogs()
 beforeAll(async () => {
   await createTable(endpoint, tableName)
-  const servers = [await startKms(), await startStripe(), await startEventBus()]
+  const servers = [await startKms(), await startStripe(), await startEventBus(), await startQueues()]
   return () => {
     for (const server of servers) {
       server.closeAllConnections()
@@ -62,5 +64,20 @@ async function startKms(): Promise<Server> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   server.unref()
   process.env.AWS_ENDPOINT_URL_KMS = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return server
+}
+
+/** Queues that keep their messages: no function receives them. */
+async function startQueues(): Promise<Server> {
+  const queues = createSqs({ receive: async () => ({ batchItemFailures: [] }), pollEveryMs: 2 ** 30 })
+  const server = createServer((request, response) => void queues.handle(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  server.unref()
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_SQS: url,
+    DELIVERY_QUEUE_URL: deliveryQueueUrl(url),
+    DELIVERY_DEAD_LETTERS_URL: deliveryDeadLettersUrl(url),
+  })
   return server
 }

@@ -37,8 +37,12 @@ describe('creating an integration', () => {
       created_at: time,
       updated_at: body.created_at,
       config: shownConfigs[type],
+      disabled_reason: null,
       event_types:
-        categories[type] === 'data' || type === 'webhook' ? ['*'] : ['billing.*', 'usage_limits.*', 'api_key.*'],
+        categories[type] === 'data' || type === 'webhook'
+          ? ['*']
+          : ['billing.*', 'usage.*', 'api_key.*', 'integration.disabled'],
+      include_denied: false,
       ...{ notify_on_deploy: null, notify_on_incident: null, notify_on_approval: null },
     })
     expect(headers.location).toBe(`/api/v2/settings/integrations/${body.id}`)
@@ -89,6 +93,7 @@ describe('creating an integration', () => {
       'config.signing_secret': '…pXv7',
       'config.headers': { 'X-Team': '…4711', Authorization: '…7dec' },
       event_types: ['*'],
+      include_denied: false,
     })
   })
 

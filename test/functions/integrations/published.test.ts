@@ -52,7 +52,8 @@ describe.each([
     const created = await create(type, config)
     expect(created.status, created.text).toBe(201)
     const verdict = await call('integrations/validate', on(created.body.id))
-    expect(verdict.body).toMatchObject({ success: true })
+    // The published record has no field for a signing secret, which a webhook needs.
+    expect(verdict.body).toMatchObject({ success: type !== 'webhook' })
   })
 
   test('keeps its notices and its events', async () => {

@@ -50,7 +50,8 @@ describe('the schema of a create', () => {
       expect(variant.required?.toSorted()).toEqual(['name', 'type'])
       expect(variant.additionalProperties).toBe(false)
       expect(Object.keys(variant.properties ?? {}).sort()).toEqual([
-        ...['config', 'event_types', 'name', 'notify_on_approval', 'notify_on_deploy', 'notify_on_incident', 'type'],
+        ...['config', 'event_types', 'include_denied', 'name'],
+        ...['notify_on_approval', 'notify_on_deploy', 'notify_on_incident', 'type'],
       ])
     }
   })

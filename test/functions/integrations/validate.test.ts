@@ -32,7 +32,7 @@ async function verdictOn(type: Type, config: object): Promise<{ valid: boolean; 
   expect(body.live_connectivity).toBe('not_tested')
   for (const check of body.checks) {
     expect(check).toEqual({
-      field: expect.stringMatching(/^(?:enabled|config\.[a-z_.]+)$/),
+      field: expect.stringMatching(/^(?:enabled|type|config\.[a-z_.]+)$/),
       level: expect.stringMatching(/^(?:ok|warning|error)$/),
       code: expect.any(String),
       message: expect.stringMatching(/\S/),
@@ -76,10 +76,10 @@ describe('validating an integration', () => {
     ['slack', ['webhook_url'], []],
     ['microsoft_teams', ['webhook_url'], []],
     ['pagerduty', ['routing_key'], ['severity']],
-    ['opsgenie', ['api_key', 'region'], ['priority']],
+    ['opsgenie', ['api_key'], ['region', 'priority']],
     ['email', ['recipients'], []],
-    ['webhook', ['url'], ['signing_secret']],
-    ['datadog', ['api_key', 'site'], []],
+    ['webhook', ['url', 'signing_secret'], []],
+    ['datadog', ['api_key'], ['site']],
     ['opentelemetry', ['endpoint', 'protocol'], []],
   ] as const)(
     '%s without a configuration is told %j missing, and %j better set, each with what to do',

@@ -8,7 +8,8 @@ import net, { type LookupFunction } from 'node:net'
 import { join } from 'node:path'
 import tls, { type ConnectionOptions } from 'node:tls'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { call, OutboundError } from '../../../shared/outbound/call.ts'
+import { call, OutboundError, post } from '../../../shared/outbound/call.ts'
+import { postGrpc } from '../../../shared/outbound/call-grpc.ts'
 import { openAiModels, startProvider, type TestProvider } from '../../support/provider.ts'
 
 const pem = (name: string) => readFileSync(join(import.meta.dirname, `provider-test.${name}.pem`), 'utf8')
@@ -95,9 +96,21 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-/** Asserts that the call was refused before anything was sent, and that the words name no address but one in the URL. */
+const headers = { authorization: 'Bearer sk-never-sent' }
+/** Every way out. */
+const ways: readonly ((url: string) => Promise<unknown>)[] = [
+  (url) => call(url, headers),
+  (url) => post(url, headers, 'a body'),
+  (url) => postGrpc(url, headers, Buffer.from('a body')),
+]
+
+/** Asserts that each call was refused before anything was sent, and that the words name no address but one in the URL. */
 async function expectBlocked(url: string, message = /not allowed: it must|resolves to a private, local or reserved/) {
-  const error = await call(url, { authorization: 'Bearer sk-never-sent' }).then(
+  for (const way of ways) await expectBlockedBy(way, url, message)
+}
+
+async function expectBlockedBy(way: (url: string) => Promise<unknown>, url: string, message: RegExp) {
+  const error = await way(url).then(
     () => expect.unreachable(`${url} was called`),
     (thrown: unknown) => thrown,
   )
@@ -140,7 +153,7 @@ describe('an address that is not public is refused before a byte is sent', () =>
     resolveTo([address])
     await expectBlocked('http://internal.example.com/v1/models', /resolves to a private/)
     await expectBlocked('https://internal.example.com/v1/models', /resolves to a private/)
-    expect(lookups.length).toBe(2)
+    expect(lookups.length).toBe(2 * ways.length)
   })
 
   test.each([
@@ -249,7 +262,7 @@ describe('a name', () => {
     dialed = []
     plain.requests.length = 0
     await expectBlocked('http://rebinding.example.com/v1/models', /resolves to a private/)
-    expect(lookups.length).toBe(2)
+    expect(lookups.length).toBe(1 + ways.length)
   })
 
   test('without any address is refused with that reason', async () => {
