@@ -6487,6 +6487,7 @@ export interface operations {
     "settings.export-audit-events": {
         parameters: {
             query?: {
+                /** @description `ndjson` can be verified; `csv` is for spreadsheets. */
                 format?: "ndjson" | "csv";
                 /** @description Only events at or after this time. */
                 from?: string;

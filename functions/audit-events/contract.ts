@@ -109,7 +109,10 @@ export const exportAuditEvents = operation({
   request: () => ({
     query: z
       .object({
-        format: z.enum(['ndjson', 'csv']).default('ndjson'),
+        format: z
+          .enum(['ndjson', 'csv'])
+          .default('ndjson')
+          .meta({ description: '`ndjson` can be verified; `csv` is for spreadsheets.' }),
         ...rangeQuery(),
         cursor: pageQuery().cursor.meta({ description: 'The position in the `Link` header of the page before.' }),
       })
