@@ -1,5 +1,5 @@
 /**
- * The SHA-256 that signs calls of AWS. In the bundles it replaces the SDK's (`lib/bundle.ts`). Node derives the key of every
+ * The digests of the SDK: the SHA-256 that signs calls of AWS, and the MD5 of SQS. In the bundles it replaces the SDK's (`lib/bundle.ts`). Node derives the key of every
  * HMAC anew, which takes five times as long as the HMAC; a call needs two. This keeps the last keys.
  */
 import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
@@ -49,5 +49,22 @@ export class Sha256 {
 
   #start() {
     return this.#secret === undefined ? createHash('sha256') : createHmac('sha256', keyOf(this.#secret))
+  }
+}
+
+/** The digest by which SQS confirms a message. */
+export class Md5 {
+  #hash = createHash('md5')
+
+  update(data: Data): void {
+    this.#hash.update(bytesOf(data))
+  }
+
+  digest(): Promise<Uint8Array> {
+    return Promise.resolve(this.#hash.digest())
+  }
+
+  reset(): void {
+    this.#hash = createHash('md5')
   }
 }

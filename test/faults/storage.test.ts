@@ -186,13 +186,13 @@ describe('when the table is away', () => {
     expectDiscreet(response)
   }
 
-  test('a request is told to try again, and so is its caller when it cannot be authenticated', async () => {
+  test('a request gets a retryable answer, also if its caller cannot be authenticated', async () => {
     const port = await closedPort()
     expectTryAgain(await divertTable(everything, { port }, list))
     expectTryAgain(await divertTable(everything, { port }, () => create()))
   })
 
-  test.each(wireFaults)('for it %s: a read and a write are told to try again', async (_what, fault) => {
+  test.each(wireFaults)('for it %s: a read and a write get a retryable answer', async (_what, fault) => {
     // The client's pauses between its attempts are random parts of up to a second.
     vi.spyOn(Math, 'random').mockReturnValue(0.01)
     const server = await faultServer(fault)
@@ -210,7 +210,7 @@ describe('when the table is away', () => {
     ],
     ['at the list', ({ command }: TableCall) => command === 'QueryCommand'],
     ['at the transaction', ofTransaction],
-  ])('%s, and hangs: the request is given up and told to try again', async (_where, chosen) => {
+  ])('%s, and hangs: the request ends with a retryable answer', async (_where, chosen) => {
     // A key of its own, for the process remembers whose key one is.
     const { api_key: token } = await makeKey(org, { scopes: ['keys:read', 'keys:write'] })
     const server = await faultServer('hang')
@@ -254,7 +254,7 @@ describe('when the table is away', () => {
     server.close()
   })
 
-  test('a stranger is still 401 when a typo tells without the table', async () => {
+  test('a malformed credential is still 401, because no read of the table is necessary', async () => {
     const response = await divertTable(everything, { port: await closedPort() }, () =>
       invoke('api-keys/list', { token: `${org.adminKey.slice(0, -1)}_` }),
     )
@@ -267,7 +267,7 @@ describe('when the table is away', () => {
   })
 })
 
-describe('when something goes wrong that nobody thought of', () => {
+describe('when an unexpected error occurs', () => {
   const where: [string, (call: TableCall) => boolean][] = [
     ['while authenticating', ({ command, rows }) => command === 'GetItemCommand' && / KEY#/.test(rows[0] ?? '')],
     ['while writing', ofTransaction],
@@ -431,7 +431,7 @@ describe('when transactions lose races', () => {
     },
   )
 
-  test('for ever, the caller is told to try again before the function ends, and may at once: nothing was written', async () => {
+  test('for ever, the caller gets a retryable answer before the function ends, and nothing was written', async () => {
     // Pauses of 45, 90, 180 and 360 ms: the next one would end after the deadline.
     vi.spyOn(Math, 'random').mockReturnValue(0.9)
     const keys = await rowsOf(org.orgId, 'KEY#')
@@ -468,7 +468,7 @@ describe('when transactions lose races', () => {
 })
 
 describe('when a transaction takes longer than the function has', () => {
-  test('the caller is told so before the function ends', async () => {
+  test('the caller gets that answer before the function ends', async () => {
     const response = await interceptTable(
       async (call, send) => {
         if (ofTransaction(call)) await new Promise((resolve) => setTimeout(resolve, 1500))
@@ -534,7 +534,7 @@ describe('when the keys of the token issuer cannot be had', () => {
     expectDiscreet(response)
   })
 
-  test('for nobody listens there, 503; and once somebody does, the token is taken', async () => {
+  test('503 while no issuer listens there; then the token is accepted', async () => {
     const token = await tokenFor(org.orgId, 'owner')
     expectProblem(
       await withIssuer('http://127.0.0.1:1', () => invoke('api-keys/list', { token })),
