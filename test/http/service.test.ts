@@ -1,13 +1,14 @@
 /** The service as its users meet it: over HTTP, locally and through a deployed API Gateway alike. */
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { SettingsClient } from '../../client/src/index.ts'
+import { type SettingsClient, verifyAuditExport } from '../../client/src/index.ts'
 import { operationList } from '../../functions/operations.ts'
 import { problemOf } from '../support/problems.ts'
 import {
   answersWith,
   busyClient,
   clientOf,
+  type HttpResponse,
   http,
   notYetSucceeded,
   openTarget,
@@ -238,6 +239,42 @@ describe('the public operations', () => {
     expect(body.errors.map((fault: { path: string }) => fault.path).sort()).toEqual(['name', 'nmae', 'scopes'])
   })
 })
+
+describe('the audit trail', () => {
+  test('is sealed and signed behind the writes, and its export verifies offline with the public keys alone', async () => {
+    await expect
+      .poll(async () => (await admin.GET(`${auditEvents}/verify`, {})).data.unsealed.count, { timeout: 20_000 })
+      .toBe(0)
+    await expect
+      .poll(async () => (await admin.GET(`${auditEvents}/checkpoints`, {})).data.data.length, { timeout: 20_000 })
+      .toBeGreaterThan(0)
+    const keys = (await http<AuditKeys>('GET', '/api/v1/audit-key')).body
+    const pages = await exportPages(`${auditEvents}/export`)
+    const verdict = await verifyAuditExport(pages, keys)
+    expect(verdict.faults).toEqual([])
+    expect(verdict.signed_through).toBeGreaterThan(0)
+  }, 60_000)
+
+  test('is exported as CSV, with a heading', async () => {
+    const [page = ''] = await exportPages(`${auditEvents}/export?format=csv`)
+    expect(page.split('\r\n')[0]).toMatch(/^id,timestamp,action,/)
+  })
+})
+
+type AuditKeys = Parameters<typeof verifyAuditExport>[1]
+
+/** The pages of an export, by its `Link` headers. */
+async function exportPages(path: string): Promise<string[]> {
+  const token = orgsOf(target).acme.api_keys.full_admin
+  const pages: string[] = []
+  for (let next: string | undefined = path; next; ) {
+    const page: HttpResponse = await http('GET', next, { token })
+    expect(page.status).toBe(200)
+    pages.push(page.text)
+    next = /^<([^>]+)>/.exec(page.headers.link ?? '')?.[1]
+  }
+  return pages
+}
 
 afterAll(() => {
   expect(

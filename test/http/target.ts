@@ -174,7 +174,7 @@ function send<Body>(
         const received = Object.fromEntries(
           Object.entries(response.headers).map(([name, value]) => [name, String(value)]),
         )
-        const isJson = /json/.test(received['content-type'] ?? '')
+        const isJson = /[/+]json/.test(received['content-type'] ?? '')
         resolve({
           status: response.statusCode ?? 0,
           headers: received,
