@@ -8,6 +8,9 @@ const controls = /\p{Cc}/u
 /** Characters that change the direction of text can disguise a name. */
 const bidiControls = /\p{Bidi_Control}/u
 
+/** People paste keys anywhere. A name is shown to all who may read it, and lies in the audit trail. */
+const rawKey = /oct_(?:org|app|pub|svc)_(?:live|test)_[0-9A-Za-z]{38}/
+
 /** A format fault found by code, since patterns in the OpenAPI document must be portable. */
 const asFormat = (error: string) => ({ error, params: { code: 'invalid_format' } })
 
@@ -22,6 +25,7 @@ export const nameField = (maxLength = 100) =>
     .max(maxLength)
     .refine((name) => !controls.test(name), asFormat('must not hold control characters'))
     .refine(isVisible, asFormat('must not be blank'))
+    .refine((name) => !rawKey.test(name), asFormat('must not hold an API key: names are shown'))
     .refine((name) => !bidiControls.test(name), asFormat('must not hold characters that change the direction of text'))
     .meta({
       // The part of these rules that every client's regular expressions support.

@@ -1,6 +1,7 @@
 /** Exporting an org's trail in pages, oldest first: events, the block that holds them, and its checkpoint. */
 import type { AuditEvent } from '../audit/event.ts'
 import { eventKey, eventPrefix, eventsFrom, isKept, sealedOf, toEvent } from '../audit/event-rows.ts'
+import { invalidCursor } from '../problem.ts'
 import { queryPage } from '../table/query.ts'
 import { getRow, getRows } from '../table/read.ts'
 import { orgPartition } from '../table/rows.ts'
@@ -34,9 +35,10 @@ const toText = (position: Position): string =>
     : `unsealed ${position.block} ${position.after ?? ''}`
 
 function toPosition(text: string): Position {
-  const [phase, block, rest = ''] = text.split(' ')
-  if (phase === 'blocks') return { phase, block: Number(block), exported: Number(rest) }
-  return { phase: 'unsealed', block: Number(block), after: rest || undefined }
+  const [, phase, block, rest = ''] = /^(blocks|unsealed) (0|[1-9]\d{0,11}) ((?:EVENT#aud_)?\w*)$/.exec(text) ?? []
+  if (phase === 'blocks' && /^\d+$/.test(rest)) return { phase, block: Number(block), exported: Number(rest) }
+  if (phase !== 'unsealed' || /^\d+$/.test(rest)) throw invalidCursor()
+  return { phase, block: Number(block), after: rest || undefined }
 }
 
 /** One page of the trail. A block, its events and its checkpoint are on the same page. */

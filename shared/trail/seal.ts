@@ -135,12 +135,13 @@ const secondsPerDay = 86_400
 const maxOf = (texts: readonly string[]): string => texts.reduce((max, text) => (text > max ? text : max))
 
 /** Gives the events of a stored block its number, then moves the head. Harmless when repeated. */
-async function finish({ block, expiryEpoch }: StoredBlock): Promise<void> {
+async function finish({ block, expiryEpoch, previousExpiryEpoch }: StoredBlock): Promise<void> {
   const { org_id: orgId, number, hash, sealed_at } = block
+  // After a gap that outlasts all earlier blocks, no checkpoint vouches for this one: it needs its own.
+  const startsAnew = previousExpiryEpoch > 0 && hasExpired(previousExpiryEpoch, new Date(sealed_at))
   await Promise.all(block.events.map(({ id }) => numberEvent(orgId, id, number, expiryEpoch)))
   await updateRowIf(headKey(orgId), {
-    UpdateExpression:
-      'SET #number = :number, #hash = :hash, sealed_at = :at, block_expiry_epoch = :expiry, unsigned_since = if_not_exists(unsigned_since, :since)',
+    UpdateExpression: `SET #number = :number, #hash = :hash, sealed_at = :at, block_expiry_epoch = :expiry, unsigned_since = if_not_exists(unsigned_since, :since)${startsAnew ? ' REMOVE signed_block' : ''}`,
     ConditionExpression: 'attribute_not_exists(pk) OR #number < :number',
     ExpressionAttributeNames: { '#number': 'number', '#hash': 'hash' },
     ExpressionAttributeValues: {

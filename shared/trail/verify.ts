@@ -4,6 +4,7 @@
  */
 import { hashOf } from '../audit/event.ts'
 import { eventIdOf, eventKey, eventPrefix, isKept, sealedOf, toEvent } from '../audit/event-rows.ts'
+import { invalidCursor } from '../problem.ts'
 import { queryPage } from '../table/query.ts'
 import { getRow, getRows } from '../table/read.ts'
 import { orgPartition, type Row } from '../table/rows.ts'
@@ -48,8 +49,13 @@ const maxUnsealedMs = 5 * 60_000
 
 /** Positions of the cursor: the last checked block, or the sort key of the last checked row of an event. */
 const afterBlock = (number: number): string => `block ${number}`
-const blockOf = (after: string | undefined): number | undefined =>
-  after === undefined ? 0 : after.startsWith('block ') ? Number(after.slice(6)) : undefined
+function blockOf(after: string | undefined): number | undefined {
+  if (after === undefined) return 0
+  if (after.startsWith(eventPrefix)) return undefined
+  const number = /^block ([1-9]\d{0,11})$/.exec(after)?.[1]
+  if (number === undefined) throw invalidCursor()
+  return Number(number)
+}
 
 export async function verifyTrail(
   orgId: string,

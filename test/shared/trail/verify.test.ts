@@ -342,3 +342,15 @@ describe('sealing', () => {
     expect(await signed()).toEqual([1, 4])
   })
 })
+
+test('a block that follows only expired ones is signed at once, and the trail is valid', async () => {
+  const start = Date.now()
+  vi.useFakeTimers({ toFake: ['Date'], now: start })
+  org = await makeBusyOrg()
+  await seal()
+  vi.setSystemTime(start + 500 * dayMs)
+  await makeKey(org)
+  await seal()
+  expect((await rows('CHECKPOINT#')).map(({ block }) => block)).toEqual([1, 2])
+  expect(await verify()).toMatchObject({ valid: true, head: { block: 2 } })
+})
