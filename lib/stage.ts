@@ -236,6 +236,7 @@ export const stackParts = [
   'Events',
   'WebBucket',
   'Web',
+  'Delivery',
   'Functions',
   'Api',
   'Monitoring',
