@@ -1,9 +1,10 @@
 /** Readers of the table's stream: the sealer chains new audit events, the router queues them. The sender delivers them to integrations. */
 import { CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib'
 import { EventSourceMapping, FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda'
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
+import { deadLetterQueue, queueDefaults } from './dead-letter-queue.ts'
 import { pascalCase } from './pascal-case.ts'
 import { allow, type DeliveryQueues, ServiceFunction, type Surroundings } from './service-function.ts'
 import { outputNames, stackName } from './stage.ts'
@@ -29,7 +30,7 @@ export class DeliveryStack extends Stack {
   constructor(scope: Construct, props: DeliveryStackProps) {
     const { stage, retainData } = props.settings
     super(scope, stackName(stage, 'Delivery'), { terminationProtection: retainData })
-    const deadLetters = this.#deadLetters('Delivery', 'It is the dead-letter queue of deliveries.')
+    const deadLetters = deadLetterQueue(this, 'Delivery', 'It is the dead-letter queue of deliveries.')
     const queue = new Queue(this, 'Deliveries', {
       ...queueDefaults,
       // Longer than the sender: a message comes back when its sender died.
@@ -51,7 +52,7 @@ export class DeliveryStack extends Stack {
   #reader(name: StreamReader): Queue {
     const { id, summary, access, timeoutSeconds, trigger } = backgroundFunctions[name]
     const scopeId = pascalCase(name.replace(/^.*\//, ''))
-    const deadLetters = this.#deadLetters(scopeId)
+    const deadLetters = deadLetterQueue(this, scopeId, 'It is the dead-letter queue of a reader of the stream.')
     const { tableStreamArn, codeFolderOf } = this.#props
     const { function: target } = new ServiceFunction(this, scopeId, {
       ...this.#props,
@@ -98,19 +99,6 @@ export class DeliveryStack extends Stack {
     })
     if (target.role) mapping.node.addDependency(target.role)
   }
-
-  #deadLetters(scopeId: string, reason = 'It is the dead-letter queue of a reader of the stream.'): Queue {
-    const queue = new Queue(this, `${scopeId}DeadLetters`, queueDefaults)
-    Validations.of(queue).acknowledge({ id: 'AwsSolutions-SQS3', reason })
-    return queue
-  }
-}
-
-const queueDefaults = {
-  encryption: QueueEncryption.SQS_MANAGED,
-  enforceSSL: true,
-  // Longer than the schedule of a delivery, with a receiver that always asks for 12 h.
-  retentionPeriod: Duration.days(14),
 }
 
 const delivery = {

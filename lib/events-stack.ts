@@ -2,17 +2,17 @@
  * Stripe's events: the webhook's bus, the optional partner bus, the projector's rules, the sweep's schedule, the dead-letter
  * queues and the topic of alarms.
  */
-import { CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib'
+import { CfnOutput, Duration, Stack } from 'aws-cdk-lib'
 import { EventBus, type EventPattern, Match, Rule, Schedule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { EventInvokeConfig } from 'aws-cdk-lib/aws-lambda'
 import { Topic } from 'aws-cdk-lib/aws-sns'
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { type BackgroundName, backgroundFunctions } from '../functions/background.ts'
 import { operatorSource, partnerSourcePrefix, sweepRequested, webhookSource } from '../shared/stripe-events/event.ts'
 import { subscribeByEmail } from './alarm-email.ts'
+import { deadLetterQueue } from './dead-letter-queue.ts'
 import { pascalCase } from './pascal-case.ts'
 import { allow, ServiceFunction, type Surroundings } from './service-function.ts'
 import { outputNames, stackName } from './stage.ts'
@@ -87,15 +87,7 @@ export class EventsStack extends Stack {
   #function(name: BackgroundName, patience: Patience): Background {
     const { id, summary, access, timeoutSeconds } = backgroundFunctions[name]
     const scopeId = pascalCase(name.replace(/^.*\//, ''))
-    const deadLetters = new Queue(this, `${scopeId}DeadLetters`, {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    })
-    Validations.of(deadLetters).acknowledge({
-      id: 'AwsSolutions-SQS3',
-      reason: 'It is a dead-letter queue of a function and of its rules.',
-    })
+    const deadLetters = deadLetterQueue(this, scopeId, 'It is a dead-letter queue of a function and of its rules.')
     const { function: lambda } = new ServiceFunction(this, scopeId, {
       ...this.#props,
       name,

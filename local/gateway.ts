@@ -113,7 +113,7 @@ function matcher(permission: (operation: Operation) => string): Gateway['match']
 
 async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
-  if (length === undefined && encoding === undefined) return noBody
+  if (length === undefined && encoding === undefined) return emptyBody
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of request) {
@@ -123,7 +123,7 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   return size > bodyLimitBytes ? undefined : Buffer.concat(chunks)
 }
 
-const noBody = Buffer.alloc(0)
+const emptyBody = Buffer.alloc(0)
 
 /** Calls the function until the integration times out. The function keeps running. */
 async function integrate(gateway: Gateway, matched: Matched, received: ReceivedRequest): Promise<GatewayAnswer> {

@@ -1,12 +1,10 @@
 /** From a service key to its caller. */
+import { logUnnoted, stampLastUsed } from '../api-keys/last-used.ts'
 import { lookupKey } from '../api-keys/rows.ts'
 import { hashRawKey } from '../auth/api-key.ts'
 import { operatorId, type ServiceCaller } from '../auth/caller.ts'
 import { ProblemError } from '../problem.ts'
-import { log } from '../runtime/log.ts'
-import type { ServiceKeyRecord } from '../service-keys/record.ts'
 import { findServiceKey } from '../service-keys/rows.ts'
-import { updateRow } from '../table/update.ts'
 
 /** @throws ProblemError `invalid_api_key` */
 export async function identifyService(rawKey: string, now: Date) {
@@ -23,7 +21,7 @@ export async function identifyService(rawKey: string, now: Date) {
     scopes: key.scopes,
     rateLimitPerMinute: key.rate_limit_per_minute,
   }
-  const noted = stampLastUsed(rawKey, key, now)
+  const noted = stampLastUsed(lookupKey(hashRawKey(rawKey)), key, now).catch(logUnnoted)
   return {
     orgId: operatorId,
     principal: key.id,
@@ -31,21 +29,4 @@ export async function identifyService(rawKey: string, now: Date) {
     caller: Promise.resolve(caller),
     noted,
   }
-}
-
-const stampEveryMs = 4 * 60 * 1000
-/** A request waits no longer than this for the stamp, which it does not need. */
-const stampTimeoutMs = 1000
-
-async function stampLastUsed(rawKey: string, { last_used_at }: ServiceKeyRecord, now: Date): Promise<void> {
-  if (last_used_at !== null && now.getTime() - Date.parse(last_used_at) < stampEveryMs) return
-  await updateRow(
-    lookupKey(hashRawKey(rawKey)),
-    {
-      UpdateExpression: 'SET last_used_at = :now',
-      ConditionExpression: 'attribute_exists(pk)',
-      ExpressionAttributeValues: { ':now': now.toISOString() },
-    },
-    AbortSignal.timeout(stampTimeoutMs),
-  ).catch((error: unknown) => log.debug('last_used_at was not stamped', { error: error as Error }))
 }

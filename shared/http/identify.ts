@@ -1,13 +1,13 @@
 /** From the credential of a request to its principal, and then to its caller. The same for API keys and JWTs. */
 import { findKey, type KeyOwner, lookUpKey } from '../api-keys/find.ts'
-import { stampLastUsed } from '../api-keys/last-used.ts'
+import { logUnnoted, stampLastUsed } from '../api-keys/last-used.ts'
 import { type KeyRecord, keyState } from '../api-keys/record.ts'
+import { recordKey } from '../api-keys/rows.ts'
 import { isIntactRawKey, isServiceKey, looksLikeRawKey } from '../auth/api-key.ts'
 import { type Caller, defaultRateLimitPerMinute, type KeyCaller, principalOf } from '../auth/caller.ts'
 import { verifyJwt } from '../auth/jwt.ts'
 import { setBounded } from '../bounded-map.ts'
 import { ProblemError } from '../problem.ts'
-import { log } from '../runtime/log.ts'
 import { identifyService } from './identify-service.ts'
 
 type Headers = Readonly<Record<string, string>>
@@ -75,13 +75,8 @@ async function identifyKey(token: string, now: Date): Promise<Identity> {
   const record = usableKey(owner, now)
   // A key that this process refused has no identity until its record says that it works. The clock may have been ahead.
   if (dead) await record
-  const noted = record.then((key) => stampLastUsed(orgId, key, now)).catch(logUnnoted)
+  const noted = record.then((key) => stampLastUsed(recordKey(orgId, key.id), key, now)).catch(logUnnoted)
   return { orgId, principal, limit, caller: record.then((key) => keyCaller(orgId, key)), noted }
-}
-
-const logUnnoted = (error: unknown): void => {
-  // A refused key has no use to note, and its request gets the refusal.
-  if (!(error instanceof ProblemError)) log.debug('last_used_at was not stamped', { error: error as Error })
 }
 
 /** The record of a key that works now. */
