@@ -50,9 +50,7 @@ const eventGone = 'The event has expired.'
 
 async function eventOf({ org_id, event_id }: DeliveryMessage): Promise<DeliveredEvent | undefined> {
   const row = await getRow(eventKey(org_id, event_id))
-  if (!row) return undefined
-  const { sealed: _sealed, ...event } = toEvent(row)
-  return event
+  return row && toEvent(row)
 }
 
 /** Milliseconds until the message's attempt; undefined: it has none to make. */

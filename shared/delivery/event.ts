@@ -1,10 +1,10 @@
-/** The event of a delivery, rendered once, and its texts for people. */
+/** The event of a delivery as JSON, and its texts for people. */
 import type { AuditAction, AuditEvent } from '../audit/event.ts'
 
 /** An audit event as operation 52 serves it, without `sealed`; or the event of a test. */
 export type DeliveredEvent = Omit<AuditEvent, 'sealed' | 'action'> & { action: AuditAction | 'integration.test' }
 
-/** An event and its JSON. Keep `data` with the delivery: each attempt then sends the same bytes. */
+/** An event and its JSON. A stored event changes in `sealed` alone, so each attempt renders the same bytes. */
 export interface RenderedEvent {
   event: DeliveredEvent
   data: string
@@ -14,9 +14,6 @@ export function renderEvent(event: DeliveredEvent & { sealed?: unknown }): Rende
   const { sealed: _sealed, ...delivered } = event
   return { event: delivered, data: JSON.stringify(delivered) }
 }
-
-/** An event that `renderEvent` rendered before. */
-export const renderedEvent = (data: string): RenderedEvent => ({ event: JSON.parse(data) as DeliveredEvent, data })
 
 /** Control characters, and characters that change the direction of the text around them. */
 const unsafe = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]+/gu

@@ -1,7 +1,6 @@
 /** A trail that the real service wrote, sealed, signed and exported. */
 import { vi } from 'vitest'
-import { signIfDue } from '../../shared/trail/checkpoints.ts'
-import { sealOrg } from '../../shared/trail/seal.ts'
+import { seal } from './governance.ts'
 import { invoke, type Response } from './invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg } from './orgs.ts'
 
@@ -16,12 +15,6 @@ export async function addEvents(org: TestOrg, count: number): Promise<void> {
     pass(1)
     await makeKey(org, { name: `key é ${index}`, rate_limit_per_minute: 100 + index })
   }
-}
-
-/** Seals the events of an org in a block, and signs as the sealer does. */
-export async function seal({ orgId }: TestOrg): Promise<void> {
-  await sealOrg(orgId, new Date())
-  await signIfDue(orgId, new Date())
 }
 
 /**
