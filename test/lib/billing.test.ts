@@ -6,6 +6,7 @@ import { operationList } from '../../functions/operations.ts'
 import { bundle } from '../../lib/bundle.ts'
 import { outputNames, readStageSettings, stackName } from '../../lib/stage.ts'
 import { StageSettingsError } from '../../lib/stage-error.ts'
+import type { Access } from '../../shared/access.ts'
 import { ofType, type Properties, propertiesOf, resourcesOf, synthesize } from './synthesize.ts'
 
 const secretArn = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe/octomil-a1B2c3'
@@ -96,10 +97,12 @@ describe('bundles', () => {
   const kib = 1024
   const { bytes } = bundle()
 
-  test('with Stripe’s client are at most 750 KiB, and all others 450', () => {
-    const tooLarge = Object.entries(bytes).filter(
-      ([name, size]) => size > (withStripe.some((each) => each.name === name) ? 750 : 450) * kib,
+  test('with the client of Stripe or of SES are at most 750 KiB, and all others 450', () => {
+    const sendsMail = ({ access }: { access: Access }) => access.mail === 'send'
+    const withClient = new Set(
+      all.flatMap(([name, declared]) => (declared.access.stripe || sendsMail(declared) ? [name as string] : [])),
     )
+    const tooLarge = Object.entries(bytes).filter(([name, size]) => size > (withClient.has(name) ? 750 : 450) * kib)
     expect(tooLarge).toEqual([])
     expect(without).toContain('billing/get')
     expect(without).toContain('billing/update')
