@@ -1,9 +1,8 @@
 /** Starts a real engine with the table, sets this process's environment like a function's, and makes organizations. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb'
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
-import { createTable, startEngine } from '../local/engine.ts'
+import { createTable, enableStream, startEngine } from '../local/engine.ts'
 import { auditKeyId, createKms, kmsKeyId } from '../local/kms.ts'
 import { insertKey, issueKey, keyCreated } from '../shared/api-keys/issue.ts'
 import { takePlace } from '../shared/api-keys/limit.ts'
@@ -42,17 +41,9 @@ export async function startFixture(): Promise<Fixture> {
     AUDIT_KEY_ID: auditKeyId,
   })
   await createTable(engine.endpoint, benchTable)
-  await stopStream(engine.endpoint)
   // This process prints tables. The servers in child processes log like deployed functions.
   log.setLogLevel('SILENT')
   return { endpoint: engine.endpoint, stop: engine.stop }
-}
-
-/** A write to a streamed table of the local engine takes longer with each record of its stream; DynamoDB's does not. */
-async function stopStream(endpoint: string): Promise<void> {
-  const client = new DynamoDBClient({ endpoint })
-  await client.send(new UpdateTableCommand({ TableName: benchTable, StreamSpecification: { StreamEnabled: false } }))
-  client.destroy()
 }
 
 let streamedTables = 0
@@ -60,7 +51,9 @@ let streamedTables = 0
 /** Runs `work` on a new table with a stream, so that no earlier record slows it down. Child processes inherit its name. */
 export async function onStreamedTable<T>(work: () => Promise<T>): Promise<T> {
   const name = `${benchTable}-${++streamedTables}`
-  await createTable(process.env.AWS_ENDPOINT_URL_DYNAMODB ?? '', name)
+  const endpoint = process.env.AWS_ENDPOINT_URL_DYNAMODB ?? ''
+  await createTable(endpoint, name)
+  await enableStream(endpoint, name)
   process.env.TABLE_NAME = name
   return work().finally(() => {
     process.env.TABLE_NAME = benchTable

@@ -133,16 +133,7 @@ async function stopChild(child: ChildProcess): Promise<void> {
   await ended
 }
 
-const StreamSpecification = { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' } as const
-
-/** A table of an earlier version has no stream. */
-async function enableStream(client: DynamoDBClient, TableName: string): Promise<void> {
-  const { Table } = await client.send(new DescribeTableCommand({ TableName }))
-  if (Table?.StreamSpecification?.StreamEnabled) return
-  await client.send(new UpdateTableCommand({ TableName, StreamSpecification }))
-}
-
-/** Creates the table as the Storage stack declares it, unless it exists. */
+/** Creates the table as the Storage stack declares it, but without its stream, unless it exists. */
 export async function createTable(endpoint: string, name: string): Promise<void> {
   const client = new DynamoDBClient({ endpoint })
   const { partitionKey, sortKey, timeToLive } = tableSchema
@@ -156,14 +147,28 @@ export async function createTable(endpoint: string, name: string): Promise<void>
           { AttributeName: partitionKey, KeyType: 'HASH' },
           { AttributeName: sortKey, KeyType: 'RANGE' },
         ],
-        StreamSpecification,
       }),
     )
     const TimeToLiveSpecification = { AttributeName: timeToLive, Enabled: true }
     await client.send(new UpdateTimeToLiveCommand({ TableName: name, TimeToLiveSpecification }))
   } catch (error) {
     if (!(error instanceof ResourceInUseException)) throw error
-    await enableStream(client, name)
+  } finally {
+    client.destroy()
+  }
+}
+
+/**
+ * Gives the table its stream, unless it has one. Apart from the table: the engine's writes take longer with each record of a
+ * stream, and most tests need none.
+ */
+export async function enableStream(endpoint: string, TableName: string): Promise<void> {
+  const client = new DynamoDBClient({ endpoint })
+  const StreamSpecification = { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' } as const
+  try {
+    const { Table } = await client.send(new DescribeTableCommand({ TableName }))
+    if (!Table?.StreamSpecification?.StreamEnabled)
+      await client.send(new UpdateTableCommand({ TableName, StreamSpecification }))
   } finally {
     client.destroy()
   }

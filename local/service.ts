@@ -15,7 +15,7 @@ import { environmentNames } from '../shared/runtime/environment.ts'
 import type { BatchResult } from '../shared/runtime/table-stream.ts'
 import { runBackground } from './background.ts'
 import { answerClock, clockPath } from './clock.ts'
-import { createTable, type Engine, startEngine } from './engine.ts'
+import { createTable, type Engine, enableStream, startEngine } from './engine.ts'
 import { createEventBridge, eventsPath, type LocalEventBridge, localBusName } from './eventbridge.ts'
 import { createGateway } from './gateway.ts'
 import { createInbox, inboxBaseUrls, type LocalInbox, mailEndpoint } from './inbox.ts'
@@ -104,6 +104,7 @@ async function startParts(url: string, { endpoint }: Engine, options: ServiceOpt
   const { folder, tableName = 'octomil-settings-local', corsOrigins = [], sweepEveryMs, throttle } = options
   process.env.AWS_ENDPOINT_URL_DYNAMODB = endpoint
   await createTable(endpoint, tableName)
+  await enableStream(endpoint, tableName)
   const issuer = await createIssuer(url, inFolder(options, 'issuer-key.json'))
   setServiceEnvironment(tableName, issuer.url, url)
   setStripeEnvironment(url, corsOrigins)

@@ -1,6 +1,7 @@
 /** Readers of the table's stream on this machine get batches as Lambda delivers them. */
 import { randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { enableStream } from '../../local/engine.ts'
 import { playStream, type Reader, type StreamPlayer } from '../../local/table-stream.ts'
 import type { BatchResult } from '../../shared/runtime/table-stream.ts'
 import { putRow, putRows } from '../support/rows.ts'
@@ -10,6 +11,7 @@ type Records = Parameters<Reader['read']>[0]
 let player: StreamPlayer | undefined
 /** The rows of a test have a prefix that no other test has. */
 let prefix: string
+beforeAll(() => enableStream(process.env.DYNAMODB_ENDPOINT ?? '', process.env.TABLE_NAME ?? ''))
 beforeEach(() => {
   prefix = `${randomUUID()}#`
 })
