@@ -11,9 +11,9 @@ import {
   SetUserMFAPreferenceCommand,
   VerifySoftwareTokenCommand,
 } from '@aws-sdk/client-cognito-identity-provider'
-import { mockClient } from 'aws-sdk-client-mock'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { otpauthUri, PoolSignIn } from '../../bin/pool-sign-in.ts'
+import { mockClientHere } from '../support/mock-client.ts'
 import { totpCode } from '../support/totp.ts'
 
 const ids = { UserPoolId: 'us-east-1_test', ClientId: 'client' }
@@ -21,7 +21,7 @@ const email = 'ada@acme.example'
 const secret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXPJBSW'
 const password = 'correct horse battery'
 const fault = { message: 'a fault of the test', $metadata: {} }
-const cognito = mockClient(CognitoIdentityProviderClient)
+const cognito = mockClientHere(CognitoIdentityProviderClient)
 
 /** State of the pool at the start. */
 let pool: {

@@ -13,13 +13,13 @@ import { DescribeSecretCommand, GetSecretValueCommand, SecretsManagerClient } fr
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts'
 import { App, CfnResource, Stack } from 'aws-cdk-lib'
-import { mockClient } from 'aws-sdk-client-mock'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bootstrapVersion } from '../../bin/preflight-aws.ts'
 import { preflightCheckNames, runPreflight } from '../../bin/preflight-checks.ts'
 import type { PreflightSettings } from '../../bin/preflight-context.ts'
 import { settingsOf } from '../../bin/stage-settings.ts'
 import { stripeEventTypes } from '../../shared/stripe-events/event.ts'
+import { mockClientHere } from '../support/mock-client.ts'
 import { localStripe } from '../support/stripe.ts'
 
 const account = '123456789012'
@@ -28,14 +28,14 @@ const secretArn = `arn:aws:secretsmanager:us-east-1:${account}:secret:stripe-AbC
 const keyArn = `arn:aws:kms:us-east-1:${account}:key/0a1b`
 const endpointUrl = 'https://api.example.com/api/v1/webhooks/stripe'
 
-const sts = mockClient(STSClient)
-const ssm = mockClient(SSMClient)
-const lambda = mockClient(LambdaClient)
-const cloudFormation = mockClient(CloudFormationClient)
-const acm = mockClient(ACMClient)
-const route53 = mockClient(Route53Client)
-const secrets = mockClient(SecretsManagerClient)
-const kms = mockClient(KMSClient)
+const sts = mockClientHere(STSClient)
+const ssm = mockClientHere(SSMClient)
+const lambda = mockClientHere(LambdaClient)
+const cloudFormation = mockClientHere(CloudFormationClient)
+const acm = mockClientHere(ACMClient)
+const route53 = mockClientHere(Route53Client)
+const secrets = mockClientHere(SecretsManagerClient)
+const kms = mockClientHere(KMSClient)
 const clients = [sts, ssm, lambda, cloudFormation, acm, route53, secrets, kms]
 
 /** Stubbed answers of Stripe by path, before the local Stripe. */
@@ -51,8 +51,6 @@ async function answerAsStripe(request: IncomingMessage, response: ServerResponse
 
 beforeAll(() => new Promise<void>((resolve) => stripe.listen(0, '127.0.0.1', resolve)))
 afterAll(() => {
-  // Test files share the process: a mock that stays would answer for their KMS.
-  for (const client of clients) client.restore()
   stripe.closeAllConnections()
   stripe.close()
 })

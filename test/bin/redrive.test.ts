@@ -7,7 +7,6 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import { mockClient } from 'aws-sdk-client-mock'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { giveBack, type QueueName, replay, takeDeadLetters } from '../../bin/dead-letters.ts'
 import { localBusName } from '../../local/eventbridge.ts'
@@ -15,13 +14,14 @@ import { runFunction } from '../support/background.ts'
 import { billingOf } from '../support/billing.ts'
 import { busEvents, eventBus, onBusEvent } from '../support/event-bus.ts'
 import { counts, metricsDuring } from '../support/metrics.ts'
+import { mockClientHere } from '../support/mock-client.ts'
 import { makeBusyOrg } from '../support/orgs.ts'
 import { withStripeFault } from '../support/stripe.ts'
 import { deliver, stripeEvent } from '../support/stripe-events.ts'
 
 const queueUrl = 'https://sqs.invalid/queue'
 const deliveryQueueUrl = 'https://sqs.invalid/deliveries'
-const sqs = mockClient(SQSClient)
+const sqs = mockClientHere(SQSClient)
 /** Messages in the queue, visible and in flight. */
 let queue: { message: Message; visible: boolean }[]
 let customer: string

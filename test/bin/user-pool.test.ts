@@ -12,13 +12,13 @@ import {
   UserNotFoundException,
   UsernameExistsException,
 } from '@aws-sdk/client-cognito-identity-provider'
-import { mockClient } from 'aws-sdk-client-mock'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../bin/command.ts'
 import { addPerson, type Person, removeAuthenticator } from '../../bin/user-pool.ts'
 import { interceptTable, type TableCall } from '../support/faults.ts'
 import { eventsOf, expectWholeChain, trailEnd } from '../support/governance.ts'
 import { invoke } from '../support/invoke.ts'
+import { mockClientHere } from '../support/mock-client.ts'
 import { makeBusyOrg, type TestOrg } from '../support/orgs.ts'
 import { allRows, rowsOf } from '../support/rows.ts'
 
@@ -32,7 +32,7 @@ interface User {
 
 const pool = { UserPoolId: 'us-east-1_test', ClientId: 'client' }
 const email = 'ada@acme.example'
-const cognito = mockClient(CognitoIdentityProviderClient)
+const cognito = mockClientHere(CognitoIdentityProviderClient)
 let users: Map<string, User>
 let org: TestOrg
 

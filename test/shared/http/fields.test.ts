@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type OperationName, operationList, operations } from '../../../functions/operations.ts'
 import { instantField, nameField } from '../../../shared/fields.ts'
+import { happyRequest } from '../../support/happy-paths.ts'
 import { invoke } from '../../support/invoke.ts'
 import { makeBusyOrg, makeKey, type TestOrg } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
@@ -130,7 +131,8 @@ describe('a number in a query', () => {
   const limited = operationList.filter(([, { query }]) => 'limit' in query.shape).map(([name]) => name)
 
   test.each(limited)('is decimal digits and nothing else: %s', async (name) => {
-    const ask = (limit: string) => invoke(name, { token: org.adminKey, query: { limit }, params: {} })
+    const { params = {} } = await happyRequest(name, org)
+    const ask = (limit: string) => invoke(name, { token: org.adminKey, query: { limit }, params })
     for (const limit of [
       '0x10',
       '1e1',

@@ -1,12 +1,12 @@
 /** The user pool's trigger: which ID tokens say that a second factor took part in the sign-in. */
 import { AdminGetUserCommand, CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider'
 import type { PreTokenGenerationTriggerEvent } from 'aws-lambda'
-import { mockClient } from 'aws-sdk-client-mock'
 import { beforeEach, expect, test } from 'vitest'
 import { handler } from '../../../functions/sign-in/add-token-claims.ts'
 import { provesSecondFactor } from '../../../shared/auth/second-factor.ts'
+import { mockClientHere } from '../../support/mock-client.ts'
 
-const cognito = mockClient(CognitoIdentityProviderClient)
+const cognito = mockClientHere(CognitoIdentityProviderClient)
 beforeEach(() => cognito.reset())
 
 const eventOf = (triggerSource: PreTokenGenerationTriggerEvent['triggerSource']): PreTokenGenerationTriggerEvent => ({

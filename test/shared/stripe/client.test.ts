@@ -3,12 +3,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import { mockClient } from 'aws-sdk-client-mock'
 import Stripe from 'stripe'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ProblemError } from '../../../shared/problem.ts'
 import { callStripe, isMissing, isRefusal, stripe } from '../../../shared/stripe/client.ts'
 import { logLines } from '../../support/logs.ts'
+import { mockClientHere } from '../../support/mock-client.ts'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 let answer: Answer
@@ -161,7 +161,7 @@ test('without a key it is 503 and says which variable to set, without a call', a
 })
 
 describe('a key in Secrets Manager', () => {
-  const manager = mockClient(SecretsManagerClient)
+  const manager = mockClientHere(SecretsManagerClient)
   const keep = (secret_key: string) =>
     manager.on(GetSecretValueCommand).resolves({ SecretString: JSON.stringify({ secret_key, webhook_secrets: [] }) })
   beforeEach(() => {

@@ -1,11 +1,11 @@
 /** Where Stripe's secrets come from, how long they are believed, and that they stay where they belong. */
 import { GetSecretValueCommand, ResourceNotFoundException, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import { mockClient } from 'aws-sdk-client-mock'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { isLivemode, renewedStripeSecrets, stripeSecrets } from '../../../shared/stripe/secrets.ts'
 import { logLines } from '../../support/logs.ts'
+import { mockClientHere } from '../../support/mock-client.ts'
 
-const manager = mockClient(SecretsManagerClient)
+const manager = mockClientHere(SecretsManagerClient)
 let arns = 0
 beforeEach(() => {
   manager.reset()
