@@ -13,12 +13,11 @@ import { onDeliveries } from '../../shared/delivery/receive.ts'
 import { routeRecords } from '../../shared/delivery/route.ts'
 import type { Sent, send } from '../../shared/delivery/send.ts'
 import type { IntegrationRecord } from '../../shared/integrations/record.ts'
-import { realTiming } from '../../shared/runtime/timing.ts'
 import { commit } from '../../shared/storage/commit.ts'
 import { table, wireTable } from '../../shared/table/client.ts'
 import { fromRow, type Row } from '../../shared/table/rows.ts'
 import { ModelTable } from './model-table.ts'
-import { World } from './world.ts'
+import { takeClock, World } from './world.ts'
 
 const orgs = ['org_a', 'org_b'] as const
 const lifeMs = 30_000
@@ -203,26 +202,5 @@ function check({ table: { rows }, arrived, letters, messages }: Story, edited: R
       if (integration.sk === edited?.sk || fromRow<IntegrationRecord>(integration).enabled === false) continue
       ok(known.has(`${integration.id} ${event.id}`), `${event.id} has no delivery to ${integration.id}`)
     }
-  }
-}
-
-/** Puts the world's clock and chance in place of the machine's. */
-function takeClock(world: World): () => void {
-  const before = { Date: globalThis.Date, random: Math.random, timing: { ...realTiming } }
-  class WorldDate extends before.Date {
-    constructor(...given: [] | [number | string]) {
-      super(given.length === 0 ? world.nowMs : given[0])
-    }
-    static override now(): number {
-      return world.nowMs
-    }
-  }
-  globalThis.Date = WorldDate as DateConstructor
-  Math.random = world.random
-  Object.assign(realTiming, world.timing)
-  return () => {
-    globalThis.Date = before.Date
-    Math.random = before.random
-    Object.assign(realTiming, before.timing)
   }
 }

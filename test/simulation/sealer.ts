@@ -1,147 +1,143 @@
 /**
- * Schedules of sealers on one org, on the real engine. A seed decides which table call goes next, which one is repeated, and
- * before or after which one a sealer dies.
+ * Stories of one org's trail: writers and sealers that die at any wait, over a table that fails and loses answers. The records
+ * of the stream come late, twice, in pieces and in any order, to several sealers at once; some never come.
  */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { createSign, generateKeyPairSync } from 'node:crypto'
+import { GetPublicKeyCommand, type SignCommand } from '@aws-sdk/client-kms'
 import type { StreamRecord } from '../../shared/runtime/table-stream.ts'
+import { kms } from '../../shared/secrets/kms.ts'
 import { commit } from '../../shared/storage/commit.ts'
+import { table, wireTable } from '../../shared/table/client.ts'
+import type { Row } from '../../shared/table/rows.ts'
 import { hashOfBlock, toBlock } from '../../shared/trail/blocks.ts'
-import { sealEvents, sealOrg } from '../../shared/trail/seal.ts'
+import { sealOrg } from '../../shared/trail/seal.ts'
 import { sealRecords } from '../../shared/trail/seal-records.ts'
-import { verifyTrail } from '../../shared/trail/verify.ts'
-import { interceptTable } from '../support/faults.ts'
-import { rowsOf } from '../support/rows.ts'
+import { type Verification, verifyTrail } from '../../shared/trail/verify.ts'
+import { ModelTable } from './model-table.ts'
+import { takeClock, World } from './world.ts'
 
-/** mulberry32 */
-export function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
+const orgId = 'org_sim'
+const lifeMs = 30_000
+const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
-class DeathError extends Error {}
+class Story {
+  readonly world: World
+  readonly #table: ModelTable
+  /** Event rows that no successful sealer was given yet. */
+  #pending: Row[] = []
 
-/** One run of a writer or a sealer. It dies at its `diesAt`-th table call. */
-interface Process {
-  schedule: Schedule
-  calls: number
-  diesAt: number
-  diesBefore: boolean
-  isDead: boolean
-}
-
-const current = new AsyncLocalStorage<Process>()
-
-/** Runs `run` while the table calls of all processes wait for their schedule. */
-export const withSchedules = <T>(run: () => Promise<T>): Promise<T> =>
-  interceptTable(async ({ command }, send) => {
-    const process = current.getStore()
-    if (!process) return send()
-    await process.schedule.turn()
-    if (process.isDead) throw new DeathError()
-    const isLast = ++process.calls === process.diesAt
-    if (isLast) process.isDead = true
-    if (isLast && process.diesBefore) throw new DeathError()
-    const result = await send()
-    if (process.isDead) throw new DeathError()
-    // The client sends a call again when its answer is lost.
-    const isWrite = command === 'PutItemCommand' || command === 'UpdateItemCommand'
-    return isWrite && process.schedule.random() < 0.1 ? send() : result
-  }, run)
-
-class Schedule {
-  readonly random: () => number
-  readonly #waiting: (() => void)[] = []
-  #isOpen = false
-
-  constructor(seed: number) {
-    this.random = randomOf(seed)
+  constructor(seed: number, roughness: number) {
+    this.world = new World(seed)
+    this.world.roughness = {
+      death: 0.03 * roughness,
+      stall: 0.005 * roughness,
+      stripeFault: 0,
+      tableFault: 0.03 * roughness,
+    }
+    this.#table = new ModelTable(this.world, (before, after) => this.#onWrite(before, after as Row))
+    this.#table.install(table(), wireTable())
+    Object.assign(kms(), { send: (command: unknown) => this.#signed(command) })
   }
 
-  /** Waits until the seed chooses this call. */
-  turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve)
-      if (!this.#isOpen) this.#openSoon()
+  rows = (prefix: string): Row[] =>
+    ([...this.#table.rows.values()] as Row[])
+      .filter(({ pk, sk }) => pk === `ORG#${orgId}` && sk.startsWith(prefix))
+      .sort((a, b) => (a.sk < b.sk ? -1 : 1))
+
+  #onWrite(before: object | undefined, after: Row): void {
+    if (before || !after.sk.startsWith('EVENT#') || this.world.chance(0.03)) return
+    this.#pending.push(after)
+    this.#deliverSoon()
+    if (this.world.chance(0.3)) this.#deliverSoon()
+  }
+
+  #deliverSoon(): void {
+    this.world.schedule(this.world.pick([0, this.world.between(1, 60), this.world.between(1, 3000)]), () =>
+      this.#deliver(),
+    )
+  }
+
+  /** Some pending records, and some that were delivered before. What a sealer does not confirm comes again. */
+  #deliver(): void {
+    const { world } = this
+    const chosen = this.#pending.filter(() => world.chance(0.7))
+    const again = this.rows('EVENT#').filter(() => world.chance(0.1))
+    const batch = [...chosen, ...again, ...chosen.filter(() => world.chance(0.1))].sort(() => world.random() - 0.5)
+    const run = () => sealRecords(batch.map(recordOf))
+    void world.spawn('sealer', lifeMs, run).then((outcome) => {
+      const failed = outcome.ended === 'well' ? new Set(outcome.value.map(sortKeyOf)) : undefined
+      const sealed = chosen.filter(({ sk }) => failed && !failed.has(sk))
+      this.#pending = this.#pending.filter((row) => !sealed.includes(row))
+      if (this.#pending.length > 0) this.#deliverSoon()
     })
   }
 
-  /** Lets calls gather, so that there is something to choose from. */
-  #openSoon(): void {
-    this.#isOpen = true
-    setImmediate(() => {
-      this.#isOpen = false
-      const [next] = this.#waiting.splice(Math.floor(this.random() * this.#waiting.length), 1)
-      next?.()
-      if (this.#waiting.length > 0) this.#openSoon()
-    })
+  async #signed(command: unknown): Promise<object> {
+    await this.world.pause(this.world.latencyMs())
+    if (this.world.chance(this.world.roughness.tableFault)) throw new Error('a fault of KMS')
+    if (command instanceof GetPublicKeyCommand)
+      return { PublicKey: keys.publicKey.export({ format: 'der', type: 'spki' }) }
+    const { Message = new Uint8Array() } = (command as SignCommand).input
+    return { Signature: createSign('sha256').update(Message).sign(keys.privateKey) }
   }
-
-  /** Some number below `end`. */
-  below = (end: number): number => Math.floor(this.random() * end)
 }
 
-const record = (orgId: string, id: string): StreamRecord => ({
-  dynamodb: { Keys: { pk: { S: `ORG#${orgId}` }, sk: { S: `EVENT#${id}` } }, SequenceNumber: id },
+const recordOf = ({ pk, sk }: Row): StreamRecord => ({
+  dynamodb: { Keys: { pk: { S: pk }, sk: { S: sk } }, SequenceNumber: sk },
 })
+const sortKeyOf = ({ dynamodb }: StreamRecord): string => dynamodb?.Keys?.sk?.S ?? ''
 
-async function writeEvent(orgId: string, index: number): Promise<string> {
+function writeEvent(index: number): Promise<unknown> {
   const context = {
     orgId,
     actor: { type: 'system', id: 'sim' },
     now: new Date(),
     requestId: `request-${index}`,
   } as const
-  const resource = { type: 'organization', id: orgId } as const
-  const action = 'organization.created' as const
-  const change = { action, resource, result: 'success' as const, diff: [], writes: [] }
-  const { id } = await commit(change, context, new Date(Date.now() + 20_000))
-  return id
+  const change = {
+    ...({ action: 'organization.created', result: 'success' } as const),
+    ...{ resource: { type: 'organization', id: orgId } as const, diff: [], writes: [] },
+  }
+  return commit(change, context, new Date(Date.now() + 20_000))
 }
 
-/** Runs the schedule of a seed, repairs its org, and checks the chain. */
-export async function simulate(seed: number): Promise<void> {
-  const schedule = new Schedule(seed)
-  const orgId = `org_sim_${seed}`
-  const events: string[] = []
-  const start = (run: () => Promise<unknown>) => {
-    const diesAt = schedule.random() < 0.5 ? 1 + schedule.below(12) : 0
-    const diesBefore = schedule.random() < 0.5
-    return current.run({ schedule, calls: 0, diesAt, diesBefore, isDead: false }, run).catch((error: unknown) => {
-      if (!(error instanceof DeathError)) throw error
+/** Tells the story of a seed, repairs its org, and checks the chain. Returns how many sealers and events there were. */
+export async function simulateSealer(seed: number, listener?: (line: string) => void): Promise<{ events: number }> {
+  const story = new Story(seed, seed % 4)
+  const { world } = story
+  world.listener = listener
+  const restore = takeClock(world)
+  try {
+    const written = world.between(1, 12)
+    const lastsMs = world.pick([5, 500, 30_000, 3 * 3_600_000])
+    for (let index = 0; index < written; index++) {
+      world.schedule(world.between(0, lastsMs), () => void world.spawn('writer', lifeMs, () => writeEvent(index)))
+    }
+    if (world.chance(0.3)) {
+      world.schedule(
+        world.between(0, lastsMs),
+        () => void world.spawn('repair', lifeMs, () => sealOrg(orgId, new Date())),
+      )
+    }
+    await world.untilIdle()
+    world.calmDown()
+    let verdict: (Verification & { next: string | undefined }) | undefined
+    world.act('repair', async () => {
+      await sealOrg(orgId, new Date())
+      verdict = await verifyTrail(orgId, { limit: 1000, after: undefined, now: new Date() })
     })
+    await world.untilIdle()
+    expectChain(story)
+    ok(verdict?.valid && verdict.next === undefined, JSON.stringify(verdict?.first_invalid))
+    return { events: story.rows('EVENT#').length }
+  } finally {
+    restore()
   }
-  /** The records of some events, in any order, some of them twice. */
-  const someRecords = () =>
-    [...events, ...events]
-      .filter(() => schedule.random() < 0.7)
-      .sort(() => schedule.random() - 0.5)
-      .map((id) => record(orgId, id))
-  const rounds = 1 + schedule.below(2)
-  for (let round = 0; round < rounds; round++) {
-    const written = 1 + schedule.below(3)
-    for (let index = 0; index < written; index++) events.push(await writeEvent(orgId, index))
-    const sealers = 1 + schedule.below(3)
-    await Promise.all(
-      Array.from({ length: sealers }, () => {
-        const records = someRecords()
-        const ids = records.map(({ dynamodb }) => dynamodb?.SequenceNumber ?? '')
-        // The signature takes most of the time; few schedules need it.
-        return start(() => (seed % 10 === 0 ? sealRecords(records) : sealEvents(orgId, ids, new Date())))
-      }),
-    )
-  }
-  await sealOrg(orgId, new Date())
-  await expectChain(orgId, events)
 }
 
-async function expectChain(orgId: string, written: readonly string[]): Promise<void> {
-  const blocks = (await rowsOf(orgId, 'BLOCK#')).map((row) => toBlock(orgId, row).block)
+function expectChain(story: Story): void {
+  const blocks = story.rows('BLOCK#').map((row) => toBlock(orgId, row).block)
   deepStrictEqual(
     blocks.map(({ number }) => number),
     blocks.map((_block, index) => index + 1),
@@ -153,30 +149,21 @@ async function expectChain(orgId: string, written: readonly string[]): Promise<v
     strictEqual(hashOfBlock(block), block.hash)
     previous = block.hash
   }
+  const events = story.rows('EVENT#')
   const members = blocks.flatMap(({ number, events }) => events.map(({ id }) => [id, number] as const))
-  deepStrictEqual(members.map(([id]) => id).sort(), [...written].sort(), 'not each event is in exactly one block')
+  deepStrictEqual(
+    members.map(([id]) => `EVENT#${id}`).sort(),
+    events.map(({ sk }) => sk),
+    'not each event is in exactly one block',
+  )
   const numbers = new Map(members)
-  for (const { id, sealed } of await rowsOf(orgId, 'EVENT#')) {
+  for (const { id, sealed } of events) {
     strictEqual(sealed, numbers.get(String(id)), `${id} has the number of another block`)
   }
-  const [head] = await rowsOf(orgId, 'BLOCKHEAD')
-  deepStrictEqual([head?.number, head?.hash], [blocks.length, previous], 'the head is not the newest block')
-  const verdict = await verifyTrail(orgId, { limit: 1000, after: undefined, now: new Date() })
-  ok(verdict.valid && verdict.next === undefined, JSON.stringify(verdict.first_invalid))
-}
-
-/** Runs many seeds, some at a time. */
-export async function simulateSeeds(first: number, count: number, atOnce = 20): Promise<void> {
-  const end = first + count
-  let next = first
-  const work = async () => {
-    while (next < end) {
-      const seed = next++
-      await simulate(seed).catch((cause: unknown) => {
-        next = end
-        throw new Error(`seed ${seed}: ${cause instanceof Error ? cause.message : cause}`, { cause })
-      })
-    }
-  }
-  await withSchedules(() => Promise.all(Array.from({ length: atOnce }, work)))
+  const [head] = story.rows('BLOCKHEAD')
+  deepStrictEqual(
+    [head?.number ?? 0, head?.hash ?? previous],
+    [blocks.length, previous],
+    'the head is not the newest block',
+  )
 }

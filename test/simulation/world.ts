@@ -3,7 +3,7 @@
  * seed produces the same story, step by step.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Timing } from '../../shared/runtime/timing.ts'
+import { realTiming, type Timing } from '../../shared/runtime/timing.ts'
 
 /** A run of a function, or a caller from outside. */
 export interface Process {
@@ -173,6 +173,27 @@ export class World {
       await settled()
     }
     if (this.failure !== undefined) throw this.failure
+  }
+}
+
+/** Puts the world's clock and chance in place of the machine's. Returns what undoes it. */
+export function takeClock(world: World): () => void {
+  const before = { Date: globalThis.Date, random: Math.random, timing: { ...realTiming } }
+  class WorldDate extends before.Date {
+    constructor(...given: [] | [number | string]) {
+      super(given.length === 0 ? world.nowMs : given[0])
+    }
+    static override now(): number {
+      return world.nowMs
+    }
+  }
+  globalThis.Date = WorldDate as DateConstructor
+  Math.random = world.random
+  Object.assign(realTiming, world.timing)
+  return () => {
+    globalThis.Date = before.Date
+    Math.random = before.random
+    Object.assign(realTiming, before.timing)
   }
 }
 
