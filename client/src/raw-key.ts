@@ -1,7 +1,8 @@
 /** The format of raw keys, to refuse a mistyped or foreign token without a call. */
 
 const keyPattern = /^oct_(?:org|app|pub|svc)_(?:live|test)_[0-9A-Za-z]{38}$/
-const jwtPattern = /^[\w-]+\.[\w-]+\.[\w-]*$/
+/** The header of a JWT is a JSON object: `{"` in base64url. */
+const jwtPattern = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const checksumLength = 6
 

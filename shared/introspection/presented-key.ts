@@ -12,8 +12,8 @@ interface Owner {
 }
 
 const maxTokenLength = 256
-/** Three base64url parts. A JWT is longer than any key, and still not malformed. */
-const jwtPattern = /^[\w-]+\.[\w-]+\.[\w-]*$/
+/** The header of a JWT is a JSON object, `{"` in base64url. A JWT is longer than any key, and still not malformed. */
+const jwtPattern = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/
 
 /**
  * The owner of a presented key, or the reason why there is none to show. `orgId`: the only organization whose keys the caller may

@@ -132,7 +132,16 @@ describe('calls', () => {
   test('are not needed for a token that is malformed, a JWT or a service key', async () => {
     const { rawKey } = generateRawKey('app', 'test')
     const typo = rawKey.slice(0, -1) + (rawKey.endsWith('0') ? '1' : '0')
-    for (const token of ['', 'garbage', typo, `${rawKey} `, rawKey.slice(0, -1), rawKey.toUpperCase(), 'x'.repeat(300)])
+    for (const token of [
+      '',
+      'garbage',
+      typo,
+      `${rawKey} `,
+      rawKey.slice(0, -1),
+      rawKey.toUpperCase(),
+      'x'.repeat(300),
+      'a.b.c',
+    ])
       expect(await verifier.verify(token)).toEqual({ active: false, reason: 'malformed' })
     for (const token of [orgsOf(target).acme.tokens.owner, target.serviceKey])
       expect(await verifier.verify(token)).toEqual({ active: false, reason: 'unknown' })

@@ -192,6 +192,8 @@ describe('a token that is no usable key of the caller', () => {
     ['empty', () => ''],
     ['no key', () => 'garbage'],
     ['over 256 characters', () => 'x'.repeat(257)],
+    ['three parts without a header of a JWT', () => 'a.b.c'],
+    ['three long parts without a header of a JWT', () => Array(3).fill('x'.repeat(100)).join('.')],
     ['a key over 256 characters', () => generateRawKey('org', 'live').rawKey + '0'.repeat(220)],
     [
       'a key with a wrong checksum',
@@ -209,6 +211,7 @@ describe('a token that is no usable key of the caller', () => {
   test.each([
     ['an intact key that was never issued', () => generateRawKey('org', 'live').rawKey],
     ['a JWT', () => tokenFor(org.orgId, 'owner')],
+    ['a long JWT without a signature', () => `eyJhbGciOiJub25lIn0.${'x'.repeat(300)}.`],
     ['a service key', () => service],
     ['a service key that was never issued', () => generateRawKey('service', 'test').rawKey],
   ])('%s is unknown, to every caller', async (_what, token) => {
@@ -451,6 +454,15 @@ describe('the request itself', () => {
       undefined,
     ])
     expect((await ask('x'.repeat(300))).status).toBe(200)
+  })
+
+  test('of another path never repeats a credential that stands in it', async () => {
+    const jwt = await tokenFor(org.orgId, 'owner')
+    for (const key_id of [org.adminKey, jwt, `${jwt}x`, jwt.slice(0, -50)]) {
+      const refused = await invoke('api-keys/get', { token: asking, params: { key_id } })
+      expect(refused.body.instance).toMatch(/…$/)
+      expect(refused.text).not.toContain(key_id.slice(20))
+    }
   })
 
   test('leaves no event', async () => {
