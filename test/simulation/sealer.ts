@@ -35,7 +35,7 @@ class Story {
       stripeFault: 0,
       tableFault: 0.03 * roughness,
     }
-    this.#table = new ModelTable(this.world, (before, after) => this.#onWrite(before, after as Row))
+    this.#table = new ModelTable(this.world, (before, after) => this.#onWrite(before as Row | undefined, after as Row))
     this.#table.install(table(), wireTable())
     Object.assign(kms(), { send: (command: unknown) => this.#signed(command) })
   }
@@ -45,7 +45,8 @@ class Story {
       .filter(({ pk, sk }) => pk === `ORG#${orgId}` && sk.startsWith(prefix))
       .sort((a, b) => (a.sk < b.sk ? -1 : 1))
 
-  #onWrite(before: object | undefined, after: Row): void {
+  #onWrite(before: Row | undefined, after: Row): void {
+    if (before) expectForward(before, after)
     if (before || !after.sk.startsWith('EVENT#') || this.world.chance(0.03)) return
     this.#pending.push(after)
     this.#deliverSoon()
@@ -81,6 +82,13 @@ class Story {
     const { Message = new Uint8Array() } = (command as SignCommand).input
     return { Signature: createSign('sha256').update(Message).sign(keys.privateKey) }
   }
+}
+
+/** What is sealed stays as it is, and the head moves forward only. */
+function expectForward(before: Row, after: Row): void {
+  if (before.sk.startsWith('BLOCK#')) deepStrictEqual(after, before, 'a block is stored twice')
+  if (before.sealed !== undefined) deepStrictEqual(after, before, 'a sealed event changes')
+  if (before.sk === 'BLOCKHEAD') ok(Number(after.number) >= Number(before.number), 'the head moves back')
 }
 
 const recordOf = ({ pk, sk }: Row): StreamRecord => ({
