@@ -1,5 +1,5 @@
 /** Context of every smoke check. */
-import { withoutKeys } from '../shared/auth/api-key.ts'
+import { withoutKeys } from '../shared/pasted-credentials.ts'
 import { type Check, type Finding, fail } from './checks.ts'
 import type { Reply, Send } from './smoke-http.ts'
 

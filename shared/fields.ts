@@ -1,15 +1,13 @@
 /** Fields that many requests have. */
 import * as z from 'zod'
 import { lazy } from './lazy.ts'
+import { holdsRawKey } from './pasted-credentials.ts'
 
 /** Invisible characters: blanks, Unicode's ignorable characters, and blank symbols that are neither. */
 const invisible = /^[\s\p{Cf}\p{Default_Ignorable_Code_Point}\u2800\u{13441}\u{13442}\u{16fe4}\u{1d159}]*$/u
 const controls = /\p{Cc}/u
 /** Characters that change the direction of text can disguise a name. */
 const bidiControls = /\p{Bidi_Control}/u
-
-/** People paste keys anywhere. A name is shown to all who may read it, and lies in the audit trail. */
-const rawKey = /oct_(?:org|app|pub|svc)_(?:live|test)_[0-9A-Za-z]{38}/
 
 /** A format fault found by code, since patterns in the OpenAPI document must be portable. */
 const asFormat = (error: string) => ({ error, params: { code: 'invalid_format' } })
@@ -25,7 +23,7 @@ export const nameField = (maxLength = 100) =>
     .max(maxLength)
     .refine((name) => !controls.test(name), asFormat('must not hold control characters'))
     .refine(isVisible, asFormat('must not be blank'))
-    .refine((name) => !rawKey.test(name), asFormat('must not hold an API key: names are shown'))
+    .refine((name) => !holdsRawKey(name), asFormat('must not hold an API key: names are shown'))
     .refine((name) => !bidiControls.test(name), asFormat('must not hold characters that change the direction of text'))
     .meta({
       // The part of these rules that every client's regular expressions support.

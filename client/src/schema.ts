@@ -3821,7 +3821,7 @@ export interface components {
         };
         ApiKeysRevokeRequest: {
             /**
-             * @description Reason for the audit trail. null: none given.
+             * @description Reason for the audit trail, which keeps only the prefix of a key in it. null: none given.
              * @default null
              */
             reason?: string | null;

@@ -25,6 +25,7 @@ import {
 } from '../../shared/introspection/record.ts'
 import { whoAmISchema } from '../../shared/introspection/who-am-i.ts'
 import { lazy } from '../../shared/lazy.ts'
+import { withoutKeys } from '../../shared/pasted-credentials.ts'
 import {
   apiKeyCreation,
   apiKeyList,
@@ -293,9 +294,12 @@ export const revokeApiKey = operation({
         .string()
         .min(1)
         .max(500)
+        .overwrite(withoutKeys)
         .nullable()
         .default(null)
-        .meta({ description: 'Reason for the audit trail. null: none given.' }),
+        .meta({
+          description: 'Reason for the audit trail, which keeps only the prefix of a key in it. null: none given.',
+        }),
     }),
   }),
   bodyMayBeAbsent: true,

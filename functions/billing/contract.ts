@@ -14,6 +14,7 @@ import { countQuery, futureInstantField, isVisible } from '../../shared/fields.t
 import { operation } from '../../shared/http/operation.ts'
 import { patchBody } from '../../shared/http/patch.ts'
 import { lazy } from '../../shared/lazy.ts'
+import { withoutKeys } from '../../shared/pasted-credentials.ts'
 import {
   billingUpdate,
   billingView,
@@ -149,6 +150,7 @@ export const updateBilling = operation({
         .max(500)
         .regex(/\S/, 'must not be blank')
         .refine(isVisible, 'must not be blank')
+        .overwrite(withoutKeys)
         .meta({ description: 'Reason. Required with a plan.' }),
       expires_at: futureInstantField()
         .nullable()

@@ -1,7 +1,7 @@
 /** One request in the pipeline: the data of the gateway's event, none of which is trusted. */
 import { randomUUID } from 'node:crypto'
-import { withoutKeys } from '../auth/api-key.ts'
 import type { Caller } from '../auth/caller.ts'
+import { withoutKeys } from '../pasted-credentials.ts'
 import type { ProblemError } from '../problem.ts'
 import { deadlineOf, requestIdOf } from '../runtime/deadline.ts'
 import { object, text } from '../untrusted.ts'

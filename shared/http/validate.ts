@@ -1,8 +1,8 @@
 /** Reads and checks the request against its contract: size, media type, JSON, then every field at once. */
 import * as z from 'zod'
-import { withoutKeys } from '../auth/api-key.ts'
 import { dotted, faultsOf, parseOptions, unknownField } from '../faults.ts'
 import { isPastInstant } from '../fields.ts'
+import { withoutKeys } from '../pasted-credentials.ts'
 import { type InputFault, invalidInput, notFound, ProblemError } from '../problem.ts'
 import type { Exchange } from './exchange.ts'
 import { whereBroken } from './malformed-json.ts'

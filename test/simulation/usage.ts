@@ -55,7 +55,7 @@ const limitsOf = ({ owns, plans }: Flight, metric: Watched): Limit[] =>
 interface Flight {
   request: Request
   /** What the write that counted it should answer. */
-  counted: { accepted: number; used: [Watched, month: string, number][] } | undefined
+  counted: { accepted: number; used: (readonly [Watched, month: string, number])[] } | undefined
   /** The limits that the org had set, and its plans, since it began. A request reads the two one after the other. */
   owns: Own[]
   plans: PlanCode[]
@@ -243,10 +243,13 @@ class UsageHistory {
   }
 
   /** The use of the metrics of records in their months. */
-  #usedBy({ records, nowMs }: Request): [Watched, string, number][] {
-    return records.map(({ metric, at }) => {
+  #usedBy({ records, nowMs }: Request): (readonly [Watched, string, number])[] {
+    return records.flatMap(({ metric, at, ...amount }) => {
       const month = monthOf(Math.min(at === undefined ? nowMs : Date.parse(at), nowMs))
-      return [metric as Watched, month, this.#naive.used(metric, month)]
+      const used = this.#naive.used(metric, month)
+      // A newer set than this one holds: if others lower it before this request reads it, it saw no threshold.
+      if ('set' in amount && amount.set !== used) return []
+      return [[metric as Watched, month, used] as const]
     })
   }
 

@@ -58,6 +58,12 @@ describe('revoking a key', () => {
     })
   })
 
+  test('a key in the reason is cut to its prefix', async () => {
+    const { id, api_key } = await makeKey(org)
+    const { body } = await revoke(id, { reason: `found ${api_key} in a log` })
+    expect(body.revoked_reason).toMatch(/^found oct_org_(live|test)_… in a log$/)
+  })
+
   test('without a body, with an empty one and with null there is no reason', async () => {
     for (const body of [undefined, {}, { reason: null }]) {
       const { id } = await makeKey(org)
