@@ -40,7 +40,7 @@ export interface LocalSqs {
 interface SqsOptions {
   /** Receives the queue `deliveries`. */
   receive(records: SqsRecord[]): Promise<BatchResult>
-  /** Keeps messages over a restart. */
+  /** Keeps messages over a restart, and over the death of the process. */
   file?: string
   pollEveryMs?: number
   /** Share of the messages that are received twice. */
@@ -70,19 +70,23 @@ export function createSqs(options: SqsOptions): LocalSqs {
       if (Math.random() < repeated) take(message)
     }
   }
-  const timer = setInterval(poll, pollEveryMs)
-  timer.unref()
+  const save = saver(file, queues)
+  const timers = [setInterval(poll, pollEveryMs), setInterval(save, saveEveryMs)]
+  for (const timer of timers) timer.unref()
   return {
     serves: (url) => url.startsWith(sqsPath),
     handle: (request, response) => answer(queues, request, response),
     messagesIn: (queue) => [...queueOf(queues, queue).values()].map(({ body }) => body),
     close: async () => {
-      clearInterval(timer)
+      for (const timer of timers) clearInterval(timer)
       await Promise.race([Promise.all(running), new Promise((resolve) => setTimeout(resolve, closeWithinMs).unref())])
-      save(file, queues)
+      save()
     },
   }
 }
+
+/** A killed service loses at most the changes of this time. */
+const saveEveryMs = 500
 
 /** Sends that take longer are lost with the process; their messages return at the next start. */
 const closeWithinMs = 2000
@@ -146,8 +150,13 @@ function load(file: string | undefined): Queues {
   return new Map(entries.map(([name, messages]) => [name, new Map(messages.map((each) => [each.id, each]))]))
 }
 
-function save(file: string | undefined, queues: Queues): void {
-  if (!file) return
-  const entries = [...queues].map(([name, messages]) => [name, [...messages.values()]] as const)
-  writePrivateFile(file, JSON.stringify(Object.fromEntries(entries)))
+/** Returns what writes the queues to the file if they changed. */
+function saver(file: string | undefined, queues: Queues): () => void {
+  let saved = ''
+  return () => {
+    const entries = [...queues].map(([name, messages]) => [name, [...messages.values()]] as const)
+    const text = JSON.stringify(Object.fromEntries(entries))
+    if (file && text !== saved) writePrivateFile(file, text)
+    saved = text
+  }
 }

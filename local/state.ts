@@ -1,5 +1,5 @@
 /** Files of the local service in `.local/`: data, keys, and `dev.json` for scripts and people. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { UsageError } from '../bin/usage.ts'
 import type { Role } from '../shared/auth/scopes.ts'
@@ -17,10 +17,12 @@ export interface DevState {
   service_key: string
 }
 
-/** Writes a file that only its owner can read. */
+/** Writes a file that only its owner can read. A process that dies meanwhile leaves the file as it was. */
 export function writePrivateFile(file: string, content: string): void {
   mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, content, { mode: 0o600 })
+  const unfinished = `${file}.${process.pid}`
+  writeFileSync(unfinished, content, { mode: 0o600 })
+  renameSync(unfinished, file)
 }
 
 /** The state of the last run; undefined if there is no readable one. */
