@@ -1,6 +1,7 @@
 /** The parts of the bench, in the order in which they run and print. */
 import { measureColdImports } from './cold.ts'
 import { measureContention } from './contention.ts'
+import { measureDelivery } from './delivery.ts'
 import { measureFirstRequests } from './first-request.ts'
 import { measureHealth } from './health.ts'
 import { measureLists } from './lists.ts'
@@ -27,6 +28,7 @@ export const parts = {
   contention: measureContention,
   units: measureUnits,
   health: measureHealth,
+  delivery: measureDelivery,
   synth: measureSynth,
 } as const satisfies Record<string, (settings: Settings) => Promise<Report>>
 

@@ -80,6 +80,7 @@ const headerName = lazy(() =>
 const reservedHeaders = new Set([
   ...['connection', 'content-encoding', 'content-length', 'content-type', 'expect', 'host', 'keep-alive'],
   ...['proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'user-agent'],
+  'octomil-integration-id',
 ])
 const isReserved = (name: string): boolean => reservedHeaders.has(name) || name.startsWith('webhook-')
 export const maxHeaders = 10

@@ -25,6 +25,7 @@ import type { DevState } from '../../local/state.ts'
 import { mintBuyers, type Target } from '../http/target.ts'
 import { localFolder } from '../python.ts'
 import { type StackOutputs, signInThroughCognito } from './cognito.ts'
+import { proveDelivery } from './delivery.ts'
 import { clientOf, type Emulator, startEmulator } from './emulator.ts'
 import { proveKeyRoles } from './key-roles.ts'
 import { lintTemplates } from './lint.ts'
@@ -59,6 +60,7 @@ async function main(): Promise<void> {
     const targetFile = join(folder, 'target.json')
     writeFileSync(targetFile, JSON.stringify(target), { mode: 0o600 })
     await step('HTTP suite', () => runSuite(emulator, targetFile))
+    await step('an event arrives at a webhook', () => seeDelivery(emulator, target))
     await step('reference page', () => proveWeb(target, stage, deployed))
     await step('sweep', () => seeSweep(emulator))
     await step('replay dead letters', () => replayDeadLetters(emulator, stripeUrl))
@@ -337,6 +339,15 @@ async function runSuite(emulator: Emulator, targetFile: string): Promise<void> {
   try {
     const suite = [binary('vitest'), 'run', '--project', 'service', 'test/http']
     await run(process.execPath, suite, { OCTOMIL_TARGET: targetFile })
+  } catch (error) {
+    for (const line of await loggedErrors(emulator)) console.error(`logged by a function: ${line}`)
+    throw error
+  }
+}
+
+async function seeDelivery(emulator: Emulator, target: Target): Promise<void> {
+  try {
+    await proveDelivery(target)
   } catch (error) {
     for (const line of await loggedErrors(emulator)) console.error(`logged by a function: ${line}`)
     throw error

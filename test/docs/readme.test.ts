@@ -54,7 +54,7 @@ describe.skipIf(!canPaste)(`the documented walks${canPaste ? '' : ' (SKIPPED: no
     return { stdout, answers: stderr.trim().split('\n') }
   }
 
-  test('README’s calls print the answers that it shows', async () => {
+  test('README’s calls print the answers that it shows; the last one’s message is in the inbox', async () => {
     const { stdout } = await paste(blocksIn(tryIt, 'sh'))
     const answers = stdout.trim().split('\n')
     const shown = blocksIn(tryIt, 'json')
@@ -63,6 +63,9 @@ describe.skipIf(!canPaste)(`the documented walks${canPaste ? '' : ' (SKIPPED: no
     for (const [index, block] of shown.entries()) {
       expect(JSON.parse(answers[index] ?? '')).toMatchObject(elided(JSON.parse(block)) as object)
     }
+    expect(blocksIn(tryIt, 'sh').at(-1)).toContain('/test')
+    const inbox = await fetch(`${service.url}/local/inbox?type=slack`)
+    expect(await inbox.text()).toContain('<h3>integration.test</h3>')
   })
 
   test('the tutorial works as pasted: one call is refused, on purpose, and every other succeeds', async () => {

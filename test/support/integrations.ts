@@ -73,8 +73,12 @@ export const shownConfigs: Record<Type, object> = {
 /** An org on a plan, whose admin key has a high rate limit. */
 export async function makeOrgOn(plan: PlanCode): Promise<TestOrg> {
   const org = await makeBusyOrg()
-  await setPlan(org.orgId, plan, { name: 'test', requestId: 'test', deadline: new Date(Date.now() + 20_000) })
+  await moveToPlan(org, plan)
   return org
+}
+
+export async function moveToPlan({ orgId }: Pick<TestOrg, 'orgId'>, plan: PlanCode): Promise<void> {
+  await setPlan(orgId, plan, { name: 'test', requestId: 'test', deadline: new Date(Date.now() + 20_000) })
 }
 
 type Extra = Pick<Request, 'headers' | 'token' | 'query' | 'rawBody'>

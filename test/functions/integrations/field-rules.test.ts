@@ -235,6 +235,7 @@ const bad: [Type, string, RegExp, unknown[]][] = [
   ['webhook', 'signing_secret', /1024/, ['x'.repeat(1025)]],
   ['webhook', 'signing_secret', /must be text/, [1234567890123456, {}]],
   ['webhook', 'headers', /10/, [headers(11)]],
+  ['webhook', 'headers', /twice/, [{ 'X-A': 'a', 'x-a': 'b' }]],
   ['webhook', 'headers', /record|object/, ['X-A: b', [], [['X-A', 'b']]]],
   [
     'datadog',
@@ -272,8 +273,17 @@ const bad: [Type, string, RegExp, unknown[]][] = [
   ['opentelemetry', 'headers', /10/, [headers(11)]],
 ]
 
+/** Headers that the sender sets itself, or that belong to the connection. */
+const ownHeaders = [
+  ...['Content-Type', 'content-encoding', 'Content-Length', 'HOST', 'transfer-encoding', 'User-Agent', 'Expect'],
+  ...['Connection', 'Keep-Alive', 'Proxy-Authorization', 'Proxy-Connection', 'TE', 'Trailer', 'Upgrade'],
+  ...['webhook-id', 'Webhook-Timestamp', 'WEBHOOK-SIGNATURE', 'webhook-anything', 'Octomil-Integration-Id'],
+]
+
+type BadPart = [type: Type, field: string, rule: RegExp, path: string, values: unknown[]]
+
 /** The same for entries of a list or a map, by the path in the answer. */
-const badParts: [Type, string, RegExp, string, unknown[]][] = [
+const badParts: BadPart[] = [
   [
     'email',
     'recipients',
@@ -294,16 +304,20 @@ const badParts: [Type, string, RegExp, string, unknown[]][] = [
   ['webhook', 'headers', /header name/, 'config.headers.', [{ '': 'a' }]],
   ['webhook', 'headers', /header name/, 'config.headers.X\r\nY', [{ 'X\r\nY': 'a' }]],
   ['webhook', 'headers', /header name/, 'config.headers.größe', [{ größe: 'a' }]],
-  ['webhook', 'headers', /sender/, 'config.headers.Content-Length', [{ 'Content-Length': '1' }]],
-  ['webhook', 'headers', /sender/, 'config.headers.HOST', [{ HOST: 'acme.io' }]],
-  ['webhook', 'headers', /sender/, 'config.headers.transfer-encoding', [{ 'transfer-encoding': 'chunked' }]],
+  ['webhook', 'headers', /header name/, `config.headers.${'x'.repeat(65)}`, [{ ['x'.repeat(65)]: 'a' }]],
+  ...(['webhook', 'opentelemetry'] as const).flatMap((type) =>
+    ownHeaders.map((name): BadPart => [type, 'headers', /sender/, `config.headers.${name}`, [{ [name]: 'a' }]]),
+  ),
   [
     'webhook',
     'headers',
     /1 to 1024/,
     'config.headers.X-A',
-    ['', 'a\r\nX-B: c', 'a\n', 'größe', 'a\0', 'x'.repeat(1025)].map((value) => ({ 'X-A': value })),
+    ['', 'a\r\nX-B: c', 'a\n', 'größe', 'a\0', 'a\u007f', 'a\u2028b', 'x'.repeat(1025)].map((value) => ({
+      'X-A': value,
+    })),
   ],
+  ['webhook', 'headers', /is the mask/, 'config.headers.X-A', [{ 'X-A': '…4711' }]],
   ['webhook', 'headers', /must be text/, 'config.headers.X-A', [{ 'X-A': 7 }, { 'X-A': ['a'] }, { 'X-A': {} }]],
   ['opentelemetry', 'headers', /header name/, 'config.headers.X Y', [{ 'X Y': 'a' }]],
   ['opentelemetry', 'headers', /1 to 1024/, 'config.headers.X-A', [{ 'X-A': 'a\r\nX-B: c' }]],

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import net from 'node:net'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { fullConfigs, integrationsOf, makeOrgOn, type Type, types } from '../../support/integrations.ts'
+import { fullConfigs, integrationsOf, makeOrgOn, moveToPlan, type Type, types } from '../../support/integrations.ts'
 import type { TestOrg } from '../../support/orgs.ts'
 import { expectProblem, faultPaths } from '../../support/problems.ts'
 import { allRows, type StoredRow } from '../../support/rows.ts'
@@ -81,6 +81,7 @@ describe('validating an integration', () => {
     ['webhook', ['url', 'signing_secret'], []],
     ['datadog', ['api_key'], ['site']],
     ['opentelemetry', ['endpoint', 'protocol'], []],
+    ['siem', ['endpoint', 'format'], ['token']],
   ] as const)(
     '%s without a configuration is told %j missing, and %j better set, each with what to do',
     async (type, required, recommended) => {
@@ -171,6 +172,35 @@ describe('validating an integration', () => {
     ])
     await on.patch(id, { enabled: true })
     expect(of((await on.validate(id)).body.checks, 'enabled')).toEqual([])
+  })
+
+  test.each(['webhook', 'siem'] as const)(
+    '%s is not valid once its plan is gone, and valid again with it',
+    async (type) => {
+      const own = await makeOrgOn('enterprise')
+      const { id } = await integrationsOf(own).make(type)
+      const typeChecks = async () => {
+        const { body } = await integrationsOf(own).validate(id)
+        return { valid: body.valid, checks: of(body.checks, 'type') }
+      }
+      await moveToPlan(own, 'free')
+      const message = expect.stringMatching(/plan/)
+      const missing = { field: 'type', level: 'error', code: 'plan_feature_missing', message }
+      expect(await typeChecks()).toEqual({ valid: false, checks: [missing] })
+      await moveToPlan(own, 'enterprise')
+      expect(await typeChecks()).toEqual({ valid: true, checks: [] })
+    },
+  )
+
+  test('email is not valid on a stage without a mail sender', async () => {
+    const { id } = await on.make('email')
+    vi.stubEnv('MAIL_SENDER', undefined)
+    const { body } = await on.validate(id)
+    vi.unstubAllEnvs()
+    const message = expect.stringMatching(/mail sender/)
+    expect(body.valid).toBe(false)
+    expect(of(body.checks, 'type')).toEqual([{ field: 'type', level: 'error', code: 'no_mail_sender', message }])
+    expect((await on.validate(id)).body.valid).toBe(true)
   })
 
   test('a stand-in that is replaced by the real value is warned of no more', async () => {
