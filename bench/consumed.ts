@@ -10,11 +10,14 @@ export interface Consumed {
 
 const readCalls = new Set(['GetItem', 'Query', 'BatchGetItem', 'TransactGetItems'])
 let counting: Consumed | undefined
-let watching = false
+const watched = new WeakSet<Client>()
 
-/** Runs `work` and counts its units. Run one at a time: parallel calls are counted too. */
-export async function consumedBy(work: () => Promise<unknown>): Promise<Consumed> {
-  watch()
+/** The part of a client that this file needs; all clients of the SDK have it. */
+type Client = Pick<ReturnType<typeof table>, 'middlewareStack'>
+
+/** Runs `work` and counts its units, by calls of `client`. Run one at a time: parallel calls are counted too. */
+export async function consumedBy(work: () => Promise<unknown>, client: Client = table()): Promise<Consumed> {
+  watch(client)
   const consumed: Consumed = { readUnits: 0, writeUnits: 0, calls: [] }
   counting = consumed
   try {
@@ -25,10 +28,10 @@ export async function consumedBy(work: () => Promise<unknown>): Promise<Consumed
   return consumed
 }
 
-function watch(): void {
-  if (watching) return
-  watching = true
-  table().middlewareStack.add(
+function watch(client: Client): void {
+  if (watched.has(client)) return
+  watched.add(client)
+  client.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
         const consumed = counting

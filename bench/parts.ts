@@ -3,6 +3,7 @@ import { measureColdImports } from './cold.ts'
 import { measureContention } from './contention.ts'
 import { measureFirstRequests } from './first-request.ts'
 import { measureHealth } from './health.ts'
+import { measureIntrospection } from './introspection.ts'
 import { measureLists } from './lists.ts'
 import { measurePeers } from './peers.ts'
 import { measurePipeline } from './pipeline.ts'
@@ -23,6 +24,7 @@ export const parts = {
   pipeline: measurePipeline,
   requests: measureRequests,
   peers: measurePeers,
+  introspection: measureIntrospection,
   lists: measureLists,
   contention: measureContention,
   units: measureUnits,
