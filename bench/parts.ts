@@ -11,6 +11,7 @@ import type { Report } from './report.ts'
 import { measureRequests } from './requests.ts'
 import { measureSynth } from './synth.ts'
 import { measureUnits } from './units.ts'
+import { measureUsage } from './usage.ts'
 
 /** Settings of a run. */
 export interface Settings {
@@ -27,6 +28,7 @@ export const parts = {
   introspection: measureIntrospection,
   lists: measureLists,
   contention: measureContention,
+  usage: measureUsage,
   units: measureUnits,
   health: measureHealth,
   synth: measureSynth,
