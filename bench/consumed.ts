@@ -4,6 +4,8 @@ import { table } from '../shared/table/client.ts'
 export interface Consumed {
   readUnits: number
   writeUnits: number
+  /** Writes of one row whose condition failed. The engine reports no units for them. */
+  refusedWrites: number
   /** The calls in their order, each with its units. */
   calls: string[]
 }
@@ -18,7 +20,7 @@ type Client = Pick<ReturnType<typeof table>, 'middlewareStack'>
 /** Runs `work` and counts its units, by calls of `client`. Run one at a time: parallel calls are counted too. */
 export async function consumedBy(work: () => Promise<unknown>, client: Client = table()): Promise<Consumed> {
   watch(client)
-  const consumed: Consumed = { readUnits: 0, writeUnits: 0, calls: [] }
+  const consumed: Consumed = { readUnits: 0, writeUnits: 0, refusedWrites: 0, calls: [] }
   counting = consumed
   try {
     await work()
@@ -47,6 +49,7 @@ function watch(client: Client): void {
         } catch (error) {
           // An error reports no units, but DynamoDB bills a write whose condition fails like a successful one.
           consumed.calls.push(`${call} refused`)
+          if (call === 'UpdateItem' || call === 'PutItem') consumed.refusedWrites++
           throw error
         }
       },
