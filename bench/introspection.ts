@@ -19,28 +19,30 @@ type Name = keyof typeof files
 const names = ['service', 'bare server'] as const satisfies readonly Name[]
 
 export async function measureIntrospection({ seconds }: Settings): Promise<Report> {
-  const org = await makeOrg()
-  const tokens = await seedUsableKeys(org.orgId, presentedKeys)
-  const readUnits = await equalReadUnits(org, tokens)
-  const servers = await Promise.all(
-    names.map(async (name) => [name, await startServer(join(import.meta.dirname, files[name]))] as const),
-  )
+  const readUnits = await equalReadUnits()
+  const servers = new Map(await Promise.all(names.map(async (name) => [name, await start(name)] as const)))
   try {
-    const contenders = new Map(servers.map(([name, server]) => [name, { ...server, shot: shots(org, tokens) }]))
-    const rounds = await takeTurns(contenders, { ...load, end: { seconds } })
+    const rounds = await takeTurns(servers, { ...load, end: { seconds } })
     const rows = names.map((name) => ({ server: name, ...figuresOf(rounds, name, { base: 'service' }) }))
     const note = `${load.rounds} rounds of ${seconds} s each in alternating order, ${load.connections} connections. One org key asks for ${presentedKeys} other keys of its org in turn, as JSON, without include and count. Median of requests/s. The bare server (bench/bare-server.ts) authenticates, parses and validates the body, and answers with the same fields. Both sides read ${readUnits} units for an introspection (bench/consumed.ts): the records of both keys, and the plan. They remember whose a raw key is.`
     const measured = rateOf(rounds, 'service') / rateOf(rounds, 'bare server')
     return { tables: [{ title: 'Introspection beside the bare server', rows, note }], budgets: [budgetOf(measured)] }
   } finally {
-    for (const [, { stop }] of servers) stop()
+    for (const { stop } of servers.values()) stop()
   }
 }
 
-/** Introspects each key in turn. */
-function shots({ rawKey }: BenchOrg, tokens: readonly string[]): () => Shot {
+/** A server with an org of its own: both sides count a caller's requests in the same row. It is asked for each key in turn. */
+async function start(name: Name) {
+  const { rawKey, tokens } = await orgWithKeys()
   let asked = 0
-  return () => ({ ...introspection(rawKey), body: { token: tokens[asked++ % tokens.length] } })
+  const shot = (): Shot => ({ ...introspection(rawKey), body: { token: tokens[asked++ % tokens.length] } })
+  return { ...(await startServer(join(import.meta.dirname, files[name]))), shot }
+}
+
+async function orgWithKeys(): Promise<BenchOrg & { tokens: string[] }> {
+  const org = await makeOrg()
+  return { ...org, tokens: await seedUsableKeys(org.orgId, presentedKeys) }
 }
 
 const introspection = (token: string) => ({
@@ -49,10 +51,11 @@ const introspection = (token: string) => ({
 })
 
 /** The read units of one introspection by a process that knows both keys; throws when the two sides differ. */
-async function equalReadUnits(org: BenchOrg, [token = '']: readonly string[]): Promise<number> {
+async function equalReadUnits(): Promise<number> {
+  const org = await orgWithKeys()
   const { server, port } = await listen()
   try {
-    const body = { token }
+    const body = { token: org.tokens[0] }
     const ours = () => callOperation('api-keys/introspect', org, { body })
     const shot = () => ({ ...introspection(org.rawKey), body })
     const theirs = () => fire(`http://127.0.0.1:${port}`, { count: 1 }, 1, shot)
