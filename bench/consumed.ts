@@ -4,18 +4,23 @@ import { table } from '../shared/table/client.ts'
 export interface Consumed {
   readUnits: number
   writeUnits: number
+  /** Writes of one row whose condition failed. The engine reports no units for them. */
+  refusedWrites: number
   /** The calls in their order, each with its units. */
   calls: string[]
 }
 
 const readCalls = new Set(['GetItem', 'Query', 'BatchGetItem', 'TransactGetItems'])
 let counting: Consumed | undefined
-let watching = false
+const watched = new WeakSet<Client>()
 
-/** Runs `work` and counts its units. Run one at a time: parallel calls are counted too. */
-export async function consumedBy(work: () => Promise<unknown>): Promise<Consumed> {
-  watch()
-  const consumed: Consumed = { readUnits: 0, writeUnits: 0, calls: [] }
+/** The part of a client that this file needs; all clients of the SDK have it. */
+type Client = Pick<ReturnType<typeof table>, 'middlewareStack'>
+
+/** Runs `work` and counts its units, by calls of `client`. Run one at a time: parallel calls are counted too. */
+export async function consumedBy(work: () => Promise<unknown>, client: Client = table()): Promise<Consumed> {
+  watch(client)
+  const consumed: Consumed = { readUnits: 0, writeUnits: 0, refusedWrites: 0, calls: [] }
   counting = consumed
   try {
     await work()
@@ -25,10 +30,10 @@ export async function consumedBy(work: () => Promise<unknown>): Promise<Consumed
   return consumed
 }
 
-function watch(): void {
-  if (watching) return
-  watching = true
-  table().middlewareStack.add(
+function watch(client: Client): void {
+  if (watched.has(client)) return
+  watched.add(client)
+  client.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
         const consumed = counting
@@ -44,6 +49,7 @@ function watch(): void {
         } catch (error) {
           // An error reports no units, but DynamoDB bills a write whose condition fails like a successful one.
           consumed.calls.push(`${call} refused`)
+          if (call === 'UpdateItem' || call === 'PutItem') consumed.refusedWrites++
           throw error
         }
       },

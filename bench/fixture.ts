@@ -115,6 +115,14 @@ export const seedKeys = (orgId: string, count: number): Promise<void> =>
     return record?.item.Put?.Item
   })
 
+/** Adds keys that work, without audit events, and returns their raw values. */
+export async function seedUsableKeys(orgId: string, count: number): Promise<string[]> {
+  const issued = Array.from({ length: count }, () => issueKey(definition, system, new Date()))
+  const rows = issued.flatMap((key) => insertKey(orgId, key)).map(({ item }) => item.Put?.Item)
+  await putRows(rows.length, (index) => rows[index])
+  return issued.map(({ rawKey }) => rawKey)
+}
+
 /** Appends audit events. */
 export async function seedEvents(orgId: string, count: number): Promise<void> {
   const draft = { action: 'api_key.created', resource: { type: 'api_key' }, result: 'success', changes: [] } as const

@@ -9,11 +9,15 @@ export interface Shot {
   body?: unknown
   /** The expected status. Another one ends the load with an error. */
   status: number
+  /** A status that is counted instead. */
+  refusal?: number
 }
 
 export interface LoadResult {
   seconds: number
+  /** Of all answers, refusals included. */
   latenciesMs: number[]
+  refused: number
 }
 
 /** The load ends after a number of requests, or after a time. */
@@ -28,19 +32,20 @@ export async function fire(
 ): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency })
   const latenciesMs: number[] = []
+  let refused = 0
   const start = performance.now()
   const goesOn = 'count' in end ? countdown(end.count) : () => performance.now() - start < end.seconds * 1000
   const work = async (_: unknown, worker: number) => {
     while (goesOn()) {
       const start = performance.now()
-      await send(baseUrl, agent, shot(worker))
+      if (!(await send(baseUrl, agent, shot(worker)))) refused++
       latenciesMs.push(performance.now() - start)
     }
   }
   await Promise.all(Array.from({ length: concurrency }, work))
   const seconds = (performance.now() - start) / 1000
   agent.destroy()
-  return { seconds, latenciesMs }
+  return { seconds, latenciesMs, refused }
 }
 
 const countdown = (count: number) => {
@@ -48,7 +53,9 @@ const countdown = (count: number) => {
   return () => left-- > 0
 }
 
-function send(baseUrl: string, agent: Agent, { method, path, token, body, status }: Shot): Promise<void> {
+/** Whether the request has its expected status. */
+function send(baseUrl: string, agent: Agent, shot: Shot): Promise<boolean> {
+  const { method, path, token, body, status, refusal } = shot
   const content = body === undefined ? undefined : JSON.stringify(body)
   const headers = {
     authorization: `Bearer ${token}`,
@@ -62,7 +69,7 @@ function send(baseUrl: string, agent: Agent, { method, path, token, body, status
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)
       response.on('end', () => {
-        if (response.statusCode === status) resolve()
+        if (response.statusCode === status || response.statusCode === refusal) resolve(response.statusCode === status)
         else reject(new Error(`${method} ${path} answered ${response.statusCode}: ${Buffer.concat(chunks)}`))
       })
     })
@@ -75,6 +82,7 @@ function send(baseUrl: string, agent: Agent, { method, path, token, body, status
 export const joined = (results: readonly LoadResult[]): LoadResult => ({
   seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
   latenciesMs: results.flatMap(({ latenciesMs }) => latenciesMs),
+  refused: results.reduce((sum, { refused }) => sum + refused, 0),
 })
 
 export const perSecond = ({ seconds, latenciesMs }: LoadResult): number => latenciesMs.length / seconds

@@ -4,6 +4,7 @@ import { measureContention } from './contention.ts'
 import { measureDelivery } from './delivery.ts'
 import { measureFirstRequests } from './first-request.ts'
 import { measureHealth } from './health.ts'
+import { measureIntrospection } from './introspection.ts'
 import { measureLists } from './lists.ts'
 import { measurePeers } from './peers.ts'
 import { measurePipeline } from './pipeline.ts'
@@ -11,6 +12,7 @@ import type { Report } from './report.ts'
 import { measureRequests } from './requests.ts'
 import { measureSynth } from './synth.ts'
 import { measureUnits } from './units.ts'
+import { measureUsage } from './usage.ts'
 
 /** Settings of a run. */
 export interface Settings {
@@ -24,8 +26,10 @@ export const parts = {
   pipeline: measurePipeline,
   requests: measureRequests,
   peers: measurePeers,
+  introspection: measureIntrospection,
   lists: measureLists,
   contention: measureContention,
+  usage: measureUsage,
   units: measureUnits,
   health: measureHealth,
   delivery: measureDelivery,

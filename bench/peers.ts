@@ -1,16 +1,14 @@
 /** The service beside two peers: the same requests in one run, on the same machine, in alternating order. */
 import { join } from 'node:path'
-import { cpuMsOf, findEngine } from './cpu.ts'
 import { makeEnterpriseOrg, seedKeys } from './fixture.ts'
-import { fire, joined, type LoadEnd, type LoadResult, p50, p99, perSecond, type Shot } from './load.ts'
+import { fire, type Shot } from './load.ts'
 import type { Settings } from './parts.ts'
 import { peerFile } from './peers-install.ts'
-import { median, ms, type Report, ratio, type TableRow } from './report.ts'
+import type { Report, TableRow } from './report.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
+import { figuresOf, type Rounds, rateOf, takeTurns } from './turns.ts'
 
-const connections = 32
-const rounds = 3
-const warmUpRequests = 500
+const load = { connections: 32, rounds: 3, warmUpRequests: 500 }
 const keysOfOrg = 1000
 const listedKeys = 50
 
@@ -33,11 +31,6 @@ const names = ['service', 'bare server', 'better-auth'] as const
 type Name = (typeof names)[number]
 type Peer = Omit<ServerProcess, 'key'> & { key: string }
 
-interface Round extends LoadResult {
-  serverMs: number
-  engineMs: number
-}
-
 export async function measurePeers({ seconds }: Settings): Promise<Report> {
   const peers = new Map<Name, Peer>()
   try {
@@ -46,8 +39,10 @@ export async function measurePeers({ seconds }: Settings): Promise<Report> {
     peers.set('better-auth', await startBetterAuth())
     for (const [name, peer] of peers) await checkPeer(name, peer)
     const compared: Compared[] = []
-    for (const [operation, shotOf] of Object.entries(operations))
-      compared.push({ operation, rounds: await takeTurns(peers, shotOf, seconds) })
+    for (const [operation, shotOf] of Object.entries(operations)) {
+      const contenders = new Map([...peers].map(([name, peer]) => [name, { ...peer, shot: () => shotOf(peer.key) }]))
+      compared.push({ operation, rounds: await takeTurns(contenders, { ...load, end: { seconds } }) })
+    }
     return report(compared, seconds)
   } finally {
     for (const { stop } of peers.values()) stop()
@@ -88,57 +83,21 @@ async function checkPeer(name: Name, { url, key }: Peer): Promise<void> {
   if (!isRight) throw new Error(`${name}: ${unknown.status}, ${listed} keys, ${used.status}: not the same work`)
 }
 
-/** Rounds in alternating order, so that a slow minute of the machine affects all. */
-async function takeTurns(
-  peers: ReadonlyMap<Name, Peer>,
-  shotOf: (token: string) => Shot,
-  seconds: number,
-): Promise<Map<Name, Round[]>> {
-  const engine = findEngine()
-  const load = async ({ url, pid, key }: Peer, end: LoadEnd): Promise<Round> => {
-    const before = [cpuMsOf(pid), cpuMsOf(engine)] as const
-    const result = await fire(url, end, connections, () => shotOf(key))
-    return { ...result, serverMs: cpuMsOf(pid) - before[0], engineMs: cpuMsOf(engine) - before[1] }
-  }
-  const taken = new Map<Name, Round[]>(names.map((name) => [name, []]))
-  for (const peer of peers.values()) await load(peer, { count: warmUpRequests })
-  for (let round = 0; round < rounds; round++) {
-    const order = round % 2 === 0 ? [...peers] : [...peers].reverse()
-    for (const [name, peer] of order) taken.get(name)?.push(await load(peer, { seconds }))
-  }
-  return taken
-}
-
 interface Compared {
   operation: string
-  rounds: ReadonlyMap<Name, readonly Round[]>
+  rounds: Rounds<Name>
 }
-
-const roundsOf = ({ rounds }: Compared, name: Name): readonly Round[] => rounds.get(name) ?? []
-const rateOf = (compared: Compared, name: Name): number => median(roundsOf(compared, name).map(perSecond))
 
 function report(compared: readonly Compared[], seconds: number): Report {
   const rows = compared.flatMap((each) => names.map((name) => toRow(each, name)))
-  const method = `${rounds} rounds of ${seconds} s each in alternating order, ${connections} connections of one org, medians of requests/s; an unexpected status ends the run. CPU time is that of the server process, and of the engine process apart. The service runs with its local gateway in one process. It and the bare server (bench/bare-server.ts: node:http, zod and the SDK, without problems, idempotency and logs) use one DynamoDB engine and write an audit event with each key. Sealing is not part of these rounds. better-auth (bench/peers: its API key plugin behind Hono) keeps its rows in SQLite inside its process, so it has no engine, no network and no audit event. Its list reads at most 100 keys of the org.`
+  const method = `${load.rounds} rounds of ${seconds} s each in alternating order, ${load.connections} connections of one org, medians of requests/s; an unexpected status ends the run. CPU time is that of the server process, and of the engine process apart. The service runs with its local gateway in one process. It and the bare server (bench/bare-server.ts: node:http, zod and the SDK, without problems, idempotency and logs) use one DynamoDB engine and write an audit event with each key. Sealing is not part of these rounds. better-auth (bench/peers: its API key plugin behind Hono) keeps its rows in SQLite inside its process, so it has no engine, no network and no audit event. Its list reads at most 100 keys of the org.`
   return { tables: [{ title: 'The service beside its peers', rows, note: `${verdicts(compared)} ${method}` }] }
 }
 
-function toRow(compared: Compared, name: Name): TableRow {
-  const own = roundsOf(compared, name)
-  const all = joined(own)
-  const per = (field: 'serverMs' | 'engineMs') =>
-    own.reduce((sum, round) => sum + round[field], 0) / all.latenciesMs.length
-  const hasEngine = name !== 'better-auth'
-  return {
-    operation: `${compared.operation}: ${name}`,
-    'req/s': rateOf(compared, name).toFixed(0),
-    'service to it': ratio(rateOf(compared, 'service'), rateOf(compared, name)),
-    'p50 ms': ms(p50(all)),
-    'p99 ms': ms(p99(all)),
-    'CPU ms': ms(per('serverMs')),
-    'engine CPU ms': hasEngine ? ms(per('engineMs')) : '–',
-  }
-}
+const toRow = ({ operation, rounds }: Compared, name: Name): TableRow => ({
+  operation: `${operation}: ${name}`,
+  ...figuresOf(rounds, name, { base: 'service', hasEngine: name !== 'better-auth' }),
+})
 
 /** Smaller differences are noise. */
 const noise = 0.1
@@ -148,7 +107,7 @@ function verdicts(compared: readonly Compared[]): string {
   const sentence = (peer: Name): string => {
     const ratios = compared.map((each) => ({
       name: each.operation,
-      value: rateOf(each, 'service') / rateOf(each, peer),
+      value: rateOf(each.rounds, 'service') / rateOf(each.rounds, peer),
     }))
     const named = (word: string, wanted: (value: number) => boolean) => {
       const list = ratios.filter(({ value }) => wanted(value)).map(({ name, value }) => `${name} ${value.toFixed(2)}x`)

@@ -31,6 +31,6 @@ export const budgetRows = (all: readonly Budget[]): TableRow[] =>
   all.map(({ what, measured, limit, isKept }) => ({
     budget: what,
     measured,
-    'at most': limit,
+    limit,
     '': isKept ? 'kept' : '**over**',
   }))

@@ -10,7 +10,7 @@ export interface Table {
   note: string
 }
 
-/** A figure with an upper limit. */
+/** A figure with a limit: a maximum, unless `limit` says `at least`. */
 export interface Budget {
   what: string
   measured: string

@@ -1,14 +1,13 @@
 /** Throughput and latency of the local gateway, compared with a bare server that makes the same calls to the same table. */
 import { join } from 'node:path'
 import { type BenchOrg, makeOrgs, seedKeys } from './fixture.ts'
-import { fire, joined, type LoadResult, p50, p99, perSecond, type Shot } from './load.ts'
+import { p50, p99, perSecond, type Shot } from './load.ts'
 import { ms, type Report, ratio, type TableRow } from './report.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
+import { allRounds, type Contender, takeTurns } from './turns.ts'
 
-const concurrency = 8
+const load = { connections: 8, rounds: 2, warmUpRequests: 200 }
 const requestsPerRound = 600
-const rounds = 2
-const warmUpRequests = 200
 const keysPerOrg = 50
 
 const keysPath = '/api/v2/settings/api-keys'
@@ -36,7 +35,7 @@ export async function measureRequests(): Promise<Report> {
   try {
     const rows: TableRow[] = []
     for (const [name, shot] of Object.entries(operations)) rows.push(await compare(name, shot, service, bare))
-    const note = `${rounds * requestsPerRound} requests each, ${concurrency} at a time, service and bare server in turns, one org per worker (bench/bare-server.ts: only node:http, zod and the SDK). Server, engine and load generator are processes on the same cores: read the ratios. The service logs one line per request, to /dev/null.`
+    const note = `${load.rounds * requestsPerRound} requests each, ${load.connections} at a time, service and bare server in turns, one org per worker (bench/bare-server.ts: only node:http, zod and the SDK). Server, engine and load generator are processes on the same cores: read the ratios. The service logs one line per request, to /dev/null.`
     return { tables: [{ title: 'Throughput of the local gateway', rows, note }] }
   } finally {
     service.stop()
@@ -45,22 +44,22 @@ export async function measureRequests(): Promise<Report> {
 }
 
 async function start(file: string): Promise<Server> {
-  const orgs = await makeOrgs(concurrency)
+  const orgs = await makeOrgs(load.connections)
   for (const { orgId } of orgs) await seedKeys(orgId, keysPerOrg)
   return { ...(await startServer(join(import.meta.dirname, file))), orgs }
 }
 
 async function compare(name: string, shot: (org: BenchOrg) => Shot, service: Server, bare: Server): Promise<TableRow> {
-  const results = new Map<Server, LoadResult[]>([
-    [service, []],
-    [bare, []],
+  const contender = (server: Server): Contender => ({
+    ...server,
+    shot: (worker) => shot(server.orgs[worker % server.orgs.length] as BenchOrg),
+  })
+  const contenders = new Map([
+    ['service', contender(service)],
+    ['bare', contender(bare)],
   ])
-  const run = ({ url, orgs }: Server, count: number) =>
-    fire(url, { count }, concurrency, (worker) => shot(orgs[worker % orgs.length] as BenchOrg))
-  for (const server of results.keys()) await run(server, warmUpRequests)
-  for (let round = 0; round < rounds; round++)
-    for (const [server, taken] of results) taken.push(await run(server, requestsPerRound))
-  const [ours = emptyResult, theirs = emptyResult] = [...results.values()].map(joined)
+  const rounds = await takeTurns(contenders, { ...load, end: { count: requestsPerRound } })
+  const [ours, theirs] = [allRounds(rounds, 'service'), allRounds(rounds, 'bare')]
   return {
     operation: name,
     'req/s': perSecond(ours).toFixed(0),
@@ -73,5 +72,3 @@ async function compare(name: string, shot: (org: BenchOrg) => Shot, service: Ser
     'p99 to bare': ratio(p99(ours), p99(theirs)),
   }
 }
-
-const emptyResult: LoadResult = { seconds: 0, latenciesMs: [] }

@@ -16,7 +16,19 @@ export const waitMs = {
   signature: 15,
   /** A provider's list of models. */
   provider: 300,
+  /** A message that is put into a queue. */
+  queue: 8,
+  /** The endpoint of an integration. */
+  receiver: 200,
 }
+
+/** Maximum of events in a batch of the router and of the sender (see `lib/delivery-stack.ts`). */
+export const routedAtOnce = 100
+export const sentAtOnce = 10
+/** Deliveries that the router stores and queues at once (see `shared/delivery/route.ts`). */
+export const queuedAtOnce = 10
+/** Lambda waits at an empty queue with 5 connections, for 20 seconds each. */
+export const idleQueueRequestsAMonth = (5 * 30 * 86_400) / 20
 
 /** The share of requests that find no warm instance. Lambda bills initialization too. */
 export const coldStartShare = 0.01
@@ -100,6 +112,7 @@ export const estimates = {
     invocations: 2,
     events: 1,
     eventBytes: 4000,
+    queueRequests: 0,
     readUnits: 6,
     writeUnits: 10,
     kmsCalls: 0,

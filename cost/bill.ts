@@ -27,6 +27,8 @@ export interface Sample {
   /** Events that it puts on a bus, and the bytes of each. */
   events: number
   eventBytes: number
+  /** Requests of a queue: to send, receive and delete messages. */
+  queueRequests: number
 }
 
 /** Quantities in the units of the price list. */
@@ -58,6 +60,7 @@ export function usageOf(sample: Sample): Usage {
     events,
     archiveGb,
     archiveGbMonths: archiveGb,
+    queueRequests: sample.queueRequests,
   }
 }
 

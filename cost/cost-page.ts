@@ -5,6 +5,7 @@ import { operationList, routeList } from '../functions/operations.ts'
 import { defaultThrottles } from '../functions/throttles.ts'
 import * as assumed from './assumptions.ts'
 import { type Bill, billedMs, billOf, type Sample, sumOf, times, totalOf, type Usage, usageOf } from './bill.ts'
+import { deliveryNames } from './delivery.ts'
 import { type Findings, limitsOfAll, limitsOfOneOrg, reportersOfOneOrg } from './limits.ts'
 import { prices, pricesAsOf, services } from './prices.ts'
 import { quotas } from './quotas.ts'
@@ -23,9 +24,19 @@ const orgCounts = [1, 1000, 100_000]
 const daysOfMonth = 30
 
 export const costPage = (report: CostReport): string => {
-  const parts = [perMillion, usage, idleMonth, floods, firstUsers, options, byOrgs, limits, assumptions].map((part) =>
-    part(report),
-  )
+  const parts = [
+    perMillion,
+    records,
+    deliveries,
+    usage,
+    idleMonth,
+    floods,
+    firstUsers,
+    options,
+    byOrgs,
+    limits,
+    assumptions,
+  ].map((part) => part(report))
   return `${[introduction, ...parts, priceList()].join('\n\n')}\n`
 }
 
@@ -52,19 +63,61 @@ const labelOf = (name: string): string => (name in assumed.estimates ? `${name} 
 const requestServices = services.filter((service) => service !== 'Monitoring' && service !== 'Other')
 
 function perMillion({ samples }: CostReport): string {
-  const rows = [...samples].map(([name, sample]) => {
-    const bill = billOf(times(usageOf(sample), million))
-    return {
-      'a million of': labelOf(name),
-      ...Object.fromEntries(requestServices.map((service) => [service, dollars(bill[service] ?? 0)])),
-      total: dollars(totalOf(bill)),
-    }
-  })
+  const rows = [...samples]
+    .filter(([name]) => !deliveryNames.some((each) => each === name))
+    .map(([name, sample]) => billRow(labelOf(name), usageOf(sample)))
   return `## Cost of a million requests, in dollars
 
 ${markdownTable(rows)}
 
 A refused request is not free: the first row is a million requests with unknown keys.`
+}
+
+/** The cost of a million, of what one costs. */
+function billRow(name: string, ofOne: Usage): TableRow {
+  const bill = billOf(times(ofOne, million))
+  return {
+    'a million of': name,
+    ...Object.fromEntries(requestServices.map((service) => [service, dollars(bill[service] ?? 0)])),
+    total: dollars(totalOf(bill)),
+  }
+}
+
+function ofOneThing({ samples }: CostReport, name: StepName, things = 1): Usage {
+  const sample = samples.get(name)
+  if (!sample) throw new Error(`${name} was not measured`)
+  return times(usageOf(sample), 1 / things)
+}
+
+const records = (report: CostReport): string => `## Cost of a million usage records, in dollars
+
+${markdownTable([
+  billRow('records, sent singly', ofOneThing(report, 'usage, 1 record')),
+  billRow('records, in batches of 100', ofOneThing(report, 'usage, 100 records', 100)),
+])}
+
+Records without ids. An id is a row of its own, and makes the write a transaction.`
+
+function deliveries(report: CostReport): string {
+  const { routedAtOnce, sentAtOnce, waitMs } = assumed
+  const alone = [ofOneThing(report, 'route an event'), ofOneThing(report, 'send an event')]
+  const together = [
+    ofOneThing(report, `route ${routedAtOnce} events`, routedAtOnce),
+    ofOneThing(report, `send ${sentAtOnce} events`, sentAtOnce),
+  ]
+  const rowsOf = ([route = {}, send = {}]: readonly Usage[], how: string) => [
+    billRow(`events routed, ${how}`, route),
+    billRow(`events sent, ${how}`, send),
+    billRow(`**events delivered, ${how}**`, sumOf([route, send])),
+  ]
+  return `## Cost of a million events delivered to one integration, in dollars
+
+${markdownTable([...rowsOf(alone, 'one at a time'), ...rowsOf(together, 'in full batches')])}
+
+A webhook that takes each event at its first attempt, after ${waitMs.receiver} ms (assumed). The router gets up to ${routedAtOnce} events of the table's stream
+in an invocation, the sender up to ${sentAtOnce} messages; with little traffic each comes alone. An event costs a message that is sent, received
+and deleted, a row for its delivery, and the decryption of each secret. The table deletes the row after 30 days without write units,
+and the filters of the stream's readers drop that record. Another attempt costs about as much as the first.`
 }
 
 function usage({ samples, missedReadUnits }: CostReport): string {
@@ -109,10 +162,10 @@ A stage without requests, with ${[...resources.types.values()].reduce((sum, coun
 
 ${markdownTable([...rows, { resource: '**Total**', count: '', 'dollars a month': `**${dollars(total)}**` }])}
 
-Functions, the API, the bus, rules, queues, the user pool and an empty on-demand table with point-in-time recovery cost nothing
-without requests. The logs of the hourly sweep cost less than a cent. The yearly rotation of the key for secrets adds 1.00 a month in the
-second year and again in the third; the key that signs audit trails does not rotate. A domain and its certificate add nothing; a
-new hosted zone costs 0.50 a month.`
+Functions, the API, the bus, rules, the other queues, the user pool and an empty on-demand table with point-in-time recovery cost nothing
+without requests. Lambda asks an empty queue for messages about every 4 seconds (assumed). The logs of the hourly sweep cost less than
+a cent. The yearly rotation of the key for secrets adds 1.00 a month in the second year and again in the third; the key that signs
+audit trails does not rotate. A domain and its certificate add nothing; a new hosted zone costs 0.50 a month.`
 }
 
 const secondsOfHour = 3600
@@ -329,7 +382,8 @@ function assumptions({ resources, rowBytes }: CostReport): string {
 
 - **Duration.** A function of ${figure(assumed.memoryMb)} MB has ${(assumed.memoryMb / assumed.memoryOfOneVcpuMb).toFixed(2)} of a vCPU, so measured CPU time is multiplied by ${(assumed.memoryOfOneVcpuMb / assumed.memoryMb).toFixed(2)}. A
   core of Lambda's ARM machines is assumed to be as fast as a core of this machine. Latency of a call: ${waitMs.read} ms (read), ${waitMs.write} ms
-  (write), ${waitMs.transaction} ms (transaction), ${waitMs.kms} ms (KMS), ${waitMs.signature} ms (a signature), ${waitMs.provider} ms (a provider). Parallel calls count once.
+  (write), ${waitMs.transaction} ms (transaction), ${waitMs.kms} ms (KMS), ${waitMs.signature} ms (a signature), ${waitMs.provider} ms (a provider),
+  ${waitMs.queue} ms (a message to a queue), ${waitMs.receiver} ms (the endpoint of an integration). Parallel calls count once.
 - **Cold starts.** ${share(assumed.coldStartShare, 1)} of the requests, ${assumed.coldStartMs} ms each, billed. Bundle size: median ${kib(median([...resources.bundleBytes]))} KiB, maximum ${kib(Math.max(...resources.bundleBytes))} KiB.
 - **Logs.** Lambda and the API write ${assumed.platformLogBytes} bytes per request. Logs are kept ${assumed.logRetentionMonths} months, compressed to ${share(assumed.logCompression, 1)}; a request's
   cost includes all months of its log.

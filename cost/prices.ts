@@ -47,7 +47,7 @@ export const prices = {
   events: price('Events', 1, million, 'EventBridge events of up to 64 KB, custom or partner', 'eventbridge'),
   archiveGb: price('Events', 0.1, 1, 'GB put into an archive', 'eventbridge'),
   archiveGbMonths: price('Events', 0.023, 1, 'GB-months of an archive', 'eventbridge'),
-  queueRequests: price('Events', 0.4, million, 'SQS requests: dead letters only', 'sqs', 'the first million is free'),
+  queueRequests: price('Events', 0.4, million, 'SQS requests', 'sqs', 'the first million is free'),
   cdnGb: price(
     'Network',
     0.085,

@@ -9,6 +9,7 @@ import { runMain } from '../bin/usage.ts'
 import { estimates } from './assumptions.ts'
 import type { Sample } from './bill.ts'
 import { type CostReport, costPage } from './cost-page.ts'
+import { measureDelivery } from './delivery.ts'
 import { measure, missedReadUnits } from './measure.ts'
 import { measureMinuteRow } from './minute-row.ts'
 import { meanRowBytes } from './rows.ts'
@@ -47,6 +48,8 @@ async function find(): Promise<CostReport> {
       samples.set(name as StepName, await measure(step))
     }
     for (const [name, step] of Object.entries(sealerSteps)) samples.set(name as StepName, await step())
+    say('deliveries to an integration')
+    for (const [name, sample] of await measureDelivery()) samples.set(name, sample)
     say('limits of one organization, and resources of a stage')
     for (const [name, sample] of Object.entries(estimates)) samples.set(name as StepName, sample)
     return {

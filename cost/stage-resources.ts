@@ -6,12 +6,13 @@ import { App } from 'aws-cdk-lib'
 import { addStacks } from '../lib/app.ts'
 import { bundle } from '../lib/bundle.ts'
 import { readStageSettings } from '../lib/stage.ts'
+import { idleQueueRequestsAMonth } from './assumptions.ts'
 import type { Usage } from './bill.ts'
 import type { PriceName } from './prices.ts'
 
 interface Resource {
   Type: string
-  Properties?: { Metrics?: readonly { MetricStat?: object }[] }
+  Properties?: { Metrics?: readonly { MetricStat?: object }[]; StartingPosition?: string }
 }
 
 export interface StageResources {
@@ -21,6 +22,8 @@ export interface StageResources {
   types: Map<string, number>
   /** Metrics watched by alarms. An alarm on an expression is billed for each metric in it. */
   alarmMetrics: number
+  /** Queues that Lambda reads. */
+  readQueues: number
   /** Bytes of each function's bundle. */
   bundleBytes: readonly number[]
 }
@@ -45,6 +48,10 @@ export function readStageResources(): StageResources {
       stacks: new Map(templates.map(([id, resources]) => [id, resources.length])),
       types: new Map([...Map.groupBy(all, ({ Type }) => Type)].map(([type, group]) => [type, group.length])),
       alarmMetrics: all.reduce((sum, resource) => sum + metricsOf(resource), 0),
+      // Only the mapping of a stream has a position.
+      readQueues: all.filter(
+        ({ Type, Properties }) => Type === 'AWS::Lambda::EventSourceMapping' && !Properties?.StartingPosition,
+      ).length,
       bundleBytes: Object.values(bundle().bytes),
     }
   } finally {
@@ -66,10 +73,18 @@ const billedTypes: readonly [name: string, type: string, price: PriceName][] = [
 ]
 
 /** Usage of a stage in a month without requests. */
-export function idleUsage({ types, alarmMetrics }: StageResources): [name: string, count: number, usage: Usage][] {
+export function idleUsage({
+  types,
+  alarmMetrics,
+  readQueues,
+}: StageResources): [name: string, count: number, usage: Usage][] {
   const ofTypes = billedTypes.map(([name, type, price]): [string, number, Usage] => {
     const count = types.get(type) ?? 0
     return [name, count, { [price]: count }]
   })
-  return [...ofTypes, ['Metric watched by an alarm', alarmMetrics, { alarmMonths: alarmMetrics }]]
+  return [
+    ...ofTypes,
+    ['Metric watched by an alarm', alarmMetrics, { alarmMonths: alarmMetrics }],
+    ['Queue that Lambda reads', readQueues, { queueRequests: readQueues * idleQueueRequestsAMonth }],
+  ]
 }

@@ -1,7 +1,7 @@
 /** The kinds of requests on the cost page, each with the rows that it needs. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { callOperation } from '../bench/call.ts'
-import { type BenchOrg, deadline, seedKeys } from '../bench/fixture.ts'
+import { type BenchOrg, deadline, seedKeys, seedUsableKeys } from '../bench/fixture.ts'
 import type { OperationName } from '../functions/operations.ts'
 import { generateRawKey } from '../shared/auth/api-key.ts'
 import { windowMinutes } from '../shared/execution/health.ts'
@@ -11,6 +11,7 @@ import type { Request } from '../test/support/invoke.ts'
 import { startProvider } from '../test/support/provider.ts'
 import { memberOf } from '../test/support/readable.ts'
 import type { estimates } from './assumptions.ts'
+import type { deliveryNames } from './delivery.ts'
 import { reportedCounts } from './minute-row.ts'
 import type { sealerSteps } from './sealer.ts'
 
@@ -47,6 +48,14 @@ const healthOf = (targets: number): Step => ({
     await seedMinutes(org.orgId, ids)
     return numbered(count, () => ({}))
   },
+})
+
+/** A report of usage, in records without ids. */
+const usageOf = (count: number): Step => ({
+  operation: 'usage/record',
+  requests: same({
+    body: { records: Array.from({ length: count }, () => ({ metric: 'hosted_requests_monthly', add: 1 })) },
+  }),
 })
 
 export const steps = {
@@ -105,6 +114,15 @@ export const steps = {
   'health, 1 target': healthOf(1),
   'health, 3 targets': healthOf(3),
   'health, 200 targets': healthOf(200),
+  introspection: {
+    operation: 'api-keys/introspect',
+    requests: async ({ orgId }, count) => {
+      const [token] = await seedUsableKeys(orgId, 1)
+      return numbered(count, () => ({ body: { token } }))
+    },
+  },
+  'usage, 1 record': usageOf(1),
+  'usage, 100 records': usageOf(100),
   'read execution, 3 targets': {
     operation: 'execution/get',
     requests: async (org, count) => {
@@ -114,7 +132,11 @@ export const steps = {
   },
 } as const satisfies Record<string, Step>
 
-export type StepName = keyof typeof steps | keyof typeof sealerSteps | keyof typeof estimates
+export type StepName =
+  | keyof typeof steps
+  | keyof typeof sealerSteps
+  | (typeof deliveryNames)[number]
+  | keyof typeof estimates
 
 /** Creates resources through the API and returns their ids. */
 async function made(org: BenchOrg, operation: OperationName, count: number, body: object): Promise<string[]> {

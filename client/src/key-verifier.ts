@@ -35,7 +35,7 @@ export interface KeyVerifierOptions {
 /** The request that presented the key. */
 export interface PresentedRequest {
   requiredScope?: Exclude<ActiveKey['scopes'][number], 'admin:read' | 'admin:write'>
-  /** The request's `Origin` header. Without it, no origin is judged. */
+  /** The request's `Origin` header. When it is absent or empty, no origin is judged. */
   origin?: string
 }
 
@@ -148,11 +148,15 @@ const isFailure = (error: unknown): boolean =>
   error instanceof NoAnswerError || (error instanceof ProblemError && error.retryable)
 
 /** An answer about a key, judged for one request. */
-function judged(data: ActiveKey | InactiveKey, { requiredScope, origin }: PresentedRequest, stale: boolean): Verdict {
+function judged(
+  data: ActiveKey | InactiveKey,
+  { requiredScope, origin = '' }: PresentedRequest,
+  stale: boolean,
+): Verdict {
   if (!data.active) return data
   const { permitted: _permitted, denied_by: before = [], ...key } = data
   const lacksScope = requiredScope !== undefined && !key.scopes.includes(requiredScope)
-  const isForeign = origin !== undefined && !admits(key.allowed_origins, origin)
+  const isForeign = origin !== '' && !admits(key.allowed_origins, origin)
   const denied_by = [...(lacksScope ? ['scope' as const] : []), ...(isForeign ? ['origin' as const] : []), ...before]
   return { ...key, permitted: denied_by.length === 0, ...(denied_by.length === 0 ? {} : { denied_by }), stale }
 }

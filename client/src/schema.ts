@@ -1262,7 +1262,7 @@ export interface components {
             /** @description Ignored. */
             token_type_hint?: string;
             required_scope?: components["schemas"]["Scope"];
-            /** @description The `Origin` header of the presented request. Without it, no origin is judged. */
+            /** @description The `Origin` header of the presented request. When it is absent or empty, no origin is judged. */
             origin?: string;
             /**
              * @description What to add to the answer: the organization’s policies, its cloud policy, its use of this month.
@@ -1286,7 +1286,7 @@ export interface components {
             /** @description Ignored. */
             token_type_hint?: string;
             required_scope?: components["schemas"]["Scope"];
-            /** @description The `Origin` header of the presented request. Without it, no origin is judged. */
+            /** @description The `Origin` header of the presented request. When it is absent or empty, no origin is judged. */
             origin?: string;
             /** @description What to add to the answer: the organization’s policies, its cloud policy, its use of this month. Separated by spaces: policies, cloud_policy, usage. */
             include?: string;

@@ -129,15 +129,19 @@ function readBody(operation: Operation, { rawBody, headers, method }: Exchange):
   if (rawBody.byteLength > bodyLimitBytes) {
     throw new ProblemError('payload_too_large', `The body is larger than ${bodyLimitBytes / 1024} KiB.`)
   }
-  if (rawBody.byteLength === 0) {
+  const { form } = operation
+  const isSentAsForm = form !== undefined && isForm(headers['content-type'])
+  // A form without parameters is an empty body.
+  if (rawBody.byteLength === 0 && !isSentAsForm) {
     if (operation.bodyMayBeAbsent) return {}
-    throw invalidInput([{ path: '', code: 'missing_body', message: 'a JSON body is required' }])
+    const message = form ? 'a JSON body or a form is required' : 'a JSON body is required'
+    throw invalidInput([{ path: '', code: 'missing_body', message }])
   }
   refuseEncoded(headers['content-encoding'])
-  const text = () => decode(rawBody, headers['content-length'])
-  if (operation.form && isForm(headers['content-type'])) return operation.form.toBody(formParameters(text()))
-  requireJson(headers['content-type'], method)
-  return readJson(text())
+  const text = (code: MalformedCode) => decode(rawBody, headers['content-length'], code)
+  if (isSentAsForm) return form.toBody(formParameters(text('malformed_form')))
+  requireJson(headers['content-type'], method, form !== undefined)
+  return readJson(text('malformed_json'))
 }
 
 function readJson(text: string): unknown {
@@ -153,8 +157,8 @@ function readJson(text: string): unknown {
 const mediaTypeOf = (contentType: string | undefined): string | undefined =>
   contentType?.split(';', 1)[0]?.trim().toLowerCase()
 
-const isForm = (contentType: string | undefined): boolean =>
-  mediaTypeOf(contentType) === 'application/x-www-form-urlencoded'
+const formMediaType = 'application/x-www-form-urlencoded'
+const isForm = (contentType: string | undefined): boolean => mediaTypeOf(contentType) === formMediaType
 
 /** The parameters of a form. RFC 6749, section 3.2: none may be repeated. */
 function formParameters(text: string): ReadonlyMap<string, string> {
@@ -165,11 +169,16 @@ function formParameters(text: string): ReadonlyMap<string, string> {
   return new Map(parameters)
 }
 
-function requireJson(contentType: string | undefined, method: string): void {
+function requireJson(contentType: string | undefined, method: string, mayBeForm: boolean): void {
   const mediaType = mediaTypeOf(contentType)
   if (mediaType === 'application/json') return
   if (mediaType === 'application/merge-patch+json' && method === 'PATCH') return
-  throw new ProblemError('unsupported_media_type', 'The body must be JSON, sent as Content-Type: application/json.')
+  throw new ProblemError(
+    'unsupported_media_type',
+    mayBeForm
+      ? `The body must be JSON or a form, sent as Content-Type: application/json or ${formMediaType}.`
+      : 'The body must be JSON, sent as Content-Type: application/json.',
+  )
 }
 
 function refuseEncoded(contentEncoding = ''): void {
@@ -187,14 +196,14 @@ function refuseEncoded(contentEncoding = ''): void {
 
 const surrogateEscape = /\\u[dD][89a-fA-F]/
 
-function decode(bytes: Uint8Array, contentLength: string | undefined): string {
+function decode(bytes: Uint8Array, contentLength: string | undefined, code: MalformedCode): string {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     if (!wasRepaired(text, bytes, contentLength)) return text
   } catch {
     // Reported below.
   }
-  throw malformed('is not valid UTF-8; encode it as UTF-8')
+  throw malformed(code, 'is not valid UTF-8; encode it as UTF-8')
 }
 
 /**
@@ -208,12 +217,14 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw malformed(`is not valid JSON${whereBroken(text)}`)
+    throw malformed('malformed_json', `is not valid JSON${whereBroken(text)}`)
   }
 }
 
-const malformed = (how: string): ProblemError =>
-  invalidInput([{ path: '', code: 'malformed_json', message: `the body ${how}` }])
+type MalformedCode = 'malformed_json' | 'malformed_form'
+
+const malformed = (code: MalformedCode, how: string): ProblemError =>
+  invalidInput([{ path: '', code, message: `the body ${how}` }])
 
 /**
  * The path of the first string that UTF-8 cannot encode. DynamoDB would store a different string, and the hash of its audit

@@ -67,10 +67,10 @@ export function activeKey(
 }
 
 function denialsOf(key: KeyRecord, { usage }: KeyContext, request: PresentedRequest): Denial[] {
-  const { required_scope, origin, count } = request
+  const { required_scope, origin = '', count } = request
   const denies: Record<Denial, boolean> = {
     scope: required_scope !== undefined && missingScopes([required_scope], key.scopes).length > 0,
-    origin: origin !== undefined && key.allowed_origins.length > 0 && !admitsOrigin(key.allowed_origins, origin),
+    origin: origin !== '' && key.allowed_origins.length > 0 && !admitsOrigin(key.allowed_origins, origin),
     rate_limit: count !== undefined && count > rateLimitOf(key),
     usage: usage !== undefined && isUsedUp(key, usage),
   }

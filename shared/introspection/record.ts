@@ -19,7 +19,7 @@ const texts = {
   token: 'The API key that was presented to you.',
   token_type_hint: 'Ignored.',
   required_scope: 'A scope that the presented request needs.',
-  origin: 'The `Origin` header of the presented request. Without it, no origin is judged.',
+  origin: 'The `Origin` header of the presented request. When it is absent or empty, no origin is judged.',
   include: 'What to add to the answer: the organization’s policies, its cloud policy, its use of this month.',
   count: 'Whether to count the presented request against the key’s own rate limit.',
 } as const

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { PutCommand } from '@aws-sdk/lib-dynamodb'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { consumedBy } from '../../bench/consumed.ts'
 import { estimates, profile } from '../../cost/assumptions.ts'
 import { billedMs, billOf, healthWriteUnits, maxWithin, type Sample, times, usageOf } from '../../cost/bill.ts'
 import { priceList } from '../../cost/cost-page.ts'
@@ -10,11 +11,12 @@ import { rowBytes } from '../../cost/rows.ts'
 import { sealerSteps } from '../../cost/sealer.ts'
 import { steps } from '../../cost/steps.ts'
 import { table, tableName } from '../../shared/table/client.ts'
+import { updateRowIf } from '../../shared/table/update.ts'
 
 const nothing: Sample = {
   ...{ apiRequests: 0, invocations: 0, readUnits: 0, writeUnits: 0, kmsCalls: 0, signatures: 0 },
   ...{ cpuMs: 0, waitMs: 0 },
-  ...{ logBytes: 0, egressBytes: 0, events: 0, eventBytes: 0 },
+  ...{ logBytes: 0, egressBytes: 0, events: 0, eventBytes: 0, queueRequests: 0 },
 }
 const million = (sample: Partial<Sample>) => billOf(times(usageOf({ ...nothing, ...sample }), 1_000_000))
 
@@ -25,6 +27,7 @@ describe('a million requests', () => {
     expect(million({ kmsCalls: 1 }).KMS).toBeCloseTo(3)
     expect(million({ signatures: 1 }).KMS).toBeCloseTo(15)
     expect(million({ egressBytes: 1024 ** 3 / 1_000_000 }).Network).toBeCloseTo(0.09)
+    expect(million({ queueRequests: 3 }).Events).toBeCloseTo(3 * 0.4)
   })
 
   test('of 100 ms at 1024 MB are 100,000 GB-seconds and a million invocations', () => {
@@ -76,6 +79,19 @@ test('row sizes match the units that the engine bills', async () => {
   }
   expect(await unitsOf(1024)).toBe(1)
   expect(await unitsOf(1025)).toBe(2)
+})
+
+test('a write whose condition fails is counted, because DynamoDB bills it', async () => {
+  const refused = () =>
+    updateRowIf(
+      { pk: 'ORG#refused', sk: 'ROW' },
+      {
+        UpdateExpression: 'SET seen = :seen',
+        ConditionExpression: 'attribute_exists(pk)',
+        ExpressionAttributeValues: { ':seen': true },
+      },
+    )
+  expect(await consumedBy(refused)).toMatchObject({ refusedWrites: 1, writeUnits: 0 })
 })
 
 test('every activity of the mean organization is measured or estimated', () => {

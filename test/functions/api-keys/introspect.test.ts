@@ -286,9 +286,13 @@ describe('the presented request', () => {
     expect(await judge(bound.api_key, 'https://app.example.com')).toBeUndefined()
     expect(await judge(bound.api_key, 'http://localhost:5173')).toBeUndefined()
     expect(await judge(bound.api_key, 'https://evil.example')).toEqual(['origin'])
-    expect(await judge(bound.api_key, '')).toEqual(['origin'])
     expect(await judge(bound.api_key)).toBeUndefined()
     expect(await judge(open.api_key, 'https://evil.example')).toBeUndefined()
+    const empty = [
+      await introspect(bound.api_key, { origin: '' }),
+      await introspectForm(`token=${bound.api_key}&origin=`),
+    ]
+    for (const { status, body } of empty) expect([status, body.permitted]).toEqual([200, true])
   })
 
   test('counts against the key’s own limit only when asked to', async () => {
@@ -381,6 +385,51 @@ describe('as a form', () => {
     expectProblem(refused, 'invalid_input')
     expect(faultPaths(refused)).toEqual([path])
   })
+
+  test('without a parameter lacks its token, and speaks of no JSON', async () => {
+    const refused = await introspectForm('')
+    expectProblem(refused, 'invalid_input')
+    expect(refused.body.errors).toEqual([{ path: 'token', code: 'missing_field', message: 'is required' }])
+    expect(refused.text).not.toContain('JSON')
+  })
+
+  test('that is not UTF-8 is a malformed form, not malformed JSON', async () => {
+    // The gateway replaced one byte by a character of three.
+    const refused = await introspectForm('token=\ufffd', { 'content-length': '7' })
+    expectProblem(refused, 'invalid_input')
+    expect(refused.body.errors).toEqual([
+      { path: '', code: 'malformed_form', message: 'the body is not valid UTF-8; encode it as UTF-8' },
+    ])
+  })
+
+  test('or JSON: a body of another type, or none, is told both', async () => {
+    const send = (rawBody: string, headers: Headers) =>
+      invoke('api-keys/introspect', { token: asking, rawBody, headers })
+    for (const type of ['text/plain', 'multipart/form-data; boundary=x']) {
+      const refused = await send('token=a', { 'content-type': type })
+      expectProblem(refused, 'unsupported_media_type')
+      expect(refused.body.detail).toContain('application/json or application/x-www-form-urlencoded')
+    }
+    const missing = await send('', { 'content-type': 'application/json' })
+    expectProblem(missing, 'invalid_input')
+    expect(missing.body.errors[0].message).toBe('a JSON body or a form is required')
+  })
+
+  test.each(['charset=UTF-8', 'Charset="utf-8"', 'charset=iso-8859-1'])(
+    'or JSON takes the parameter %s',
+    async (parameter) => {
+      const { api_key } = await makeKey(org)
+      const bodies = {
+        'application/x-www-form-urlencoded': `token=${api_key}`,
+        'application/json': JSON.stringify({ token: api_key }),
+      }
+      for (const [type, rawBody] of Object.entries(bodies)) {
+        const headers = { 'content-type': `${type.toUpperCase()} ; ${parameter}` }
+        const { status, body } = await invoke('api-keys/introspect', { token: asking, rawBody, headers })
+        expect([status, body.active]).toEqual([200, true])
+      }
+    },
+  )
 
   test('is taken by no other operation', async () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
