@@ -17,7 +17,7 @@ import { withNamedParts } from './named-parts.ts'
 import { operationsPage } from './operations-page.ts'
 import { simplify, withAnyJson } from './portable-schemas.ts'
 import { problemExamples } from './problem-examples.ts'
-import { problemsPage } from './problems-page.ts'
+import { problemSections, problemsPage } from './problems-page.ts'
 import { publishedDocument } from './published-document.ts'
 import { stageDocuments } from './stages.ts'
 
@@ -215,7 +215,9 @@ const introduction = `The settings and billing control plane of the Octomil AI i
 - **Methods.** Every GET operation also answers HEAD, without a body. A method that the path does not support returns 405; \`Allow\` lists the supported methods. An unknown path returns 404.
 - **Retries.** A POST repeated with the same \`Idempotency-Key\` within 24 hours takes effect once. For other changes, \`If-Match\` with an \`ETag\` prevents overwriting a newer version. For reads, \`If-None-Match\` returns 304 without a body if nothing changed.
 - **Lists.** Set \`limit\`, and pass \`next_cursor\` of the previous page as \`cursor\`. null: last page.
-- **Limits.** \`RateLimit\` on every authenticated response shows the credential's remaining requests. After a 429, wait for the seconds in \`Retry-After\`.`
+- **Limits.** \`RateLimit\` on every authenticated response shows the credential's remaining requests. After a 429, wait for the seconds in \`Retry-After\`.
+
+${problemSections()}`
 
 /** Purpose of each group of operations. */
 const tagTexts: Readonly<Record<string, string>> = {

@@ -113,11 +113,11 @@ export const invalidCursor = (): ProblemError =>
 export const notFound = (): ProblemError =>
   new ProblemError('not_found', 'No such resource exists in this organization.')
 
-/** The body of a problem answer. `instance` is the request's path. */
+/** The body of a problem answer. `instance` is the request's path, `type` the section of the reference that explains the code. */
 export function problemBody(problem: ProblemError, requestId: string, instance: string) {
   const { status, title, category } = problemKinds[problem.code]
   return {
-    type: `urn:octomil:problem:${problem.code}`,
+    type: `/api/v1/docs#v2/description/${problem.code}`,
     title,
     status,
     detail: problem.message,

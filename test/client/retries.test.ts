@@ -41,7 +41,7 @@ const unavailable = (headers: Record<string, string> = {}) => ({
   status: 503,
   headers: { 'content-type': 'application/problem+json', ...headers },
   body: JSON.stringify({
-    ...{ type: 'urn:octomil:problem:service_unavailable', title: 'Service unavailable', status: 503 },
+    ...{ type: '/api/v1/docs#v2/description/service_unavailable', title: 'Service unavailable', status: 503 },
     ...{ detail: 'A part is away.', message: 'A part is away.', instance: apiKeys, code: 'service_unavailable' },
     ...{ request_id: '01JD3V7K3Q9X5M2N8R4T6W0Y1Z', retryable: true, category: 'server' },
   }),

@@ -37,7 +37,7 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), { timeout: browse
   test('shows the example of a problem, and tries an operation with the example of its request', async () => {
     await page.goto(createKey())
     await page.getByRole('tab', { name: /401/ }).first().click()
-    await page.getByText('urn:octomil:problem:authentication_failed').first().waitFor()
+    await page.getByText('/api/v1/docs#v2/description/authentication_failed').first().waitFor()
     await page
       .getByRole('button', { name: /Test Request \(post .*\/api-keys\)/ })
       .first()
@@ -63,6 +63,19 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), { timeout: browse
     expect(await (await answered).json()).toMatchObject({
       code: expect.stringMatching(/not_found|authentication_failed/),
     })
+  })
+
+  test('the type of a problem opens the section that says how to fix it', async () => {
+    const refused = await fetch(`${service.url}/api/v2/settings/api-keys`)
+    const { type, code } = (await refused.json()) as { type: string; code: string }
+    await page.goto('about:blank')
+    await page.goto(new URL(type, service.url).href)
+    const heading = page.getByRole('heading', { name: code, exact: true })
+    await heading.waitFor()
+    await page.waitForFunction(
+      `scrollY > 0 && document.getElementById('v2/description/${code}').getBoundingClientRect().top < innerHeight`,
+    )
+    await page.getByText('Send one credential').first().waitFor()
   })
 
   test('fits a phone, and asks no other host', async () => {
