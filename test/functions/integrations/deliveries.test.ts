@@ -178,6 +178,7 @@ describe('a failure', () => {
     ['in seconds', () => '60', 60],
     ['as a date', () => new Date(Date.now() + 90_000).toUTCString(), 90],
     ['of at most 12 h', () => '999999', 43_200],
+    ['of more digits than a date has', () => '99999999999999', 43_200],
   ])('waits as long as Retry-After asks, %s', async (_name, text, seconds) => {
     receiver.answer(status(429, { 'retry-after': text() }))
     const id = await make()
