@@ -75,12 +75,11 @@ async function giveUp(
   integration: IntegrationRecord | undefined,
   reason: string,
 ): Promise<Outcome> {
-  // A service that died after it switched the integration off left the others pending.
-  if (integration?.disabled_reason)
-    await failPending(message.org_id, message.integration_id, integration.disabled_reason)
   if (toDelivery(row).status !== 'failed') await failUntried(row, reason)
   const now = await getRow(deliveryKey(message))
   if (!now || !integration) return undefined
+  // A service that died after it switched the integration off left the others pending.
+  if (integration?.disabled_reason) await failPending(message.org_id, integration, integration.disabled_reason)
   return finish(toDelivery(now), message)
 }
 
@@ -114,7 +113,7 @@ async function attempt(delivery: Delivery, message: DeliveryMessage, wanted: Wan
     return busySeconds
   }
   const sent = await sendIn(slot, message, wanted)
-  const isGone = await judge(sent, message, wanted.requestId)
+  const isGone = await judge(sent, message, wanted)
   return record(delivery, message, { sent, isGone, lease })
 }
 
@@ -157,16 +156,20 @@ async function sendIn(
 }
 
 /** Notes the result on the integration, and switches it off when it is gone or has failed for too long. */
-async function judge(sent: Sent, { org_id, integration_id }: DeliveryMessage, requestId: string): Promise<boolean> {
+async function judge(
+  sent: Sent,
+  { org_id, integration_id }: DeliveryMessage,
+  { integration, requestId }: Wanted,
+): Promise<boolean> {
   if (sent.error === null) {
     await noteSuccess(org_id, integration_id)
     return false
   }
-  const failingSinceMs = await noteFailure(org_id, integration_id, dueNowMs())
+  // Failures before it was switched on again do not count.
+  const failingSinceMs = Math.max(await noteFailure(org_id, integration_id, dueNowMs()), integration.enabled_ms ?? 0)
   const isGone = sent.status_code === 410
   if (!isGone && dueNowMs() - failingSinceMs < fiveDaysMs) return false
-  await switchOff(org_id, integration_id, isGone ? reasons.gone : reasons.failing, requestId)
-  return true
+  return switchOff(org_id, integration, isGone ? reasons.gone : reasons.failing, requestId)
 }
 
 interface Attempted {
