@@ -85,7 +85,7 @@ async function giveUp(
 
 /** Buries the message of a failed delivery, once. */
 async function finish(delivery: Delivery, message: DeliveryMessage): Promise<Outcome> {
-  if (delivery.status !== 'failed' || delivery.buried === true) return undefined
+  if (delivery.status !== 'failed' || (delivery.buried === true && !message.again)) return undefined
   await bury(message)
   await updateRowIf(deliveryKey(message), {
     UpdateExpression: 'SET buried = :yes',
