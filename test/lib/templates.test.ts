@@ -87,10 +87,7 @@ describe('functions and their permissions', () => {
       const queueNamed = (part: string) => (isLocal ? inStack(part) : imported(part))
       const queueing = { Action: ['sqs:SendMessage'], Effect: 'Allow', Resource: queueNamed('Deliveries') }
       const receiving = {
-        Action: [
-          ...['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage'],
-          ...['sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
-        ],
+        Action: [...['sqs:DeleteMessage', 'sqs:GetQueueAttributes'], ...['sqs:ReceiveMessage', 'sqs:SendMessage']],
         Effect: 'Allow',
         Resource: queueNamed('Deliveries'),
       }
@@ -124,6 +121,20 @@ describe('functions and their permissions', () => {
     expect(sending).toHaveLength(everyFunction.filter(({ access }) => access.mail === 'send').length)
     for (const { Condition } of sending)
       expect(Condition).toEqual({ StringEquals: { 'ses:FromAddress': 'alerts@example.com' } })
+  })
+
+  test('slow receivers and name servers leave senders, threads and the API room', () => {
+    const mappings = ofType(all, 'AWS::Lambda::EventSourceMapping').map(({ Properties }) => Properties)
+    expect(mappings.filter(({ ScalingConfig }) => ScalingConfig)).toEqual([
+      expect.objectContaining({
+        ScalingConfig: { MaximumConcurrency: 500 },
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+      }),
+    ])
+    const threads = ofType(all, 'AWS::Lambda::Function')
+      .filter(({ Properties }) => Properties.FunctionName.endsWith('integrations-send'))
+      .map(({ Properties }) => Properties.Environment.Variables.UV_THREADPOOL_SIZE)
+    expect(threads).toEqual(['64'])
   })
 
   const imported = (part: string) => ({ 'Fn::ImportValue': expect.stringContaining(part) })
