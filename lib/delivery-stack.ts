@@ -7,7 +7,7 @@ import { type BackgroundName, backgroundFunctions } from '../functions/backgroun
 import { deadLetterQueue, queueDefaults } from './dead-letter-queue.ts'
 import { pascalCase } from './pascal-case.ts'
 import { allow, type DeliveryQueues, ServiceFunction, type Surroundings } from './service-function.ts'
-import { outputNames, stackName } from './stage.ts'
+import { outputNames, type StageSettings, stackName } from './stage.ts'
 import type { Watched } from './stage-metrics.ts'
 
 interface DeliveryStackProps extends Surroundings {
@@ -96,7 +96,7 @@ export class DeliveryStack extends Stack {
       target,
       eventSourceArn: queue.queueArn,
       batchSize: 10,
-      maxConcurrency: maxSenders,
+      maxConcurrency: maxSenders(this.#props.settings),
       reportBatchItemFailures: true,
     })
     if (target.role) mapping.node.addDependency(target.role)
@@ -105,8 +105,9 @@ export class DeliveryStack extends Stack {
 
 /** Node looks names up in its thread pool, of 4 by default. Names that never resolve hold their threads longer than an attempt. */
 const lookupThreads = '64'
-/** Half of an account's default: slow receivers leave the other half to the API. */
-const maxSenders = 500
+/** Slow receivers leave half of the account's concurrency to the API. Lambda takes 2 to 1000. */
+const maxSenders = ({ lambdaConcurrency }: StageSettings): number =>
+  Math.min(1000, Math.max(2, Math.floor(lambdaConcurrency / 2)))
 
 const delivery = {
   startingPosition: StartingPosition.TRIM_HORIZON,

@@ -137,6 +137,18 @@ describe('functions and their permissions', () => {
     expect(threads).toEqual(['64'])
   })
 
+  test.each([
+    [10, 5],
+    [2, 2],
+    [5000, 1000],
+  ])('of an account that runs %d functions at once, at most %d are senders', (lambda_concurrency, most) => {
+    const resources = resourcesOf(synthesize({ stage: 'dev', lambda_concurrency: String(lambda_concurrency) }).values())
+    const limits = ofType(resources, 'AWS::Lambda::EventSourceMapping').flatMap(
+      ({ Properties }) => Properties.ScalingConfig ?? [],
+    )
+    expect(limits).toEqual([{ MaximumConcurrency: most }])
+  })
+
   const imported = (part: string) => ({ 'Fn::ImportValue': expect.stringContaining(part) })
   const inStack = (part: string) => ({ 'Fn::GetAtt': [expect.stringContaining(part), 'Arn'] })
 
