@@ -31,7 +31,7 @@ export const plainText = (text: string): string =>
     .replaceAll(/\bwww\./gi, (found) => `${found.slice(0, -1)}\u200b.`)
 
 /** The same, for texts that callers choose. Mail programs also link names of hosts without a scheme: `example.com/login`. */
-export const unlinkedText = (text: string): string => plainText(text).replaceAll(/\.(?=\p{L}{2})/gu, '.\u200b')
+const unlinkedText = (text: string): string => plainText(text).replaceAll(/\.(?=\p{L}{2})/gu, '.\u200b')
 
 /** At most `max` UTF-16 units, with an ellipsis, and no half of a surrogate pair. */
 export const clipped = (text: string, max: number): string =>
