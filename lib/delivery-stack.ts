@@ -7,7 +7,7 @@ import { type BackgroundName, backgroundFunctions } from '../functions/backgroun
 import { deadLetterQueue, queueDefaults } from './dead-letter-queue.ts'
 import { pascalCase } from './pascal-case.ts'
 import { allow, type DeliveryQueues, ServiceFunction, type Surroundings } from './service-function.ts'
-import { outputNames, stackName } from './stage.ts'
+import { outputNames, type StageSettings, stackName } from './stage.ts'
 import type { Watched } from './stage-metrics.ts'
 
 interface DeliveryStackProps extends Surroundings {
@@ -36,7 +36,7 @@ export class DeliveryStack extends Stack {
       // Longer than the sender: a message comes back when its sender died.
       visibilityTimeout: Duration.seconds(2 * backgroundFunctions['integrations/send'].timeoutSeconds),
     })
-    const reason = 'The sender buries messages itself: waiting for a retry or a free send counts as a receive.'
+    const reason = 'The sender buries the messages of failed deliveries itself.'
     Validations.of(queue).acknowledge({ id: 'AwsSolutions-SQS3', reason })
     this.queues = { queue, deadLetters }
     this.#props = { ...props, deliveryQueues: this.queues }
@@ -90,16 +90,24 @@ export class DeliveryStack extends Stack {
       codeFolder: this.#props.codeFolderOf(name),
       timeout: Duration.seconds(timeoutSeconds),
       access,
+      environment: { UV_THREADPOOL_SIZE: lookupThreads },
     })
     const mapping = new EventSourceMapping(this, 'SendMessages', {
       target,
       eventSourceArn: queue.queueArn,
       batchSize: 10,
+      maxConcurrency: maxSenders(this.#props.settings),
       reportBatchItemFailures: true,
     })
     if (target.role) mapping.node.addDependency(target.role)
   }
 }
+
+/** Node looks names up in its thread pool, of 4 by default. Names that never resolve hold their threads longer than an attempt. */
+const lookupThreads = '64'
+/** Slow receivers leave half of the account's concurrency to the API. Lambda takes 2 to 1000. */
+const maxSenders = ({ lambdaConcurrency }: StageSettings): number =>
+  Math.min(1000, Math.max(2, Math.floor(lambdaConcurrency / 2)))
 
 const delivery = {
   startingPosition: StartingPosition.TRIM_HORIZON,

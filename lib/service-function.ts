@@ -161,8 +161,8 @@ function deliveryStatements({ access, deliveryQueues, settings }: ServiceFunctio
   ]
 }
 
-/** Lambda receives with the function's role; the function hides messages until they are due. */
-const receiving = ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage']
+/** Lambda receives with the function's role; the function queues the next attempt. */
+const receiving = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:SendMessage']
 
 /** A secret under a customer-managed key also needs that key, through Secrets Manager only. */
 function stripeStatements({ stripeSecretArn, settings }: ServiceFunctionProps): PolicyStatement[] {

@@ -1,7 +1,7 @@
 /**
- * SQS on loopback, as far as this service calls it: SendMessage and ChangeMessageVisibility, and the event source mapping
- * that hands messages to the sender. Messages come at least once, in no order, and now and then twice. The due clock moves
- * the times at which hidden messages return.
+ * SQS on loopback, as far as this service calls it: SendMessage, and the event source mapping that hands messages to the
+ * sender. Messages come at least once, in no order, and now and then twice. The due clock moves the times at which delayed
+ * messages come.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -24,7 +24,6 @@ interface QueuedMessage {
 
 export interface SqsRecord {
   messageId: string
-  receiptHandle: string
   body: string
   attributes: { ApproximateReceiveCount: string }
 }
@@ -48,6 +47,7 @@ interface SqsOptions {
 }
 
 const visibilityTimeoutMs = 60_000
+const maxDelaySeconds = 900
 /** Messages that are received at once. */
 const maxConcurrency = 500
 
@@ -102,7 +102,7 @@ function queueOf(queues: Queues, name: string): Map<string, QueuedMessage> {
 /** Hands one message to the function, and deletes it unless it is returned as failed. */
 async function received(queues: Queues, message: QueuedMessage, receive: SqsOptions['receive']): Promise<void> {
   const record: SqsRecord = {
-    ...{ messageId: message.id, receiptHandle: message.id, body: message.body },
+    ...{ messageId: message.id, body: message.body },
     attributes: { ApproximateReceiveCount: String(message.receives) },
   }
   const result = await receive([record]).catch(() => undefined)
@@ -113,8 +113,7 @@ async function received(queues: Queues, message: QueuedMessage, receive: SqsOpti
 interface SqsRequest {
   QueueUrl?: string
   MessageBody?: string
-  ReceiptHandle?: string
-  VisibilityTimeout?: number
+  DelaySeconds?: number
 }
 
 async function answer(queues: Queues, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -131,16 +130,12 @@ async function answer(queues: Queues, request: IncomingMessage, response: Server
 type Operation = (queue: Map<string, QueuedMessage>, input: SqsRequest) => object | undefined
 
 const operations: Record<string, Operation> = {
-  'AmazonSQS.SendMessage': (queue, { MessageBody = '' }) => {
+  'AmazonSQS.SendMessage': (queue, { MessageBody = '', DelaySeconds = 0 }) => {
+    if (DelaySeconds < 0 || DelaySeconds > maxDelaySeconds) return undefined
     const id = randomUUID()
-    queue.set(id, { id, body: MessageBody, receives: 0, visibleAtMs: 0 })
+    queue.set(id, { id, body: MessageBody, receives: 0, visibleAtMs: dueNowMs() + DelaySeconds * 1000 })
     // The SDK compares it with a digest of its own.
     return { MessageId: id, MD5OfMessageBody: createHash('md5').update(MessageBody).digest('hex') }
-  },
-  'AmazonSQS.ChangeMessageVisibility': (queue, { ReceiptHandle = '', VisibilityTimeout = 0 }) => {
-    const message = queue.get(ReceiptHandle)
-    if (message) message.visibleAtMs = dueNowMs() + VisibilityTimeout * 1000
-    return {}
   },
 }
 

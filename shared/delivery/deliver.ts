@@ -1,7 +1,7 @@
 /**
  * The sender: one message, at most one attempt. Messages repeat, and senders die at any point; the delivery's row decides:
  * - A lease on the row lets one attempt run at a time.
- * - An attempt is counted on the row before its message is hidden until the next one.
+ * - An attempt is counted on the row before the message of the next one is queued.
  * - A failed delivery is marked as buried after its message lies in the dead-letter queue.
  */
 import { eventKey, toEvent } from '../audit/event-rows.ts'
@@ -20,11 +20,13 @@ import { delayAfter } from './schedule.ts'
 import { type Sent, send } from './send.ts'
 import { freeSlot, noteFailure, noteSuccess, type Slot, takeSlot } from './state.ts'
 import { failPending, failUntried, findIntegration, reasons, switchOff } from './switch-off.ts'
+import { isCurrent } from './turns.ts'
 
 /** Longer than an attempt and its writes. */
 const leaseMs = 40_000
-/** When all sends of an integration are taken, a message comes back after this. */
-const busySeconds = 1
+/** When all sends of an integration are taken, a message comes back after this share of its wait, within these limits. */
+const busyShare = 0.25
+const busySeconds = { min: 1, max: 300 }
 const fiveDaysMs = 5 * 86_400_000
 
 /** Seconds until the message is wanted again; undefined: it is done. */
@@ -35,7 +37,7 @@ export async function deliver(message: DeliveryMessage, requestId: string, sendi
   const row = await getRow(deliveryKey(message))
   if (!row) return undefined
   const delivery = toDelivery(row)
-  const waitMs = waitOf(delivery, message)
+  const waitMs = isCurrent(delivery, message) ? waitOf(delivery, message) : undefined
   if (waitMs === undefined) return finish(delivery, message)
   if (waitMs > 0) return waitMs / 1000
   const integration = await findIntegration(message.org_id, message.integration_id)
@@ -75,18 +77,18 @@ async function giveUp(
   integration: IntegrationRecord | undefined,
   reason: string,
 ): Promise<Outcome> {
-  // A service that died after it switched the integration off left the others pending.
-  if (integration?.disabled_reason)
-    await failPending(message.org_id, message.integration_id, integration.disabled_reason)
   if (toDelivery(row).status !== 'failed') await failUntried(row, reason)
+  // A service that died after it switched the integration off left the others pending.
+  if (integration?.disabled_reason) await failPending(message.org_id, integration, integration.disabled_reason)
   const now = await getRow(deliveryKey(message))
   if (!now || !integration) return undefined
-  return finish(toDelivery(now), message)
+  // Another attempt runs, and decides it.
+  return toDelivery(now).status === 'pending' ? busySeconds.min : finish(toDelivery(now), message)
 }
 
-/** Buries the message of a failed delivery, once. */
+/** Buries the message of a failed delivery, once. A replayed one lies in the queue no more. */
 async function finish(delivery: Delivery, message: DeliveryMessage): Promise<Outcome> {
-  if (delivery.status !== 'failed' || delivery.buried === true) return undefined
+  if (delivery.status !== 'failed' || (delivery.buried === true && !message.again)) return undefined
   await bury(message)
   await updateRowIf(deliveryKey(message), {
     UpdateExpression: 'SET buried = :yes',
@@ -107,15 +109,21 @@ interface Wanted {
 async function attempt(delivery: Delivery, message: DeliveryMessage, wanted: Wanted): Promise<Outcome> {
   const { org_id, integration_id } = message
   const slot = await slotSoon(org_id, integration_id)
-  if (!slot) return busySeconds
+  if (!slot) return busyWaitOf(delivery)
   const lease = await claim(delivery, message)
   if (lease === undefined) {
     await freeSlot(org_id, integration_id, slot)
-    return busySeconds
+    return busySeconds.min
   }
   const sent = await sendIn(slot, message, wanted)
-  const isGone = await judge(sent, message, wanted.requestId)
+  const isGone = await judge(sent, message, wanted)
   return record(delivery, message, { sent, isGone, lease })
+}
+
+/** Without it, each message behind a slow receiver would be received every second, for hours. */
+function busyWaitOf({ next_attempt_at }: Delivery): number {
+  const lateSeconds = (Date.now() - Date.parse(next_attempt_at ?? '')) / 1000
+  return Math.min(busySeconds.max, Math.max(busySeconds.min, busyShare * (lateSeconds || 0)))
 }
 
 /** A quick receiver frees a send within this: then its message need not go back to the queue. */
@@ -157,16 +165,20 @@ async function sendIn(
 }
 
 /** Notes the result on the integration, and switches it off when it is gone or has failed for too long. */
-async function judge(sent: Sent, { org_id, integration_id }: DeliveryMessage, requestId: string): Promise<boolean> {
+async function judge(
+  sent: Sent,
+  { org_id, integration_id }: DeliveryMessage,
+  { integration, requestId }: Wanted,
+): Promise<boolean> {
   if (sent.error === null) {
     await noteSuccess(org_id, integration_id)
     return false
   }
-  const failingSinceMs = await noteFailure(org_id, integration_id, dueNowMs())
+  // Failures before it was switched on again do not count.
+  const failingSinceMs = Math.max(await noteFailure(org_id, integration_id, dueNowMs()), integration.enabled_ms ?? 0)
   const isGone = sent.status_code === 410
   if (!isGone && dueNowMs() - failingSinceMs < fiveDaysMs) return false
-  await switchOff(org_id, integration_id, isGone ? reasons.gone : reasons.failing, requestId)
-  return true
+  return switchOff(org_id, integration, isGone ? reasons.gone : reasons.failing, requestId)
 }
 
 interface Attempted {

@@ -50,6 +50,9 @@ export interface Delivery extends DeliveryView {
   /** The attempt that a caller requested last, and the last one that was made. */
   requested?: string
   requested_done?: string
+  /** The newest message of the schedule. */
+  turn?: number
+  ticket?: number
   /** Its message lies in the dead-letter queue. */
   buried?: boolean
   expires_at_epoch: number

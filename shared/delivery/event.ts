@@ -30,6 +30,9 @@ export const plainText = (text: string): string =>
     .replaceAll('](', ']\u200b(')
     .replaceAll(/\bwww\./gi, (found) => `${found.slice(0, -1)}\u200b.`)
 
+/** The same, for texts that callers choose. Mail programs also link names of hosts without a scheme: `example.com/login`. */
+const unlinkedText = (text: string): string => plainText(text).replaceAll(/\.(?=\p{L}{2})/gu, '.\u200b')
+
 /** At most `max` UTF-16 units, with an ellipsis, and no half of a surrogate pair. */
 export const clipped = (text: string, max: number): string =>
   text.length <= max ? text : `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`
@@ -43,10 +46,10 @@ const maxChanges = 20
 /** The texts of a message: what happened, who did it, when, and the changes. */
 export function textsOf({ action, actor, resource, result, timestamp, changes, id, request_id }: DeliveredEvent) {
   const target = resource.name ?? resource.id
-  const what = `${resource.type}${target === undefined ? '' : ` ${clipped(plainText(target), 200)}`}`
+  const what = `${resource.type}${target === undefined ? '' : ` ${clipped(unlinkedText(target), 200)}`}`
   const denied = result === 'denied' ? ' (denied)' : ''
   const lines = changes.slice(0, maxChanges).map(({ field, before, after }) => {
-    const [from, to] = [before, after].map((value) => clipped(plainText(shownValue(value)), 100))
+    const [from, to] = [before, after].map((value) => clipped(unlinkedText(shownValue(value)), 100))
     return `${clipped(plainText(field), 100)}: ${from} → ${to}`
   })
   const rest = changes.length - lines.length
@@ -59,7 +62,7 @@ export function textsOf({ action, actor, resource, result, timestamp, changes, i
       ['Who', `${actor.type} ${clipped(plainText(actor.email ?? actor.id), 200)}`],
       ['When', timestamp],
       ['Event', id],
-      ['Request', clipped(plainText(request_id), 200)],
+      ['Request', clipped(unlinkedText(request_id), 200)],
     ] as readonly (readonly [name: string, value: string])[],
     changes: rest > 0 ? [...lines, `and ${rest} more`] : lines,
   }

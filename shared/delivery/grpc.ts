@@ -37,15 +37,6 @@ export function grpcOutcome({ status, headers, trailers }: GrpcAnswer): GrpcOutc
   if (!/^\d{1,2}$/.test(written)) return { status: 502, error: 'The receiver answered without a gRPC status.' }
   const code = Number(written)
   if (code === 0) return { status: 200, error: null }
-  const message = decoded(String(source['grpc-message'] ?? ''))
-  return { status: httpStatuses[code] ?? 500, error: `gRPC status ${code}${message === '' ? '' : `: ${message}`}` }
-}
-
-/** `grpc-message` is percent-encoded. A broken encoding is kept as it came. */
-function decoded(message: string): string {
-  try {
-    return decodeURIComponent(message)
-  } catch {
-    return message
-  }
+  // Without `grpc-message`: a receiver could repeat a secret in it.
+  return { status: httpStatuses[code] ?? 500, error: `gRPC status ${code}` }
 }

@@ -17,10 +17,11 @@ export async function hindranceTo(orgId: string, integration: IntegrationRecord 
   if (!isComplete(integration)) return incomplete
   const { features, code } = await readPlan(orgId, now)
   const obstacle = obstacleOf(integration.type, { features, sendsMail: mailSender() !== undefined })
-  if (obstacle === 'no_mail_sender') return 'This stage sends no mail.'
+  if (obstacle === 'no_mail_sender') return noMailSender
   return obstacle ? `The plan ${code} does not include this type.` : undefined
 }
 
+export const noMailSender = 'This stage sends no mail.'
 export const incomplete = 'The configuration is incomplete: POST …/validate lists the missing fields.'
 
 export interface OpenIntegration {

@@ -8,18 +8,18 @@ const origins: Readonly<Record<string, string>> = {
   eu: 'https://api.eu.opsgenie.com',
 }
 
-/** Opsgenie's web pages show a description with its HTML. */
+/** Opsgenie's web pages show a message and a description with their HTML. */
 const withoutTags = (text: string): string => text.replaceAll('<', '‹').replaceAll('>', '›')
 
 export const opsgenieRequest: Format = (config, { event }, { baseUrls }) => {
   const { summary, facts, changes } = textsOf(event)
   const details = [...facts.map(([name, value]) => `${name}: ${value}`), ...changes].join('\n')
   const alert = {
-    message: clipped(summary, 130),
+    message: clipped(withoutTags(summary), 130),
     alias: event.id,
     description: clipped(withoutTags(details), 15_000),
     details: { action: event.action, event_id: event.id, result: event.result, timestamp: event.timestamp },
-    entity: clipped(event.resource.id ?? event.resource.type, 512),
+    entity: clipped(withoutTags(event.resource.id ?? event.resource.type), 512),
     source: 'octomil-settings-api',
     priority: textOf(config, 'priority') ?? 'P3',
   }

@@ -1,11 +1,14 @@
 /** The queue of deliveries. A message names a delivery; what is sent is read when it is sent. */
-import { ChangeMessageVisibilityCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { awsClientSettings } from '../runtime/aws-client.ts'
 import { requiredEnvironment } from '../runtime/environment.ts'
 import { object, text } from '../untrusted.ts'
 import type { DeliveryRef } from './delivery.ts'
 
 export interface DeliveryMessage extends DeliveryRef {
+  /** Its place among the messages of the schedule, and its number there (`isCurrent`). */
+  turn?: number
+  ticket?: number
   /** The attempt that a caller requested. Absent: the schedule's. */
   requested?: string
   /** It was in the dead-letter queue: the delivery is tried once more. */
@@ -20,26 +23,20 @@ export function sqs(): SQSClient {
   return shared
 }
 
-const send = async (QueueUrl: string, message: DeliveryMessage): Promise<void> => {
-  await sqs().send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(message) }))
+const send = async (QueueUrl: string, message: DeliveryMessage, DelaySeconds = 0): Promise<void> => {
+  await sqs().send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(message), DelaySeconds }))
 }
 
-export const enqueue = (message: DeliveryMessage): Promise<void> =>
-  send(requiredEnvironment('deliveryQueueUrl'), message)
+/** SQS delays a message for at most 15 minutes. A longer wait takes several messages. */
+const maxDelaySeconds = 900
+
+/** Queues a message, which is received no earlier than after this delay, or 15 minutes if that is less. */
+export const enqueue = (message: DeliveryMessage, seconds = 0): Promise<void> =>
+  send(requiredEnvironment('deliveryQueueUrl'), message, Math.max(0, Math.min(maxDelaySeconds, Math.ceil(seconds))))
 
 /** Puts the message of a failed delivery into the dead-letter queue. A replay tries the delivery once more. */
-export const bury = ({ requested: _requested, ...ref }: DeliveryMessage): Promise<void> =>
+export const bury = ({ requested: _requested, turn: _turn, ticket: _ticket, ...ref }: DeliveryMessage): Promise<void> =>
   send(requiredEnvironment('deliveryDeadLettersUrl'), { ...ref, again: true })
-
-/** SQS hides a message for at most 12 h after it was received. */
-const maxHiddenSeconds = 12 * 3600 - 60
-
-/** Hides a received message for this long. */
-export async function hide(ReceiptHandle: string, seconds: number): Promise<void> {
-  const QueueUrl = requiredEnvironment('deliveryQueueUrl')
-  const VisibilityTimeout = Math.max(0, Math.min(maxHiddenSeconds, Math.ceil(seconds)))
-  await sqs().send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }))
-}
 
 /** The message in a body; undefined if it is none. */
 export function toMessage(body: string): DeliveryMessage | undefined {
@@ -50,6 +47,8 @@ export function toMessage(body: string): DeliveryMessage | undefined {
   const requested = text(parsed.requested)
   return {
     ...{ org_id, integration_id, delivery_id, event_id },
+    ...(typeof parsed.turn === 'number' ? { turn: parsed.turn } : {}),
+    ...(typeof parsed.ticket === 'number' ? { ticket: parsed.ticket } : {}),
     ...(requested ? { requested } : {}),
     ...(parsed.again === true ? { again: true } : {}),
   }

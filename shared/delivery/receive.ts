@@ -4,12 +4,12 @@ import { requestIdOf } from '../runtime/deadline.ts'
 import { log } from '../runtime/log.ts'
 import type { BatchResult } from '../runtime/table-stream.ts'
 import { deliver } from './deliver.ts'
-import { hide, toMessage } from './queue.ts'
+import { type DeliveryMessage, toMessage } from './queue.ts'
 import { send } from './send.ts'
+import { queueAgain } from './turns.ts'
 
 interface QueuedRecord {
   messageId: string
-  receiptHandle: string
   body: string
 }
 
@@ -20,30 +20,39 @@ const afterFailureSeconds = 5
 export const onDeliveries =
   ({ id: operation }: BackgroundFunction, sending = send) =>
   async (event: { Records: QueuedRecord[] }, context: unknown): Promise<BatchResult> => {
-    const request_id = requestIdOf(context) ?? 'unknown'
+    const run = { operation, request_id: requestIdOf(context) ?? 'unknown' }
     const kept = await Promise.all(
-      event.Records.map(async (record) => {
-        const seconds = await secondsUntilNext(record, { operation, request_id }, sending)
-        if (seconds === undefined) return []
-        await hide(record.receiptHandle, seconds).catch((error: Error) =>
-          log.warn('a message was not hidden; it comes back by itself', { operation, request_id, error }),
-        )
-        return [{ itemIdentifier: record.messageId }]
-      }),
+      event.Records.map(async ({ messageId, body }) =>
+        (await isDone(body, run, sending)) ? [] : [{ itemIdentifier: messageId }],
+      ),
     )
     return { batchItemFailures: kept.flat() }
   }
 
-async function secondsUntilNext(
-  { body }: QueuedRecord,
-  run: { operation: string; request_id: string },
-  sending: typeof send,
-) {
+type Run = {
+  operation: string
+  request_id: string
+}
+
+/** Processes a message, and queues it again if it is wanted again. */
+async function isDone(body: string, run: Run, sending: typeof send): Promise<boolean> {
   const message = toMessage(body)
   if (!message) {
     log.error('a message names no delivery', run)
-    return undefined
+    return true
   }
+  const seconds = await secondsUntilNext(message, run, sending)
+  if (seconds === undefined) return true
+  try {
+    await queueAgain(message, seconds)
+    return true
+  } catch (error) {
+    log.warn('a message was not queued again; it comes back by itself', { ...run, error: error as Error })
+    return false
+  }
+}
+
+async function secondsUntilNext(message: DeliveryMessage, run: Run, sending: typeof send) {
   try {
     return await deliver(message, run.request_id, sending)
   } catch (error) {

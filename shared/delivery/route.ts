@@ -92,7 +92,7 @@ async function queueDelivery(orgId: string, integrationId: string, event: AuditE
   const row = newDelivery(ref, event.action, new Date(), dueNowMs())
   const isNew = await putRowIf(row, { ConditionExpression: 'attribute_not_exists(pk)' })
   // An earlier run may have died between the row and its message.
-  if (isNew || (await isUntried(ref))) await enqueue(ref)
+  if (isNew || (await isUntried(ref))) await enqueue({ ...ref, turn: 0 })
 }
 
 /** Whether the delivery may have no message: none tried it, or it was failed meanwhile and is not buried. */

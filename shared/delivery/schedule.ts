@@ -15,7 +15,7 @@ export function delayAfter(attempts: number, retryAfter: string | undefined, now
 /** `Retry-After` in seconds or as a date (RFC 9110). 0 for none, and for a text that is neither. */
 function secondsIn(retryAfter: string | undefined, now: Date): number {
   const text = retryAfter?.trim() ?? ''
-  if (/^\d{1,10}$/.test(text)) return Number(text)
+  if (/^\d+$/.test(text)) return Number(text)
   const atMs = /^[A-Za-z]/.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(atMs) ? 0 : Math.max(0, (atMs - now.getTime()) / 1000)
 }

@@ -80,7 +80,10 @@ async function sendOpened(
 async function sendRequest(request: DeliveryRequest, integrationId: string): Promise<Outcome> {
   const { url, headers, body } = revealed(request)
   const all = { ...headers, [integrationIdHeader]: integrationId }
-  if (request.transport === 'grpc') return grpcOutcome(await postGrpc(url, all, body))
+  if (request.transport === 'grpc') {
+    const answer = await postGrpc(url, all, body)
+    return { ...grpcOutcome(answer), retryAfter: answer.headers['retry-after'] }
+  }
   return { ...(await post(url, all, body)), error: null }
 }
 

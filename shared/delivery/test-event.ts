@@ -7,7 +7,8 @@ import { newEventId } from '../ids.ts'
 import { featuresOf } from '../integrations/entity.ts'
 import { type IntegrationRecord, isComplete } from '../integrations/record.ts'
 import type { DeliveredEvent } from './event.ts'
-import { incomplete } from './open.ts'
+import { mailSender } from './mail.ts'
+import { incomplete, noMailSender } from './open.ts'
 import { send } from './send.ts'
 
 interface Verdict {
@@ -21,10 +22,13 @@ interface Verdict {
 export async function sendTest(context: RequestContext, integration: IntegrationRecord): Promise<Verdict> {
   const { orgId, now } = context
   await requireFeatures(orgId, now, featuresOf(integration.type, 'type'))
-  if (!isComplete(integration)) return { success: false, status_code: null, latency_ms: 0, error: incomplete }
+  if (!isComplete(integration)) return untried(incomplete)
+  if (integration.type === 'email' && mailSender() === undefined) return untried(noMailSender)
   const { status_code, latency_ms, error } = await send(orgId, integration, testEvent(context, integration), new Date())
   return { success: error === null, status_code, latency_ms, error }
 }
+
+const untried = (error: string): Verdict => ({ success: false, status_code: null, latency_ms: 0, error })
 
 function testEvent({ actor, now, requestId, ip, userAgent }: RequestContext, { id, name }: IntegrationRecord) {
   const content: Omit<DeliveredEvent, 'hash'> = {

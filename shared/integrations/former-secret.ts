@@ -9,7 +9,8 @@ type Patched = Partial<IntegrationRecord> & Pick<IntegrationRecord, 'config' | '
 /** Applies a patch, whose secrets are encrypted. A new URL ends the overlap: only the new secret signs there. */
 export function afterPatch(before: IntegrationRecord, patch: Patched): IntegrationRecord {
   const after: IntegrationRecord = { ...before, ...patch, former_secret: formerSecret(before, patch.config) }
-  return patch.enabled === true ? { ...after, disabled_reason: undefined } : after
+  if (patch.enabled !== true || before.enabled) return after
+  return { ...after, disabled_reason: undefined, enabled_ms: dueNowMs() }
 }
 
 function formerSecret(

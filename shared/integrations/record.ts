@@ -23,6 +23,8 @@ export interface IntegrationRecord extends StoredRecord {
   include_denied?: boolean | undefined
   /** The signing secret that the current one replaced, and until when it signs too, in milliseconds of the due clock. */
   former_secret?: { secret: KeptSecret; until_ms: number } | undefined
+  /** When it was last switched on again, in milliseconds of the due clock. */
+  enabled_ms?: number | undefined
   /** Why the service switched the integration off. */
   disabled_reason?: string | null | undefined
   notify_on_deploy?: boolean | null | undefined

@@ -70,6 +70,8 @@ function collect(stream: ClientHttp2Stream, resolve: (answer: GrpcAnswer) => voi
   const done = () => resolve({ status: Number(headers[':status']), headers, trailers })
   stream.on('response', (given) => {
     headers = given
+    // No gRPC call: a proxy answered, and its body can be endless.
+    if (given[':status'] !== 200) done()
   })
   stream.on('trailers', (given) => {
     trailers = given

@@ -79,6 +79,7 @@ export interface Properties extends Policy, Metric {
     WebACLId: unknown
   }
   Environment: { Variables: Record<string, unknown> }
+  ScalingConfig?: { MaximumConcurrency: number }
   EvaluationPeriods: number
   EventPattern: { source: unknown; 'detail-type'?: unknown }
   EventSourceName: unknown

@@ -87,10 +87,7 @@ describe('functions and their permissions', () => {
       const queueNamed = (part: string) => (isLocal ? inStack(part) : imported(part))
       const queueing = { Action: ['sqs:SendMessage'], Effect: 'Allow', Resource: queueNamed('Deliveries') }
       const receiving = {
-        Action: [
-          ...['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage'],
-          ...['sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
-        ],
+        Action: [...['sqs:DeleteMessage', 'sqs:GetQueueAttributes'], ...['sqs:ReceiveMessage', 'sqs:SendMessage']],
         Effect: 'Allow',
         Resource: queueNamed('Deliveries'),
       }
@@ -124,6 +121,32 @@ describe('functions and their permissions', () => {
     expect(sending).toHaveLength(everyFunction.filter(({ access }) => access.mail === 'send').length)
     for (const { Condition } of sending)
       expect(Condition).toEqual({ StringEquals: { 'ses:FromAddress': 'alerts@example.com' } })
+  })
+
+  test('slow receivers and name servers leave senders, threads and the API room', () => {
+    const mappings = ofType(all, 'AWS::Lambda::EventSourceMapping').map(({ Properties }) => Properties)
+    expect(mappings.filter(({ ScalingConfig }) => ScalingConfig)).toEqual([
+      expect.objectContaining({
+        ScalingConfig: { MaximumConcurrency: 500 },
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+      }),
+    ])
+    const threads = ofType(all, 'AWS::Lambda::Function')
+      .filter(({ Properties }) => Properties.FunctionName.endsWith('integrations-send'))
+      .map(({ Properties }) => Properties.Environment.Variables.UV_THREADPOOL_SIZE)
+    expect(threads).toEqual(['64'])
+  })
+
+  test.each([
+    [10, 5],
+    [2, 2],
+    [5000, 1000],
+  ])('of an account that runs %d functions at once, at most %d are senders', (lambda_concurrency, most) => {
+    const resources = resourcesOf(synthesize({ stage: 'dev', lambda_concurrency: String(lambda_concurrency) }).values())
+    const limits = ofType(resources, 'AWS::Lambda::EventSourceMapping').flatMap(
+      ({ Properties }) => Properties.ScalingConfig ?? [],
+    )
+    expect(limits).toEqual([{ MaximumConcurrency: most }])
   })
 
   const imported = (part: string) => ({ 'Fn::ImportValue': expect.stringContaining(part) })

@@ -4,7 +4,7 @@
  */
 import { ok, strictEqual } from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { ChangeMessageVisibilityCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
+import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { sendDeliveries } from '../../functions/integrations/contract.ts'
 import { toDelivery } from '../../shared/delivery/delivery.ts'
 import type { DeliveredEvent } from '../../shared/delivery/event.ts'
@@ -71,20 +71,18 @@ class Story {
     await world.pause(world.latencyMs())
     if (world.chance(world.roughness.tableFault)) throw new Error('a fault of the queue')
     if (command instanceof SendMessageCommand) {
-      const { QueueUrl = '', MessageBody = '' } = command.input
+      const { QueueUrl = '', MessageBody = '', DelaySeconds = 0 } = command.input
+      ok(DelaySeconds >= 0 && DelaySeconds <= 900, `SQS refuses a delay of ${DelaySeconds} s`)
       if (QueueUrl.endsWith('letters')) this.letters.push(JSON.parse(MessageBody) as DeliveryMessage)
-      else this.#add({ id: randomUUID(), body: MessageBody, visibleAtMs: world.nowMs })
-    } else if (command instanceof ChangeMessageVisibilityCommand) {
-      const message = this.messages.get(command.input.ReceiptHandle ?? '')
-      if (message) this.#hide(message, (command.input.VisibilityTimeout ?? 0) * 1000)
+      else this.#add({ id: randomUUID(), body: MessageBody, visibleAtMs: world.nowMs }, DelaySeconds * 1000)
     }
     if (world.chance(world.roughness.tableFault)) throw new Error('the answer of the queue is lost')
     return {}
   }
 
-  #add(message: Message): void {
+  #add(message: Message, delayMs: number): void {
     this.messages.set(message.id, message)
-    this.#hide(message, 0)
+    this.#hide(message, delayMs)
   }
 
   #hide(message: Message, ms: number): void {
@@ -101,7 +99,7 @@ class Story {
   }
 
   #run({ id, body }: Message): void {
-    const run = () => this.receive({ Records: [{ messageId: id, receiptHandle: id, body }] }, {})
+    const run = () => this.receive({ Records: [{ messageId: id, body }] }, {})
     void this.world.spawn('sender', lifeMs, run).then((outcome) => {
       if (outcome.ended === 'well' && outcome.value.batchItemFailures.length === 0) this.messages.delete(id)
     })

@@ -170,7 +170,8 @@ export class ModelTable {
     const page = rest.slice(0, input.Limit)
     const last = page.at(-1)
     return {
-      Items: page.map(copy),
+      // As in DynamoDB, the limit counts the rows that the filter drops.
+      Items: page.filter((row) => holds(input.FilterExpression, row, input)).map(copy),
       ...(page.length < rest.length && last ? { LastEvaluatedKey: { pk: last.pk, sk: last.sk } } : {}),
     }
   }

@@ -1,7 +1,11 @@
 /** Events on their way to integrations: a real queue on loopback, the real router and sender, and receivers over HTTP. */
 import { createHmac } from 'node:crypto'
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { advanceDueClock } from '../../../shared/runtime/due-clock.ts'
+import { deliver } from '../../../shared/delivery/deliver.ts'
+import { type DeliveryMessage, enqueue } from '../../../shared/delivery/queue.ts'
+import { takeSlot } from '../../../shared/delivery/state.ts'
+import { advanceDueClock, dueNowMs } from '../../../shared/runtime/due-clock.ts'
+import { resultOf } from '../../support/background.ts'
 import {
   deliveriesOf,
   type Hit,
@@ -16,7 +20,7 @@ import { integrationsOf, makeOrgOn } from '../../support/integrations.ts'
 import { invoke } from '../../support/invoke.ts'
 import { logLines } from '../../support/logs.ts'
 import type { TestOrg } from '../../support/orgs.ts'
-import { allRows, deleteRow } from '../../support/rows.ts'
+import { allRows, deleteRow, putRow, putRows, rowsOf } from '../../support/rows.ts'
 
 const { queue } = useQueue()
 const signing_secret = 'a-signing-secret-0123456789'
@@ -178,6 +182,7 @@ describe('a failure', () => {
     ['in seconds', () => '60', 60],
     ['as a date', () => new Date(Date.now() + 90_000).toUTCString(), 90],
     ['of at most 12 h', () => '999999', 43_200],
+    ['of more digits than a date has', () => '99999999999999', 43_200],
   ])('waits as long as Retry-After asks, %s', async (_name, text, seconds) => {
     receiver.answer(status(429, { 'retry-after': text() }))
     const id = await make()
@@ -202,6 +207,77 @@ describe('a failure', () => {
     })
     expect(receiver.hits).toHaveLength(1)
     expect((await retry(id, (await only(id)).id)).status).toBe(409)
+  })
+})
+
+describe('the message of a delivery', () => {
+  const messageOf = async (id: string, more: Partial<DeliveryMessage> = {}): Promise<DeliveryMessage> => {
+    const { id: delivery_id, event_id } = await only(id)
+    return { org_id: org.orgId, integration_id: id, delivery_id, event_id, ...more }
+  }
+  const messagesOf = (id: string) =>
+    queue()
+      .messagesIn('deliveries')
+      .filter((body) => body.includes(id))
+  const failed = async () => {
+    receiver.answer(status(500))
+    const id = await make()
+    await makeEvent(org)
+    await route(org)
+    await until(id, { attempts: [{ status_code: 500 }] })
+    return id
+  }
+
+  /** A message can be received twice, and then queued twice. The row names one of both. */
+  const named = async (id: string) => {
+    await vi.waitFor(async () => expect((await rowsOf(org.orgId, `DELIVERY#${id}`))[0]?.turn).toBe(1))
+    return messagesOf(id)
+  }
+
+  test('waits delayed and not received, since SQS limits received messages', async () => {
+    const id = await failed()
+    const before = await named(id)
+    const Records = before.map((body, index) => ({ messageId: String(index), body }))
+    expect(await resultOf('integrations/send', { Records })).toEqual({ batchItemFailures: [] })
+    expect(messagesOf(id)).toHaveLength(before.length + 1)
+  })
+
+  test('that repeats an earlier one is done', async () => {
+    const id = await failed()
+    const before = await named(id)
+    expect(await deliver(await messageOf(id, { turn: 0 }), 'test')).toBeUndefined()
+    const Records = [...before, ...before].map((body, index) => ({ messageId: String(index), body }))
+    await resultOf('integrations/send', { Records })
+    expect(messagesOf(id).length).toBeGreaterThanOrEqual(2)
+    const waits = messagesOf(id).map((body) => deliver(JSON.parse(body) as DeliveryMessage, 'test'))
+    expect((await Promise.all(waits)).filter((seconds) => seconds !== undefined)).toHaveLength(1)
+  })
+
+  test('waits a quarter of its age when all sends are taken, and at most 5 minutes', async () => {
+    const id = await failed()
+    const [row] = await rowsOf(org.orgId, `DELIVERY#${id}`)
+    if (!row) throw new Error('there is no row')
+    for (let slot = 0; slot < 10; slot++) await takeSlot(org.orgId, id, 60_000, { nowMs: Date.now(), random: 0 })
+    const message = await messageOf(id)
+    const waitAfter = async (seconds: number) => {
+      const due_ms = dueNowMs() - seconds * 1000
+      await putRow({ ...row, due_ms, next_attempt_at: new Date(Date.now() - seconds * 1000).toISOString() })
+      return deliver(message, 'test')
+    }
+    expect(await waitAfter(1)).toBe(1)
+    expect(await waitAfter(100)).toBeCloseTo(25, 0)
+    expect(await waitAfter(86_400)).toBe(300)
+  })
+
+  test('returns to the dead-letter queue when it is replayed while the integration is disabled', async () => {
+    const id = await failed()
+    await patch(id, { enabled: false })
+    advanceDueClock(10)
+    await until(id, { status: 'failed' })
+    await vi.waitFor(() => expect(lettersOf(id)).toHaveLength(1))
+    await enqueue(JSON.parse(lettersOf(id)[0] ?? '') as DeliveryMessage)
+    await vi.waitFor(() => expect(lettersOf(id).length).toBeGreaterThanOrEqual(2))
+    await vi.waitFor(() => expect(messagesOf(id)).toEqual([]))
   })
 })
 
@@ -271,6 +347,71 @@ describe('switching off', () => {
   })
 })
 
+describe('switching off does not happen', () => {
+  const isOn = async (id: string) => (await integrationsOf(org).get(id)).body.enabled
+
+  test('for failures before the integration was switched on again', async () => {
+    receiver.answer(status(500))
+    const id = await make()
+    await makeEvent(org, 'one')
+    await route(org)
+    await until(id, { attempts: [{ status_code: 500 }] })
+    await patch(id, { enabled: false })
+    advanceDueClock(6 * 86_400)
+    await until(id, { status: 'failed' })
+    await patch(id, { enabled: true })
+    await makeEvent(org, 'two')
+    await route(org)
+    await vi.waitFor(async () =>
+      expect((await deliveriesOf(org, id))[0]).toMatchObject({ status: 'pending', attempts: [{ status_code: 500 }] }),
+    )
+    expect(await isOn(id)).toBe(true)
+  })
+
+  test('for the 410 of a URL that was replaced during the attempt', async () => {
+    const other = await startReceiver()
+    const patched = Promise.withResolvers<void>()
+    receiver.answer((hit, response) => void patched.promise.then(() => status(410)(hit, response)))
+    const id = await make()
+    await makeEvent(org)
+    await route(org)
+    await vi.waitFor(() => expect(receiver.hits).toHaveLength(1))
+    await patch(id, { config: { url: `${other.url}/new`, signing_secret } })
+    patched.resolve()
+    await until(id, { status: 'pending', attempts: [{ status_code: 410 }] })
+    expect(await isOn(id)).toBe(true)
+    advanceDueClock(10)
+    await until(id, { status: 'delivered' })
+    other.close()
+  })
+})
+
+test('switching off fails all of 260 waiting deliveries, and none that came after it', async () => {
+  receiver.answer(status(500))
+  const id = await make()
+  await makeEvent(org)
+  await route(org)
+  await until(id, { attempts: [{ status_code: 500 }] })
+  const [row] = await rowsOf(org.orgId, `DELIVERY#${id}`)
+  if (!row) throw new Error('there is no row')
+  const copy = (index: number, more: object = {}) => {
+    const name = row.sk.slice(0, -4) + String(index).padStart(4, '0')
+    return { ...row, ...more, sk: name, id: name.slice(name.lastIndexOf('#') + 1) }
+  }
+  await putRows(Array.from({ length: 260 }, (_, index) => copy(index)))
+  const later = copy(261, { created_at: new Date(Date.now() + 60_000).toISOString() })
+  await putRow(later)
+  receiver.answer(status(410))
+  advanceDueClock(10)
+  await vi.waitFor(
+    async () => {
+      const pending = (await rowsOf(org.orgId, `DELIVERY#${id}`)).filter((each) => each.status === 'pending')
+      expect(pending.map(({ sk }) => sk)).toEqual([later.sk])
+    },
+    { timeout: 20_000, interval: 100 },
+  )
+})
+
 describe('a request of a caller', () => {
   test('retries a delivered and a failed delivery at once, and starts no schedule', async () => {
     const id = await make()
@@ -309,6 +450,14 @@ describe('a request of a caller', () => {
     const incomplete = await integrationsOf(org).make('webhook', {})
     expect((await testOf(incomplete.id)).body).toMatchObject({ success: false, status_code: null })
     expect((await actions()).slice(1)).toEqual(before)
+  })
+
+  test('tests no mail in a stage without a sender', async () => {
+    vi.stubEnv('MAIL_SENDER', undefined)
+    const { id } = await integrationsOf(org).make('email')
+    const error = 'This stage sends no mail.'
+    expect((await testOf(id)).body).toEqual({ success: false, status_code: null, latency_ms: 0, error })
+    vi.unstubAllEnvs()
   })
 
   test('with a read-only key is denied, and recorded', async () => {

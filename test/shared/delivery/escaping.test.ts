@@ -3,11 +3,18 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { emailOf } from '../../../shared/delivery/email.ts'
 import { clipped, plainText, renderEvent } from '../../../shared/delivery/event.ts'
-import { eventWith, sent } from './sample.ts'
+import { event, eventWith, sent } from './sample.ts'
 
 const attacks = [
   ...['<!channel>', '<!here|x>', '<@U0AAAAAAA>', '<https://evil.example|click>', '&lt;!channel&gt;'],
-  ...['[click](https://evil.example)', '<at>Ana</at>', 'www.evil.example', '**bold**', '\r\nBcc: a@b.c'],
+  ...[
+    '[click](https://evil.example)',
+    '<at>Ana</at>',
+    'www.evil.example',
+    'evil.example/x',
+    '**bold**',
+    '\r\nBcc: a@b.c',
+  ],
   ...['\u202egpj', '\u2028', '|', '=', '\t', '\\', '"', '\ud800', '\0', ':smile:'],
 ]
 const hostile = fc.array(fc.oneof(fc.constantFrom(...attacks), fc.string({ unit: 'binary', maxLength: 20 })), {
@@ -54,7 +61,8 @@ test('teams sees no mention and no Markdown link', () => {
 
 test('opsgenie sees no tag', () => {
   check((text) => {
-    expect(sent('opsgenie', { of: eventWith(text) }).json().description).not.toMatch(/[<>]/)
+    const { message, description, entity } = sent('opsgenie', { of: eventWith(text) }).json()
+    for (const shown of [message, description, entity]) expect(shown).not.toMatch(/[<>]/)
   })
 })
 
@@ -63,6 +71,15 @@ test('a mail has its subject in one line, and no link', () => {
     const { Simple } = emailOf({ recipients: ['a@b.io'] }, renderEvent(eventWith(text)), 'x@y.io').Content
     expect(Simple.Subject.Data).not.toMatch(/\p{Cc}/u)
     expect(Simple.Body.Text.Data).not.toMatch(/:\/\/|\r/)
+  })
+})
+
+test('no name and no value of an event is a host that a mail program links', () => {
+  check((text) => {
+    const { resource, changes, ...rest } = eventWith(text)
+    const of = { ...rest, actor: event.actor, resource, changes: changes.map((each) => ({ ...each, field: 'name' })) }
+    const { Subject, Body } = emailOf({ recipients: ['a@b.io'] }, renderEvent(of), 'x@y.io').Content.Simple
+    expect(`${Subject.Data} ${Body.Text.Data}`).not.toMatch(/evil\.example/)
   })
 })
 

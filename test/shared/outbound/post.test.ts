@@ -103,6 +103,23 @@ describe('a gRPC call', () => {
     server.close()
   })
 
+  test('takes a status other than 200 at once, though the body never ends', async () => {
+    const server = createServer()
+    server.on('stream', (stream) => {
+      stream.on('error', () => {})
+      stream.respond({ ':status': 503, 'retry-after': '9' })
+      stream.write('wait')
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/service/Export`
+    expect(await postGrpc(url, {}, Buffer.from('message'))).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '9' },
+    })
+    server.close()
+  })
+
   test('to a host without HTTP/2 is a fault', async () => {
     await expect(postGrpc(provider.url, {}, Buffer.from(''))).rejects.toMatchObject({ name: 'OutboundError' })
   })
