@@ -290,16 +290,9 @@ export const revokeApiKey = operation({
   request: () => ({
     params: keyParams(),
     body: z.strictObject({
-      reason: z
-        .string()
-        .min(1)
-        .max(500)
-        .overwrite(withoutKeys)
-        .nullable()
-        .default(null)
-        .meta({
-          description: 'Reason for the audit trail, which keeps only the prefix of a key in it. null: none given.',
-        }),
+      reason: z.string().min(1).max(500).overwrite(withoutKeys).nullable().default(null).meta({
+        description: 'Reason for the audit trail, which keeps only the prefix of a key in it. null: none given.',
+      }),
     }),
   }),
   bodyMayBeAbsent: true,
