@@ -167,9 +167,15 @@ const deliveryRules = (metrics: StageMetrics): Rules => ({
   'delivery-age': {
     severity: 'ticket',
     meaning: 'events wait five minutes or longer for their first attempt',
-    // The age of the queue's oldest message is no measure: deliveries wait there for hours between attempts.
     metric: metrics.own('DeliveryAgeSeconds', 'Maximum'),
     threshold: 5 * 60,
+  },
+  'delivery-sender-stopped': {
+    severity: 'ticket',
+    meaning: 'messages of deliveries wait half an hour or longer in their queue',
+    // The sender queues a waiting delivery again after 15 minutes at most, so an old message was not received.
+    metric: metrics.deliveryQueueAge(),
+    threshold: 30 * 60,
   },
   'delivery-dead-letters': {
     severity: 'ticket',

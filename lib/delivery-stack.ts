@@ -8,7 +8,7 @@ import { deadLetterQueue, queueDefaults } from './dead-letter-queue.ts'
 import { pascalCase } from './pascal-case.ts'
 import { allow, type DeliveryQueues, ServiceFunction, type Surroundings } from './service-function.ts'
 import { outputNames, type StageSettings, stackName } from './stage.ts'
-import type { Watched } from './stage-metrics.ts'
+import type { Watched, WatchedSender } from './stage-metrics.ts'
 
 interface DeliveryStackProps extends Surroundings {
   tableStreamArn: string
@@ -23,7 +23,7 @@ type StreamReader = {
 export class DeliveryStack extends Stack {
   readonly sealer: Watched
   readonly router: Watched
-  readonly sender: Watched
+  readonly sender: WatchedSender
   readonly queues: DeliveryQueues
   readonly #props: DeliveryStackProps
 
@@ -42,7 +42,7 @@ export class DeliveryStack extends Stack {
     this.#props = { ...props, deliveryQueues: this.queues }
     this.sealer = { deadLetters: this.#reader('audit-events/seal') }
     this.router = { deadLetters: this.#reader('integrations/route') }
-    this.sender = { deadLetters }
+    this.sender = { deadLetters, queue }
     this.#sender(queue)
     new CfnOutput(this, outputNames.deliveryQueueUrl, { value: queue.queueUrl })
     new CfnOutput(this, outputNames.deliveryDeadLettersUrl, { value: deadLetters.queueUrl })

@@ -14,6 +14,10 @@ export interface Watched {
   deadLetters: Queue
 }
 
+export interface WatchedSender extends Watched {
+  queue: Queue
+}
+
 const backgroundNames = {
   projector: 'stripe-events/project',
   router: 'integrations/route',
@@ -30,7 +34,7 @@ interface Sources {
   projector: Watched
   router: Watched
   sealer: Watched
-  sender: Watched
+  sender: WatchedSender
   sweep: Watched
 }
 
@@ -62,6 +66,11 @@ export class StageMetrics {
   deadLetters(name: Background): Metric {
     const { deadLetters } = this.#sources[name]
     return deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes })
+  }
+
+  /** Seconds that the oldest message of a delivery has been in its queue. */
+  deliveryQueueAge(): Metric {
+    return this.#sources.sender.queue.metricApproximateAgeOfOldestMessage({ statistic: 'Maximum', period: fiveMinutes })
   }
 
   /** Metrics that our code emits. */
