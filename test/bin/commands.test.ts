@@ -21,7 +21,9 @@ const run = (
   input = '',
 ): Promise<Ended> =>
   new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull, ...more }
+    const { PATH, NODE_COMPILE_CACHE } = process.env
+    const own = { PATH, NODE_COMPILE_CACHE, AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull }
+    const env = { ...own, ...more }
     const { stdin } = execFile(process.execPath, [join(root, file), ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     )
