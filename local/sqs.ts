@@ -147,10 +147,10 @@ function load(file: string | undefined): Queues {
 
 /** Returns what writes the queues to the file if they changed. */
 function saver(file: string | undefined, queues: Queues): () => void {
-  let saved = ''
+  const textOf = () => JSON.stringify(Object.fromEntries([...queues].map(([name, its]) => [name, [...its.values()]])))
+  let saved = textOf()
   return () => {
-    const entries = [...queues].map(([name, messages]) => [name, [...messages.values()]] as const)
-    const text = JSON.stringify(Object.fromEntries(entries))
+    const text = textOf()
     if (file && text !== saved) writePrivateFile(file, text)
     saved = text
   }

@@ -21,14 +21,16 @@ const run = (
   input = '',
 ): Promise<Ended> =>
   new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull, ...more }
+    const { PATH, NODE_COMPILE_CACHE } = process.env
+    const own = { PATH, NODE_COMPILE_CACHE, AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull }
+    const env = { ...own, ...more }
     const { stdin } = execFile(process.execPath, [join(root, file), ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     )
     stdin?.end(input)
   })
 
-/** Runs commands that end at a wrong option, all in one process. */
+/** Runs commands that end at a wrong option or `-h`, all in one process. */
 async function runTogether(cases: readonly Partial<Case>[]): Promise<Ended[]> {
   const whole = cases.map(({ file = '', args = [], env = {} }) => ({ file: join(root, file), args, env }))
   const { stdout, stderr } = await run('test/bin/run-cases.ts', [], {}, JSON.stringify(whole))
@@ -167,12 +169,10 @@ test('AWS that does not answer is one sentence', async () => {
 /** docs/openapi.ts is a module too, and a command only in a process of its own. */
 const alone = 'docs/openapi.ts'
 const unknownOption = '--chek'
-const optionCases = [...wrongOptions, ...commands.map((file) => [file, unknownOption] as const)].map(
-  ([file, args]) => ({
-    file,
-    args: args.split(' '),
-  }),
-)
+const optionCases = [
+  ...wrongOptions,
+  ...commands.flatMap((file) => [[file, unknownOption] as const, [file, '-h'] as const]),
+].map(([file, args]) => ({ file, args: args.split(' ') }))
 
 describe('options', () => {
   let ends: ReadonlyMap<string, Ended>
@@ -198,17 +198,22 @@ describe('options', () => {
     const { code, stderr } = await endOf(file, [unknownOption])
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^Unknown option '--chek'[\s\S]*\n\nUsage: /)])
   })
-})
 
-describe.each(commands)('%s', (file) => {
-  test('-h prints the usage, and a wrong value of each option in it is tested above', async () => {
-    const { code, stdout } = await run(file, ['-h'])
-    expect([code, stdout]).toEqual([0, expect.stringMatching(/^Usage: /)])
-    const tested = wrongOptions.filter(([each]) => each === file).map(([, args]) => args)
-    const untested = (stdout.match(/--[a-z][a-z-]*/g) ?? []).filter(
-      (name) => !tested.some((args) => args.includes(name)),
-    )
-    expect(untested).toEqual([])
+  test.each(commands)(
+    '%s -h prints the usage, and a wrong value of each option in it is tested above',
+    async (file) => {
+      const { code, stdout } = await endOf(file, ['-h'])
+      expect([code, stdout]).toEqual([0, expect.stringMatching(/^Usage: /)])
+      const tested = wrongOptions.filter(([each]) => each === file).map(([, args]) => args)
+      const untested = (stdout.match(/--[a-z][a-z-]*/g) ?? []).filter(
+        (name) => !tested.some((args) => args.includes(name)),
+      )
+      expect(untested).toEqual([])
+    },
+  )
+
+  test('-h ends the process of a command that opens connections', async () => {
+    expect(await run('local/dev.ts', ['-h'])).toMatchObject({ code: 0, stderr: '' })
   })
 })
 

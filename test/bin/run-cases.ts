@@ -42,6 +42,8 @@ async function end({ file, args, env }: Case, index: number): Promise<Ended> {
     exited.resolve()
   }) as typeof process.exit
   await import(`${pathToFileURL(file)}?case=${index}`)
+  // The usage is printed while the file is evaluated, and nothing follows it.
+  if (args.includes('-h')) return ended
   await Promise.race([exited.promise, setTimeout(budgetMs, undefined, { ref: false })])
   return ended
 }

@@ -363,7 +363,8 @@ describe('npm run smoke', () => {
   const command = (url: string, env: Record<string, string> = {}) =>
     new Promise<{ code: number; stdout: string }>((resolve) => {
       const args = [join(import.meta.dirname, '../../bin/smoke.ts'), '--url', url, '--stage', 'local']
-      execFile(process.execPath, args, { env: { PATH: process.env.PATH ?? '', ...env } }, (error, stdout) => {
+      const { PATH = '', NODE_COMPILE_CACHE } = process.env
+      execFile(process.execPath, args, { env: { PATH, NODE_COMPILE_CACHE, ...env } }, (error, stdout) => {
         printed.push(...stdout.split('\n'))
         resolve({ code: Number(error?.code ?? 0), stdout })
       })

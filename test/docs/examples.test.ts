@@ -11,6 +11,8 @@ import type { PublicJwk } from '../../shared/secrets/signing.ts'
 import type { Checkpoint } from '../../shared/trail/checkpoint.ts'
 import { isSignedBy } from '../../shared/trail/checkpoints.ts'
 
+const document = openApiDocument()
+
 describe.each(operationList)('%s', (name: OperationName, operation: Operation) => {
   const { params = {}, body, answers = {} } = examples[name] ?? {}
 
@@ -23,7 +25,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
   })
 
   test('the reference shows the example of each parameter of the path', () => {
-    const { parameters = [] } = openApiDocument().paths?.[operation.path]?.[methodOf(operation)] ?? {}
+    const { parameters = [] } = document.paths?.[operation.path]?.[methodOf(operation)] ?? {}
     const shown = (parameters as PathParameter[])
       .filter((parameter) => parameter.in === 'path')
       .map(({ name, examples: named }) => [name, named?.example?.value])
@@ -39,7 +41,7 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
   })
 
   test('each error that it can answer is named, with an example of the problem', () => {
-    const { responses = {} } = openApiDocument().paths?.[operation.path]?.[methodOf(operation)] ?? {}
+    const { responses = {} } = document.paths?.[operation.path]?.[methodOf(operation)] ?? {}
     expect(Object.keys(responses)).toContain('500')
     for (const [status, response] of Object.entries(responses as Record<string, ErrorResponse>)) {
       const { examples: named = {} } = response.content?.['application/problem+json'] ?? {}

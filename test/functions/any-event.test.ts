@@ -138,24 +138,56 @@ function mutateBody(event: Json, changes: readonly { field: string; value: unkno
   event.body = JSON.stringify(body)
 }
 
+type Answer = Awaited<ReturnType<Awaited<ReturnType<typeof handlerOf>>>>
+
+const typeOf = ({ headers = {} }: Answer): string => String(headers['content-type'])
+const isBodyless = ({ statusCode }: Answer): boolean => statusCode === 204
+
+/** What holds for every answer. */
+const rules: readonly [string, (answer: Answer) => boolean][] = [
+  [
+    'its status is from 200 to 499',
+    ({ statusCode: status = 0 }) => Number.isInteger(status) && status >= 200 && status < 500,
+  ],
+  [
+    'its headers have lower-case names and texts as values',
+    ({ headers = {} }) =>
+      Object.entries(headers).every(([name, value]) => /^[a-z0-9-]+$/.test(name) && typeof value === 'string'),
+  ],
+  ['it has a request id', ({ headers = {} }) => /./s.test(String(headers['x-request-id'] ?? ''))],
+  [
+    'it has a content type',
+    (answer) =>
+      isBodyless(answer) || /^(application\/(problem\+)?json|application\/x-ndjson|text\/)/.test(typeOf(answer)),
+  ],
+  ['it has a body', (answer) => isBodyless(answer) || typeof answer.body === 'string'],
+  [
+    'its JSON is JSON',
+    (answer) => !/[/+]json/.test(typeOf(answer)) || answer.isBase64Encoded === true || isJson(answer.body),
+  ],
+  [
+    'a refusal is a problem',
+    (answer) => (answer.statusCode ?? 0) < 400 || typeOf(answer) === 'application/problem+json',
+  ],
+]
+
+function isJson(text = ''): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 async function expectAnswer(name: (typeof every)[number][0], event: unknown, context: unknown = {}): Promise<void> {
   const logged = logLines.length
   const handler = await handlerOf(name)
-  const { statusCode, headers = {}, body, isBase64Encoded } = await handler(event, context)
+  const answer = await handler(event, context)
   const unexpected = logLines.slice(logged).filter((line) => line.includes('"level":"ERROR"'))
-  expect(unexpected).toEqual([])
-  expect(Number.isInteger(statusCode)).toBe(true)
-  expect(statusCode).toBeGreaterThanOrEqual(200)
-  expect(statusCode).toBeLessThan(500)
-  const isHeader = ([name, value]: [string, unknown]) => /^[a-z0-9-]+$/.test(name) && typeof value === 'string'
-  expect(Object.entries(headers).filter((header) => !isHeader(header))).toEqual([])
-  expect(headers['x-request-id']).toMatch(/./s)
-  if (statusCode !== 204)
-    expect(headers['content-type']).toMatch(/^(application\/(problem\+)?json|application\/x-ndjson|text\/)/)
-  if (statusCode !== 204) expect(body).toBeTypeOf('string')
-  if (/[/+]json/.test(String(headers['content-type'])) && !isBase64Encoded)
-    expect(() => JSON.parse(body ?? '')).not.toThrow()
-  if ((statusCode ?? 0) >= 400) expect(headers['content-type']).toBe('application/problem+json')
+  const broken = rules.flatMap(([rule, holds]) => (holds(answer) ? [] : [`${rule}: ${JSON.stringify(answer)}`]))
+  // One assertion for all: there are more than 10,000 answers.
+  expect([...unexpected, ...broken]).toEqual([])
 }
 
 const oddTexts = ['\ud800', '\0\r\n', '__proto__', '%E0%A4%A', '', 'a'.repeat(3000)]
@@ -171,6 +203,7 @@ const sharedParts = [
 ]
 
 describe.each(every)('%s', (name, operation) => {
+  // All operations share the code that reads an event: together they get 1,300 of each of the first two kinds.
   // An org for each operation, so that its trail stays short.
   let org: TestOrg
   beforeAll(async () => {
@@ -180,14 +213,14 @@ describe.each(every)('%s', (name, operation) => {
   test('answers anything at all', async () => {
     await fc.assert(
       fc.asyncProperty(anyValue, (event) => expectAnswer(name, event)),
-      { numRuns: 30, examples: [[undefined], [null], [''], [[]], [{}], [0]] },
+      { numRuns: 15, examples: [[undefined], [null], [''], [[]], [{}], [0]] },
     )
   })
 
   test('answers an event with parts missing or of another type', async () => {
     await fc.assert(
       fc.asyncProperty(outline, (event) => expectAnswer(name, event)),
-      { numRuns: 30 },
+      { numRuns: 15 },
     )
   })
 

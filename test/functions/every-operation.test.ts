@@ -48,6 +48,12 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+const huge = 'x'.repeat(bodyLimitBytes + 1)
+const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+const nested = `{"name":${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}}`
+const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`f${index}`, 1])))
+const list = JSON.stringify({ name: 'x', scopes: Array(30_000).fill(1), allowed_origins: Array(30_000).fill(1) })
+
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 async function makeBadTokens(): Promise<typeof badTokens> {
@@ -376,8 +382,6 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
   }
 
   if (!body) return
-  const huge = 'x'.repeat(bodyLimitBytes + 1)
-
   if (!toleratesUnknownFields.has(operation.id)) {
     test('unknown fields of a body are 400, each named', async () => {
       const { body: happy } = await happyRequest(name, org)
@@ -421,10 +425,6 @@ describe.each(operationList)('%s', (name: OperationName, operation: Operation) =
   })
 
   test('a body that is deep, wide or full of faults is 400 and answered briefly', async () => {
-    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
-    const nested = `{"name":${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}}`
-    const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`f${index}`, 1])))
-    const list = JSON.stringify({ name: 'x', scopes: Array(30_000).fill(1), allowed_origins: Array(30_000).fill(1) })
     // One that drops unknown fields has no fault to find in those of the list.
     const bodies = toleratesUnknownFields.has(operation.id) ? [deep, nested, wide] : [deep, nested, wide, list]
     for (const rawBody of bodies) {

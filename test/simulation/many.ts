@@ -2,7 +2,7 @@
 import type { Telling } from './billing.ts'
 
 /** The environment of a function, as far as the stories need one, and no logs: they would be millions. */
-export async function prepare(): Promise<void> {
+export async function prepare(isReplay = false): Promise<void> {
   Object.assign(process.env, {
     AWS_REGION: 'us-east-1',
     TABLE_NAME: 'a model',
@@ -12,8 +12,8 @@ export async function prepare(): Promise<void> {
   })
   const { log } = await import('../../shared/runtime/log.ts')
   log.setLogLevel('SILENT')
-  // Most errors of a story are expected, and the stack trace is their main cost.
-  Error.stackTraceLimit = 3
+  // Most errors of a story are expected, and the stack trace is their main cost. A replay shows it.
+  Error.stackTraceLimit = isReplay ? 10 : 0
 }
 
 export const replayCommand = (seed: number): string => `node test/simulation/run.ts --seed ${seed}`

@@ -5,6 +5,7 @@ import Stripe from 'stripe'
 import type { BillingPorts } from '../../shared/billing/ports.ts'
 import { requireSameAccount } from '../../shared/stripe/account.ts'
 import { toProblem } from '../../shared/stripe/client.ts'
+import { copied } from './copied.ts'
 import type { Process, Reading, World } from './world.ts'
 
 type Method = 'GET' | 'POST'
@@ -218,10 +219,11 @@ export class ModelStripe {
     if (kept) return kept
     try {
       // A copy, as from the wire: the engine's own object changes later.
-      const text = JSON.stringify(this.#run(key, method, path, params))
-      const answer = () => JSON.parse(text) as object
-      if (idempotencyKey !== undefined) this.#answers.set(name, answer)
-      return answer
+      const answer = copied(this.#run(key, method, path, params))
+      if (idempotencyKey === undefined) return () => answer
+      const again = () => copied(answer)
+      this.#answers.set(name, again)
+      return again
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       const { body, status } = error

@@ -3,25 +3,18 @@
  * and responses.
  */
 import {
+  type AttributeValue,
   BatchGetItemCommand,
   ConditionalCheckFailedException,
   type DynamoDBClient,
   GetItemCommand,
   InternalServerError,
-  TransactionCanceledException,
-  QueryCommand as WireQueryCommand,
-} from '@aws-sdk/client-dynamodb'
-import {
-  BatchGetCommand,
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
   QueryCommand,
-  type QueryCommandInput,
-  TransactWriteCommand,
-  UpdateCommand,
-} from '@aws-sdk/lib-dynamodb'
+  TransactionCanceledException,
+} from '@aws-sdk/client-dynamodb'
+import { type DynamoDBDocumentClient, PutCommand, TransactWriteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb'
+import { copied } from './copied.ts'
 import { type Bindings, holds, type Item, updated } from './expressions.ts'
 import type { Process, World } from './world.ts'
 
@@ -38,43 +31,17 @@ type Kind = 'Put' | 'Update' | 'Delete' | 'ConditionCheck'
 /** Called for every written row, with its writer. */
 export type Watcher = (before: Item | undefined, after: Item, writer: Process | undefined) => void
 
-interface Reading {
-  Item?: Item
-  Items?: Item[]
-  LastEvaluatedKey?: Item
-  Responses?: Record<string, Item[]>
-}
+type WireItem = Record<string, AttributeValue>
 
-/** The document form of a read in DynamoDB's own terms. */
-function documentCommand(command: unknown): unknown {
-  if (command instanceof GetItemCommand) {
-    return new GetCommand({ ...command.input, Key: unmarshall(command.input.Key ?? {}) })
-  }
-  if (command instanceof BatchGetItemCommand) {
-    const tables = Object.entries(command.input.RequestItems ?? {})
-    const asked = tables.map(([name, { Keys = [] }]) => [name, { Keys: Keys.map((key) => unmarshall(key)) }])
-    return new BatchGetCommand({ RequestItems: Object.fromEntries(asked) })
-  }
-  if (!(command instanceof WireQueryCommand)) return command
-  const { ExpressionAttributeValues = {}, ExclusiveStartKey, ...input } = command.input
-  return new QueryCommand({
-    ...input,
-    ExpressionAttributeValues: unmarshall(ExpressionAttributeValues),
-    ...(ExclusiveStartKey ? { ExclusiveStartKey: unmarshall(ExclusiveStartKey) } : {}),
-  } as QueryCommandInput)
-}
+const wireForms = new WeakMap<Item, WireItem>()
 
-const wireOf = (item: Item) => marshall(item, { removeUndefinedValues: true, convertClassInstanceToMap: true })
-
-function toWire({ Item, Items, LastEvaluatedKey, Responses, ...rest }: Reading): object {
-  const responses = Object.entries(Responses ?? {}).map(([name, items]) => [name, items.map(wireOf)])
-  return {
-    ...rest,
-    ...(Item ? { Item: wireOf(Item) } : {}),
-    ...(Items ? { Items: Items.map(wireOf) } : {}),
-    ...(LastEvaluatedKey ? { LastEvaluatedKey: wireOf(LastEvaluatedKey) } : {}),
-    ...(Responses ? { Responses: Object.fromEntries(responses) } : {}),
-  }
+/** A stored row in DynamoDB's own terms. No row changes once it is stored, so each is translated once. */
+function wireOf(row: Item): WireItem {
+  const known = wireForms.get(row)
+  if (known) return known
+  const made: WireItem = marshall(row, { removeUndefinedValues: true, convertClassInstanceToMap: true })
+  wireForms.set(row, made)
+  return made
 }
 
 export class ModelTable {
@@ -88,12 +55,11 @@ export class ModelTable {
     this.#watch = watch
   }
 
-  /** Takes the place of `send` of both clients: that of documents, and that of DynamoDB's own terms. */
+  /** Takes the place of `send` of both clients: that of documents, for writes, and that of DynamoDB's own terms, for reads. */
   install(documents: DynamoDBDocumentClient, wire: DynamoDBClient): void {
-    Object.assign(documents, { send: (command: unknown) => this.#send(command) })
-    Object.assign(wire, {
-      send: async (command: unknown) => toWire((await this.#send(documentCommand(command))) as Reading),
-    })
+    const send = (command: unknown) => this.#send(command)
+    Object.assign(documents, { send })
+    Object.assign(wire, { send })
   }
 
   /** Sends a request. It is served even if its sender is dead by then, and its response may be lost. */
@@ -128,10 +94,10 @@ export class ModelTable {
   #attempt(command: unknown): () => unknown {
     try {
       const result = this.#run(command)
-      this.#world.note(told(command), this.#sender)
+      if (this.#world.listener) this.#world.note(told(command), this.#sender)
       return () => result
     } catch (error) {
-      this.#world.note(`${told(command)}: ${error}`, this.#sender)
+      if (this.#world.listener) this.#world.note(`${told(command)}: ${error}`, this.#sender)
       return () => {
         throw error
       }
@@ -139,8 +105,8 @@ export class ModelTable {
   }
 
   #run(command: unknown): unknown {
-    if (command instanceof GetCommand) return { Item: copy(this.rows.get(keyOf(command.input.Key as Item))) }
-    if (command instanceof BatchGetCommand) return this.#batchGet(command)
+    if (command instanceof GetItemCommand) return { Item: this.#wireRow(command.input.Key) }
+    if (command instanceof BatchGetItemCommand) return this.#batchGet(command)
     if (command instanceof QueryCommand) return this.#query(command)
     if (command instanceof UpdateCommand) return this.#update(command.input as KeyedWrite)
     if (command instanceof PutCommand) return this.#write('Put', command.input as KeyedWrite)
@@ -148,9 +114,14 @@ export class ModelTable {
     throw new Error(`this model does not know the command ${(command as object).constructor.name}`)
   }
 
-  #batchGet({ input }: BatchGetCommand) {
+  #wireRow(key: WireItem | undefined): WireItem | undefined {
+    const row = this.rows.get(`${key?.pk?.S} ${key?.sk?.S}`)
+    return row && wireOf(row)
+  }
+
+  #batchGet({ input }: BatchGetItemCommand) {
     const found = Object.entries(input.RequestItems ?? {}).map(([name, { Keys = [] }]) => {
-      const rows = Keys.flatMap((key) => copy(this.rows.get(keyOf(key))) ?? [])
+      const rows = Keys.map((key) => this.#wireRow(key)).filter((row) => row !== undefined)
       return [name, rows] as const
     })
     return { Responses: Object.fromEntries(found) }
@@ -158,8 +129,8 @@ export class ModelTable {
 
   #query({ input }: QueryCommand) {
     const values = input.ExpressionAttributeValues ?? {}
-    const [pk, from, to] = [':pk', ':from', ':to'].map((name) => String(values[name])) as [string, string, string]
-    const start = input.ExclusiveStartKey?.sk as string | undefined
+    const [pk, from, to] = [':pk', ':from', ':to'].map((name) => String(values[name]?.S)) as [string, string, string]
+    const start = input.ExclusiveStartKey?.sk?.S
     const found = [...this.rows.values()]
       .filter((row) => row.pk === pk && String(row.sk) >= from && String(row.sk) <= to)
       .sort((a, b) => (String(a.sk) < String(b.sk) ? -1 : 1))
@@ -168,24 +139,25 @@ export class ModelTable {
       start === undefined ? true : input.ScanIndexForward === false ? String(sk) < start : String(sk) > start,
     )
     const page = rest.slice(0, input.Limit)
+    const bindings = { ...input, ExpressionAttributeValues: unmarshall(values) }
     const last = page.at(-1)
     return {
       // As in DynamoDB, the limit counts the rows that the filter drops.
-      Items: page.filter((row) => holds(input.FilterExpression, row, input)).map(copy),
-      ...(page.length < rest.length && last ? { LastEvaluatedKey: { pk: last.pk, sk: last.sk } } : {}),
+      Items: page.filter((row) => holds(input.FilterExpression, row, bindings)).map(wireOf),
+      ...(page.length < rest.length && last ? { LastEvaluatedKey: wireOf({ pk: last.pk, sk: last.sk }) } : {}),
     }
   }
 
   #update(input: KeyedWrite): object {
     this.#write('Update', input)
     const row = this.rows.get(keyOf(input.Key ?? {}))
-    return input.ReturnValues === undefined ? {} : { Attributes: copy(row) }
+    return input.ReturnValues === undefined ? {} : { Attributes: copied(row) }
   }
 
   #write(kind: Kind, write: KeyedWrite): void {
     if (!this.#allows(write)) {
       const row = this.rows.get(keyOf(write.Key ?? write.Item ?? {}))
-      const old = row && write.ReturnValuesOnConditionCheckFailure ? { Item: marshall(row) } : {}
+      const old = row && write.ReturnValuesOnConditionCheckFailure ? { Item: wireOf(row) } : {}
       throw new ConditionalCheckFailedException({ message: 'condition', $metadata: {}, ...old })
     }
     this.#apply(kind, write)
@@ -199,7 +171,7 @@ export class ModelTable {
       if (conflict) return { Code: 'TransactionConflict' }
       if (this.#allows(write)) return { Code: 'None' }
       const row = this.rows.get(keyOf(write.Key ?? write.Item ?? {}))
-      return { Code: 'ConditionalCheckFailed', ...(row ? { Item: marshall(row) } : {}) }
+      return { Code: 'ConditionalCheckFailed', ...(row ? { Item: wireOf(row) } : {}) }
     })
     if (reasons.some(({ Code }) => Code !== 'None')) {
       throw new TransactionCanceledException({ message: 'canceled', CancellationReasons: reasons, $metadata: {} })
@@ -220,9 +192,9 @@ export class ModelTable {
       this.rows.delete(key)
       return
     }
-    const after =
-      kind === 'Put' ? write.Item : updated(write.UpdateExpression ?? '', { ...before, ...write.Key }, write)
-    const stored = copy(after) as Item
+    const stored = copied(
+      kind === 'Put' ? (write.Item ?? {}) : updated(write.UpdateExpression ?? '', { ...before, ...write.Key }, write),
+    )
     this.rows.set(key, stored)
     try {
       this.#watch(before, stored, this.#sender)
@@ -239,11 +211,13 @@ function told(command: unknown): string {
     constructor: { name: string }
   }
   const writes = sent.input.TransactItems?.flatMap((item) => Object.values(item)) ?? [sent.input]
-  return `${sent.constructor.name} ${writes.map(({ Key, Item }) => (Key ?? Item)?.sk).join(' ')}`
+  return `${sent.constructor.name} ${writes.map(({ Key, Item }) => sortKeyIn(Key ?? Item)).join(' ')}`
+}
+
+/** The sort key of a write, or of a read in DynamoDB's own terms. */
+function sortKeyIn(key: Item | undefined): unknown {
+  const sk = key?.sk
+  return typeof sk === 'object' && sk !== null && 'S' in sk ? sk.S : sk
 }
 
 const keyOf = ({ pk, sk }: Item): string => `${pk} ${sk}`
-
-/** A copy, as from the wire: no undefined values, no shared objects. */
-const copy = (item: Item | undefined): Item | undefined =>
-  item === undefined ? undefined : JSON.parse(JSON.stringify(item))

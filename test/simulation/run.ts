@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const first = wholeNumber(isReplay ? '--seed' : '--from', values.seed ?? values.from, 0, Number.MAX_SAFE_INTEGER)
   const count = isReplay ? 1 : wholeNumber('--seeds', values.seeds, 1, Number.MAX_SAFE_INTEGER)
 
-  await prepare()
+  await prepare(isReplay)
   const startedAt = performance.now()
   const told: Result = { stories: 0, steps: 0, events: 0 }
   while (told.stories < count && !told.failure) {
