@@ -39,9 +39,12 @@ class Story {
   /** Share of the sends that a receiver accepts, by integration. */
   readonly health = new Map<string, number>()
   readonly receive: ReturnType<typeof onDeliveries>
+  /** A queue may be late. In most stories it is, since each turn of 15 minutes takes time to tell. */
+  readonly #lateness: number
 
   constructor(seed: number) {
     this.world = new World(seed)
+    this.#lateness = this.world.pick([1, 8, 8, 40, 40, 40])
     this.table = new ModelTable(this.world, (before, after) => this.#onWrite(before, after))
     this.table.install(table(), wireTable())
     Object.assign(sqs(), { send: (command: unknown) => this.#queue(command) })
@@ -74,7 +77,11 @@ class Story {
       const { QueueUrl = '', MessageBody = '', DelaySeconds = 0 } = command.input
       ok(DelaySeconds >= 0 && DelaySeconds <= 900, `SQS refuses a delay of ${DelaySeconds} s`)
       if (QueueUrl.endsWith('letters')) this.letters.push(JSON.parse(MessageBody) as DeliveryMessage)
-      else this.#add({ id: randomUUID(), body: MessageBody, visibleAtMs: world.nowMs }, DelaySeconds * 1000)
+      else
+        this.#add(
+          { id: randomUUID(), body: MessageBody, visibleAtMs: world.nowMs },
+          DelaySeconds * this.#lateness * 1000,
+        )
     }
     if (world.chance(world.roughness.tableFault)) throw new Error('the answer of the queue is lost')
     return {}
