@@ -17,7 +17,7 @@ export default defineConfig({
           // Loading the packages took a fifth of a run; what isolation is left, test/support/setup.ts sees to.
           isolate: false,
           // More than there may be cores: for a third of their time tests wait.
-          maxWorkers: 3,
+          maxWorkers: 4,
           name: 'service',
           include: ['test/**/*.test.ts', 'local-stripe/test/**/*.test.ts'],
           exclude: ['test/lib/**'],
