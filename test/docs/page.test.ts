@@ -3,7 +3,7 @@
  * or one where Linux puts it); where there is none it is skipped, and its title says so.
  */
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { examples } from '../../docs/openapi.ts'
 import { type Service, seed, startService } from '../../local/service.ts'
 import { browserTimeoutMs, hasChromium, launchChromium, titleInBrowser } from '../support/chromium.ts'
@@ -72,7 +72,9 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), { timeout: browse
     await page.goto('about:blank')
     await page.goto(new URL(type, service.url).href)
     const top = `document.getElementById('v2/description/${code}')?.getBoundingClientRect().top`
-    await page.waitForFunction(`scrollY > 0 && ${top} < innerHeight`)
+    // Not by `waitForFunction`: the page's policy forbids its eval.
+    const isThere = () => page.evaluate(`scrollY > 0 && ${top} < innerHeight`)
+    await vi.waitFor(async () => expect(await isThere()).toBe(true), { timeout: browserTimeoutMs, interval: 200 })
     await page.getByText('Send one credential').first().waitFor()
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
     expect(foreign).toEqual([])
