@@ -126,7 +126,7 @@ class Story {
 }
 
 /** Runs the story of a seed, and checks its end. */
-export async function simulateDelivery(seed: number): Promise<void> {
+export async function simulateDelivery(seed: number, listener?: (line: string) => void): Promise<void> {
   const story = new Story(seed)
   const { world } = story
   const restore = takeClock(world)
@@ -138,7 +138,7 @@ export async function simulateDelivery(seed: number): Promise<void> {
       world.schedule(world.between(0, 60_000), () => world.act('writer', () => writeEvent(orgId)))
     }
     const edited = world.chance(0.3) ? world.pick(all) : undefined
-    if (process.env.DELIVERY_SEED) world.listener = (line) => process.stdout.write(`${line}\n`)
+    world.listener = listener
     if (edited) world.schedule(world.between(0, 20_000), () => edit(story, edited))
     // The rough time ends after two days: each message then has an end.
     world.schedule(2 * 86_400_000, () => world.calmDown())

@@ -52,3 +52,27 @@ export async function expectStories(first: number, count: number): Promise<void>
   if (failure) throw new Error(`seed ${failure.seed}; again: ${replayCommand(failure.seed)}`, { cause: failure.error })
   if (stories !== count) throw new Error(`only ${stories} of ${count} stories were told`)
 }
+
+/**
+ * Tells the stories of 2,000 seeds, up to the first failure. `<NAME>_SEED=1234` repeats the story of one seed, step by step;
+ * `<NAME>_SEEDS=50000` tells more of them.
+ *
+ * @returns what each story returned
+ */
+export async function tellSeeds<T>(
+  name: 'SEALER' | 'DELIVERY' | 'USAGE',
+  tell: (seed: number, listener?: (line: string) => void) => Promise<T>,
+): Promise<T[]> {
+  const one = Number(process.env[`${name}_SEED`] ?? 0)
+  await prepare(one > 0)
+  const [first, last] = one ? [one, one] : [1, Number(process.env[`${name}_SEEDS`] ?? 2000)]
+  const listener = one ? (line: string) => void process.stdout.write(`${line}\n`) : undefined
+  const told: T[] = []
+  for (let seed = first; seed <= last; seed++) {
+    const story = tell(seed, listener).catch((cause: unknown) => {
+      throw new Error(`${name}_SEED=${seed} repeats it: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    })
+    told.push(await story)
+  }
+  return told
+}

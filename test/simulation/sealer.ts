@@ -110,7 +110,7 @@ function writeEvent(index: number): Promise<unknown> {
   return commit(change, context, new Date(Date.now() + 20_000))
 }
 
-/** Tells the story of a seed, repairs its org, and checks the chain. Returns how many sealers and events there were. */
+/** Tells the story of a seed, repairs its org, and checks the chain. Returns how many events were sealed. */
 export async function simulateSealer(seed: number, listener?: (line: string) => void): Promise<{ events: number }> {
   const story = new Story(seed, seed % 4)
   const { world } = story
