@@ -14,15 +14,20 @@ import type { OpenedConfig } from './request.ts'
 export async function hindranceTo(orgId: string, integration: IntegrationRecord | undefined, now: Date) {
   if (!integration) return 'The integration was deleted.'
   if (!integration.enabled) return 'The integration is disabled.'
-  if (!isComplete(integration)) return incomplete
+  const fault = sendFaultOf(integration)
+  if (fault) return fault
   const { features, code } = await readPlan(orgId, now)
-  const obstacle = obstacleOf(integration.type, { features, sendsMail: mailSender() !== undefined })
-  if (obstacle === 'no_mail_sender') return noMailSender
+  const obstacle = obstacleOf(integration.type, { features, sendsMail: true })
   return obstacle ? `The plan ${code} does not include this type.` : undefined
 }
 
-export const noMailSender = 'This stage sends no mail.'
 export const incomplete = 'The configuration is incomplete: POST …/validate lists the missing fields.'
+
+/** Why an integration of any plan cannot be sent to, enabled or not; undefined when it can. */
+export function sendFaultOf(integration: IntegrationRecord): string | undefined {
+  if (!isComplete(integration)) return incomplete
+  return integration.type === 'email' && mailSender() === undefined ? 'This stage sends no mail.' : undefined
+}
 
 export interface OpenIntegration {
   config: OpenedConfig

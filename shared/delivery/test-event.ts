@@ -5,10 +5,9 @@ import type { RequestContext } from '../audit/request-context.ts'
 import { requireFeatures } from '../billing/plan-limit.ts'
 import { newEventId } from '../ids.ts'
 import { featuresOf } from '../integrations/entity.ts'
-import { type IntegrationRecord, isComplete } from '../integrations/record.ts'
+import type { IntegrationRecord } from '../integrations/record.ts'
 import type { DeliveredEvent } from './event.ts'
-import { mailSender } from './mail.ts'
-import { incomplete, noMailSender } from './open.ts'
+import { sendFaultOf } from './open.ts'
 import { send } from './send.ts'
 
 interface Verdict {
@@ -22,13 +21,11 @@ interface Verdict {
 export async function sendTest(context: RequestContext, integration: IntegrationRecord): Promise<Verdict> {
   const { orgId, now } = context
   await requireFeatures(orgId, now, featuresOf(integration.type, 'type'))
-  if (!isComplete(integration)) return untried(incomplete)
-  if (integration.type === 'email' && mailSender() === undefined) return untried(noMailSender)
+  const fault = sendFaultOf(integration)
+  if (fault) return { success: false, status_code: null, latency_ms: 0, error: fault }
   const { status_code, latency_ms, error } = await send(orgId, integration, testEvent(context, integration), new Date())
   return { success: error === null, status_code, latency_ms, error }
 }
-
-const untried = (error: string): Verdict => ({ success: false, status_code: null, latency_ms: 0, error })
 
 function testEvent({ actor, now, requestId, ip, userAgent }: RequestContext, { id, name }: IntegrationRecord) {
   const content: Omit<DeliveredEvent, 'hash'> = {
