@@ -69,6 +69,9 @@ describe.skipIf(!hasChromium)(titleInBrowser('the reference'), { timeout: browse
     const refused = await fetch(`${service.url}/api/v2/settings/api-keys`)
     const { type, code } = (await refused.json()) as { type: string; code: string }
     await page.setViewportSize({ width: 390, height: 844 })
+    await page.goto(`${service.url}/api/v1/docs`)
+    await page.getByRole('heading', { name: 'Create an org key' }).first().waitFor()
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
     await page.goto('about:blank')
     await page.goto(new URL(type, service.url).href)
     const top = `document.getElementById('v2/description/${code}')?.getBoundingClientRect().top`
