@@ -97,7 +97,7 @@ async function routeAll(records: Parameters<typeof routeRecords>[0]): Promise<vo
 const sender = onDeliveries(sendDeliveries)
 
 async function sendAll(bodies: readonly string[]): Promise<void> {
-  const Records = bodies.map((body, index) => ({ messageId: String(index), receiptHandle: String(index), body }))
+  const Records = bodies.map((body, index) => ({ messageId: String(index), body }))
   const { batchItemFailures } = await sender({ Records }, { awsRequestId: 'cost' })
   if (batchItemFailures.length > 0) throw new Error('events were not sent')
 }
